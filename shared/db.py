@@ -1,0 +1,126 @@
+"""PostgreSQL: a pool whose connections take on a role, transactions, migrations, positions.
+
+Processes connect with WINBACK_DATABASE_URL and take on `winback_app` (HTTP: one organization per transaction, by row-level
+security) or `winback_worker` (consumers and the operator's command line: all organizations).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from typing import Literal
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+from shared.errors import Retryable
+from shared.settings import settings
+
+Connection = psycopg.Connection[TupleRow]
+Role = Literal["winback_app", "winback_worker"]
+
+MIGRATIONS_LOCK = 7_305_512_201  # any number that is ours: two migrating processes take turns
+
+CREATE_MIGRATIONS = """
+CREATE TABLE IF NOT EXISTS migrations (
+    name        text PRIMARY KEY,
+    applied_at  timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+MOVE_POSITION = """
+UPDATE positions
+SET next_offset = %(next)s
+WHERE consumer = %(consumer)s
+  AND topic = %(topic)s
+  AND partition = %(partition)s
+  AND next_offset = %(expected)s
+"""
+
+INSERT_POSITION = """
+INSERT INTO positions (consumer, topic, partition, next_offset)
+VALUES (%(consumer)s, %(topic)s, %(partition)s, 0)
+ON CONFLICT DO NOTHING
+"""
+
+
+def pool(role: Role, *, least: int = 1, most: int = 4) -> ConnectionPool[Connection]:
+    """An open pool whose connections act as `role`. Close it at the end (it is a context manager)."""
+
+    def configure(connection: Connection) -> None:
+        connection.execute(f"SET ROLE {role}")  # one of two literals
+        connection.execute("SET TIME ZONE 'UTC'")
+        connection.commit()
+
+    return ConnectionPool(
+        settings().database_url,
+        min_size=least,
+        max_size=most,
+        open=True,
+        configure=configure,
+        check=ConnectionPool.check_connection,
+        kwargs={"application_name": "winback"},
+        timeout=10,
+    )
+
+
+@contextmanager
+def connect(role: Role = "winback_worker") -> Iterator[Connection]:
+    """One connection acting as `role`, for command-line verbs; commits at the end, rolls back on an error.
+
+    Raises Retryable where PostgreSQL cannot be reached.
+    """
+    try:
+        connection = psycopg.connect(settings().database_url, application_name="winback", connect_timeout=5)
+    except psycopg.OperationalError as error:
+        raise Retryable(f"PostgreSQL cannot be reached: {str(error).strip()}") from None
+    with connection:
+        connection.execute(f"SET ROLE {role}")
+        connection.execute("SET TIME ZONE 'UTC'")
+        connection.commit()
+        yield connection
+
+
+@contextmanager
+def organization_transaction(app_pool: ConnectionPool[Connection], organization: str) -> Iterator[Connection]:
+    """A transaction of the app role that sees `organization` alone."""
+    with app_pool.connection() as connection, connection.transaction():
+        connection.execute("SELECT set_config('app.org', %s, true)", (organization,))
+        yield connection
+
+
+def migrate() -> list[str]:
+    """Apply what has not been applied, in the order of the names, each file in one transaction. Returns the names applied."""
+    applied: list[str] = []
+    with psycopg.connect(settings().database_url, application_name="winback-migrate", autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATIONS_LOCK,))
+        connection.execute(CREATE_MIGRATIONS)
+        known = {str(row[0]) for row in connection.execute("SELECT name FROM migrations")}
+        files = sorted((f for f in resources.files("shared.migrations").iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+        for file in files:
+            if file.name in known:
+                continue
+            with connection.transaction():
+                connection.execute(file.read_text(encoding="utf-8").encode())  # bytes: no parameters
+                connection.execute("INSERT INTO migrations (name) VALUES (%s)", (file.name,))
+            applied.append(file.name)
+    return applied
+
+
+def position(connection: Connection, *, consumer: str, topic: str, partition: int) -> int:
+    """The next offset that `consumer` has not yet put into PostgreSQL; 0 for a partition never seen."""
+    connection.execute(INSERT_POSITION, {"consumer": consumer, "topic": topic, "partition": partition})
+    row = connection.execute(
+        "SELECT next_offset FROM positions WHERE consumer = %s AND topic = %s AND partition = %s", (consumer, topic, partition)
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def move_position(connection: Connection, *, consumer: str, topic: str, partition: int, expected: int, next_offset: int) -> bool:
+    """Compare-and-set in the caller's transaction. False: another process was faster; roll back and seek again."""
+    done = connection.execute(
+        MOVE_POSITION,
+        {"consumer": consumer, "topic": topic, "partition": partition, "expected": expected, "next": next_offset},
+    )
+    return done.rowcount == 1

@@ -1,0 +1,54 @@
+"""/metrics, /healthz and /readyz for the processes that serve nothing else over HTTP.
+
+healthz: the process lives. readyz: it does its work (503 with the reason until then).
+"""
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from shared.settings import settings
+
+
+class Readiness:
+    """Said by the process, read by /readyz."""
+
+    def __init__(self) -> None:
+        self.ready = False
+        self.reason = "starting"
+
+    def set(self, ready: bool, reason: str = "") -> None:
+        """`reason` in words for whoever asks why not."""
+        self.ready, self.reason = ready, reason
+
+
+def serve_health(port: int, readiness: Readiness) -> Callable[[], None]:
+    """Serve in a thread. Returns what stops it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self.answer(200, generate_latest(), CONTENT_TYPE_LATEST)
+            elif self.path == "/healthz":
+                self.answer(200, b"ok\n")
+            elif self.path == "/readyz":
+                self.answer(200, b"ready\n") if readiness.ready else self.answer(503, f"{readiness.reason}\n".encode())
+            else:
+                self.answer(404, b"not here: /metrics, /healthz, /readyz\n")
+
+        def answer(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Silence: a scrape is no event."""
+
+    server = ThreadingHTTPServer((settings().host, port), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    return server.shutdown

@@ -1,0 +1,102 @@
+"""Every setting of every process, in one class, from the environment (or from files, for secrets).
+
+`WINBACK_SECRET_FILE=/run/secrets/x` reads `WINBACK_SECRET` from that file; the same holds for every setting. A setting that
+cannot be right stops the process at start with one line that names it (`Misconfigured`). `winback settings-reference`
+prints this list, `.env.example` repeats it, and a test holds the three together.
+"""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import Misconfigured
+
+PREFIX = "WINBACK_"
+
+
+class Settings(BaseSettings):
+    """What a process is told from outside. Field descriptions are the reference."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated.")
+    database_url: str = Field("postgresql://winback@127.0.0.1:5432/winback", description="PostgreSQL, a libpq URL.")
+    smtp_url: str = Field(
+        "smtp://127.0.0.1:1025", description="Mail server: smtp://, smtp+starttls:// or smtps://, with user:password@ when needed."
+    )
+    base_url: str = Field("http://127.0.0.1:8080", description="Where people reach the console; links in mails start with it.")
+    secret: str = Field(
+        "", description="Signs unsubscribe links; 32 random characters or more. Empty only for `winback dev`, which makes one."
+    )
+
+    partitions: int = Field(4, ge=1, le=512, description="Partitions of orders and signals. Never changes once topics exist.")
+    replication_factor: int = Field(
+        1, ge=1, le=7, description="Replicas of each topic. 3 on a real cluster, with min.insync.replicas 2."
+    )
+    state_dir: Path = Field(
+        Path(".winback/detector"), description="The detector's local disk; can be wiped, it is rebuilt from the changelog."
+    )
+    detector_id: str = Field("", description="Group instance id of this detector process (static membership). Empty: dynamic.")
+    detector_cache_accounts: int = Field(
+        100_000, ge=100, description="Accounts a detector keeps decoded in memory, over all its partitions."
+    )
+    checkpoint_seconds: float = Field(1.0, gt=0, le=30, description="The longest time between two checkpoints of the detector.")
+
+    ingest_linger_ms: int = Field(10, ge=0, le=1000, description="How long ingest gathers orders of one partition into a block.")
+    ingest_max_body_bytes: int = Field(16_000_000, ge=1000, description="Largest HTTP body, after decompression.")
+    ingest_max_lines: int = Field(5_000, ge=1, le=5_000, description="Most lines of one order.")
+    erp_tokens: dict[str, str] = Field(
+        default_factory=dict, description='Raw topics and the token each is read with, JSON: {"erp-orders": "wb_…"}.'
+    )
+
+    host: str = Field("127.0.0.1", description="Address that every HTTP server binds to.")
+    ingest_port: int = Field(8081, description="Port of ingest: /v1, /docs, /metrics, /healthz, /readyz.")
+    console_port: int = Field(8080, description="Port of the console: pages, /v1/signals, /metrics, /healthz, /readyz.")
+    detector_port: int = Field(8082, description="Port of the detector's /metrics, /healthz, /readyz.")
+    signals_port: int = Field(8083, description="The same for the signals consumer.")
+    clock_port: int = Field(8084, description="The same for the clock.")
+    digest_port: int = Field(8085, description="The same for digest.")
+    sequences_port: int = Field(8086, description="The same for sequences.")
+
+    mail_from: str = Field("winback@localhost", description="Sender address of digests.")
+    stale_feed_hours: float = Field(36.0, gt=0, description="A newest order older than this makes the digest shout.")
+    development_cadences: bool = Field(False, description="Offer digests every 5, 10, 30 minutes and hourly.")
+    clock_offset_seconds: float = Field(0.0, description="Added to the machine's clock: for tests and fault runs only.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["json", "console"] = Field("json", description="json for machines, console for eyes.")
+
+    @field_validator("kafka", "database_url", "smtp_url", "base_url")
+    @classmethod
+    def _not_empty(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must not be empty")
+        return value.strip()
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The process's settings, read once. Raises Misconfigured with one line that names the setting."""
+    read_secret_files()
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + str(first["loc"][0]).upper()
+        raise Misconfigured(f"{name}: {first['msg']}") from None
+
+
+def read_secret_files() -> None:
+    """NAME_FILE=/path sets NAME to the file's first line, for every setting; both at once is a mistake."""
+    for name in list(os.environ):
+        if name.startswith(PREFIX) and name.endswith("_FILE"):
+            plain = name.removesuffix("_FILE")
+            if plain in os.environ:
+                continue
+            try:
+                os.environ[plain] = Path(os.environ[name]).read_text().strip()
+            except OSError as error:
+                raise Misconfigured(f"{name}: cannot be read: {error.strerror}") from None

@@ -1,0 +1,1 @@
+"""The command `winback`: the composition root. It may import every service; nothing imports it."""

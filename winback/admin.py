@@ -1,0 +1,54 @@
+"""Verbs of an installation: migrate, topics, settings-reference."""
+
+import json
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command("migrate")
+def migrate() -> None:
+    """Apply what has not been applied, each migration in one transaction.
+
+    Example: winback migrate
+    """
+    from shared import db
+
+    applied = db.migrate()
+    print("\n".join(f"applied {name}" for name in applied) if applied else "nothing to apply")
+
+
+@app.command("topics")
+def topics() -> None:
+    """Create the topics that are missing; refuse where a partition count differs.
+
+    Example: winback topics
+    """
+    from shared import kafka
+
+    created = kafka.create_topics()
+    print("\n".join(f"created {name}" for name in created) if created else "nothing to create")
+
+
+@app.command("settings-reference")
+def settings_reference(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
+    """Every setting: name, default, what it means. NAME_FILE reads a setting from a file.
+
+    Example: winback settings-reference
+    """
+    from shared.settings import PREFIX, Settings
+
+    rows = [
+        {
+            "name": PREFIX + name.upper(),
+            "default": str(field.get_default(call_default_factory=True, validated_data={})),
+            "description": field.description,
+        }
+        for name, field in Settings.model_fields.items()
+    ]
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        print(f"{row['name']}={row['default']}\n    {row['description']}")

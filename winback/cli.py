@@ -1,0 +1,81 @@
+"""`winback`: one command, a verb per line of docs/cli.md. Verbs are imported when they are called: a start costs little.
+
+Exit codes: 0 done, 1 the answer is bad (differences, rejects), 2 wrong use, 3 something it needs is not there.
+"""
+
+import importlib
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from shared.errors import Misconfigured, NotFound, Rejected, Retryable
+
+VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one line of help)
+    "dev": ("winback.dev", "The whole system on this machine, without Docker: up, down, status, reset, logs."),
+    "demo": ("winback.demo", "Start everything, stream real orders, leave a console to click and a digest to read."),
+    "serve": ("winback.serve", "One process: ingest, detector, signals, console, clock, digest, sequences."),
+    "migrate": ("winback.admin", "Apply database migrations; can be repeated."),
+    "topics": ("winback.admin", "Create Kafka topics; can be repeated."),
+    "settings-reference": ("winback.admin", "List every setting of the environment with its default."),
+    "organization": ("services.signals.cli.organizations", "Tenants: create, list, delete."),
+    "member": ("services.signals.cli.organizations", "People of an organization: add, remove, list."),
+    "sign-in": ("services.signals.cli.organizations", "Print a one-time sign-in address."),
+    "token": ("services.signals.cli.organizations", "ERP tokens: create (shown once), list, revoke."),
+    "import": ("services.ingest.cli", "Import orders, accounts or contacts from CSV or Parquet files."),
+    "wait": ("services.signals.cli.runs", "Wait until everything accepted so far is detected and persisted."),
+    "run": ("services.signals.cli.runs", "Ask for a run."),
+    "signals": ("services.signals.cli.runs", "List signals, one JSON line each."),
+    "settings": ("services.signals.cli.settings", "Detection settings: get, set."),
+    "audit": ("services.signals.cli.audit", "Hold the detector against the second opinion."),
+    "digest": ("services.digest.cli", "Preview or send the digest of the latest complete run."),
+    "contact": ("services.signals.cli.organizations", "People at accounts: erase."),
+    "dead-letters": ("winback.dead_letters", "What could not be read: list, show, replay."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Imports a verb's module when the verb is asked for. The module's Typer app holds a command or group of that name,
+    or is itself the verb's group."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in VERBS:
+            return None
+        module, line = VERBS[cmd_name]
+        command = typer.main.get_command(importlib.import_module(module).app)
+        found: Any = getattr(command, "commands", {}).get(cmd_name, command)
+        found.name = cmd_name
+        found.short_help = line
+        return found
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The verbs with their lines, without importing any of them."""
+        self.format_usage(ctx, formatter)
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
+
+
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def root() -> None:
+    """Winback: says which accounts you are losing, and helps to win them back."""
+
+
+def main() -> None:
+    """The console script. Turns the project's errors into one line and an exit code."""
+    try:
+        app(prog_name="winback")
+    except (Rejected, NotFound, Misconfigured) as error:
+        print(f"winback: {error}", file=sys.stderr)
+        sys.exit(2)
+    except Retryable as error:
+        print(f"winback: {error}", file=sys.stderr)
+        sys.exit(3)
+    except KeyboardInterrupt:
+        sys.exit(130)
