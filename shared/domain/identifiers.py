@@ -1,0 +1,54 @@
+"""What an id, a name or another text from outside may be (trust.md, *Hostile inputs*).
+
+Ids become Kafka keys, file names, links and mail headers, so they hold nothing that is invisible or that turns the reading
+direction. Names are for eyes: emoji and every script are fine, with the joiners that they need. Texts (product, OD, grade)
+are kept as they were sent.
+"""
+
+import re
+
+LONGEST_ID = 100  # characters
+LONGEST_ID_BYTES = 200  # in UTF-8
+LONGEST_NAME = 200
+LONGEST_TEXT = 200
+
+# Controls, line and paragraph separators, lone surrogates, and every format character (category Cf) up to U+FFFF and beyond:
+# soft hyphen, Arabic marks, zero-width, bidi, invisible operators, byte-order mark, annotations, tags.
+_CONTROLS = "\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+_BIDI = "\u202a-\u202e\u2066-\u2069"
+_JOINERS_AND_MARKS = "\u200c-\u200f\u061c"  # emoji and several scripts cannot do without them
+_OTHER_INVISIBLE = "\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+_WRONG_IN_ID = re.compile(f"[{_CONTROLS}{_BIDI}{_JOINERS_AND_MARKS}{_OTHER_INVISIBLE}]")
+_WRONG_IN_NAME = re.compile(f"[{_CONTROLS}{_BIDI}{_OTHER_INVISIBLE}]")
+_WRONG_IN_TEXT = re.compile("[\x00\ud800-\udfff]")  # what neither UTF-8 nor PostgreSQL can hold
+
+
+def wrong_id(text: str) -> str | None:
+    """Why `text` cannot be an id, in words; None when it can."""
+    if not text:
+        return "must not be empty"
+    if len(text) > LONGEST_ID:
+        return f"is longer than {LONGEST_ID} characters"
+    found = _WRONG_IN_ID.search(text)
+    if found is not None:
+        return f"holds the character U+{ord(found[0]):04X}, which no id may"
+    if not text.isascii() and len(text.encode()) > LONGEST_ID_BYTES:
+        return f"is longer than {LONGEST_ID_BYTES} bytes in UTF-8"
+    return None
+
+
+def wrong_name(text: str) -> str | None:
+    """Why `text` cannot be a name of an account or a person, in words; None when it can."""
+    return _wrong(text, LONGEST_NAME, _WRONG_IN_NAME, "name") if text else "must not be empty"
+
+
+def wrong_text(text: str) -> str | None:
+    """Why `text` cannot be kept as a product, an OD or a grade, in words; None when it can (empty too)."""
+    return _wrong(text, LONGEST_TEXT, _WRONG_IN_TEXT, "text")
+
+
+def _wrong(text: str, longest: int, wrong: re.Pattern[str], what: str) -> str | None:
+    if len(text) > longest:
+        return f"is longer than {longest} characters"
+    found = wrong.search(text)
+    return None if found is None else f"holds the character U+{ord(found[0]):04X}, which no {what} may"

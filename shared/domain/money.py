@@ -1,0 +1,74 @@
+"""How money is read: decimal text to whole minor units of an ISO 4217 currency (product.md 1, *Money*)."""
+
+import re
+from dataclasses import dataclass
+
+LARGEST_CENTS = 10**15  # of one line, either sign: sums over all lines of an account stay far below 2^63
+MOST_PLACES = 6
+LONGEST = 32  # characters
+
+_DECIMAL = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?")
+
+_PLACES = {  # ISO 4217; every other currency has two
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF"), 0),
+    **dict.fromkeys(("UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}
+
+
+class NotMoney(ValueError):
+    """The text is no amount of money; the message says why, in words for the sender."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """`cents` are minor units of the currency; `lost` is true where rounding took something away."""
+
+    cents: int
+    lost: bool
+
+
+def minor_places(currency: str) -> int:
+    """Decimal places of the minor unit of an ISO 4217 currency: 2 for USD, 0 for JPY, 3 for KWD."""
+    return _PLACES.get(currency, 2)
+
+
+def read_money(text: str, places: int) -> Amount:
+    """Plain decimal text, up to six places, half up (away from zero) to `places`. Raises NotMoney.
+
+    No exponents, no NaN or Infinity, no thousands separators, ASCII digits only.
+    """
+    if len(text) > LONGEST:
+        raise NotMoney(f"is longer than {LONGEST} characters")
+    found = _DECIMAL.fullmatch(text)
+    if found is None or not (found[2] or found[3]):
+        raise NotMoney("must be a decimal number such as 1234.50")
+    fraction = (found[3] or "").rstrip("0")
+    if len(fraction) > MOST_PLACES:
+        raise NotMoney(f"has more than {MOST_PLACES} decimal places")
+    cents = int((found[2] or "0") + fraction[:places].ljust(places, "0"))
+    rest = fraction[places:]
+    if rest >= "5":
+        cents += 1
+    if cents > LARGEST_CENTS:
+        raise NotMoney(f"is beyond {LARGEST_CENTS} minor units")
+    return Amount(-cents if found[1] == "-" else cents, bool(rest))
+
+
+def read_cents(text: str) -> int:
+    """Whole minor units as text. Raises NotMoney."""
+    amount = read_money(text, 0)
+    if amount.lost:
+        raise NotMoney("must be a whole number of minor units")
+    return amount.cents
+
+
+def plain_decimal(text: str) -> str | None:
+    """A decimal in its one canonical form ("12", "-0.5"): equal numbers are equal texts. None where it is no plain decimal."""
+    found = _DECIMAL.fullmatch(text) if len(text) <= LONGEST else None
+    if found is None or not (found[2] or found[3]):
+        return None
+    whole, fraction = found[2].lstrip("0") or "0", (found[3] or "").rstrip("0")
+    plain = f"{whole}.{fraction}" if fraction else whole
+    return f"-{plain}" if found[1] == "-" and plain != "0" else plain

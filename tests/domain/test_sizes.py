@@ -1,0 +1,188 @@
+"""Cases of product.md 1, *OD*: what is read, as what, and what is refused."""
+
+import pytest
+
+from shared.domain import sizes
+from shared.domain.sizes import Reading, TaughtSizes, read_od
+
+READ = [
+    ("5 1/2", "5.5"),
+    ('5-1/2"', "5.5"),
+    ("5 - 1/2 in", "5.5"),
+    ("5½ in", "5.5"),
+    ("5 ½", "5.5"),
+    ("5-½″", "5.5"),
+    ("5 1⁄2", "5.5"),
+    ("5 1/2", "5.5"),
+    ("5.500", "5.5"),
+    ("05.5", "5.5"),
+    ("5.5in", "5.5"),
+    ("5.5 IN.", "5.5"),
+    ("5.5 inch", "5.5"),
+    ("5.5 Inches", "5.5"),
+    ("5.5”", "5.5"),
+    ("5.5''", "5.5"),
+    ("  5.5  ", "5.5"),
+    ("1/2", "0.5"),
+    ("½", "0.5"),
+    (".5", "0.5"),
+    ("7⅝", "7.625"),
+    ("2 1/16", "2.063"),
+    ("2.0625", "2.063"),
+    ("2.06249", "2.062"),
+    ("5 1/3", "5.333"),
+    ("5 2/3", "5.667"),
+    ("0.0005", "0.001"),
+    ("999.9994 in", "999.999"),
+    ("100", "100"),
+    ('6"', "6"),
+    ("6", "6"),
+    ("6.000", "6"),
+    ("10", "10"),
+    ('139.7"', "139.7"),
+]
+
+NOMINAL = [
+    ("NPS 6", "6.625"),
+    ("nps6", "6.625"),
+    ("NPS 1/8", "0.405"),
+    ("NPS 1 1/4", "1.66"),
+    ("NPS 1½", "1.9"),
+    ("NPS 2.5", "2.875"),
+    ("NPS 3-1/2", "4"),
+    ("NPS 12", "12.75"),
+    ("NPS 14", "14"),
+    ("NPS 80", "80"),
+]
+
+MILLIMETRES = [
+    ("139.7 mm", "5.5"),
+    ("139.7MM", "5.5"),
+    ("139.70 millimetres", "5.5"),
+    ("168.3 mm", "6.625"),
+    ("168.275 mm", "6.625"),
+    ("168.4 mm", "6.63"),
+    ("168 mm", "6.614"),
+    ("60.3 mm", "2.375"),
+    ("73 mm", "2.875"),
+    ("244.5 mm", "9.625"),
+    ("298.5 mm", "11.75"),
+    ("339.7 mm", "13.375"),
+    ("273.0 mm", "10.75"),  # 273.05 lies on a tie: ASME prints 273.0, others 273.1
+    ("273.1 mm", "10.75"),
+    ("323.8 mm", "12.75"),
+    ("323.9 mm", "12.75"),
+    ("356 mm", "14.016"),  # whole millimetres count from 400 on
+    ("406.4 mm", "16"),
+    ("406 mm", "16"),
+    ("473 mm", "18.625"),
+    ("508 mm", "20"),
+    ("610 mm", "24"),
+    ("609 mm", "23.976"),
+    ("2032 mm", "80"),
+    ("25399.98 mm", "999.999"),
+]
+
+REFUSED = [
+    "6 SCH 40",
+    "DN150",
+    "DN 150",
+    "5,5",
+    "5,5 mm",
+    "5.5 cm",
+    "5.5 ft",
+    "5' 6\"",
+    "1,000.5",
+    "٥.٥",
+    "５.５",
+    "5²",
+    "-5.5",
+    "+5.5",
+    "0",
+    "0.000",
+    "0.0004",
+    "0.49/1000",
+    "0/2",
+    "5 0/2",
+    "11/2",
+    "2/2",
+    "5 3/2",
+    "1/0",
+    "5.5 1/2",
+    "5½½",
+    "1/½",
+    "5e0",
+    "NaN",
+    "Infinity",
+    "1000",
+    "999.9995",
+    '1000"',
+    "25400 mm",
+    "0.01 mm",
+    "139 7/10 mm",
+    "NPS 7",
+    "NPS 6 mm",
+    'NPS 6"',
+    "NPS",
+    "OD 5.5",
+    "5.5 x 20#",
+    "none",
+    "5.5\x00",
+    "5" * 65,
+    "9" * 64,
+    "0." + "1" * 70,
+]
+
+
+@pytest.mark.parametrize(("text", "inches"), READ + NOMINAL + MILLIMETRES)
+def test_a_size_is_read_without_a_warning(text: str, inches: str) -> None:
+    assert read_od(text, {}) == Reading(inches)
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_cannot_be_read_for_certain_is_no_size_and_a_warning(text: str) -> None:
+    reading = read_od(text, {})
+    assert reading.value is None
+    assert reading.warning
+
+
+@pytest.mark.parametrize("text", [None, "", " ", " \t"])
+def test_an_empty_text_is_no_size_and_no_warning(text: str | None) -> None:
+    assert read_od(text, {"": "5"}) == Reading(None)
+
+
+@pytest.mark.parametrize(("text", "inches"), [("100.001", "100.001"), ("139.7", "139.7"), ("139 1/2", "139.5")])
+def test_a_bare_number_above_100_is_inches_and_a_warning(text: str, inches: str) -> None:
+    assert read_od(text, {}) == Reading(inches, "read as inches: millimetres?")
+
+
+def test_the_size_table_is_read_first_and_ignores_case_and_blanks() -> None:
+    taught = {"6 SCH 40": "6.625", "5.5": "5.563", "139.7": "5.500"}
+    for table in (taught, TaughtSizes(taught)):
+        assert read_od("6sch40", table) == Reading("6.625")
+        assert read_od(" 6  sch 40 ", table) == Reading("6.625")
+        assert read_od("5.5", table) == Reading("5.563")
+        assert read_od("139.7", table) == Reading("5.5")
+        assert read_od("5.50", table) == Reading("5.5")
+
+
+def test_two_keys_that_are_one_after_case_and_blanks_are_read_the_same_in_any_order() -> None:
+    assert read_od("ab", {"A B": "1", "ab": "2"}) == read_od("ab", {"ab": "2", "A B": "1"})
+
+
+def test_no_two_listed_sizes_share_their_millimetres() -> None:
+    """A figure that stood for two sizes could not be read for certain."""
+    for unit, listed in ((10, sizes._LISTED_BY_TENTHS), (1, sizes._LISTED_BY_WHOLE)):
+        for millimetres, inches in listed.items():
+            others = [
+                other
+                for other in {*sizes.NPS_INCHES.values(), *sizes.API_5CT_INCHES} - {inches}
+                if abs(float(other) * 25.4 * unit - float(millimetres)) < 0.5
+            ]
+            if unit == 10 or millimetres >= sizes.WHOLE_MILLIMETRES_FROM:
+                assert others == []
+
+
+def test_every_listed_size_is_read_back_from_its_own_inches() -> None:
+    for inches in (*sizes.NPS_INCHES.values(), *sizes.API_5CT_INCHES):
+        assert read_od(inches, {}) == Reading(inches)
