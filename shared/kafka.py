@@ -24,6 +24,7 @@ from psycopg_pool import ConnectionPool
 
 from shared import clock, db, metrics
 from shared.errors import FieldError, Misconfigured, Rejected, Retryable
+from shared.events import OrdersRecord, RunRequested
 from shared.settings import settings
 from shared.topics import ERP_ORDERS, MEGABYTE, STATE_CHANGELOG, TOPICS, Topic, dead_letters_of
 
@@ -307,6 +308,29 @@ def decode_with(decoder: msgspec.json.Decoder[Any]) -> Decode:
             raise Rejected(FieldError(field="value", reason=str(error))) from None
 
     return decode
+
+
+def decode_orders() -> Decode:
+    """What both readers of `orders` hold a record against: its model, and that every organization in it belongs to its partition.
+
+    Raises Rejected for the whole record, so that the detector and the read model never differ in what they take.
+    """
+    decode = decode_with(msgspec.json.Decoder(OrdersRecord))
+    known: dict[str, int] = {}
+
+    def placed(record: Record) -> Any:
+        event = decode(record)
+        if event is None:
+            raise Rejected(FieldError(field="value", reason="is empty"))
+        names = [event.organization] if isinstance(event, RunRequested) else {order.organization for order in event.orders}
+        for name in names:
+            if name not in known:
+                known[name] = partition_of(name)
+            if known[name] != record.partition:
+                raise Rejected(FieldError(field="organization", reason=f"{name} belongs to partition {known[name]}"))
+        return event
+
+    return placed
 
 
 def consume(

@@ -1,0 +1,21 @@
+"""The detector's process."""
+
+import faust
+
+from services.detector.app import build
+from shared import logs
+from shared.health import Readiness, serve_health
+from shared.settings import settings
+
+
+def main() -> None:
+    """Run until SIGTERM; leaves with 70 where only a fresh start can mend it."""
+    logs.configure("detector")
+    readiness = Readiness()
+    serve_health(settings().detector_port, readiness)
+    worker = faust.Worker(build(readiness), loglevel="info", redirect_stdouts=False)
+    worker.execute_from_commandline()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""`orders` -> partition -> `signals`: the Faust application."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import faust
+import msgspec
+import structlog
+
+from services.detector.checkpoint import CheckpointApp, CheckpointTable, leave
+from shared import kafka, metrics
+from shared.errors import Rejected
+from shared.events import OrdersRecord, RunCompleted, RunRequested, SignalsRecord
+from shared.health import Readiness
+from shared.settings import settings
+from shared.topics import DETECTOR_APP, ORDERS, SIGNALS, STATE_TABLE
+
+log = structlog.get_logger()
+
+QUIET_SECONDS = 0.05  # without a record for so long, a checkpoint need not wait for its time
+SESSION_SECONDS = 10.0
+ROCKSDB = {"driver": "rocksdict", "block_cache_size": 32 << 20, "write_buffer_size": 16 << 20, "max_open_files": 512}
+
+encode = msgspec.json.Encoder().encode
+
+
+def build(readiness: Readiness) -> CheckpointApp:
+    """The application, from the process's settings. Not started."""
+    configured = settings()
+    app = CheckpointApp(
+        DETECTOR_APP,
+        broker=[f"kafka://{server.strip()}" for server in configured.kafka.split(",")],
+        store="rocksdb://",
+        datadir=configured.state_dir.resolve(),
+        topic_partitions=configured.partitions,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        key_serializer="raw",
+        value_serializer="raw",
+        web_enabled=False,
+        autodiscover=False,
+        stream_wait_empty=True,
+        broker_commit_interval=0.1,
+        broker_session_timeout=SESSION_SECONDS,
+        broker_heartbeat_interval=3.0,
+        broker_max_poll_records=500,
+        stream_buffer_maxsize=256,
+        consumer_max_fetch_size=4 * 1024 * 1024,
+        consumer_group_instance_id=configured.detector_id or None,
+        consumer_auto_offset_reset="earliest",
+    )
+    orders = app.topic(ORDERS.name, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=bytes)
+    table = CheckpointTable(
+        app,
+        name=STATE_TABLE,
+        partitions=configured.partitions,
+        key_type=bytes,
+        value_type=bytes,
+        options=dict(ROCKSDB),
+        default=None,
+    )
+    table.source_topic, table.signals_topic, table.keep = ORDERS.name, SIGNALS.name, configured.detector_cache_accounts
+    app.tables.add(table)
+    app.table = table
+    worker = Worker(table, configured.checkpoint_seconds)
+
+    @app.agent(orders, concurrency=1)
+    async def detect(stream: Any) -> None:
+        """Fold each record; acknowledge at checkpoints."""
+        async for event in stream.noack().events():
+            await asyncio.shield(worker.take(event))  # once begun, a record is folded, sent and noted whole
+
+    @app.task  # type: ignore[untyped-decorator] # faust has no types for it
+    async def checkpoints() -> None:
+        await worker.checkpoint_when_due(app, readiness)
+
+    return app
+
+
+class Worker:
+    """Takes events in order, one at a time, and decides when to checkpoint."""
+
+    def __init__(self, table: CheckpointTable, checkpoint_seconds: float) -> None:
+        self._table, self._every = table, checkpoint_seconds
+        self._decode = kafka.decode_orders()
+        self._publisher: kafka.Publisher | None = None
+        self._taken_at = time.monotonic()
+
+    async def take(self, event: Any) -> None:
+        """One record: decode, apply, send what it causes. A record that cannot be read goes to the dead letters.
+
+        Anything unforeseen leaves the process: Faust would acknowledge the event and lose it.
+        """
+        try:
+            await self._take(event)
+        except BaseException as error:
+            log.exception("a record could not be taken")
+            leave(f"{event.message.tp} offset {event.message.offset}: {error!r}")
+
+    async def _take(self, event: Any) -> None:
+        message = event.message
+        number, offset = message.tp.partition, message.offset
+        async with self._table.lock:
+            one = self._table.owned.get(number)
+            if one is None or offset < one.source:
+                event.ack()  # not ours any more, or folded before: the state's own offset decides
+                return
+            at = datetime.fromtimestamp(message.timestamp, UTC)
+            record = kafka.Record(
+                topic=message.tp.topic,
+                partition=number,
+                offset=offset,
+                at=at,
+                key=message.key,
+                value=message.value,
+                headers=list(message.headers or []),
+                event=None,
+            )
+            decoded: OrdersRecord | None = None
+            try:
+                decoded = self._decode(record)
+            except Rejected as error:
+                await asyncio.get_running_loop().run_in_executor(None, self._put_aside, record, str(error))
+            if decoded is not None:
+                started = time.monotonic()
+                for caused in one.state.apply(decoded, offset=offset, at=at):
+                    await self._send(caused, number, started)
+            self._table.taken(event, number, offset)
+            self._taken_at = time.monotonic()
+            metrics.RECORDS.labels("detector", ORDERS.name).inc()
+            metrics.LAG_SECONDS.labels("detector", ORDERS.name, str(number)).set(max(0.0, time.time() - message.timestamp))
+            if isinstance(decoded, RunRequested) or self._taken_at - self._table.checkpointed_at >= self._every:
+                await self._table.checkpoint()
+
+    async def _send(self, event: SignalsRecord, number: int, started: float) -> None:
+        if isinstance(event, RunCompleted):
+            seconds = time.monotonic() - started
+            metrics.RUN_SECONDS.observe(seconds)
+            event = msgspec.structs.replace(event, duration_ms=int(seconds * 1000))
+            log.info(
+                "run completed",
+                organization=event.organization,
+                number=event.number,
+                evaluated=event.evaluated,
+                ms=event.duration_ms,
+            )
+        else:
+            metrics.SIGNAL_EVENTS.labels(event.signal_type, type(event).__name__).inc()
+        await self._table.send(encode(event), partition=number, headers=kafka.headers_of(event, source="detector"))
+
+    def _put_aside(self, record: kafka.Record, reason: str) -> None:
+        if self._publisher is None:
+            self._publisher = kafka.Publisher()
+        kafka.dead_letter(self._publisher, record, reason=reason, consumer="detector")
+
+    async def checkpoint_when_due(self, app: faust.App, readiness: Readiness) -> None:
+        """Runs for ever beside the agent: what was taken is saved when its time has come, or as soon as it is quiet."""
+        while not app.should_stop:
+            await asyncio.sleep(QUIET_SECONDS)
+            readiness.set(bool(self._table.owned) or (not app.rebalancing and not app.unassigned), "joining the group")
+            now = time.monotonic()
+            if not self._table.unsaved:
+                for number, one in self._table.owned.items():
+                    end = app.consumer.highwater(faust.types.TP(ORDERS.name, number)) or one.source
+                    metrics.LAG_RECORDS.labels("detector", ORDERS.name, str(number)).set(max(0, end - one.source))
+                    if end <= one.source:
+                        metrics.LAG_SECONDS.labels("detector", ORDERS.name, str(number)).set(0)
+            elif now - self._taken_at >= QUIET_SECONDS or now - self._table.checkpointed_at >= self._every:
+                async with self._table.lock:
+                    await self._table.checkpoint()

@@ -1,0 +1,303 @@
+"""The Faust table whose writes are checkpoints: three subclasses at extension points that Faust has, nothing patched.
+
+    CheckpointStore  Faust's RocksDB store, and a bulk restore: the changelog read with librdkafka, in WriteBatches
+    CheckpointTable  a faust.Table that owns the decoded state of its partitions, the fenced writers of its changelog, `checkpoint`
+    CheckpointApp    a faust.App that checkpoints when partitions go: flow suspended, queues cleared, partitions still ours
+
+A checkpoint is: signal events confirmed -> changelog transaction committed -> RocksDB -> blocks acknowledged, in order. Each
+partition's writer is transactional and made anew at every assignment before the restore: an earlier owner that wakes up is
+fenced and leaves. The next source offset is part of the state and sets the group's offset at assignment, so that a run is
+never replayed over a state that has seen later orders. What cannot be mended leaves the process at once: inside `noack()`
+an exception would commit past its event.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import faust
+import rocksdict
+import structlog
+from aiokafka import AIOKafkaProducer
+from confluent_kafka import Consumer, TopicPartition
+from faust.stores.rocksdb import Store as RocksStore
+from faust.transport.drivers.aiokafka import server_list
+from faust.types import TP
+
+from services.detector.partition import Partition
+from shared import metrics
+
+log = structlog.get_logger()
+
+SOURCE_KEY = b"__faust\0source"  # in table and changelog: the next source offset that the state has not seen
+FAILED = 70  # EX_SOFTWARE: the supervisor starts the process again, the state says where to go on
+RESTORE_RECORDS = 20_000
+BATCH_BYTES = 900_000
+GIVE_BACK_SECONDS = 30.0
+TRANSACTION_MS = 30_000
+
+Row = tuple[bytes, bytes]
+
+
+def leave(why: str) -> None:
+    """End the process now, with nothing acknowledged that is not saved."""
+    log.error("leaving", why=why)
+    os._exit(FAILED)
+
+
+class RocksPartition:
+    """One partition's database, as `Partition` reads it."""
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value, or None."""
+        value: bytes | None = self._database.get(key)
+        return value
+
+    def scan(self, prefix: bytes) -> Iterator[Row]:
+        """All entries whose key starts with `prefix`, by key."""
+        iterator = self._database.iter()
+        iterator.seek(prefix)
+        while iterator.valid():
+            key: bytes = iterator.key()
+            if not key.startswith(prefix):
+                return
+            yield key, iterator.value()
+            iterator.next()
+
+
+class CheckpointStore(RocksStore):
+    """Faust's store, brought to the end of the changelog in bulk."""
+
+    def catch_up(self, tp: TP, servers: str) -> int:
+        """(in a thread) Read what the local database lacks; returns the number of records.
+
+        The persisted offset becomes the end - 1, also where the last offsets are transaction markers or were compacted away, so
+        that Faust's own recovery finds nothing left to read and cannot wait for a record that never comes.
+        """
+        database = self._db_for_partition(tp.partition)
+        consumer = Consumer(
+            {
+                "bootstrap.servers": servers,
+                "group.id": "winback-restore",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "fetch.wait.max.ms": 10,
+            }
+        )
+        try:
+            low, high = consumer.get_watermark_offsets(TopicPartition(tp.topic, tp.partition), timeout=10)
+            saved = database.get(self.offset_key)
+            at, count = max(low, int(saved) + 1 if saved else low), 0
+            consumer.assign([TopicPartition(tp.topic, tp.partition, at)])
+            while at < high:
+                batch = rocksdict.WriteBatch(raw_mode=True)
+                for message in consumer.consume(RESTORE_RECORDS, 0.2):
+                    if message.error():
+                        at = high  # the end: what is missing up to it are markers
+                        continue
+                    offset, key, value = message.offset(), message.key(), message.value()
+                    assert offset is not None and key is not None and value is not None  # rows are set, never deleted
+                    count, at = count + 1, offset + 1
+                    batch.put(key, value)
+                batch.put(self.offset_key, str(at - 1).encode())
+                database.write(batch)
+            return count
+        finally:
+            consumer.close()
+
+
+class Owned:
+    """A partition that is ours: its decoded state, its changelog writer, and how far it has come."""
+
+    def __init__(self, database: Any, writer: Any) -> None:
+        self.database, self.writer = database, writer
+        self.state = Partition(RocksPartition(database))
+        self.source = self.saved_source = int(database.get(SOURCE_KEY) or 0)
+
+
+class CheckpointTable(faust.Table[bytes, bytes]):
+    """The detector's rolling tables. `source_topic` is the topic whose offsets follow the state; `keep` bounds memory."""
+
+    source_topic = ""
+    signals_topic = ""
+    keep = 100_000
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.owned: dict[int, Owned] = {}
+        self.lock = asyncio.Lock()
+        self.checkpointed_at = time.monotonic()
+        self._signals: Any = None
+        self._sends: list[Any] = []
+        self._events: list[Any] = []
+
+    def _new_store(self) -> CheckpointStore:
+        return CheckpointStore(
+            self._store or self.app.conf.store,
+            self.app,
+            self,
+            table_name=self.name,
+            key_type=self.key_type,
+            value_type=self.value_type,
+            key_serializer="raw",
+            value_serializer="raw",
+            loop=self.loop,
+            options=dict(self.options or {}),
+        )
+
+    @property
+    def unsaved(self) -> bool:
+        """True while records are taken that no checkpoint has acknowledged."""
+        return bool(self._events)
+
+    async def send(self, value: bytes, *, partition: int, headers: list[tuple[str, bytes]]) -> None:
+        """A signal event: on its way at once, confirmed by the next checkpoint."""
+        self._sends.append(await self._signals.send(self.signals_topic, value=value, partition=partition, headers=headers))
+
+    def taken(self, event: Any, partition: int, offset: int) -> None:
+        """The event is folded: the next checkpoint acknowledges it."""
+        self.owned[partition].source = offset + 1
+        self._events.append(event)
+
+    async def checkpoint(self) -> None:
+        """Call with the lock held. Any failure leaves the process: nothing was acknowledged, the next owner repeats it."""
+        started = time.monotonic()
+        try:
+            events, self._events = self._events, []
+            sends, self._sends = self._sends, []
+            for future in sends:
+                await future
+            unsaved = [(number, one) for number, one in self.owned.items() if one.source != one.saved_source]
+            await asyncio.gather(*(self._save(number, one) for number, one in unsaved))
+            for event in events:
+                event.ack()
+        except BaseException as error:
+            leave(f"checkpoint: {error!r}")
+        self.checkpointed_at = time.monotonic()
+        metrics.CHECKPOINT_SECONDS.observe(self.checkpointed_at - started)
+        metrics.CACHED_ACCOUNTS.set(sum(one.state.cached_accounts for one in self.owned.values()))
+
+    async def _save(self, number: int, one: Owned) -> None:
+        source = one.source
+        rows = [*one.state.flush(self.keep // max(1, len(self.owned))), (SOURCE_KEY, str(source).encode())]
+        local = rocksdict.WriteBatch(raw_mode=True)
+        for key, value in rows:
+            local.put(key, value)
+        end = await self._write_changelog(one.writer, number, rows)
+        local.put(CheckpointStore.offset_key, str(end).encode())
+        one.database.write(local)
+        one.saved_source = source
+
+    async def _write_changelog(self, writer: Any, number: int, rows: list[Row]) -> int:
+        """One transaction. Returns the offset of its last record."""
+        now_ms = int(time.time() * 1000)
+        futures: list[tuple[Any, int]] = []
+        batch = writer.create_batch()
+        for key, value in rows:
+            if batch.append(key=key, value=value, timestamp=now_ms) is None:
+                futures.append((await writer.send_batch(batch, self.changelog_topic_name, partition=number), batch.record_count()))
+                batch = writer.create_batch()
+                batch.append(key=key, value=value, timestamp=now_ms)
+        futures.append((await writer.send_batch(batch, self.changelog_topic_name, partition=number), batch.record_count()))
+        end = -1
+        for future, count in futures:
+            end = (await future).offset + count - 1
+        await writer.commit_transaction()
+        await writer.begin_transaction()
+        return end
+
+    # -- ownership ------------------------------------------------------------------------------------------------------------
+
+    async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0) -> None:
+        """Take what is ours now: fence, restore, set the group's offset to what the state says."""
+        await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)  # closes and opens the databases
+        if self._signals is None:
+            self._signals = await self._producer(linger_ms=5)
+        actives = self.app.assignor.assigned_actives()
+        mine = [tp for tp in assigned if tp.topic == self.changelog_topic_name and tp in actives]
+        # Faust calls a partition that went away and came back "not newly assigned": decoded state is never kept
+        before, self.owned = self.owned, {}
+        for one in before.values():
+            await stop(one.writer)
+        await asyncio.gather(*(self._own(tp) for tp in mine))
+        if self.owned:
+            await self._set_source_offsets()
+
+    async def _own(self, tp: TP) -> None:
+        writer = await self._producer(
+            transactional_id=f"{self.app.conf.id}-{self.name}-{tp.partition}", transaction_timeout_ms=TRANSACTION_MS
+        )
+        await writer.begin_transaction()  # a new epoch: every earlier owner's write is refused from here on
+        store: Any = self.data
+        restored = await asyncio.get_running_loop().run_in_executor(None, store.catch_up, tp, self._servers())
+        one = self.owned[tp.partition] = Owned(store._db_for_partition(tp.partition), writer)
+        log.info("partition owned", partition=tp.partition, restored=restored, source=one.source)
+
+    async def _set_source_offsets(self) -> None:
+        offsets = {TP(self.source_topic, number): one.source for number, one in self.owned.items()}
+        app: Any = self.app
+        commit = asyncio.ensure_future(app.consumer._commit(offsets))
+        stopping = asyncio.ensure_future(app._stopped.wait())  # SIGTERM in here: the consumer's thread answers no more
+        done, pending = await asyncio.wait({commit, stopping}, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        for future in pending:
+            future.cancel()
+        if commit not in done and stopping not in done:
+            leave("could not set the source offsets")
+
+    async def let_go(self) -> None:
+        """From here on nothing of the partitions can be written."""
+        owned, self.owned = self.owned, {}
+        for one in owned.values():
+            await stop(one.writer)
+
+    async def on_stop(self) -> None:
+        """Close the producers; what they had is confirmed by the last checkpoint."""
+        for one in self.owned.values():
+            await stop(one.writer)
+        if self._signals is not None:
+            await stop(self._signals)
+        await super().on_stop()
+
+    def _servers(self) -> str:
+        return ",".join(server_list(self.app.conf.broker, 9092))
+
+    async def _producer(self, **options: Any) -> Any:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._servers(), enable_idempotence=True, acks="all", max_batch_size=BATCH_BYTES,
+            max_request_size=2 * BATCH_BYTES, **options,
+        )  # fmt: skip
+        await producer.start()
+        return producer
+
+
+async def stop(producer: Any) -> None:
+    """Close a producer whose broker, or epoch, may be gone."""
+    with suppress(Exception):
+        await asyncio.wait_for(producer.stop(), 5)
+
+
+class CheckpointApp(faust.App):
+    """Saves before partitions go and before the process ends. `table` is set by who builds the app."""
+
+    table: CheckpointTable
+
+    async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
+        """Called when partitions are revoked and when the consumer stops: flow suspended, queues cleared, partitions still ours.
+        An event that the agent has in hand is still ours: it is folded, then saved in the next turn."""
+        until = time.monotonic() + GIVE_BACK_SECONDS
+        while consumer.unacked:
+            async with self.table.lock:
+                await self.table.checkpoint()
+            if consumer.unacked:
+                if time.monotonic() > until:
+                    leave("partitions could not be given back in time")
+                await asyncio.sleep(0.005)
+        await super()._consumer_wait_empty(consumer, logger)  # commits
+        await self.table.let_go()
