@@ -14,3 +14,14 @@ def derived(kind: str, *parts: str) -> str:
 def signal_id(organization: str, account: str, type_: str, od: str | None, grade: str | None) -> str:
     """A signal is one type on one account, or on one combo of it; the account id is the ERP's."""
     return derived("signal", organization, account, type_, od or "", grade or "")
+
+
+def record_key(organization: str, id_: str) -> bytes:
+    """The key of a record in `accounts` and `contacts`: what compaction keeps the newest of, and what a tombstone names."""
+    return SEPARATOR.join((organization, id_)).encode()
+
+
+def read_record_key(key: bytes | None) -> tuple[str, str]:
+    """(organization, id) of a record's key. Raises ValueError."""
+    organization, id_ = (key or b"").decode().split(SEPARATOR)
+    return organization, id_

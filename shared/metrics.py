@@ -16,6 +16,11 @@ LAG_SECONDS = Gauge(
 DEAD_LETTERS = Counter(
     "winback_dead_letters_total", "Records put aside. Any: look at `winback dead-letters list`.", ["topic", "consumer"]
 )
+RECORDS_SKIPPED = Counter(
+    "winback_records_skipped_total",
+    "Records of organizations that do not exist here. Any that go on: an ERP sends for a deleted one.",
+    ["consumer", "topic"],
+)
 
 ORDERS_ACCEPTED = Counter("winback_orders_accepted_total", "Orders that Kafka has. A stop: the feed is silent.", ["source"])
 ORDERS_REFUSED = Counter(

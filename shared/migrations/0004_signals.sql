@@ -11,6 +11,14 @@ ALTER TABLE suppressions ADD CONSTRAINT suppressions_reason_check CHECK (reason 
 
 COMMENT ON COLUMN signals.source_offset IS 'Of the record in orders behind the last event; rows ignore events that are not newer.';
 
+-- Name and owner are each as new as the record that named them; -1 is an order's word, which any record outdoes.
+ALTER TABLE accounts
+    ADD COLUMN name_revision bigint NOT NULL DEFAULT -1,
+    ADD COLUMN owner_revision bigint NOT NULL DEFAULT -1;
+
+-- primary_sent: as its record says. is_primary: the newest of the account's contacts that say so.
+ALTER TABLE contacts ADD COLUMN primary_sent boolean NOT NULL DEFAULT false;
+
 -- The pulse of an organization's feed: one row, so that no page and no digest counts a million orders for it.
 CREATE TABLE feeds (
     organization      text PRIMARY KEY REFERENCES organizations ON DELETE CASCADE,
