@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from shared.errors import Misconfigured, NotFound, Rejected, Retryable
+from winback.stack import home
 
 VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one line of help)
     "dev": ("winback.dev", "The whole system on this machine, without Docker: up, down, status, reset, logs."),
@@ -68,7 +69,9 @@ def root() -> None:
 
 
 def main() -> None:
-    """The console script. Turns the project's errors into one line and an exit code."""
+    """The console script. Reaches the stack of `winback dev` when it is told of no other; turns the project's errors into
+    one line and an exit code."""
+    home.load_env()
     try:
         app(prog_name="winback")
     except (Rejected, NotFound, Misconfigured) as error:

@@ -1,0 +1,5 @@
+"""`python -m winback` is `winback`."""
+
+from winback.cli import main
+
+main()

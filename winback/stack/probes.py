@@ -1,0 +1,105 @@
+"""Is it ready? Asked in each server's own protocol, over a fresh connection, within a bounded time.
+
+Every probe returns None when the server does its work, else the reason in words.
+"""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+
+Probe = Callable[[], Awaitable[str | None]]
+
+HOST = "127.0.0.1"
+SECONDS = 2.0
+
+
+def http(port: int, path: str = "/readyz") -> Probe:
+    """2xx at `path`."""
+
+    async def probe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str | None:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = (await reader.read(65536)).partition(b"\r\n\r\n")
+        status = head.split(b" ", 2)[1:2]
+        if status and status[0].startswith(b"2"):
+            return None
+        return (body.decode(errors="replace").strip() or head[:80].decode(errors="replace") or "answers nothing")[:200]
+
+    return _connected(port, probe)
+
+
+def kafka(port: int) -> Probe:
+    """ApiVersions is answered: the broker is registered and takes requests."""
+    request = struct.pack(">hhih", 18, 0, 1, 7) + b"winback"
+
+    async def probe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str | None:
+        writer.write(struct.pack(">i", len(request)) + request)
+        answer = await reader.readexactly(10)
+        error = struct.unpack(">iih", answer)[2]
+        return None if error == 0 else f"answers error {error}"
+
+    return _connected(port, probe)
+
+
+def postgres(port: int, user: str, database: str) -> Probe:
+    """A start-up message is answered by asking for a password, or by letting in: recovery is over."""
+    body = struct.pack(">i", 196608) + f"user\0{user}\0database\0{database}\0\0".encode()
+
+    async def probe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str | None:
+        writer.write(struct.pack(">i", len(body) + 4) + body)
+        kind, length = struct.unpack(">ci", await reader.readexactly(5))
+        if kind == b"R":
+            return None
+        fields = (await reader.readexactly(length - 4)).split(b"\0")
+        return next((field[1:].decode() for field in fields if field.startswith(b"M")), "answers an error")
+
+    return _connected(port, probe)
+
+
+def smtp(port: int) -> Probe:
+    """Greets with 220."""
+
+    async def probe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str | None:
+        greeting = await reader.readline()
+        writer.write(b"QUIT\r\n")
+        return None if greeting.startswith(b"220") else greeting.decode(errors="replace").strip() or "greets with nothing"
+
+    return _connected(port, probe)
+
+
+def both(first: Probe, second: Probe) -> Probe:
+    """Ready when both are."""
+
+    async def probe() -> str | None:
+        return await first() or await second()
+
+    return probe
+
+
+def _connected(port: int, ask: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[str | None]]) -> Probe:
+    async def probe() -> str | None:
+        writer: asyncio.StreamWriter | None = None
+        try:
+            async with asyncio.timeout(SECONDS):
+                reader, writer = await asyncio.open_connection(HOST, port)
+                return await ask(reader, writer)
+        except TimeoutError:
+            return "does not answer"
+        except (OSError, asyncio.IncompleteReadError) as error:
+            return "not listening yet" if isinstance(error, ConnectionRefusedError) else f"does not answer: {error}"
+        finally:
+            if writer is not None:
+                writer.close()
+
+    return probe
+
+
+def is_free(port: int) -> bool:
+    """Nobody listens there. SO_REUSEADDR as servers set it: connections that are ending do not count."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((HOST, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,321 @@
+"""One process that starts the parts, asks whether they are ready, starts again what dies, and ends them all.
+
+    python -m winback.stack.supervisor [--without-services] [--any-ports] [--no-fsync]
+
+What must hold:
+- The end of a part never ends the supervisor; it is said in the log and in state.json, and the part is started again: at
+  once after it worked, with growing pauses when it does not come up.
+- The end of the supervisor ends every part, also by kill -9 (`die_with_parent`), and what a part leaves behind is adopted
+  and ended. What an older supervisor left behind is recognised by pid and start time, and ended before the start.
+- state.json is true: it is written at every change, before anything else is done about it.
+One thread, one loop: no part can hold up another.
+"""
+
+import argparse
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from winback.stack import parts, processes
+from winback.stack.home import Home, find
+from winback.stack.parts import Part
+
+PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)  # between starts of a part that does not become ready; the last one stays
+STARTING_SECONDS = 0.05  # between two questions until it is ready
+READY_SECONDS = 1.0  # and then
+LARGEST_LOG_BYTES = 20_000_000
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Child:
+    """A part and the process that is it now."""
+
+    part: Part
+    process: subprocess.Popen[bytes] | None = None
+    start: int | None = None
+    ready: bool = False
+    problem: str = "waits for what it needs"
+    restarts: int = 0
+    failures: int = 0
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def as_state(self) -> dict[str, Any]:
+        return {
+            "name": self.part.name,
+            "pid": self.process.pid if self.process else None,
+            "started": self.start,
+            "ready": self.ready,
+            "url": self.part.url,
+            "problem": self.problem,
+            "restarts": self.restarts,
+        }
+
+
+class Supervisor:
+    """Runs once: `await run()` returns when all has ended."""
+
+    def __init__(
+        self, home: Home, *, with_services: bool = True, any_ports: bool = False, fsync: bool = True, say: Say = print
+    ) -> None:
+        self.home, self.say = home, say
+        self.started_at = time.monotonic()
+        self.stopping = asyncio.Event()
+        state = home.state()
+        end_leftovers(state, say)
+        self.ports = parts.choose_ports(state.get("ports", {}), any_free=any_ports)
+        self.data = parts.postgres_folder(home, state.get("postgres_folder"))
+        shutil.copyfile(home.secret("database-password"), self.data / "password")
+        (self.data / "password").chmod(0o600)
+        self.env = parts.environment(home, self.ports)
+        self.infrastructure = [
+            Child(part) for part in parts.infrastructure(home, self.ports, self.env, data=self.data, fsync=fsync)
+        ]
+        self.services = [Child(part) for part in parts.services(self.ports)] if with_services else []
+        self.schema = Child(Part(name="schema", command=(*parts.PYTHON, "winback.stack.schema"), probe=never_ready, url=""))
+        self.all_ready = False
+
+    @property
+    def children(self) -> list[Child]:
+        return [*self.infrastructure, *self.services]
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        processes.adopt_orphans()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self.stopping.set)
+        loop.add_signal_handler(signal.SIGCHLD, self.reap)
+        self.home.write_env(self.env)
+        self.write_state()
+        keepers = [asyncio.create_task(self.keep(child)) for child in self.infrastructure]
+        keepers.append(asyncio.create_task(self.then_services(keepers)))
+        await self.stopping.wait()
+        self.say("stopping")
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.gather(*keepers, return_exceptions=True)
+        await self.end([self.schema, *self.services])
+        await self.end(self.infrastructure)
+        self.end_orphans()
+        self.write_state(running=False)
+        self.say("stopped")
+
+    async def then_services(self, keepers: list["asyncio.Task[None]"]) -> None:
+        """Once Kafka and PostgreSQL serve: migrations and topics, then the services."""
+        while not all(child.ready for child in self.infrastructure):
+            await asyncio.sleep(STARTING_SECONDS)
+        while True:
+            self.begin(self.schema)
+            await self.schema.ended.wait()
+            assert self.schema.process is not None
+            if self.schema.process.returncode == 0:
+                break
+            self.say(f"schema: {self.last_words(self.schema)}")
+            for child in self.services:
+                child.problem = f"waits for migrations and topics: {self.last_words(self.schema)}"
+            self.write_state()
+            await asyncio.sleep(PAUSES[min(self.schema.failures, len(PAUSES) - 1)])
+            self.schema.failures += 1
+        self.schema.process, self.schema.ready = None, True
+        self.say_when_all_ready()
+        self.write_state()
+        keepers += [asyncio.create_task(self.keep(child)) for child in self.services]
+
+    async def keep(self, child: Child) -> None:
+        """Start, watch until it ends, start again: until cancelled."""
+        while True:
+            try:
+                self.begin(child)
+                watch = asyncio.create_task(self.watch(child))
+                try:
+                    await child.ended.wait()
+                finally:
+                    watch.cancel()
+                self.after_the_end(child)
+            except Exception as error:  # whatever it is, the others go on, and this one is tried again
+                child.problem, child.ready = f"cannot be started: {error}", False
+                self.say(f"{child.part.name}: {child.problem}")
+                self.write_state()
+            await asyncio.sleep(PAUSES[min(child.failures, len(PAUSES) - 1)])
+            child.failures += 1
+            child.restarts += 1
+
+    def begin(self, child: Child) -> None:
+        child.ended.clear()
+        child.ready, child.problem = False, "starting"
+        with self.log_of(child).open("ab") as log:
+            child.process = subprocess.Popen(  # noqa: S603 - commands of parts.py
+                child.part.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=os.environ | self.env | child.part.env,
+                start_new_session=True,
+                preexec_fn=processes.die_with_parent,
+            )
+        child.start = processes.started(child.process.pid)
+        self.write_state()
+
+    async def watch(self, child: Child) -> None:
+        """Ask again and again; say what changes."""
+        while True:
+            problem = await child.part.probe()
+            if (problem is None) != child.ready or problem != (child.problem or None):
+                was_ready, child.ready, child.problem = child.ready, problem is None, problem or ""
+                if child.ready:
+                    child.failures = 0
+                if child.ready != was_ready:
+                    self.say(f"{child.part.name}: {'ready' if child.ready else f'not ready: {problem}'}")
+                self.write_state()
+                self.say_when_all_ready()
+            if child.ready and self.log_of(child).stat().st_size > LARGEST_LOG_BYTES:
+                turn_over(self.log_of(child))
+            await asyncio.sleep(READY_SECONDS if child.ready else STARTING_SECONDS * (1 + child.failures))
+
+    def after_the_end(self, child: Child) -> None:
+        """Say how it ended, and end what it left behind."""
+        assert child.process is not None
+        code = child.process.returncode
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+        worked, words = child.ready, self.last_words(child)
+        child.ready, child.problem = False, f"{how}{f': {words}' if code > 0 and words else ''}"
+        processes.kill_group(child.process.pid)
+        self.end_orphans()
+        child.process = child.start = None
+        self.all_ready = False
+        self.write_state()
+        self.say(f"{child.part.name}: {child.problem}; starting it again" if worked else f"{child.part.name}: {child.problem}")
+
+    async def end(self, children: list[Child]) -> None:
+        """All at once: ask, wait as long as each may take, kill."""
+
+        async def end_one(child: Child) -> None:
+            if child.process is None or child.process.poll() is not None:
+                return
+            processes.kill_group(child.process.pid, signal.Signals[child.part.stop_signal])
+            try:
+                async with asyncio.timeout(child.part.drain_seconds):
+                    await child.ended.wait()
+            except TimeoutError:
+                self.say(f"{child.part.name}: did not end within {child.part.drain_seconds:.0f} s: killed")
+                processes.kill_group(child.process.pid)
+                child.process.wait()
+            child.process, child.start, child.ready, child.problem = None, None, False, "stopped"
+
+        await asyncio.gather(*(end_one(child) for child in children))
+
+    def reap(self) -> None:
+        """A child ended: ours, whose keeper is told, or an orphan that was adopted."""
+        ours = {child.process.pid: child for child in [*self.children, self.schema] if child.process is not None}
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if found is None:
+                return
+            child = ours.get(found.si_pid)
+            if child is None:
+                os.waitpid(found.si_pid, 0)
+            elif child.process is not None and child.process.poll() is not None:
+                child.ended.set()
+
+    def end_orphans(self) -> None:
+        """An adopted process has lost the part that it belonged to: nothing is left for it to do."""
+        ours = {child.process.pid for child in [*self.children, self.schema] if child.process is not None}
+        for pid in processes.children():
+            if pid not in ours:
+                processes.kill_group(pid)
+
+    def write_state(self, *, running: bool = True) -> None:
+        state: dict[str, Any] = {
+            "supervisor": {"pid": os.getpid(), "started": processes.started(os.getpid())} if running else None,
+            "boot": processes.boot(),
+            "ports": self.ports,
+            "postgres_folder": str(self.data),
+            "ready": running and self.is_ready(),
+            "services": [child.as_state() for child in self.children],
+        }
+        try:
+            self.home.write_state(state)
+        except OSError as error:  # a full disk must not end what runs
+            self.say(f"state.json cannot be written: {error}")
+
+    def is_ready(self) -> bool:
+        return all(child.ready for child in [*self.children, self.schema])
+
+    def say_when_all_ready(self) -> None:
+        ready = self.is_ready()
+        if ready and not self.all_ready:
+            self.say(f"all ready, {time.monotonic() - self.started_at:.1f} s after the start")
+        self.all_ready = ready
+
+    def log_of(self, child: Child) -> Path:
+        return self.home.logs / f"{child.part.name}.log"
+
+    def last_words(self, child: Child) -> str:
+        """The last line that it logged."""
+        with self.log_of(child).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - 2000))
+            lines = log.read().decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]
+
+
+def end_leftovers(state: dict[str, Any], say: Say) -> None:
+    """End what an earlier supervisor started and did not end: it was killed. Raises nothing; a reused pid is left alone."""
+    if state.get("boot") != processes.boot():
+        return
+    for service in state.get("services", []):
+        if service["pid"] is not None and processes.end_leftover(service["pid"], service["started"]):
+            say(f"{service['name']}: pid {service['pid']} was left behind by an earlier supervisor: ended")
+
+
+def turn_over(log: Path) -> None:
+    """Keep the old lines in NAME.log.1. Writers append, so that the file can be emptied under them."""
+    shutil.copyfile(log, log.with_suffix(".log.1"))
+    os.truncate(log, 0)
+
+
+async def never_ready() -> str | None:
+    return "ends when it is done"
+
+
+def log_line(text: str) -> None:
+    print(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {text}", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m winback.stack.supervisor")
+    parser.add_argument(
+        "--without-services", action="store_true", help="only Kafka, PostgreSQL and the mail sink, with their schema"
+    )
+    parser.add_argument("--any-ports", action="store_true", help="free ports instead of the usual ones")
+    parser.add_argument("--no-fsync", action="store_true", help="PostgreSQL may lose its data with the machine: for tests")
+    asked = parser.parse_args()
+    return supervise(find(), with_services=not asked.without_services, any_ports=asked.any_ports, fsync=not asked.no_fsync)
+
+
+def supervise(home: Home, *, with_services: bool = True, any_ports: bool = False, fsync: bool = True, say: Say = log_line) -> int:
+    """Until SIGTERM. 1 when another supervisor lives in this home."""
+    os.umask(0o077)  # orders, mails and secrets: nobody else's
+    home.make()
+    lock = home.lock()
+    if lock is None:
+        print(f"winback: a supervisor is already running in {home.path}", file=sys.stderr)
+        return 1
+    with lock:
+        asyncio.run(Supervisor(home, with_services=with_services, any_ports=any_ports, fsync=fsync, say=say).run())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
