@@ -42,7 +42,7 @@ def build(readiness: Readiness) -> CheckpointApp:
         web_enabled=False,
         autodiscover=False,
         stream_wait_empty=True,
-        broker_commit_interval=0.1,
+        broker_commit_interval=0.25,
         broker_session_timeout=SESSION_SECONDS,
         broker_heartbeat_interval=3.0,
         broker_max_poll_records=500,
