@@ -90,9 +90,16 @@ def organization_transaction(app_pool: ConnectionPool[Connection], organization:
 
 
 def migrate() -> list[str]:
-    """Apply what has not been applied, in the order of the names, each file in one transaction. Returns the names applied."""
+    """Apply what has not been applied, in the order of the names, each file in one transaction. Returns the names applied.
+
+    Raises Retryable where PostgreSQL cannot be reached.
+    """
     applied: list[str] = []
-    with psycopg.connect(settings().database_url, application_name="winback-migrate", autocommit=True) as connection:
+    try:
+        connected = psycopg.connect(settings().database_url, application_name="winback-migrate", autocommit=True, connect_timeout=5)
+    except psycopg.OperationalError as error:
+        raise Retryable(f"PostgreSQL cannot be reached: {str(error).strip()}") from None
+    with connected as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATIONS_LOCK,))
         connection.execute(CREATE_MIGRATIONS)
         known = {str(row[0]) for row in connection.execute("SELECT name FROM migrations")}

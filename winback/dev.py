@@ -214,14 +214,15 @@ def show(home: Home) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for heading in ("service", "state", "pid", "memory", "started again", "address"):
+    for heading in ("service", "pid", "memory", "started again", "address", "state"):
         table.add_column(heading, justify="right" if heading in ("pid", "memory", "started again") else "left")
     for service in current(home)["services"]:
         state = "[green]ready[/]" if service["ready"] else f"[yellow]{service['problem'] or 'not running'}[/]"
         memory = f"{processes.resident_bytes(service['pid']) / 1e6:.0f} MB" if service["pid"] else ""
         address = service["url"].rpartition("@")[2] if service["name"] == "postgres" else service["url"]
-        table.add_row(service["name"], state, str(service["pid"] or ""), memory, str(service["restarts"] or ""), address)
-    Console().print(table)
+        table.add_row(service["name"], str(service["pid"] or ""), memory, str(service["restarts"] or ""), address, state)
+    console = Console()
+    console.print(table, soft_wrap=not console.is_terminal)
 
 
 def last_line(file: Path) -> str:

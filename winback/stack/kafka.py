@@ -39,6 +39,10 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
 
+# After a kill the broker is let in again when its own former session is over.
+broker.session.timeout.ms=2500
+broker.heartbeat.interval.ms=500
+
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
 message.max.bytes=4200000

@@ -47,6 +47,34 @@ class Part:
     stop_signal: str = "SIGTERM"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All that a supervisor starts: the infrastructure side by side; when it is ready the schema, which ends; then the services."""
+
+    infrastructure: list[Part]
+    schema: Part
+    services: list[Part]
+    env: dict[str, str]
+    ports: dict[str, int]
+    postgres_folder: Path
+
+
+def plan(home: Home, *, with_services: bool = True, any_ports: bool = False, fsync: bool = True) -> Plan:
+    """The whole stack in `home`, where it was last time if that is still possible."""
+    before = home.state()
+    ports = choose_ports(before.get("ports", {}), any_free=any_ports)
+    data = postgres_folder(home, before.get("postgres_folder"))
+    env = environment(home, ports)
+    return Plan(
+        infrastructure=infrastructure(home, ports, data=data, fsync=fsync),
+        schema=Part(name="schema", command=(*PYTHON, "winback.stack.schema"), probe=probes.never, url=""),
+        services=services(ports) if with_services else [],
+        env=env,
+        ports=ports,
+        postgres_folder=data,
+    )
+
+
 def choose_ports(previous: dict[str, Any], *, any_free: bool = False) -> dict[str, int]:
     """For each name the port of last time, else the one that the environment or the list names, else any that is free."""
     chosen: dict[str, int] = {}
@@ -72,12 +100,16 @@ def postgres_folder(home: Home, previous: str | None) -> Path:
     return folder
 
 
+def database_url(home: Home, ports: dict[str, int]) -> str:
+    password = home.secret("database-password").read_text().strip()
+    return f"postgresql://{postgres.OWNER}:{password}@{HOST}:{ports['postgres']}/{postgres.DATABASE}"
+
+
 def environment(home: Home, ports: dict[str, int]) -> dict[str, str]:
     """The settings that every process and every verb of this stack is given."""
-    password = home.secret("database-password").read_text().strip()
     env = {
         "WINBACK_KAFKA": f"{HOST}:{ports['kafka']}",
-        "WINBACK_DATABASE_URL": f"postgresql://{postgres.OWNER}:{password}@{HOST}:{ports['postgres']}/{postgres.DATABASE}",
+        "WINBACK_DATABASE_URL": database_url(home, ports),
         "WINBACK_SMTP_URL": f"smtp://{HOST}:{ports['smtp']}",
         "WINBACK_BASE_URL": f"http://{HOST}:{ports['console']}",
         "WINBACK_SECRET_FILE": str(home.secret("secret")),
@@ -86,8 +118,10 @@ def environment(home: Home, ports: dict[str, int]) -> dict[str, str]:
     return env | {f"WINBACK_{name.upper()}_PORT": str(ports[name]) for name in SERVICES}
 
 
-def infrastructure(home: Home, ports: dict[str, int], env: dict[str, str], *, data: Path, fsync: bool) -> list[Part]:
+def infrastructure(home: Home, ports: dict[str, int], *, data: Path, fsync: bool) -> list[Part]:
     """Kafka, PostgreSQL and the mail sink; each prepares what it lacks, then becomes the server."""
+    password = home.secret("database-password")
+    options = () if fsync else ("fsync=off",)
     return [
         Part(
             name="kafka",
@@ -97,9 +131,9 @@ def infrastructure(home: Home, ports: dict[str, int], env: dict[str, str], *, da
         ),
         Part(
             name="postgres",
-            command=(*PYTHON, "winback.stack.postgres", str(data), str(ports["postgres"]), *(() if fsync else ("fsync=off",))),
+            command=(*PYTHON, "winback.stack.postgres", str(data), str(password), str(ports["postgres"]), *options),
             probe=probes.postgres(ports["postgres"], postgres.OWNER, postgres.DATABASE),
-            url=env["WINBACK_DATABASE_URL"],
+            url=database_url(home, ports),
             stop_signal="SIGINT",  # "fast": ends connections, then writes a checkpoint
         ),
         Part(

@@ -1,6 +1,6 @@
 """PostgreSQL: make the cluster when there is none, then become the server. It refuses root: then it runs as another user.
 
-python -m winback.stack.postgres FOLDER PORT [OPTION=VALUE ...]
+python -m winback.stack.postgres FOLDER PASSWORD_FILE PORT [OPTION=VALUE ...]
 """
 
 import grp
@@ -35,13 +35,17 @@ class User:
 
 
 def main() -> None:
-    folder, port = Path(sys.argv[1]), int(sys.argv[2])
-    options = CONFIG | {"port": str(port)} | dict(option.split("=", 1) for option in sys.argv[3:])
+    folder, password, port, *further = sys.argv[1:]
+    serve(Path(folder), password=Path(password), options={"port": port} | dict(option.split("=", 1) for option in further))
+
+
+def serve(folder: Path, *, password: Path, options: dict[str, str]) -> None:
+    """Become the server of the cluster in FOLDER/data."""
     user = unprivileged()
     programs = find(user, folder)
     data = folder / "data"
     if not data.exists():
-        initialize(folder, data, programs=programs, user=user)
+        initialize(folder, data, programs=programs, user=user, password=password.read_text())
     check_version(data, programs)
     forget_stranger(data)
     if user is not None:
@@ -51,7 +55,7 @@ def main() -> None:
         processes.die_with_parent()  # a change of user clears it
     os.chdir("/")
     server = str(programs / "postgres")
-    settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+    settings = [word for name, value in (CONFIG | options).items() for word in ("-c", f"{name}={value}")]
     os.execv(server, [server, "-D", str(data), *settings])  # noqa: S606 - the process becomes the server
 
 
@@ -120,21 +124,21 @@ def reachable(path: Path) -> bool:
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in (real, *real.parents))
 
 
-def initialize(folder: Path, data: Path, *, programs: Path, user: User | None) -> None:
+def initialize(folder: Path, data: Path, *, programs: Path, user: User | None, password: str) -> None:
     """initdb and the database, beside their place, then moved: the cluster is there whole or not at all.
 
-    The owner is a superuser with a password (FOLDER/password), asked for on loopback too: other people may be on this machine.
+    The owner is a superuser with a password, asked for on loopback too: other people may be on this machine.
     """
     new = folder / "new"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
-    password = new / "password"
-    password.write_text((folder / "password").read_text())
+    password_file = new / "password"
+    password_file.write_text(password)
     if user is not None:
         os.chown(new, user.uid, user.gid)
-        os.chown(password, user.uid, user.gid)
+        os.chown(password_file, user.uid, user.gid)
     cluster = new / "data"
-    owner = [f"--username={OWNER}", f"--pwfile={password}", "--auth=scram-sha-256"]
+    owner = [f"--username={OWNER}", f"--pwfile={password_file}", "--auth=scram-sha-256"]
     init = [str(programs / "initdb"), "-D", str(cluster), "--no-sync", "--encoding=UTF8", *owner]
     run([*init, "--locale=C.UTF-8"], user, otherwise=[*init, "--locale=C"])
     run([str(programs / "postgres"), "--single", "-D", str(cluster), "postgres"], user, text=f"CREATE DATABASE {DATABASE}\n")

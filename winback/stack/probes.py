@@ -19,7 +19,7 @@ def http(port: int, path: str = "/readyz") -> Probe:
 
     async def probe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str | None:
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode())
-        head, _, body = (await reader.read(65536)).partition(b"\r\n\r\n")
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         status = head.split(b" ", 2)[1:2]
         if status and status[0].startswith(b"2"):
             return None
@@ -65,6 +65,11 @@ def smtp(port: int) -> Probe:
         return None if greeting.startswith(b"220") else greeting.decode(errors="replace").strip() or "greets with nothing"
 
     return _connected(port, probe)
+
+
+async def never() -> str | None:
+    """For what does its work by ending."""
+    return "ends when it is done"
 
 
 def both(first: Probe, second: Probe) -> Probe:

@@ -46,7 +46,8 @@ class Child:
     ready: bool = False
     problem: str = "waits for what it needs"
     restarts: int = 0
-    failures: int = 0
+    failures: int = 0  # starts in a row that did not become ready
+    last_end: str = ""  # how it ended, while it fails
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def as_state(self) -> dict[str, Any]:
@@ -151,7 +152,7 @@ class Supervisor:
 
     def begin(self, child: Child) -> None:
         child.ended.clear()
-        child.ready, child.problem = False, "starting"
+        child.ready, child.problem = False, child.last_end or "starting"
         with self.log_of(child).open("ab") as log:
             child.process = subprocess.Popen(  # noqa: S603 - commands of parts.py
                 child.part.command,
@@ -169,10 +170,12 @@ class Supervisor:
         """Ask again and again; say what changes."""
         while True:
             problem = await child.part.probe()
+            if problem is not None and child.last_end:
+                problem = child.last_end  # says more than that nobody listens
             if (problem is None) != child.ready or problem != (child.problem or None):
                 was_ready, child.ready, child.problem = child.ready, problem is None, problem or ""
                 if child.ready:
-                    child.failures = 0
+                    child.failures, child.last_end = 0, ""
                 if child.ready != was_ready:
                     self.say(f"{child.part.name}: {'ready' if child.ready else f'not ready: {problem}'}")
                 self.write_state()
@@ -186,14 +189,16 @@ class Supervisor:
         assert child.process is not None
         code = child.process.returncode
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-        worked, words = child.ready, self.last_words(child)
-        child.ready, child.problem = False, f"{how}{f': {words}' if code > 0 and words else ''}"
+        words, said = self.last_words(child), child.last_end
+        child.last_end = f"{how}: {words}" if code > 0 and words else how
+        child.ready, child.problem = False, child.last_end
         processes.kill_group(child.process.pid)
         self.end_orphans()
         child.process = child.start = None
         self.all_ready = False
         self.write_state()
-        self.say(f"{child.part.name}: {child.problem}; starting it again" if worked else f"{child.part.name}: {child.problem}")
+        if child.last_end != said:
+            self.say(f"{child.part.name}: {child.last_end}; starting it again")
 
     async def end(self, children: list[Child]) -> None:
         """All at once: ask, wait as long as each may take, kill."""
