@@ -1,0 +1,236 @@
+"""The steps of the demo. Everything goes through the command line and HTTP, as a distributor's people would do it."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from shared import clock
+from winback.demo import pipe, retail
+
+PIPE, RETAIL = "three-forks-pipe", "online-retail"
+READER = "you@winback.example"
+WEEKS_OF_RUNS = 8
+RETAIL_SETTINGS = {"dormant": {"enabled": True, "gap_days": 90, "minimum_lifetime_revenue_cents": 200_000}}
+PIPE_SETTINGS = {"lapse": {"enabled": True, "minimum_revenue_cents": 4_000_000}, "cherry_picking": {"enabled": True}}
+POLL_SECONDS = 0.2
+RECOVERY_SECONDS = 20.0
+
+screen = Console(highlight=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Organization:
+    """One tenant of the demo."""
+
+    id: str
+    name: str
+    currency: str
+    timezone: str
+    settings: dict[str, Any]
+
+
+ORGANIZATIONS = (
+    Organization(id=PIPE, name="Three Forks Pipe", currency="USD", timezone="America/Chicago", settings=PIPE_SETTINGS),
+    Organization(id=RETAIL, name="Online Retail", currency="GBP", timezone="Europe/London", settings=RETAIL_SETTINGS),
+)
+
+
+def tell(*, live_orders: int, seconds: float) -> None:
+    """All of it, start to end. A step that fails ends the demo with its own exit code."""
+    started = time.monotonic()
+    heading("The system: Apache Kafka, PostgreSQL, a mail sink and seven services, on this machine alone")
+    winback("dev", "up", "--detach")
+    addresses = {service["name"]: service["url"] for service in ask("dev", "status")["services"]}
+    with tempfile.TemporaryDirectory(prefix="winback-demo-") as folder:
+        for organization in ORGANIZATIONS:
+            if is_there(organization):
+                screen.print(f"{organization.name} is there from an earlier demo: its history is kept.")
+            else:
+                set_up(organization, Path(folder))
+    today = clock.today("America/Chicago")
+    give_a_past(PIPE, today)
+    give_a_past(RETAIL, clock.today("Europe/London"))
+    first_digest = digest(PIPE)
+    watch_live_orders(addresses["ingest"], today, live_orders, seconds)
+    winback("run", "--organization", PIPE, "--wait")
+    digest(RETAIL)
+    audit()
+    farewell(addresses, first_digest, time.monotonic() - started)
+
+
+# -- history ------------------------------------------------------------------------------------------------------------------
+
+
+def is_there(organization: Organization) -> bool:
+    """An earlier demo made it."""
+    return any(row["organization"] == organization.id for row in ask("organization", "list"))
+
+
+def set_up(organization: Organization, folder: Path) -> None:
+    """The tenant, its people and settings, its history."""
+    heading(f"{organization.name}: a tenant, its people, its history")
+    name, currency, timezone = organization.name, organization.currency, organization.timezone
+    winback("organization", "create", organization.id, "--name", name, "--currency", currency, "--timezone", timezone)
+    winback("member", "add", organization.id, READER, "--role", "owner")
+    file = folder / f"{organization.id}-settings.json"
+    file.write_text(json.dumps(organization.settings))
+    winback("settings", "set", "--organization", organization.id, str(file))
+    orders = folder / f"{organization.id}.csv"
+    if organization.id == RETAIL:
+        lines, left_out = retail.write_csv(orders)
+        days = retail.shift_days(clock.today(timezone))
+        screen.print(f"Real orders: {retail.SOURCE}.")
+        screen.print(
+            f"{lines:,} lines; {left_out:,} more name no customer and stay out. All days are shifted by {days // 7} whole weeks."
+        )
+        winback("import", "orders", str(orders), "--organization", organization.id, "--shift-days", str(days))
+    else:
+        screen.print("An invented pipe distributor, its sizes and grades real (API 5CT, API 5L) and spelled in many ways.")
+        pipe.write_csv(orders, pipe.order_rows(clock.today(timezone)))
+        winback("import", "orders", str(orders), "--organization", organization.id)
+        contacts = folder / "contacts.csv"
+        pipe.write_csv(contacts, pipe.contact_rows())
+        winback("import", "contacts", str(contacts), "--organization", organization.id)
+
+
+def give_a_past(organization: str, today: date) -> None:
+    """Runs as of several days, so that signals have a history when you see them first."""
+    heading(f"{organization}: {WEEKS_OF_RUNS} weekly runs, so that signals have a past")
+    latest = latest_run_day(organization)
+    for weeks in range(WEEKS_OF_RUNS, -1, -1):
+        day = today - timedelta(weeks=weeks)
+        if latest is not None and day < latest:
+            continue
+        run = ask("run", "--organization", organization, "--as-of", day.isoformat(), "--wait")
+        screen.print(
+            f"  as of {day}: {run['evaluated']:>5,} of {run['accounts']:,} accounts looked at, "
+            f"{run['opened']} opened, {run['seen']} seen again, {run['recovered']} recovered"
+        )
+        if weeks == 1 and organization == PIPE:
+            winback("digest", "send", "--organization", organization)  # last week's: this week's says new, still or back
+
+
+def latest_run_day(organization: str) -> date | None:
+    """As of which day the latest run was, None without a run."""
+    days = [signal["as_of"] for signal in lines_of("signals", "--organization", organization, "--json")]
+    return date.fromisoformat(max(days)) if days else None
+
+
+# -- what people get ----------------------------------------------------------------------------------------------------------
+
+
+def digest(organization: str) -> dict[str, Any]:
+    """Send this week's digest; returns what it shows."""
+    heading(f"{organization}: the digest")
+    winback("digest", "send", "--organization", organization)
+    shown = ask("digest", "preview", "--organization", organization)
+    for section in shown["sections"]:
+        screen.print(f"  {section['type']:<15} {section['total']} accounts")
+    return shown
+
+
+def watch_live_orders(ingest: str, today: date, count: int, seconds: float) -> None:
+    """Orders over HTTP, one by one, and the recoveries they cause, with the time from 202 to what PostgreSQL says."""
+    heading(f"Live: {count} orders over HTTP; two of them are waited for")
+    token = ask("token", "create", PIPE, "--name", f"demo-{int(time.time())}", "--scope", "orders:write")["token"]
+    for order in pipe.live_orders(today, count):
+        order["order"] = f"{order['order']}-{int(time.time())}"
+        waited_for = order["account"] in (pipe.COMES_BACK, pipe.REORDERS)
+        before = active_signals(str(order["account"])) if waited_for else set()
+        post(f"{ingest}/v1/orders", token, order)
+        if before:
+            report_recovery(order, before)
+        time.sleep(seconds / count)
+
+
+def report_recovery(order: dict[str, Any], before: set[str]) -> None:
+    """Wait until the account lost a signal, and say which."""
+    accepted = time.monotonic()
+    while time.monotonic() - accepted < RECOVERY_SECONDS:
+        gone = before - active_signals(order["account"])
+        if gone:
+            for signal in lines_of("signals", "--organization", PIPE, "--account", order["account"], "--json"):
+                if signal["signal"] in gone:
+                    combo = signal.get("combo")
+                    what = f"{signal['type']} {combo['od']} {combo['grade']}" if combo else signal["type"]
+                    screen.print(f"  [bold]{order['account']} ordered again[/]: {what}: recovered, {signal['resolution']}")
+            return
+        time.sleep(POLL_SECONDS)
+    raise SystemExit(f"the recovery of {order['account']} did not show within {RECOVERY_SECONDS} s")
+
+
+def active_signals(account: str) -> set[str]:
+    """Ids of the account's active signals."""
+    return {row["signal"] for row in lines_of("signals", "--organization", PIPE, "--account", account, "--active", "--json")}
+
+
+def audit() -> None:
+    """The second opinion on both."""
+    heading("The second opinion: the rules once more, as SQL over all orders")
+    for organization in ORGANIZATIONS:
+        winback("wait", "--organization", organization.id)
+        winback("audit", "--organization", organization.id)
+
+
+def farewell(addresses: dict[str, str], shown: dict[str, Any], seconds: float) -> None:
+    """Where to look now."""
+    heading(f"Ready after {seconds:.0f} s. Look at:")
+    screen.print(f"  mails      {addresses['smtp']}")
+    link = subprocess.run([*COMMAND, "sign-in", READER], check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - ours
+    screen.print(f"  console    {link}  (signs {READER} in, once)", soft_wrap=True)
+    for organization in ORGANIZATIONS:
+        screen.print(f"  signals    {addresses['console']}/o/{organization.id}/signals")
+    screen.print(f"  send yours {addresses['ingest']}/docs")
+    screen.print(
+        f"  {shown['recoverable_revenue_cents'] / 100:,.0f} USD recoverable at Three Forks Pipe. `winback dev down` ends everything."
+    )
+
+
+# -- commands -----------------------------------------------------------------------------------------------------------------
+
+COMMAND = (sys.executable, "-m", "winback")
+
+
+def heading(text: str) -> None:
+    screen.print(f"\n[bold]{text}[/]")
+
+
+def winback(*words: str) -> None:
+    """Run a verb as a person would, its output shown."""
+    screen.print(f"[dim]$ winback {' '.join(words)}[/]", soft_wrap=True)
+    done = subprocess.run([*COMMAND, *words], check=False)  # noqa: S603 - our own command
+    if done.returncode != 0:
+        raise SystemExit(done.returncode)
+
+
+def ask(*words: str) -> Any:
+    """Run a verb with --json and return its answer."""
+    done = subprocess.run([*COMMAND, *words, "--json"], check=False, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own command
+    if done.returncode != 0:
+        raise SystemExit(done.returncode)
+    return json.loads(done.stdout)
+
+
+def lines_of(*words: str) -> list[dict[str, Any]]:
+    """Run a verb that prints a JSON object a line."""
+    done = subprocess.run([*COMMAND, *words], check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own command
+    return [json.loads(row) for row in done.stdout.splitlines()]
+
+
+def post(url: str, token: str, body: Sequence[Any] | dict[str, Any]) -> None:
+    """One request, as an ERP makes it."""
+    request = urllib.request.Request(  # noqa: S310 - the address of our own ingest
+        url, json.dumps(body).encode(), {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=15) as answer:  # noqa: S310
+        answer.read()
