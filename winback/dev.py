@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,10 @@ def up(
     if not sys.platform.startswith("linux"):
         raise Retryable("`winback dev` needs Linux (it recognises processes by /proc); elsewhere: docker compose up")
     if not detach:
+        from winback.stack import parts
         from winback.stack.supervisor import supervise
 
-        raise typer.Exit(supervise(home, with_services=not without_services))
+        raise typer.Exit(supervise(home, partial(parts.plan, with_services=not without_services)))
     start_detached(home, *(("--without-services",) if without_services else ()))
     wait_until_ready(home, timeout)
     show(home)

@@ -21,12 +21,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from winback.stack import parts, processes
 from winback.stack.home import Home, find
-from winback.stack.parts import Part
+from winback.stack.parts import Part, Plan
 
 PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)  # between starts of a part that does not become ready; the last one stays
 STARTING_SECONDS = 0.05  # between two questions until it is ready
@@ -65,24 +66,13 @@ class Child:
 class Supervisor:
     """Runs once: `await run()` returns when all has ended."""
 
-    def __init__(
-        self, home: Home, *, with_services: bool = True, any_ports: bool = False, fsync: bool = True, say: Say = print
-    ) -> None:
-        self.home, self.say = home, say
-        self.started_at = time.monotonic()
+    def __init__(self, home: Home, plan: Plan, *, say: Say) -> None:
+        self.home, self.plan, self.say = home, plan, say
+        self.infrastructure = [Child(part) for part in plan.infrastructure]
+        self.schema = Child(plan.schema)
+        self.services = [Child(part) for part in plan.services]
         self.stopping = asyncio.Event()
-        state = home.state()
-        end_leftovers(state, say)
-        self.ports = parts.choose_ports(state.get("ports", {}), any_free=any_ports)
-        self.data = parts.postgres_folder(home, state.get("postgres_folder"))
-        shutil.copyfile(home.secret("database-password"), self.data / "password")
-        (self.data / "password").chmod(0o600)
-        self.env = parts.environment(home, self.ports)
-        self.infrastructure = [
-            Child(part) for part in parts.infrastructure(home, self.ports, self.env, data=self.data, fsync=fsync)
-        ]
-        self.services = [Child(part) for part in parts.services(self.ports)] if with_services else []
-        self.schema = Child(Part(name="schema", command=(*parts.PYTHON, "winback.stack.schema"), probe=never_ready, url=""))
+        self.started_at = time.monotonic()
         self.all_ready = False
 
     @property
@@ -95,7 +85,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self.stopping.set)
         loop.add_signal_handler(signal.SIGCHLD, self.reap)
-        self.home.write_env(self.env)
+        self.home.write_env(self.plan.env)
         self.write_state()
         keepers = [asyncio.create_task(self.keep(child)) for child in self.infrastructure]
         keepers.append(asyncio.create_task(self.then_services(keepers)))
@@ -159,7 +149,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | self.env | child.part.env,
+                env=os.environ | self.plan.env | child.part.env,
                 start_new_session=True,
                 preexec_fn=processes.die_with_parent,
             )
@@ -245,8 +235,8 @@ class Supervisor:
         state: dict[str, Any] = {
             "supervisor": {"pid": os.getpid(), "started": processes.started(os.getpid())} if running else None,
             "boot": processes.boot(),
-            "ports": self.ports,
-            "postgres_folder": str(self.data),
+            "ports": self.plan.ports,
+            "postgres_folder": str(self.plan.postgres_folder),
             "ready": running and self.is_ready(),
             "services": [child.as_state() for child in self.children],
         }
@@ -290,10 +280,6 @@ def turn_over(log: Path) -> None:
     os.truncate(log, 0)
 
 
-async def never_ready() -> str | None:
-    return "ends when it is done"
-
-
 def log_line(text: str) -> None:
     print(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {text}", flush=True)
 
@@ -306,10 +292,11 @@ def main() -> int:
     parser.add_argument("--any-ports", action="store_true", help="free ports instead of the usual ones")
     parser.add_argument("--no-fsync", action="store_true", help="PostgreSQL may lose its data with the machine: for tests")
     asked = parser.parse_args()
-    return supervise(find(), with_services=not asked.without_services, any_ports=asked.any_ports, fsync=not asked.no_fsync)
+    wanted = partial(parts.plan, with_services=not asked.without_services, any_ports=asked.any_ports, fsync=not asked.no_fsync)
+    return supervise(find(), wanted)
 
 
-def supervise(home: Home, *, with_services: bool = True, any_ports: bool = False, fsync: bool = True, say: Say = log_line) -> int:
+def supervise(home: Home, make_plan: Callable[[Home], Plan], *, say: Say = log_line) -> int:
     """Until SIGTERM. 1 when another supervisor lives in this home."""
     os.umask(0o077)  # orders, mails and secrets: nobody else's
     home.make()
@@ -318,7 +305,8 @@ def supervise(home: Home, *, with_services: bool = True, any_ports: bool = False
         print(f"winback: a supervisor is already running in {home.path}", file=sys.stderr)
         return 1
     with lock:
-        asyncio.run(Supervisor(home, with_services=with_services, any_ports=any_ports, fsync=fsync, say=say).run())
+        end_leftovers(home.state(), say)
+        asyncio.run(Supervisor(home, make_plan(home), say=say).run())
     return 0
 
 
