@@ -133,7 +133,7 @@ def digest(organization: str) -> dict[str, Any]:
     """Send this week's digest; returns what it shows."""
     heading(f"{organization}: the digest")
     winback("digest", "send", "--organization", organization)
-    shown = ask("digest", "preview", "--organization", organization)
+    shown: dict[str, Any] = ask("digest", "preview", "--organization", organization)
     for section in shown["sections"]:
         screen.print(f"  {section['type']:<15} {section['total']} accounts")
     return shown
@@ -192,7 +192,7 @@ def farewell(addresses: dict[str, str], shown: dict[str, Any], seconds: float) -
         screen.print(f"  signals    {addresses['console']}/o/{organization.id}/signals")
     screen.print(f"  send yours {addresses['ingest']}/docs")
     screen.print(
-        f"  {shown['recoverable_revenue_cents'] / 100:,.0f} USD recoverable at Three Forks Pipe. `winback dev down` ends everything."
+        f"  {shown['recoverable_revenue_cents'] / 100:,.0f} USD recoverable at Three Forks Pipe. `make down` ends everything."
     )
 
 
