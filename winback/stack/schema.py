@@ -1,25 +1,52 @@
-"""Migrations and topics, side by side; ends when both are done. The supervisor tries again when it fails.
+"""Migrations and topics, side by side; ends when both are done and every partition can be read and written.
 
-python -m winback.stack.schema
+The supervisor tries again when it fails:  python -m winback.stack.schema
 """
 
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
-from shared.errors import Misconfigured, WinbackError
+from shared.errors import Misconfigured, Retryable, WinbackError
+
+LEADERS_SECONDS = 30.0
 
 
 def main() -> int:
-    from shared import db, kafka
+    from shared import db
 
     with ThreadPoolExecutor(2) as both:
-        migrated, created = both.submit(db.migrate), both.submit(kafka.create_topics)
+        migrated, created = both.submit(db.migrate), both.submit(create_topics)
     try:
         print(f"applied {len(migrated.result())} migrations, created {len(created.result())} topics")
     except WinbackError as error:
         print(f"winback: {error}", file=sys.stderr)
         return 2 if isinstance(error, Misconfigured) else 3
     return 0
+
+
+def create_topics() -> list[str]:
+    """A new partition has a leader a moment after its topic was created. Raises Retryable when it has none for long."""
+    from confluent_kafka import KafkaException, TopicPartition
+    from confluent_kafka.admin import AdminClient, OffsetSpec
+
+    from shared import kafka
+    from shared.settings import settings
+
+    created = kafka.create_topics()
+    admin = AdminClient({"bootstrap.servers": settings().kafka})
+    until = time.monotonic() + LEADERS_SECONDS
+    while True:
+        topics = admin.list_topics(timeout=10).topics.values()
+        ends = {TopicPartition(topic.topic, number): OffsetSpec.latest() for topic in topics for number in topic.partitions}
+        try:
+            for answer in admin.list_offsets(ends, request_timeout=5).values():
+                answer.result()
+            return created
+        except KafkaException as error:
+            if time.monotonic() > until:
+                raise Retryable(f"not every partition has a leader: {error.args[0].str()}") from None
+            time.sleep(0.05)
 
 
 if __name__ == "__main__":
