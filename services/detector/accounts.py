@@ -83,7 +83,7 @@ class Account:
         self.sealed_pages = 0
         self.sealed: dict[int, dict[str, Entry]] = {}  # sealed pages that were read to correct an order
         self.episodes: dict[SignalKey, Episode] = {}
-        self.slots: list[SignalKey] = []  # by first detection: slot // EPISODES_PER_PAGE is the page
+        self.slots: dict[SignalKey, int] = {}  # by first detection: slot // EPISODES_PER_PAGE is the page
         self.unsaved_pages: set[int] = set()
         self.unsaved_episodes: set[int] = set()
         data = store.get(head_key(organization, account))
@@ -107,7 +107,7 @@ class Account:
     def _read_episodes(self, rows: list[tuple[str, str | None, str | None, Episode]]) -> None:
         for type_, od, grade, episode in rows:
             key = SignalKey(type_, Combo(od, grade) if type_ == "lapse" else None)  # type: ignore[arg-type] # written by `saved`
-            self.slots.append(key)
+            self.slots[key] = len(self.slots)
             self.episodes[key] = episode
 
     # -- orders ---------------------------------------------------------------------------------------------------------------
@@ -181,10 +181,9 @@ class Account:
 
     def set_episode(self, key: SignalKey, episode: Episode) -> None:
         """Open, reopen or close a signal."""
-        if key not in self.episodes:
-            self.slots.append(key)
+        slot = self.slots.setdefault(key, len(self.slots))
         self.episodes[key] = episode
-        self.unsaved_episodes.add(self.slots.index(key) // EPISODES_PER_PAGE)
+        self.unsaved_episodes.add(slot // EPISODES_PER_PAGE)
 
     # -- saving ---------------------------------------------------------------------------------------------------------------
 
@@ -216,7 +215,7 @@ class Account:
         return rows
 
     def _episode_rows(self, page: int) -> list[tuple[str, str | None, str | None, Episode]]:
-        keys = self.slots[page * EPISODES_PER_PAGE : (page + 1) * EPISODES_PER_PAGE]
+        keys = list(self.slots)[page * EPISODES_PER_PAGE : (page + 1) * EPISODES_PER_PAGE]
         return [(key.type, key.combo and key.combo.od, key.combo and key.combo.grade, self.episodes[key]) for key in keys]
 
 

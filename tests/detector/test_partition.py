@@ -1,0 +1,133 @@
+"""What happens to single records: the order's check, runs, resolutions, moves."""
+
+from shared.events import RunCompleted, SignalOpened, SignalSeen
+from tests.detector.logs import Log, order, recovered, settings
+
+
+def kinds(log_events: list[object]) -> list[str]:
+    return [type(event).__name__ for event in log_events]
+
+
+def dormant_log() -> Log:
+    """One account, silent for 100 days, whose dormant signal a run opened 10 days ago."""
+    log = Log()
+    log.orders(order("1", 110, (500_00, "5 1/2", "J55")))
+    assert kinds(list(log.run(10))) == ["SignalOpened", "RunCompleted"]
+    return log
+
+
+def test_an_order_on_or_after_the_opening_day_is_a_reorder() -> None:
+    assert recovered(dormant_log().orders(order("2", 10, (1, None, None)))) == [("A", "dormant", "reordered")]
+
+
+def test_a_late_order_dated_before_the_opening_is_a_correction() -> None:
+    assert recovered(dormant_log().orders(order("2", 11, (1, None, None)))) == [("A", "dormant", "correction")]
+
+
+def test_a_late_order_outside_the_gap_changes_nothing() -> None:
+    assert recovered(dormant_log().orders(order("2", 105, (1, None, None)))) == []
+
+
+def test_a_credit_that_takes_lifetime_below_the_floor_is_a_correction() -> None:
+    assert recovered(dormant_log().orders(order("2", 5, (-499_01, None, None)))) == [("A", "dormant", "correction")]
+
+
+def test_a_cancelled_order_recovers_nothing_and_its_cancellation_reopens_at_the_next_run() -> None:
+    log = dormant_log()
+    assert recovered(log.orders(order("2", 3, (1, None, None), cancelled=True))) == []
+    assert recovered(log.orders(order("3", 3, (1, None, None)))) == [("A", "dormant", "reordered")]
+    assert recovered(log.orders(order("3", 3, (1, None, None), revision=2, cancelled=True))) == []
+    reopened = [event for event in log.run(0) if isinstance(event, SignalOpened)]
+    assert [(event.signal_type, event.episode) for event in reopened] == [("dormant", 2)]
+
+
+def test_an_order_that_moves_away_is_a_correction_there_and_a_reorder_where_it_arrives() -> None:
+    log = Log()
+    log.orders(order("1", 120, (500_00, None, None), account="A"), order("2", 300, (500_00, None, None), account="B"))
+    log.orders(order("3", 100, (300_00, None, None), account="A"))
+    log.run(5, settings(dormant={"minimum_lifetime_revenue_cents": 500_01}))
+    log.run(4)
+    moved = log.orders(order("3", 2, (300_00, None, None), account="B", revision=2))
+    assert recovered(moved) == [("B", "dormant", "reordered")]
+    emptied = log.orders(order("1", 120, (500_00, None, None), account="C", revision=2))
+    assert recovered(emptied) == [("A", "dormant", "correction")]
+
+
+def test_a_standard_line_answers_cherry_picking_only_when_the_share_falls() -> None:
+    log = Log()
+    log.orders(order("1", 20, (1000_00, "7", "L80")))
+    log.run(10)
+    assert recovered(log.orders(order("2", 5, (100_00, "5.5", "L80")))) == []
+    assert recovered(log.orders(order("3", 4, (150_00, None, "L80")))) == [("A", "cherry_picking", "reordered")]
+
+
+def test_a_run_says_settings_superseded_or_aged_out() -> None:
+    log = Log()
+    log.orders(order("1", 150, (500_00, "5 1/2", "J55")), order("2", 60, (10_00, "7", "L80")))
+    log.run(50, settings(cherry_picking={"enabled": False}))
+    gone = log.run(45, settings(cherry_picking={"enabled": False}, lapse={"lapse_days": 300}))
+    assert recovered(gone) == [("A", "lapse", "settings")]
+    log.run(40, settings(cherry_picking={"enabled": False}))
+    assert ("A", "lapse", "superseded") in recovered(log.run(-40, settings(cherry_picking={"enabled": False})))
+    late = Log()
+    late.orders(order("1", 360, (500_00, "5 1/2", "J55")), order("2", 1, (10_00, "7", "L80")))
+    late.run(0, settings(cherry_picking={"enabled": False}))
+    assert recovered(late.run(-10, settings(cherry_picking={"enabled": False}))) == [("A", "lapse", "aged_out")]
+
+
+def test_a_renamed_combo_closes_as_settings_and_the_new_one_starts_its_own() -> None:
+    log = Log()
+    only_lapse = {"cherry_picking": {"enabled": False}}
+    log.orders(order("1", 150, (500_00, "5 1/2", "J55")), order("2", 1, (10_00, "7", "L80")))
+    log.run(1, settings(**only_lapse))
+    events = log.run(0, settings(**only_lapse, grade_aliases={"J55": "K55"}))
+    assert recovered(events) == [("A", "lapse", "settings")]
+    opened = [event for event in events if isinstance(event, SignalOpened)]
+    assert [(event.combo and event.combo.grade, event.episode) for event in opened] == [("K55", 1)]
+
+
+def test_a_number_that_is_not_above_the_states_gets_its_completion_alone() -> None:
+    log = dormant_log()
+    before = log.save()
+    (answer,) = log.run(0, number=1)
+    assert isinstance(answer, RunCompleted) and answer.repeated
+    assert before and log.save() == []
+
+
+def test_a_run_as_of_an_earlier_day_than_the_latest_evaluates_nothing() -> None:
+    (answer,) = dormant_log().run(11)
+    assert isinstance(answer, RunCompleted) and answer.repeated
+
+
+def test_orders_dated_after_the_day_of_a_run_are_not_seen_by_it() -> None:
+    log = Log()
+    log.orders(order("1", 200, (500_00, None, None)), order("2", 20, (500_00, None, None)))
+    opened = next(event for event in log.run(50) if isinstance(event, SignalOpened))
+    assert opened.figures.days_inactive == 150  # type: ignore[union-attr] # dormant
+    assert recovered(log.run(20)) == [("A", "dormant", "aged_out")]
+
+
+def test_a_run_looks_only_at_accounts_that_are_due_or_open() -> None:
+    log = Log()
+    only_dormant = settings(lapse={"enabled": False}, cherry_picking={"enabled": False})
+    log.orders(
+        *(order(f"{n}", 5, (500_00, None, None), account=f"A{n}") for n in range(50)),
+        order("x", 95, (500_00, None, None), account="B"),
+    )
+    *_, first = log.run(3, only_dormant)
+    *_, second = log.run(2, only_dormant)
+    *_, third = log.run(-85, only_dormant)
+    evaluated = [event.evaluated for event in (first, second, third) if isinstance(event, RunCompleted)]
+    assert evaluated == [51, 1, 51]
+
+
+def test_a_restart_says_the_same_as_a_process_that_lived_on() -> None:
+    lived, restarted = dormant_log(), dormant_log()
+    restarted.save()
+    restarted.restart()
+    assert restarted.orders(order("2", 3, (1, None, None))) == lived.orders(order("2", 3, (1, None, None)))
+    restarted.save()
+    restarted.restart()
+    assert [e for e in restarted.run(0) if not isinstance(e, SignalSeen)] == [
+        e for e in lived.run(0) if not isinstance(e, SignalSeen)
+    ]
