@@ -188,38 +188,42 @@ class Partition:
         of.begin_run(run.number, day, run.settings_version, run.settings)
         changed = is_first or of.settings != last_settings
         accounts = sorted(of.due) if changed else sorted(a for a, due in of.due.items() if due <= day or a in of.open)
-        usual = self._update_shares(of, accounts, day, all_accounts=changed) if run.settings.cherry_picking.enabled else None
+        standings = self._look_at(of, accounts, day)
+        usual = self._usual_share(of) if of.settings.cherry_picking.enabled else None
         events: Events = []
-        for account in accounts:
+        for account, standing in standings.items():
             one = self._account(of, account)
-            standing = self._stand(of, one, day)
-            of.due[account] = standing.next_change
             found = explained(standing, of.settings, one.cells, usual or cherry_picking.MOST_SHARE)
             for key, figures in found.items():
                 events.append(self._seen(of, one, key, figures, standing, run, source))
             gone = {key: episode for key, episode in one.open_signals().items() if key not in found}
-            if gone:
-                under_last: set[SignalKey] = set()
-                if of.settings != last_settings:
-                    under_last = firing(stand(one.cells, last_readings, last_settings, on=day), last_settings)
-                for key, episode in gone.items():
-                    resolution = resolution_by_run(
-                        key, still_fires_under_last_settings=key in under_last, standing=standing, settings=of.settings
-                    )
-                    events.append(self._recovered(of, one, key, episode, source, day, resolution, None))
+            under_last: set[SignalKey] = set()
+            if gone and of.settings != last_settings:
+                under_last = firing(stand(one.cells, last_readings, last_settings, on=day), last_settings)
+            for key, episode in gone.items():
+                resolution = resolution_by_run(
+                    key, still_fires_under_last_settings=key in under_last, standing=standing, settings=of.settings
+                )
+                events.append(self._recovered(of, one, key, episode, source, day, resolution, None))
             self._let_go()
         completed = self._completed(of, run, source, evaluated=len(accounts), events=events, usual=usual)
         return [*events, completed]
 
-    def _update_shares(self, of: Organization, accounts: list[str], day: Day, *, all_accounts: bool) -> Fraction:
-        """Bring the shares of `accounts` to this day, and return the usual share that estimates are held against."""
-        if all_accounts:
-            of.shares.clear()
-        thresholds = of.settings.cherry_picking
+    def _look_at(self, of: Organization, accounts: list[str], day: Day) -> dict[str, Standing]:
+        """Bring due days and shares of `accounts` to this day. Returns how those stand that carry a signal or fire one."""
+        standings: dict[str, Standing] = {}
         for account in accounts:
             standing = self._stand(of, self._account(of, account), day)
+            of.due[account] = standing.next_change
             of.shares[account] = (standing.specialty_cents, standing.spend_cents)
+            if account in of.open or firing(standing, of.settings):
+                standings[account] = standing
             self._let_go()
+        return standings
+
+    def _usual_share(self, of: Organization) -> Fraction:
+        """The share that estimates are held against; the shares of accounts that were not due are still right."""
+        thresholds = of.settings.cherry_picking
         return cherry_picking.usual_share(
             share
             for share in of.shares.values()

@@ -6,6 +6,7 @@ All shares are exact: a share is the pair (specialty, spend) in cents until the 
 from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from shared.domain.history import Standing
 from shared.domain.thresholds import CherryPicking
@@ -29,7 +30,8 @@ def is_cherry_picking(specialty_cents: int, spend_cents: int, thresholds: Cherry
     """The share of specialty is strictly above the threshold, at or above the floor of spend."""
     if not thresholds.enabled or not reaches_floor(spend_cents, thresholds):
         return False
-    return Fraction(specialty_cents * 100, spend_cents) > Fraction(Decimal(thresholds.share_percent))
+    numerator, denominator = _share(thresholds.share_percent)
+    return specialty_cents * 100 * denominator > numerator * spend_cents
 
 
 def usual_share(peers: Iterable[tuple[int, int]]) -> Fraction:
@@ -60,6 +62,12 @@ def figures(standing: Standing, usual: Fraction) -> CherryPickingFigures:
         total_revenue_cents=standing.spend_cents,
         estimated_upside_cents=estimated_upside_cents(standing.specialty_cents, standing.spend_cents, usual),
     )
+
+
+@lru_cache(maxsize=256)
+def _share(percent: str) -> tuple[int, int]:
+    """The threshold as a ratio of whole numbers."""
+    return Decimal(percent).as_integer_ratio()
 
 
 def half_up(number: Fraction) -> int:
