@@ -33,7 +33,7 @@ def boot() -> str:
 
 def started(pid: int) -> int | None:
     """When `pid` started, in ticks since boot; None when there is no such living process."""
-    fields = _stat(pid)
+    fields = stat(pid)
     return None if fields is None or fields[0] in "ZX" else int(fields[19])
 
 
@@ -45,13 +45,13 @@ def is_running(pid: int | None, start: int | None) -> bool:
 def children() -> list[int]:
     """Living children of this process, adopted ones too."""
     me = str(os.getpid())
-    found = ((pid, _stat(pid)) for pid in _pids())
+    found = ((pid, stat(pid)) for pid in _pids())
     return [pid for pid, fields in found if fields is not None and fields[1] == me and fields[0] not in "ZX"]
 
 
 def resident_bytes(pid: int) -> int:
     """Memory that the process holds, shared pages too; 0 when it is gone."""
-    fields = _stat(pid)
+    fields = stat(pid)
     return 0 if fields is None else int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -77,7 +77,7 @@ def _pids() -> Iterator[int]:
     return (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
 
 
-def _stat(pid: int) -> list[str] | None:
+def stat(pid: int) -> list[str] | None:
     """The fields of /proc/PID/stat behind the command's name: state, ppid, …"""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

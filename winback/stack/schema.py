@@ -28,18 +28,20 @@ def main() -> int:
 def create_topics() -> list[str]:
     """A new partition has a leader a moment after its topic was created. Raises Retryable when it has none for long."""
     from confluent_kafka import KafkaException, TopicPartition
-    from confluent_kafka.admin import AdminClient, OffsetSpec
+    from confluent_kafka.admin import AdminClient
+    from confluent_kafka.admin._listoffsets import OffsetSpec
 
     from shared import kafka
     from shared.settings import settings
 
     created = kafka.create_topics()
     admin = AdminClient({"bootstrap.servers": settings().kafka})
+    end = OffsetSpec.latest()  # type: ignore[no-untyped-call] # the library's stubs say nothing
     until = time.monotonic() + LEADERS_SECONDS
     while True:
-        topics = admin.list_topics(timeout=10).topics.values()
-        ends = {TopicPartition(topic.topic, number): OffsetSpec.latest() for topic in topics for number in topic.partitions}
         try:
+            topics = admin.list_topics(timeout=10).topics.items()
+            ends = {TopicPartition(name, number): end for name, topic in topics for number in topic.partitions}
             for answer in admin.list_offsets(ends, request_timeout=5).values():
                 answer.result()
             return created

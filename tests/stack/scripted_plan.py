@@ -1,0 +1,51 @@
+"""A supervisor over small scripts in the place of servers:  python -m tests.stack.scripted_plan HOME
+
+good     answers 200                    slow     the same, and does not drain
+parent   the same, with a child         bad      ends at once, saying why
+"""
+
+import random
+import sys
+from pathlib import Path
+
+from winback.stack import probes, supervisor
+from winback.stack.home import Home
+from winback.stack.parts import OTHERS_PORTS, Part, Plan
+
+SERVER = """
+import http.server, signal, subprocess, sys
+if "slow" in sys.argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if "parent" in sys.argv:
+    subprocess.Popen(["sleep", "1000"], start_new_session=True)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def plan(home: Home) -> Plan:
+    return Plan(
+        infrastructure=[server("good"), server("parent")],
+        schema=Part(name="schema", command=(sys.executable, "-c", ""), probe=probes.never, url=""),
+        services=[server("slow"), script("bad", "raise SystemExit('it lacks a thing')")],
+        env={},
+        ports={},
+        postgres_folder=Path("/nonexistent"),
+    )
+
+
+def server(name: str) -> Part:
+    return script(name, SERVER)
+
+
+def script(name: str, text: str) -> Part:
+    port = random.choice([port for port in random.sample(OTHERS_PORTS, 50) if probes.is_free(port)])
+    command = (sys.executable, "-c", text, str(port), name)
+    return Part(name=name, command=command, probe=probes.http(port), url=f"http://{probes.HOST}:{port}", drain_seconds=1)
+
+
+if __name__ == "__main__":
+    sys.exit(supervisor.supervise(Home(Path(sys.argv[1])), plan))

@@ -1,0 +1,112 @@
+"""`winback dev` as a person uses it, with real Kafka and PostgreSQL in a directory of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from winback.stack import processes
+
+Winback = Callable[..., "subprocess.CompletedProcess[str]"]
+
+pytestmark = pytest.mark.system
+
+WITHOUT_SERVICES = ("dev", "up", "--detach", "--without-services")
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A project directory; PostgreSQL's user can get to it."""
+    folder = Path(tempfile.mkdtemp(prefix="winback-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def winback(directory: Path) -> Iterator[Winback]:
+    """The command in that directory, without a WINBACK_… setting; everything ends with the test."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("WINBACK_")}
+
+    def run(*words: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-P", "-m", "winback", *words]
+        return subprocess.run(command, cwd=directory, env=env, capture_output=True, text=True, timeout=200)
+
+    yield run
+    run("dev", "reset", "--yes")
+
+
+def test_up_says_what_is_ready_and_verbs_need_no_settings(winback: Winback, directory: Path) -> None:
+    up = winback(*WITHOUT_SERVICES)
+    assert up.returncode == 0, up.stderr
+    status = winback("dev", "status", "--json")
+    found = json.loads(status.stdout)
+    assert status.returncode == 0
+    assert set(found) == {"ready", "services"}
+    assert found["ready"] is True
+    assert [set(service) for service in found["services"]] == [{"name", "pid", "ready", "url"}] * 3
+    assert [service["name"] for service in found["services"]] == ["kafka", "postgres", "smtp"]
+    assert winback("migrate").stdout == "nothing to apply\n"
+    assert winback("topics").stdout == "nothing to create\n"
+
+    again = winback(*WITHOUT_SERVICES)
+    assert (again.returncode, again.stdout.splitlines()[0]) == (
+        0,
+        f"already up ({directory}/.winback): `winback dev down` ends it",
+    )
+
+
+def test_down_leaves_no_process_and_the_next_up_knows_what_the_last_one_knew(winback: Winback) -> None:
+    winback(*WITHOUT_SERVICES)
+    pids = [service["pid"] for service in json.loads(winback("dev", "status", "--json").stdout)["services"]]
+    down = winback("dev", "down")
+    assert (down.returncode, down.stdout) == (0, "down\n")
+    assert [pid for pid in pids if processes.started(pid)] == []
+    after = winback("dev", "status", "--json")
+    assert (after.returncode, json.loads(after.stdout)["ready"]) == (1, False)
+    assert winback("migrate").returncode == 3  # what it needs is not there
+    assert winback("dev", "down").stdout == "it was not up\n"
+
+    winback(*WITHOUT_SERVICES)
+    assert winback("migrate").stdout == "nothing to apply\n"
+    assert winback("topics").stdout == "nothing to create\n"
+
+
+def test_secrets_are_made_once_and_are_their_owners_alone(winback: Winback, directory: Path) -> None:
+    winback(*WITHOUT_SERVICES)
+    home = directory / ".winback"
+    private = [home / name for name in ("secret", "database-password", "env", "state.json")]
+    assert [oct(file.stat().st_mode & 0o777) for file in private] == ["0o600"] * 4
+    secret = (home / "secret").read_text()
+    winback("dev", "down")
+    winback(*WITHOUT_SERVICES)
+    assert (home / "secret").read_text() == secret
+    assert len(secret.strip()) >= 32
+
+
+def test_reset_wants_to_be_sure_and_then_forgets_everything(winback: Winback, directory: Path) -> None:
+    winback(*WITHOUT_SERVICES)
+    unsure = winback("dev", "reset")
+    assert unsure.returncode == 2
+    assert "say --yes" in unsure.stderr
+    assert winback("dev", "reset", "--yes").returncode == 0
+    assert not (directory / ".winback").exists()
+
+
+def test_reset_leaves_a_folder_alone_that_is_not_its_own(winback: Winback, directory: Path) -> None:
+    (directory / ".winback").mkdir()
+    (directory / ".winback" / "thesis.txt").write_text("years of work")
+    assert winback("dev", "reset", "--yes").returncode == 2
+    assert (directory / ".winback" / "thesis.txt").read_text() == "years of work"
+
+
+def test_logs_are_by_service_and_an_unknown_one_is_wrong_use(winback: Winback) -> None:
+    winback(*WITHOUT_SERVICES)
+    assert "Kafka Server started" in winback("dev", "logs", "kafka").stdout
+    assert winback("dev", "logs", "nobody").returncode == 2

@@ -1,0 +1,147 @@
+"""The supervisor, over small scripts (scripted_plan.py): what it does about every way to die."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from winback.dev import current, supervisor_of
+from winback.stack import processes
+from winback.stack.home import Home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """A running supervisor over the plan, all of it started (`bad` once at least)."""
+    home = Home(tmp_path / "home")
+    process = start(home)
+    wait_for(lambda: [service(home, name)["ready"] for name in ("good", "parent", "slow")] == [True] * 3)
+    wait_for(lambda: "lacks" in service(home, "bad")["problem"])
+    yield home
+    if process.poll() is None:
+        process.terminate()
+    process.wait(20)
+
+
+def test_a_killed_part_is_started_again_and_the_others_keep_running(home: Home) -> None:
+    before = {name: service(home, name)["pid"] for name in ("good", "parent", "slow")}
+    os.kill(before["good"], signal.SIGKILL)
+    began = time.monotonic()
+    wait_for(lambda: service(home, "good")["ready"] and service(home, "good")["pid"] != before["good"])
+    assert time.monotonic() - began < 2
+    after = {name: service(home, name)["pid"] for name in ("parent", "slow")}
+    assert after == {"parent": before["parent"], "slow": before["slow"]}
+    assert "good: killed by SIGKILL; starting it again" in log(home)
+    assert service(home, "good")["restarts"] == 1
+
+
+def test_a_part_that_cannot_start_is_reported_with_its_last_words_and_tried_again(home: Home) -> None:
+    assert service(home, "bad")["problem"] == "ended with 1: it lacks a thing"
+    wait_for(lambda: service(home, "bad")["restarts"] >= 2)
+    assert not current(home)["ready"]
+    assert log(home).count("it lacks a thing") == 1  # said once, not at every try
+
+
+def test_what_a_killed_part_leaves_behind_is_ended(home: Home) -> None:
+    parent = service(home, "parent")["pid"]
+    (orphan,) = descendants_of(parent)
+    os.kill(parent, signal.SIGKILL)
+    wait_for(lambda: processes.started(orphan) is None)
+
+
+def test_a_frozen_part_is_not_ready_and_is_ready_again_when_it_wakes(home: Home) -> None:
+    pid = service(home, "good")["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: not service(home, "good")["ready"])
+    assert service(home, "good")["problem"] == "does not answer"
+    os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: service(home, "good")["ready"])
+    assert service(home, "good")["pid"] == pid
+
+
+def test_the_end_is_bounded_also_for_a_part_that_does_not_drain_and_leaves_nothing(home: Home) -> None:
+    supervisor = supervisor_of(home)
+    assert supervisor is not None
+    all_of_it = descendants_of(supervisor["pid"])
+    assert len(all_of_it) >= 4
+    os.kill(supervisor["pid"], signal.SIGTERM)
+    began = time.monotonic()
+    wait_for(lambda: supervisor_of(home) is None)
+    assert time.monotonic() - began < 5
+    assert [pid for pid in all_of_it if processes.started(pid)] == []
+    assert "slow: did not end within 1 s: killed" in log(home)
+
+
+def test_a_killed_supervisor_takes_its_parts_with_it(home: Home) -> None:
+    supervisor = supervisor_of(home)
+    assert supervisor is not None
+    parts = [service(home, name)["pid"] for name in ("good", "parent", "slow")]
+    os.kill(supervisor["pid"], signal.SIGKILL)
+    wait_for(lambda: [pid for pid in parts if processes.started(pid)] == [])
+    assert current(home)["ready"] is False
+    assert [service["pid"] for service in current(home)["services"]] == [None] * 4
+
+
+def test_a_second_supervisor_of_the_same_home_refuses(home: Home) -> None:
+    second = start(home, stderr=subprocess.PIPE)
+    said = second.communicate(timeout=20)[1]
+    assert (second.returncode, said) == (1, f"winback: a supervisor is already running in {home.path}\n")
+
+
+def test_what_an_earlier_supervisor_left_is_ended_and_a_pid_given_to_somebody_else_is_not(tmp_path: Path) -> None:
+    left, stranger = (subprocess.Popen(["sleep", "1000"], start_new_session=True) for _ in range(2))
+    home = Home(tmp_path / "home")
+    home.make()
+    services = [
+        {"name": "left", "pid": left.pid, "started": processes.started(left.pid)},
+        {"name": "stranger", "pid": stranger.pid, "started": (processes.started(stranger.pid) or 0) - 1},
+    ]
+    home.write_state({"boot": processes.boot(), "supervisor": None, "services": services})
+    supervisor = start(home)
+    assert left.wait(20) == -signal.SIGKILL
+    assert stranger.poll() is None
+    for process in (stranger, supervisor):
+        process.terminate()
+        process.wait(20)
+    assert f"left: pid {left.pid} was left behind by an earlier supervisor: ended" in log(home)
+
+
+def start(home: Home, stderr: int | None = None) -> "subprocess.Popen[str]":
+    home.make()
+    with (home.logs / "supervisor.log").open("a") as out:
+        command = [sys.executable, "-m", "tests.stack.scripted_plan", str(home.path)]
+        return subprocess.Popen(command, stdout=out, stderr=stderr or out, text=True, preexec_fn=processes.die_with_parent)
+
+
+def service(home: Home, name: str) -> dict[str, Any]:
+    services: list[dict[str, Any]] = current(home)["services"]
+    return next((s for s in services if s["name"] == name), {"pid": None, "ready": False, "problem": "", "restarts": 0})
+
+
+def log(home: Home) -> str:
+    return (home.logs / "supervisor.log").read_text()
+
+
+def descendants_of(pid: int) -> list[int]:
+    """Children and their children, by ppid."""
+    below = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (fields := processes.stat(int(entry.name))):
+            below[int(entry.name)] = int(fields[1])
+    found: list[int] = []
+    for child in [one for one, parent in below.items() if parent == pid]:
+        found += [child, *descendants_of(child)]
+    return found
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come about in time"
+        time.sleep(0.02)
