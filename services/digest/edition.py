@@ -1,0 +1,58 @@
+"""From facts to a mail: compose, put into words, render; with less room for names where it would be too large."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from services.digest.digest_view import digest_view
+from services.digest.facts import Facts, Purchase
+from services.digest.frame import Occasion, Room, day_in
+from services.digest.heartbeat_view import heartbeat_view, no_run_view
+from services.digest.render import Rendered, render
+from shared.domain.digest import Digest, compose
+
+LARGEST_BYTES = 86_000  # of both parts as they travel; with headers a mail stays under 90 KB, which no reader cuts
+ROOMS = (
+    Room(longest_name=80, longest_link=1000),
+    Room(longest_name=48, longest_link=1000),
+    Room(longest_name=32, longest_link=160),
+    Room(longest_name=20, longest_link=0),
+)
+
+Purchases = Callable[[Sequence[str]], Mapping[str, Purchase]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edition:
+    """A digest and its mail. digest None: there was no complete run."""
+
+    digest: Digest | None
+    rendered: Rendered
+
+
+def edit(facts: Facts, occasion: Occasion, *, why: str, purchases: Purchases) -> Edition:
+    """`why` says why there is no complete run, where there is none; `purchases` finds what accounts last bought."""
+    if facts.run is None:
+        return Edition(digest=None, rendered=render("heartbeat", no_run_view(facts, why, occasion)))
+    digest = compose(
+        as_of=facts.run.as_of,
+        on=day_in(occasion.at, facts.organization.timezone),
+        at=occasion.at,
+        signals=facts.signals,
+        accounts=facts.accounts,
+        previous=facts.previous,
+    )
+    bought = purchases(_mentioned(digest))
+    for room in ROOMS:
+        if digest.heartbeat:
+            rendered = render("heartbeat", heartbeat_view(facts, digest, bought, occasion, room))
+        else:
+            rendered = render("digest", digest_view(facts, digest, bought, occasion, room))
+        if rendered.size <= LARGEST_BYTES:
+            break
+    return Edition(digest=digest, rendered=rendered)
+
+
+def _mentioned(digest: Digest) -> list[str]:
+    """The accounts of whose last purchase something is said."""
+    rows = [row.account.account for section in digest.sections if section.type != "lapse" for row in section.rows]
+    return sorted({*rows, *(account.account for account in digest.always)})

@@ -1,0 +1,77 @@
+"""View models to mails: Jinja with autoescape first, then MJML, so that no name can be a tag of either.
+
+A mail is rendered once; what differs between its recipients (why they get it, how to unsubscribe) is put in afterwards.
+"""
+
+from binascii import b2a_qp
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
+from typing import Any, Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from mjml import mjml2html
+
+from services.digest import plain
+from services.digest.view import UNSUBSCRIBE, WHY, DigestView, HeartbeatView, RowView
+from shared import wording
+
+Email = Literal["digest", "heartbeat"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """One mail, for whoever gets it."""
+
+    subject: str
+    text: str
+    html: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of both parts as they travel, in quoted-printable."""
+        return sum(len(b2a_qp(part.encode(), istext=True)) for part in (self.text, self.html))
+
+    def personal(self, *, why: str, unsubscribe_url: str) -> "Rendered":
+        """The mail of one recipient."""
+        return Rendered(
+            subject=self.subject,
+            text=self.text.replace(WHY, why).replace(UNSUBSCRIBE, unsubscribe_url),
+            html=self.html.replace(WHY, escape(why)).replace(UNSUBSCRIBE, escape(unsubscribe_url)),
+        )
+
+
+def render(email: Email, view: DigestView | HeartbeatView) -> Rendered:
+    """Subject, plain text and HTML."""
+    subject = _environment().get_template(f"{email}/subject.txt").render(view=view)
+    text = _environment().get_template(f"{email}/body.txt").render(view=view)
+    mjml = _environment().get_template(f"{email}/body.mjml").render(view=view)
+    return Rendered(subject=subject.strip(), text=text.strip("\n") + "\n", html=str(mjml2html(mjml, disable_comments=True)))
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("services.digest"),
+        autoescape=select_autoescape(enabled_extensions=("mjml",), default=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Any] = {
+        "account_row": _account_row,
+        "indented": plain.indented,
+        "isolated": wording.isolated,
+        "labelled": plain.labelled,
+        "row": plain.row,
+        "wrapped": plain.wrapped,
+    }
+    environment.filters.update(filters)
+    return environment
+
+
+def _account_row(row: RowView) -> str:
+    """Name, what is said beside it, figures."""
+    beside = row.state or row.owner
+    left = wording.isolated(row.name.text) + (f" ({beside})" if beside else "")
+    return plain.row(left, *((figure, 12) for figure in row.figures))

@@ -1,0 +1,157 @@
+"""Building mail that is safe to send: addresses, header texts, multipart messages, unsubscribe tokens.
+
+Names from outside reach a header only through `header_text`, and headers are written here, line by line: the email package
+of Python 3.11 decodes `=?utf-8?q?…?=` in a value that is set, and a line break in it becomes a header of its own; it also
+encodes long links, which List-Unsubscribe must not be.
+"""
+
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.header import Header
+from email.utils import format_datetime
+from urllib.parse import urlsplit
+
+from itsdangerous import BadData, URLSafeSerializer
+
+from shared.errors import FieldError, Misconfigured, Rejected
+from shared.settings import settings
+from shared.wording import plain_name
+
+LONGEST_HEADER = 200  # characters of a name or a subject
+_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+LONGEST_ADDRESS = 254  # RFC 5321, 4.5.3.1.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mailbox:
+    """An address that was checked, with a name before it or none."""
+
+    email: str
+    name: str = ""
+
+    @property
+    def domain(self) -> str:
+        """What stands behind the @."""
+        return self.email.rpartition("@")[2]
+
+
+def checked_address(email: str) -> str:
+    """An address as SMTP takes it; a domain in other letters becomes its ASCII form. Raises Rejected."""
+    local, _, domain = email.strip().rpartition("@")
+    try:
+        plain = f"{local}@{domain if domain.isascii() else domain.encode('idna').decode()}"
+    except UnicodeError:
+        plain = ""
+    if not _ADDRESS.fullmatch(plain) or len(plain) > LONGEST_ADDRESS:
+        raise Rejected(FieldError(field="email", reason="is not an address that mail can be sent to"))
+    return plain
+
+
+def own_mailbox(name: str) -> Mailbox:
+    """The address of WINBACK_MAIL_FROM with a name before it. Raises Misconfigured."""
+    try:
+        return Mailbox(email=checked_address(settings().mail_from), name=name)
+    except Rejected:
+        raise Misconfigured("WINBACK_MAIL_FROM: must be a mail address such as winback@example.com") from None
+
+
+# -- messages ---------------------------------------------------------------------------------------------------------
+
+
+def message(
+    *,
+    sender: Mailbox,
+    to: str,
+    subject: str,
+    message_id: str,
+    at: datetime,
+    text: str,
+    html: str,
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
+    """A multipart/alternative message as RFC 5322 bytes, 7-bit, the same for the same input.
+
+    to: a checked address. message_id: unique@domain. headers: more of them, values that this project made itself.
+    """
+    boundary = f"={message_id.partition('@')[0]}="
+    lines = {
+        "From": _mailbox(sender),
+        "To": to,
+        "Subject": _encoded(header_text(subject), "Subject"),
+        "Date": format_datetime(at),
+        "Message-ID": f"<{message_id}>",
+        **(headers or {}),
+        "MIME-Version": "1.0",
+        "Content-Type": f'multipart/alternative; boundary="{boundary}"',
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    parts = [f"--{boundary}\r\n".encode() + _part(content, subtype) for subtype, content in (("plain", text), ("html", html))]
+    return head.encode("ascii") + b"\r\n" + b"".join(parts) + f"--{boundary}--\r\n".encode()
+
+
+def header_text(text: str, *, longest: int = LONGEST_HEADER) -> str:
+    """One line that no reader of mail takes for anything but text."""
+    return plain_name(text, longest=longest).replace("=?", "= ?").replace("?=", "? =")
+
+
+def _mailbox(mailbox: Mailbox) -> str:
+    name = header_text(mailbox.name)
+    if not name:
+        return mailbox.email
+    if not name.isascii():
+        return f"{_encoded(name, 'From')} <{mailbox.email}>"
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}" <{mailbox.email}>'
+
+
+def _encoded(text: str, header: str) -> str:
+    """As RFC 2047 has it where there are other letters than ASCII's; folded."""
+    return Header(text, None if text.isascii() else "utf-8", header_name=header).encode(linesep="\r\n")
+
+
+def _part(content: str, subtype: str) -> bytes:
+    """Quoted-printable, by binascii: the email package's own takes far longer."""
+    body = binascii.b2a_qp(content.encode(), istext=True).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    head = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
+    return head.encode() + body + b"\r\n"
+
+
+# -- unsubscribing ----------------------------------------------------------------------------------------------------
+
+
+def unsubscribe_token(organization: str, email: str) -> str:
+    """Signed, without an end: a link in an old mail still works."""
+    return str(_serializer().dumps([organization, email]))
+
+
+def read_unsubscribe_token(token: str) -> tuple[str, str] | None:
+    """(organization, email); None for a token that is not ours."""
+    try:
+        organization, email = _serializer().loads(token)
+    except (BadData, ValueError, TypeError):
+        return None
+    return str(organization), str(email)
+
+
+def unsubscribe_url(organization: str, email: str) -> str:
+    """The page of the console that takes the token: a GET shows it, a POST acts (RFC 8058)."""
+    return f"{settings().base_url.rstrip('/')}/unsubscribe/{unsubscribe_token(organization, email)}"
+
+
+def unsubscribe_headers(organization: str, email: str) -> dict[str, str]:
+    """One-click unsubscription (RFC 8058), offered only where the console is reached by https."""
+    if urlsplit(settings().base_url).scheme != "https":
+        return {}
+    return {
+        "List-Unsubscribe": f"<{unsubscribe_url(organization, email)}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
+
+
+def _serializer() -> URLSafeSerializer:
+    if not settings().secret:
+        raise Misconfigured("WINBACK_SECRET: is empty; 32 random characters or more sign the unsubscribe links")
+    return URLSafeSerializer(settings().secret, salt="unsubscribe")

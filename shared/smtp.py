@@ -1,0 +1,169 @@
+"""Handing mail to a server, one recipient per transaction, knowing what is certain and what is not.
+
+    sent      the server said 250 after the final dot: it has the mail
+    retry     it certainly has not, and may take it later (4xx, no connection, lost before the final dot)
+    bounced   it never will (5xx)
+    unknown   the final dot went out and no answer came back: it may have the mail
+
+The final dot is a separate write. `before_final_dot` is called before it, so that the caller can put down, durably, that from
+now on the mail may have arrived; where it says no, the connection is dropped and the server has nothing.
+"""
+
+import re
+import smtplib
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from shared.errors import Misconfigured, Retryable
+
+CONNECT_SECONDS = 10.0
+COMMAND_SECONDS = 20.0
+ANSWER_SECONDS = 60.0  # after the final dot the server may scan the mail; RFC 5321 would wait 10 minutes
+
+SERVICE_CLOSING = 421
+
+Security = Literal["none", "starttls", "tls"]
+_SCHEMES: dict[str, tuple[Security, int]] = {"smtp": ("none", 25), "smtp+starttls": ("starttls", 587), "smtps": ("tls", 465)}
+_LINE_THAT_STARTS_WITH_A_DOT = re.compile(rb"(?m)^\.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailServer:
+    """Where mail is handed over, and how."""
+
+    host: str
+    port: int
+    security: Security
+    user: str | None = None
+    password: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What is known of a mail after a transaction; `text` is the server's reply, or what happened instead of one."""
+
+    state: Literal["sent", "retry", "bounced", "unknown", "dropped"]  # dropped: by before_final_dot
+    text: str
+
+
+def mail_server(url: str) -> MailServer:
+    """Read WINBACK_SMTP_URL. Raises Misconfigured."""
+    try:
+        parts = urlsplit(url)
+        security, default_port = _SCHEMES[parts.scheme]
+        port = parts.port or default_port
+    except (KeyError, ValueError):
+        parts = None
+    if parts is None or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise Misconfigured("WINBACK_SMTP_URL: must be smtp://, smtp+starttls:// or smtps://, then [user:password@]host[:port]")
+    return MailServer(
+        host=parts.hostname,
+        port=port,
+        security=security,
+        user=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+    )
+
+
+class Session:
+    """One connection. After an answer that leaves it unusable it is closed: `is_open` says so."""
+
+    def __init__(self, server: MailServer) -> None:
+        """Connect, secure, log in. Raises Retryable with the reason; a mail is not to blame for it."""
+        self.is_open = False
+        try:
+            self._smtp = self._connect(server)
+        except (OSError, smtplib.SMTPException) as error:
+            raise Retryable(f"the mail server {server.host}:{server.port} does not take mail: {_words(error)}") from None
+        self.is_open = True
+
+    def _connect(self, server: MailServer) -> smtplib.SMTP:
+        context = ssl.create_default_context()
+        if server.security == "tls":
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=CONNECT_SECONDS, context=context)
+        else:
+            smtp = smtplib.SMTP(server.host, server.port, timeout=CONNECT_SECONDS)
+        try:
+            smtp.ehlo_or_helo_if_needed()
+            if server.security == "starttls":
+                smtp.starttls(context=context)
+            if server.user is not None:
+                smtp.login(server.user, server.password or "")
+        except BaseException:
+            smtp.close()
+            raise
+        return smtp
+
+    def send(self, *, sender: str, recipient: str, message: bytes, before_final_dot: Callable[[], bool]) -> Answer:
+        """One transaction. `message` has CRLF line ends; addresses were checked (`mail.checked_address`)."""
+        dotted = False
+        try:
+            self._timeout(COMMAND_SECONDS)
+            refusal = self._envelope(sender, recipient)
+            if refusal is not None:
+                return refusal
+            self._smtp.send(_LINE_THAT_STARTS_WITH_A_DOT.sub(b"..", message))
+            if not before_final_dot():
+                self.close()
+                return Answer(state="dropped", text="given up before the final dot")
+            self._timeout(ANSWER_SECONDS)
+            dotted = True
+            self._smtp.send(b".\r\n")
+            return self._answer(*self._smtp.getreply())
+        except (OSError, smtplib.SMTPException) as error:
+            self.close()
+            if dotted:
+                return Answer(state="unknown", text=f"no answer after the final dot: {_words(error)}")
+            return Answer(state="retry", text=f"lost before the final dot: {_words(error)}")
+
+    def close(self) -> None:
+        """Say good-bye where that is possible; the server keeps nothing that had no final dot."""
+        if self.is_open:
+            self.is_open = False
+            self._smtp.close()
+
+    def _envelope(self, sender: str, recipient: str) -> Answer | None:
+        """MAIL, RCPT, DATA; None where the server waits for the message."""
+        code, text = self._smtp.mail(sender)
+        if code != 250:  # our own address is refused: a setting, which a person can correct while the mail waits
+            return self._refused(code, text, never="retry")
+        code, text = self._smtp.rcpt(recipient)
+        if code not in (250, 251):
+            return self._refused(code, text)
+        code, text = self._smtp.docmd("DATA")
+        return None if code == 354 else self._refused(code, text)
+
+    def _refused(self, code: int, text: bytes, *, never: Literal["retry", "bounced"] = "bounced") -> Answer:
+        """Clear the transaction, so that the next recipient has a fresh one."""
+        reply = _reply(code, text)
+        if code == SERVICE_CLOSING:
+            self.close()
+        else:
+            self._smtp.rset()
+        return Answer(state=never if code >= 500 else "retry", text=reply)
+
+    def _answer(self, code: int, text: bytes) -> Answer:
+        """What the server says after the final dot."""
+        if code == SERVICE_CLOSING:
+            self.close()
+        if 200 <= code < 300:
+            return Answer(state="sent", text=_reply(code, text))
+        if code < 0:  # no number: nobody can say what it means
+            self.close()
+            return Answer(state="unknown", text=f"no answer that can be read: {_reply(code, text)}")
+        return Answer(state="bounced" if code >= 500 else "retry", text=_reply(code, text))
+
+    def _timeout(self, seconds: float) -> None:
+        if self._smtp.sock is not None:
+            self._smtp.sock.settimeout(seconds)
+
+
+def _reply(code: int, text: bytes) -> str:
+    return f"{code} {text.decode('utf-8', 'replace')}"[:500]
+
+
+def _words(error: Exception) -> str:
+    return (str(error) or type(error).__name__)[:300]
