@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on stderr, or coloured text for eyes."""
+"""Structured logs: one JSON object a line on stderr, or coloured text for eyes; libraries' lines too."""
 
 import logging
 import sys
@@ -7,23 +7,40 @@ import structlog
 
 from shared.settings import settings
 
+CHATTY = ("aiokafka", "faust", "mode", "httpx", "uvicorn.access")  # their INFO is of no use to an operator
+
 
 def configure(service: str) -> None:
-    """Call once, in `__main__`. Every line carries the service's name."""
+    """Call once, in `__main__`. Every line carries the service's name, from whichever thread or library it comes."""
     level = getattr(logging, settings().log_level.upper())
+
+    def named(_logger: object, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        line["service"] = service
+        return line
+
+    common: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        named,
+    ]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if settings().log_format == "json" else structlog.dev.ConsoleRenderer()
     )
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
+        processors=[*common, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    structlog.contextvars.bind_contextvars(service=service)
-    logging.basicConfig(level=max(level, logging.INFO), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *common],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.root.handlers[:] = [handler]
+    logging.root.setLevel(max(level, logging.INFO))
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))

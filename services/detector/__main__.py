@@ -13,7 +13,7 @@ def main() -> None:
     logs.configure("detector")
     readiness = Readiness()
     serve_health(settings().detector_port, readiness)
-    worker = faust.Worker(build(readiness), loglevel="info", redirect_stdouts=False)
+    worker = faust.Worker(build(readiness), override_logging=False, redirect_stdouts=False, quiet=True)
     worker.execute_from_commandline()
 
 
