@@ -133,7 +133,7 @@ def start_detached(home: Home, *options: str) -> None:
     home.make()
     with (home.logs / "supervisor.log").open("ab") as log:
         command = [sys.executable, "-P", "-m", "winback.stack.supervisor", *options]
-        started = subprocess.Popen(  # noqa: S603 - our own command
+        started = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,

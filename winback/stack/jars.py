@@ -49,11 +49,15 @@ def locked() -> list[Jar]:
 
 def ensure() -> list[Path]:
     """The jars on this disk, hashes checked; fetched when one is missing. Raises Retryable, or Misconfigured on a wrong hash."""
-    if not all((FOLDER / jar.file_name).exists() for jar in locked()):
+    if not are_there():
         fetch()
     for jar in locked():
         check(jar, FOLDER / jar.file_name)
     return [FOLDER / jar.file_name for jar in locked()]
+
+
+def are_there() -> bool:
+    return all((FOLDER / jar.file_name).exists() for jar in locked())
 
 
 def fetch() -> None:
@@ -76,7 +80,7 @@ def fetch() -> None:
 
 def with_maven(folder: Path) -> None:
     command = ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), COPY, "-DincludeScope=runtime", f"-DoutputDirectory={folder}"]
-    done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603 - a fixed command
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise Retryable(f"Maven could not fetch Kafka's jars: {(done.stdout + done.stderr).strip()[-500:]}")
 
@@ -134,7 +138,7 @@ def prepare() -> None:
         new = archive.with_suffix(".new")
         dump = ["-Xshare:dump", f"-XX:SharedClassListFile={classes}", f"-XX:SharedArchiveFile={new}"]
         base = command(runtime, archive=False)
-        done = subprocess.run([base[0], *dump, *base[1:]], capture_output=True, text=True)  # noqa: S603 - our own command
+        done = subprocess.run([base[0], *dump, *base[1:]], capture_output=True, text=True)
         if done.returncode == 0 and new.exists():
             new.replace(archive)
         else:

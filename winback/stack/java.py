@@ -42,7 +42,7 @@ def packaged() -> Path | None:
 def version(java: Path) -> int | None:
     """The major version, or None when it cannot be run."""
     try:
-        said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=20).stderr  # noqa: S603 - found above
+        said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=20).stderr
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = re.search(r'version "(?:1\.)?(\d+)', said)

@@ -73,7 +73,7 @@ def format_storage(folder: Path, data: Path, *, base: list[str], port: int, cont
     properties = write_properties(folder / "format.properties", data=new, port=port, controller_port=controller_port)
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
     command = [*base, "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(properties)]
-    done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603 - our own command
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise Retryable(f"Kafka's storage could not be formatted: {(done.stdout + done.stderr).strip()[-500:]}")
     new.replace(data)
@@ -92,7 +92,7 @@ def rehearse(folder: Path, options: list[str]) -> None:
         port, controller_port = first.getsockname()[1], second.getsockname()[1]
     base = jars.command(java.find(), archive=False)
     properties = configure(folder / "rehearsal", port=port, controller_port=controller_port, base=base)
-    broker = subprocess.Popen(  # noqa: S603 - our own command
+    broker = subprocess.Popen(
         [base[0], *options, *base[1:], "kafka.Kafka", str(properties)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     until = time.monotonic() + 60

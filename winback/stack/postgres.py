@@ -111,7 +111,7 @@ def packaged() -> Path | None:
 def version(programs: Path) -> int:
     """The major version; 0 when it cannot be run."""
     try:
-        said = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True, timeout=20).stdout  # noqa: S603
+        said = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True, timeout=20).stdout
     except (OSError, subprocess.TimeoutExpired):
         return 0
     match = re.search(r"(\d+)(\.|devel|beta|rc)", said)
@@ -149,7 +149,7 @@ def initialize(folder: Path, data: Path, *, programs: Path, user: User | None, p
 def run(command: list[str], user: User | None, *, text: str = "", otherwise: list[str] | None = None) -> None:
     """Run as `user`; try `otherwise` when that fails. Raises Retryable with what it said."""
     who = {} if user is None else {"user": user.uid, "group": user.gid, "extra_groups": []}
-    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd="/", **who)  # type: ignore[call-overload] # noqa: S603
+    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd="/", **who)  # type: ignore[call-overload]
     if done.returncode == 0:
         return
     if otherwise is None:

@@ -144,7 +144,7 @@ class Supervisor:
         child.ended.clear()
         child.ready, child.problem = False, child.last_end or "starting"
         with self.log_of(child).open("ab") as log:
-            child.process = subprocess.Popen(  # noqa: S603 - commands of parts.py
+            child.process = subprocess.Popen(
                 child.part.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -1,0 +1,49 @@
+# `make help` lists what there is. Everything is done in .venv; nothing outside this folder is changed.
+
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo test check schemas up down requirements
+
+help: ## List these.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: python ## Make .venv with the `winback` command and all that it needs; quick when nothing is left to do.
+	@$(PYTHON) ops/setup.py
+
+setup-dev: python
+	@$(PYTHON) ops/setup.py --dev
+
+demo: setup ## Two distributors' orders through the whole system: signals, a digest, drafts, and where to look.
+	@$(BIN)/winback demo
+
+test: setup-dev ## Every test, on real Kafka, PostgreSQL and SMTP, which it starts itself.
+	@$(BIN)/pytest
+
+check: setup-dev ## Style, types, schemas, layers, dependencies.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -P -m shared.schemas check
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+schemas: setup ## Write schemas/ anew from the events.
+	@$(BIN)/python -P -m shared.schemas write
+
+up: setup ## Start everything on this machine; returns when all is ready.
+	@$(BIN)/winback dev up --detach
+
+down: ## End everything that `make up` or `make demo` started; what they know is kept.
+	@$(BIN)/winback dev down
+
+requirements: ## Pin requirements/*.in anew, with hashes (needs uv).
+	@for name in main dev build stack; do \
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade \
+	requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+
+.PHONY: python
+python:
+	@test -n "$(PYTHON)" || { echo "winback: Python 3.11 or newer is needed" >&2; exit 3; }

