@@ -56,6 +56,7 @@ RUNS_PENDING = Gauge(
 )
 SLOTS_FIRED = Counter("winback_slots_fired_total", "Schedule slots fired. A stop: no clock leads.", ["kind"])
 SLOTS_DROPPED = Counter("winback_slots_dropped_total", "Slots given up. Any: a digest was missed.", ["kind"])
+DIGESTS_LATE = Counter("winback_digests_late_total", "Digest slots without a complete run after two hours. Any: a run hangs.")
 AUDIT_DIFFERENCES = Gauge(
     "winback_audit_differences", "Differences between detector and second opinion. Any: call us.", ["organization"]
 )

@@ -75,13 +75,18 @@ ON CONFLICT (organization, number) DO UPDATE SET
 WHERE runs.completed_at IS NULL
 """
 
-NEXT_TO_PUBLISH = """
-SELECT DISTINCT ON (r.organization)
-    r.organization,
-    r.number
-FROM runs r
-WHERE r.completed_at IS NULL
-ORDER BY r.organization, r.number
+TO_PUBLISH = """
+SELECT organization
+FROM (
+    SELECT DISTINCT ON (organization)
+        organization,
+        published_at
+    FROM runs
+    WHERE completed_at IS NULL
+    ORDER BY organization, number
+) AS next_run
+WHERE published_at IS NULL
+ORDER BY organization
 """
 
 PENDING_RUN = """
@@ -131,6 +136,7 @@ SET published_at = %(published_at)s,
     settings_version = %(settings_version)s
 WHERE organization = %(organization)s
   AND number = %(number)s
+  AND source_offset IS NULL
 """
 
 COUNT_PENDING = "SELECT count(*) FROM runs WHERE completed_at IS NULL"
@@ -162,6 +168,12 @@ def latest_day(connection: db.Connection, organization: str) -> date | None:
     """The day of the latest run, pending or not."""
     row = connection.execute(LATEST_DAY, (organization,)).fetchone()
     return row[0] if row else None
+
+
+def day_for(connection: db.Connection, organization: str, today: date) -> date:
+    """The day for a run that nobody named one for: today, but never before the latest run's."""
+    latest = latest_day(connection, organization)
+    return today if latest is None else max(today, latest)
 
 
 def request(connection: db.Connection, organization: str, *, as_of: date, reason: RunReason, requested_at: datetime) -> int:
@@ -218,9 +230,9 @@ def save_completed(connection: db.Connection, event: RunCompleted) -> None:
     )
 
 
-def pending(connection: db.Connection) -> list[tuple[str, int]]:
-    """(organization, number) of the next run of every organization that has one."""
-    return [(str(row[0]), int(row[1])) for row in connection.execute(NEXT_TO_PUBLISH)]
+def to_publish(connection: db.Connection) -> list[str]:
+    """The organizations whose next run is not in the log."""
+    return [str(row[0]) for row in connection.execute(TO_PUBLISH)]
 
 
 def next_pending(connection: db.Connection, organization: str) -> PendingRun | None:

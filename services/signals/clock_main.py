@@ -1,0 +1,90 @@
+"""The clock's process: one leader by an advisory lock, the others stand by.
+
+The lock, LISTEN and all writes share one connection: who loses the lead can write nothing more. A leader that is frozen says
+nothing on it, and PostgreSQL ends the session, so that another takes over.
+"""
+
+import contextlib
+import signal
+import sys
+import threading
+
+import psycopg
+import structlog
+
+from services.signals import clock
+from services.signals.store.runs import CLOCK_CHANNEL
+from shared import db, kafka, logs
+from shared.errors import Misconfigured, Retryable
+from shared.health import Readiness, serve_health
+from shared.settings import settings
+
+log = structlog.get_logger()
+
+CLOCK_LOCK = 7_305_512_202  # any number that is ours (shared.db has the one before)
+POLL_SECONDS = 0.25
+STAND_BY_SECONDS = 0.5
+RETRY_SECONDS = 1.0
+SILENT_AT_MOST = "15s"  # after this PostgreSQL ends a leader's session
+
+
+def main() -> None:
+    """Run until SIGTERM; the tick under way is finished first."""
+    try:
+        logs.configure("clock")
+    except Misconfigured as error:
+        print(f"winback: {error}", file=sys.stderr)
+        sys.exit(2)
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    readiness = Readiness()
+    end_health = serve_health(settings().clock_port, readiness)
+    publisher = kafka.Publisher()
+    run(publisher, stop, readiness)
+    publisher.close()
+    end_health()
+
+
+def run(publisher: kafka.Publisher, stop: threading.Event, readiness: Readiness) -> None:
+    """Lead or stand by until `stop`; what is not there (PostgreSQL, Kafka) is tried again."""
+    while not stop.is_set():
+        try:
+            with db.connect() as connection:
+                connection.autocommit = True
+                if lead(connection, stop, readiness):
+                    log.info("leading")
+                    keep_time(connection, publisher, stop, readiness)
+        except (psycopg.OperationalError, Retryable) as error:
+            readiness.set(False, str(error))
+            log.warning("the clock stands still", error=str(error))
+            stop.wait(RETRY_SECONDS)
+
+
+def lead(connection: db.Connection, stop: threading.Event, readiness: Readiness) -> bool:
+    """Wait for the lock. False: the process ends."""
+    while not stop.is_set():
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (CLOCK_LOCK,)).fetchone()
+        readiness.set(True)
+        if row is not None and row[0]:
+            connection.execute("SELECT set_config('idle_session_timeout', %s, false)", (SILENT_AT_MOST,))
+            connection.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, false)", (SILENT_AT_MOST,))
+            return True
+        stop.wait(STAND_BY_SECONDS)
+    return False
+
+
+def keep_time(connection: db.Connection, publisher: kafka.Publisher, stop: threading.Event, readiness: Readiness) -> None:
+    """Tick when told, and every quarter of a second."""
+    connection.execute(f"LISTEN {CLOCK_CHANNEL}")
+    while not stop.is_set():
+        clock.tick(connection, publisher)
+        readiness.set(True)
+        for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
+            """Told: tick at once."""
+    with contextlib.suppress(psycopg.OperationalError):
+        connection.execute("SELECT pg_advisory_unlock(%s)", (CLOCK_LOCK,))
+
+
+if __name__ == "__main__":
+    main()
