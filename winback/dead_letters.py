@@ -218,6 +218,8 @@ def _consumer() -> "Consumer":
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 10,  # the end of an empty topic is found at once
+            "log_level": 2,  # what goes wrong is said once, by this command
         }
     )
 
