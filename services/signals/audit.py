@@ -302,7 +302,10 @@ def _report(connection: Connection, organization: str) -> AuditReport:
 
 def _latest_run(connection: Connection, organization: str) -> Run | None:
     row = connection.execute(LATEST_RUN, (organization,)).fetchone()
-    return None if row is None else Run(*row[:5], msgspec.convert(row[5], DetectionSettings))
+    if row is None:
+        return None
+    number, as_of, settings_version, source_offset, median_share, settings = row
+    return Run(number, as_of, settings_version, source_offset, median_share, msgspec.convert(settings, DetectionSettings))
 
 
 def _require_orders_up_to(connection: Connection, organization: str, run: Run) -> None:

@@ -1,0 +1,289 @@
+"""Histories of orders and runs, made up by Hypothesis: small numbers, so that boundaries are hit and things collide.
+
+Two organizations share a partition, and account and order ids. Orders come twice, late, out of order, corrected, cancelled,
+moved and credited; texts of one size differ; runs come in between, with other settings and tables, some asked for twice;
+orders are dated after the runs' days. A history also says where the state is written out, and where its reader starts anew.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from shared.domain.orders import content_hash
+from shared.domain.thresholds import CherryPicking, DetectionSettings, Dormant, Lapse
+from shared.events import Line, Order, OrdersAccepted, RunRequested
+
+ORGANIZATIONS = ("acme", "bolt")
+ACCOUNTS = ("A", "A", "B")  # mostly one: things meet
+ORDERS = tuple("123456789")
+FIRST_DAY = date(2026, 1, 20)
+DAYS = 45  # three calendar months
+START = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+ODS = ("5 1/2", "5.5", "139.7 mm", "5.500", "5½ in", '6"', "168.3 mm", "6.625", "7", "6 SCH 40", "as usual", None)
+GRADES = ("J-55", "J55", "j 55", "J_55", "GR-B", "b", None)
+CENTS = (1, 49, 50, 51, 100, 200, 400, 0, -1, -50)
+SIZES: tuple[dict[str, str], ...] = ({}, {"6 SCH 40": "6.625"}, {"as usual": "5.5", "7": "5.5"})
+ALIASES: tuple[dict[str, str], ...] = ({"GR-B": "B"}, {}, {"J55": "L80"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause:
+    """Between two records: `flush` writes out what is dirty and keeps `keep` accounts, `restart` also forgets the rest."""
+
+    kind: Literal["flush", "restart"]
+    keep: int
+
+
+Step = OrdersAccepted | RunRequested | Pause
+
+
+def at(offset: int) -> datetime:
+    """The time of the record at an offset."""
+    return START + timedelta(seconds=offset)
+
+
+# -- settings -----------------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def settings(draw: st.DrawFn) -> DetectionSettings:
+    """Thresholds of a few days and cents; each type is mostly on."""
+    lapse_days = draw(st.integers(1, 8))
+    return DetectionSettings(
+        dormant=Dormant(
+            enabled=draw(mostly(True)),
+            gap_days=draw(st.integers(1, 15)),
+            minimum_lifetime_revenue_cents=draw(st.sampled_from((0, 1, 50, 100))),
+        ),
+        lapse=Lapse(
+            enabled=draw(mostly(True)),
+            lapse_days=lapse_days,
+            history_days=lapse_days + draw(st.integers(1, 25)),
+            minimum_revenue_cents=draw(st.sampled_from((0, 1, 50, 100))),
+            minimum_months=draw(st.integers(1, 2)),
+        ),
+        cherry_picking=CherryPicking(
+            enabled=draw(mostly(True)),
+            window_days=draw(st.integers(1, 30)),
+            minimum_revenue_cents=draw(st.sampled_from((0, 1, 50, 100))),
+            minimum_od=draw(st.sampled_from(("6", "5.5", "6.001"))),
+            share_percent=draw(st.sampled_from(("80", "50", "33.3", "100"))),
+        ),
+        grade_aliases=draw(st.sampled_from(ALIASES)),
+        sizes=draw(st.sampled_from(SIZES)),
+    )
+
+
+def mostly(value: bool) -> st.SearchStrategy[bool]:
+    return st.sampled_from((value, value, value, not value))
+
+
+def organizations() -> st.SearchStrategy[str]:
+    return st.sampled_from((ORGANIZATIONS[0], *ORGANIZATIONS))
+
+
+# -- orders -------------------------------------------------------------------------------------------------------------
+
+
+def lines() -> st.SearchStrategy[list[Line]]:
+    """One to three; equal ones are separate lines."""
+    line = st.builds(Line, revenue_cents=st.sampled_from(CENTS), od=st.sampled_from(ODS), grade=st.sampled_from(GRADES))
+    return st.lists(line, min_size=1, max_size=3)
+
+
+@st.composite
+def orders(draw: st.DrawFn, *, revisions_given: bool = True) -> Order:
+    """One version of one order. Some are stamped with the day before their own, as orders sent ahead are."""
+    ordered_on = FIRST_DAY + timedelta(days=draw(st.integers(0, DAYS)))
+    order = version(
+        organization=draw(organizations()),
+        order=draw(st.sampled_from(ORDERS)),
+        account=draw(st.sampled_from(ACCOUNTS)),
+        ordered_on=ordered_on,
+        revision=draw(st.integers(1, 5)),
+        cancelled=draw(st.sampled_from((False, False, False, False, True))),
+        lines=draw(lines()),
+        revision_given=revisions_given or draw(st.booleans()),
+    )
+    return stamped_ahead(order) if draw(st.integers(0, 7)) == 7 else order
+
+
+def version(
+    *,
+    organization: str,
+    order: str,
+    account: str,
+    ordered_on: date,
+    revision: int,
+    cancelled: bool,
+    lines: Sequence[Line],
+    revision_given: bool = True,
+) -> Order:
+    """As ingest accepts it on its own day."""
+    content_lines = [(line.product, line.od, line.grade, line.quantity, line.revenue_cents) for line in lines]
+    return Order(
+        organization=organization,
+        order=order,
+        account=account,
+        ordered_on=ordered_on,
+        counts_on=ordered_on,
+        revision=revision,
+        revision_given=revision_given,
+        content=content_hash(order=order, account=account, ordered_on=ordered_on, cancelled=cancelled, lines=content_lines),
+        cancelled=cancelled,
+        lines=tuple(lines),
+    )
+
+
+def stamped_ahead(order: Order) -> Order:
+    return replace(order, counts_on=order.ordered_on - timedelta(days=1))
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> list[Order]:
+    """So many accounts that C's median is theirs: nine to twelve orders on one day, of one organization."""
+    organization = draw(organizations())
+    ordered_on = FIRST_DAY + timedelta(days=draw(st.integers(0, DAYS)))
+    specialty = draw(st.lists(st.integers(0, 300), min_size=9, max_size=12))
+    return [
+        version(
+            organization=organization,
+            order=f"crowd {place}",
+            account=f"crowd {place}",
+            ordered_on=ordered_on,
+            revision=1,
+            cancelled=False,
+            lines=(Line(revenue_cents=cents, od="7 5/8"), Line(revenue_cents=draw(st.integers(1, 300)), od="4.5")),
+        )
+        for place, cents in enumerate(specialty)
+    ]
+
+
+@st.composite
+def floods(draw: st.DrawFn) -> list[Order]:
+    """More orders of one account than a page of state holds, some with more combos than a page of those holds."""
+    organization, account = draw(organizations()), draw(st.sampled_from(ACCOUNTS))
+    count, combos = draw(st.sampled_from(((33, 1), (65, 5), (130, 40), (70, 400))))
+    chance = draw(st.randoms(use_true_random=False))
+    ods = [str(3 + place / 40) for place in range(combos)]
+    return [
+        version(
+            organization=organization,
+            order=f"flood {chance.randrange(count * 2)}",
+            account=account,
+            ordered_on=FIRST_DAY + timedelta(days=chance.randrange(DAYS)),
+            revision=chance.randrange(3),
+            cancelled=chance.random() < 0.1,
+            lines=[
+                Line(
+                    revenue_cents=chance.choice(CENTS),
+                    od=chance.choice(ods),
+                    grade=chance.choice(GRADES),
+                )
+                for _ in range(chance.choice((1, 2, 8)))
+            ],
+        )
+        for _ in range(count)
+    ]
+
+
+# -- histories ----------------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def histories(draw: st.DrawFn, *, revisions_given: bool = False, pauses: bool = True) -> list[Step]:
+    """Blocks, runs and pauses, as they would come down one partition."""
+    latest: dict[str, RunRequested] = {}
+    known: list[Order] = draw(st.lists(orders(revisions_given=revisions_given), min_size=6, max_size=14))
+    many = draw(st.sampled_from((None, None, crowds(), floods())))
+    if many is not None:
+        known += draw(many)
+    steps: list[Step] = [block(known)]
+    for _ in range(draw(st.integers(4, 20))):
+        kind = draw(st.sampled_from(("run", "run", "block", "block", "pause")))
+        if kind == "block":
+            steps.append(block(draw(deliveries(known, revisions_given=revisions_given))))
+        elif kind == "run":
+            organization = draw(organizations())
+            latest[organization] = draw(run_requests(organization, latest.get(organization)))
+            steps.append(latest[organization])
+        elif pauses:
+            steps.append(Pause(kind=draw(st.sampled_from(("flush", "restart"))), keep=draw(st.sampled_from((0, 1, 100)))))
+    return steps
+
+
+def block(of_orders: Sequence[Order]) -> OrdersAccepted:
+    return OrdersAccepted(accepted_at=START, orders=tuple(of_orders))
+
+
+@st.composite
+def deliveries(draw: st.DrawFn, known: list[Order], *, revisions_given: bool) -> list[Order]:
+    """What one block brings: orders that are new, or known ones again: the same, changed, or of another day."""
+    brought: list[Order] = []
+    for _ in range(draw(st.integers(1, 4))):
+        order = draw(st.sampled_from(known))
+        change = draw(st.sampled_from(("new", "same", "same", "cancelled", "moved", "lines", "day", "ahead")))
+        if change == "new":
+            order = draw(orders(revisions_given=revisions_given))
+        elif change == "ahead":
+            order = stamped_ahead(order)
+        elif change != "same":
+            order = changed(
+                order,
+                cancelled=not order.cancelled if change == "cancelled" else order.cancelled,
+                account=draw(st.sampled_from(ACCOUNTS)) if change == "moved" else order.account,
+                lines=tuple(draw(lines())) if change == "lines" else order.lines,
+                ordered_on=FIRST_DAY + timedelta(days=draw(st.integers(0, DAYS))) if change == "day" else order.ordered_on,
+                revision=order.revision + draw(st.sampled_from((-1, 0, 1, 1))),
+            )
+        known.append(order)
+        brought.append(order)
+    return brought
+
+
+def changed(order: Order, *, cancelled: bool, account: str, lines: Sequence[Line], ordered_on: date, revision: int) -> Order:
+    return version(
+        organization=order.organization,
+        order=order.order,
+        account=account,
+        ordered_on=ordered_on,
+        revision=max(0, revision),
+        cancelled=cancelled,
+        lines=lines,
+        revision_given=order.revision_given,
+    )
+
+
+@st.composite
+def run_requests(draw: st.DrawFn, organization: str, latest: RunRequested | None) -> RunRequested:
+    """The next run after `latest`: its day never goes back, its number counts up; some are asked for twice."""
+    if latest is None:
+        day = FIRST_DAY + timedelta(days=draw(st.integers(5, DAYS)))
+        return run_request(organization, number=1, as_of=day, settings_version=1, settings=draw(settings()))
+    what = draw(st.sampled_from(("same settings", "same settings", "same settings", "other settings", "asked again")))
+    if what == "asked again":
+        return latest
+    return run_request(
+        organization,
+        number=latest.number + 1,
+        as_of=latest.as_of + timedelta(days=draw(st.integers(0, 8))),
+        settings_version=latest.settings_version + (what == "other settings"),
+        settings=draw(settings()) if what == "other settings" else latest.settings,
+    )
+
+
+def run_request(organization: str, *, number: int, as_of: date, settings_version: int, settings: DetectionSettings) -> RunRequested:
+    return RunRequested(
+        organization=organization,
+        number=number,
+        as_of=as_of,
+        settings_version=settings_version,
+        settings=settings,
+        reason="manual",
+        requested_at=START,
+    )
