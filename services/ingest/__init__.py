@@ -1,0 +1,15 @@
+"""Ingest: the only door. Untrusted orders, accounts and contacts become canonical events on Kafka, or a reason per field.
+
+consumes  HTTP, CSV and Parquet files, erp-orders (raw JSON from connectors)
+produces  orders (blocks), accounts, contacts, erp-orders-dead
+owns      idempotency_keys, imports, token_uses
+
+    fields.py      one text -> one value, or why not; the same for HTTP, Kafka and files
+    shapes.py      what a body over HTTP may look like (pydantic, and so the OpenAPI document)
+    acceptance.py  one untrusted item -> one event with warnings, or all that is wrong with it
+    bodies.py      bytes -> JSON values, strictly, within bounds
+    blocks.py      orders -> records of the topic orders
+    app.py         HTTP;  batcher.py gathers what it accepts into blocks
+    erp.py         the raw topic
+    lines.py, columns.py, grouping.py, importing.py, cli.py   files
+"""

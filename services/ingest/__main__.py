@@ -1,0 +1,112 @@
+"""`winback serve ingest`: the only place where ingest's parts are built."""
+
+import asyncio
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import psycopg
+import structlog
+import uvicorn
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from fastapi import FastAPI
+from psycopg_pool import ConnectionPool
+
+from services.ingest import app as http
+from services.ingest import erp
+from services.ingest.access import Access
+from services.ingest.batcher import Batcher
+from shared import db, logs
+from shared.health import Readiness
+from shared.kafka import Publisher
+from shared.settings import settings
+
+log = structlog.get_logger()
+
+LOOK_EVERY_SECONDS = 2.0
+DRAIN_SECONDS = 20
+ANSWER_SECONDS = 8  # the sender hears of a Kafka that is away before usual clients give up
+
+
+def main() -> None:
+    """Serve until SIGTERM; drain; return."""
+    logs.configure("ingest")
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn drains, then raises the signal again: the end is no failure
+    signal.signal(signal.SIGINT, lambda *_: None)
+    failed = threading.Event()
+    with db.pool("winback_app", most=8) as app_pool, db.pool("winback_worker", most=2) as worker_pool:
+        app_pool.timeout = 3.0
+        publisher = Publisher(extra={"delivery.timeout.ms": ANSWER_SECONDS * 1000})
+        access = Access(app_pool)
+        readiness = Readiness()
+        stop = threading.Event()
+
+        def consume_raw_topic() -> None:
+            try:
+                erp.run(worker_pool=worker_pool, access=access, publisher=publisher, stop=stop)
+            except Exception:
+                log.exception("the raw topic stopped")
+                failed.set()
+                server.should_exit = True
+
+        @asynccontextmanager
+        async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+            batcher = Batcher(publisher, linger_ms=settings().ingest_linger_ms)
+            app.state.service = http.Service(app_pool=app_pool, access=access, batcher=batcher, readiness=readiness)
+            looking = asyncio.create_task(look(readiness, app_pool))
+            raw = threading.Thread(target=consume_raw_topic, name="erp-orders", daemon=True)
+            raw.start()
+            yield
+            readiness.set(False, "ending")
+            looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await looking
+            batcher.flush_all()
+            stop.set()
+            await asyncio.to_thread(raw.join, DRAIN_SECONDS / 2)
+
+        server = uvicorn.Server(
+            uvicorn.Config(
+                http.build(lifespan),
+                host=settings().host,
+                port=settings().ingest_port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                ws="none",
+                timeout_graceful_shutdown=DRAIN_SECONDS,
+            )
+        )
+        server.run()
+        publisher.close()
+    if failed.is_set() or not server.started:
+        sys.exit(1)
+
+
+async def look(readiness: Readiness, app_pool: ConnectionPool[db.Connection]) -> None:
+    """Keep /readyz true to what a request would meet."""
+    admin = AdminClient({"bootstrap.servers": settings().kafka})
+
+    def why_not() -> str:
+        try:
+            admin.list_topics(topic="orders", timeout=2)
+        except KafkaException as error:
+            return f"Kafka: {error.args[0].str()}"
+        try:
+            with app_pool.connection() as connection:
+                connection.execute("SELECT 1")
+        except psycopg.OperationalError as error:
+            return f"PostgreSQL: {error}"
+        return ""
+
+    while True:
+        reason = await asyncio.to_thread(why_not)
+        readiness.set(not reason, reason)
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+
+if __name__ == "__main__":
+    main()

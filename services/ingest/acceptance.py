@@ -1,0 +1,277 @@
+"""One untrusted item -> one event with its warnings, or all that is wrong with it. Pure: time and settings come as `Terms`.
+
+`order_of` is the narrow place that HTTP, the raw topic and files all pass: an order that leaves it is fit for Kafka.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cached_property, lru_cache
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from services.ingest.fields import (
+    Wrong,
+    checked_revision,
+    milliseconds,
+    read_cancelled,
+    read_day,
+    read_email,
+    read_quantity,
+    stamp,
+)
+from services.ingest.shapes import MOST_ERRORS, AccountShape, ContactShape, LineShape, OrderShape, shaped
+from shared.domain.identifiers import wrong_id, wrong_name, wrong_text
+from shared.domain.money import Amount, NotMoney, minor_places, read_money
+from shared.domain.orders import ContentLine, content_hash
+from shared.domain.sizes import Reading, TaughtSizes, read_od
+from shared.errors import FieldError, Rejected
+from shared.events import AccountChanged, ContactChanged, Line, Order
+
+LARGEST_RECORD = 900_000  # bytes of one order: a record of the topic stays below 1 MB
+ROUNDED = "was rounded to the minor unit of the currency"
+
+encode = msgspec.json.Encoder().encode
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What an organization holds its input against, at the moment of acceptance."""
+
+    organization: str
+    currency: str
+    timezone: str
+    accepted_at: datetime
+    sizes: TaughtSizes = field(default_factory=lambda: TaughtSizes({}))
+    most_lines: int = 5_000
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @cached_property
+    def today(self) -> date:
+        """The organization's day of the acceptance."""
+        return self.accepted_at.astimezone(self.zone).date()
+
+    @cached_property
+    def accepted_ms(self) -> int:
+        """The revision of what brings none."""
+        return milliseconds(self.accepted_at.astimezone(UTC))
+
+    @cached_property
+    def places(self) -> int:
+        return minor_places(self.currency)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """An event fit for Kafka, encoded too, and what the sender should know about it."""
+
+    id: str
+    event: Order | AccountChanged | ContactChanged
+    encoded: bytes
+    warnings: tuple[FieldError, ...] = ()
+
+
+class Checks:
+    """Collects everything that is wrong with an item, so that a sender repairs it once."""
+
+    def __init__(self) -> None:
+        self.errors: list[FieldError] = []
+
+    def wrong(self, name: str, reason: str | None) -> None:
+        """Note `reason`, if there is one."""
+        if reason is not None:
+            self.errors.append(FieldError(field=name, reason=reason))
+
+    def read(self, name: str, reader: Callable[[T], V], value: T) -> V | None:
+        """What `reader` makes of `value`; None, noted, where it cannot be right."""
+        try:
+            return reader(value)
+        except (Wrong, NotMoney) as error:
+            self.wrong(name, str(error))
+            return None
+
+    def end(self) -> None:
+        """Raises Rejected where anything was noted."""
+        if self.errors:
+            raise Rejected(*self.errors[:MOST_ERRORS])
+
+
+def accept_order(item: object, terms: Terms) -> Accepted:
+    """An order as `POST /v1/orders` takes it. Raises Rejected with every field that is wrong."""
+    shape = shaped(OrderShape, item)
+    checks, warnings = Checks(), list[FieldError]()
+    checks.wrong("order", _wrong_id(shape.order))
+    checks.wrong("account", _wrong_id(shape.account))
+    checks.wrong("account_name", None if shape.account_name is None else wrong_name(shape.account_name))
+    ordered_on = checks.read("ordered_on", lambda text: read_day(text, terms.zone), shape.ordered_on)
+    counts_on = None if ordered_on is None else checks.read("ordered_on", lambda day: stamp(day, terms.today), ordered_on)
+    revision = None if shape.revision is None else checks.read("revision", checked_revision, shape.revision)
+    cancelled = False if shape.status is None else checks.read("status", read_cancelled, shape.status)
+    if shape.currency is not None and shape.currency.upper() != terms.currency:
+        checks.wrong("currency", f"must be {terms.currency}, the organization's")
+    if len(shape.lines) > terms.most_lines:
+        checks.wrong("lines", f"has more than {terms.most_lines} lines")
+    else:
+        lines = [_line(line, number, terms, checks, warnings) for number, line in enumerate(shape.lines)]
+        checks.wrong("total", _wrong_total(shape, terms, checks))
+    checks.end()
+    assert ordered_on is not None and counts_on is not None and cancelled is not None
+    order, encoded = order_of(
+        terms,
+        order=shape.order,
+        account=shape.account,
+        ordered_on=ordered_on,
+        counts_on=counts_on,
+        revision=revision,
+        cancelled=cancelled,
+        lines=lines,
+        account_name=shape.account_name,
+    )
+    return Accepted(id=shape.order, event=order, encoded=encoded, warnings=tuple(warnings))
+
+
+def order_of(
+    terms: Terms,
+    *,
+    order: str,
+    account: str,
+    ordered_on: date,
+    counts_on: date,
+    revision: int | None,
+    cancelled: bool,
+    lines: Sequence[ContentLine],
+    account_name: str | None = None,
+    owner: str | None = None,
+) -> tuple[Order, bytes]:
+    """The canonical order, and its bytes. Raises Rejected for one that no record of the topic could hold."""
+    event = Order(
+        organization=terms.organization,
+        order=order,
+        account=account,
+        ordered_on=ordered_on,
+        counts_on=counts_on,
+        revision=terms.accepted_ms if revision is None else revision,
+        revision_given=revision is not None,
+        content=content_hash(order=order, account=account, ordered_on=ordered_on, cancelled=cancelled, lines=lines),
+        cancelled=cancelled,
+        account_name=account_name,
+        owner=owner,
+        lines=tuple(
+            Line(product=product, od=od, grade=grade, quantity=quantity, revenue_cents=cents)
+            for product, od, grade, quantity, cents in lines
+        ),
+    )
+    encoded = encode(event)
+    if len(encoded) > LARGEST_RECORD:
+        raise Rejected(FieldError(field="lines", reason=f"the order is larger than {LARGEST_RECORD} bytes"))
+    return event, encoded
+
+
+def accept_account(item: object, terms: Terms) -> Accepted:
+    """An account as `POST /v1/accounts` takes it. Raises Rejected with every field that is wrong."""
+    shape = shaped(AccountShape, item)
+    checks = Checks()
+    checks.wrong("account", _wrong_id(shape.account))
+    checks.wrong("name", None if shape.name is None else wrong_name(shape.name))
+    checks.wrong("owner", None if shape.owner is None else wrong_name(shape.owner))
+    revision = terms.accepted_ms if shape.revision is None else checks.read("revision", checked_revision, shape.revision)
+    checks.end()
+    assert revision is not None
+    event = AccountChanged(
+        organization=terms.organization, account=shape.account, revision=revision, name=shape.name, owner=shape.owner
+    )
+    return Accepted(id=shape.account, event=event, encoded=encode(event))
+
+
+def accept_contact(item: object, terms: Terms) -> Accepted:
+    """A contact as `POST /v1/contacts` takes it. Raises Rejected with every field that is wrong."""
+    shape = shaped(ContactShape, item)
+    checks = Checks()
+    checks.wrong("contact", _wrong_id(shape.contact))
+    checks.wrong("account", _wrong_id(shape.account))
+    checks.wrong("name", None if shape.name is None else wrong_name(shape.name))
+    email = None if shape.email is None else checks.read("email", read_email, shape.email)
+    revision = terms.accepted_ms if shape.revision is None else checks.read("revision", checked_revision, shape.revision)
+    checks.end()
+    assert revision is not None
+    event = ContactChanged(
+        organization=terms.organization,
+        contact=shape.contact,
+        account=shape.account,
+        revision=revision,
+        email=email,
+        name=shape.name,
+        primary=bool(shape.primary),
+    )
+    return Accepted(id=shape.contact, event=event, encoded=encode(event))
+
+
+@lru_cache(maxsize=100_000)
+def money(text: str, places: int) -> Amount:
+    """`read_money`, remembered: prices repeat. Raises NotMoney."""
+    return read_money(text, places)
+
+
+@lru_cache(maxsize=20_000)
+def plain_od(text: str) -> Reading:
+    """An OD under an empty size table, remembered: sizes repeat."""
+    return read_od(text, {})
+
+
+def od_warning(text: str, sizes: TaughtSizes) -> str | None:
+    """Why an OD could not be read for certain, or what was assumed."""
+    reading = plain_od(text)
+    return read_od(text, sizes).warning if reading.warning and sizes else reading.warning
+
+
+def _line(line: LineShape, number: int, terms: Terms, checks: Checks, warnings: list[FieldError]) -> ContentLine:
+    """The line as content; what is wrong with it is noted, and what its sender should know."""
+    product, od, grade, quantity = line.product.strip(), _text(line.od), _text(line.grade), line.quantity
+    wrong = wrong_text(product) if product else "must not be empty"
+    if wrong:
+        checks.wrong(f"lines[{number}].product", wrong)
+    if od is not None:
+        if wrong := wrong_text(od):
+            checks.wrong(f"lines[{number}].od", wrong)
+        elif warning := od_warning(od, terms.sizes):
+            warnings.append(FieldError(field=f"lines[{number}].od", reason=warning))
+    if grade is not None:
+        checks.wrong(f"lines[{number}].grade", wrong_text(grade))
+    if quantity is not None:
+        quantity = checks.read(f"lines[{number}].quantity", read_quantity, quantity)
+    amount = checks.read(f"lines[{number}].revenue", lambda text: money(text, terms.places), line.revenue)
+    if amount is not None and amount.lost:
+        warnings.append(FieldError(field=f"lines[{number}].revenue", reason=ROUNDED))
+    return product, od, grade, quantity, 0 if amount is None else amount.cents
+
+
+def _text(text: str | None) -> str | None:
+    """Blanks at the ends are nobody's; an empty text is none."""
+    return (text.strip() or None) if text else None
+
+
+def _wrong_id(text: str) -> str | None:
+    return "must not start or end with a blank" if text != text.strip() else wrong_id(text)
+
+
+def _wrong_total(shape: OrderShape, terms: Terms, checks: Checks) -> str | None:
+    """Why the order's total is not that of its lines, as they were sent; it may be off by one minor unit."""
+    if shape.total is None or any(error.field.endswith(".revenue") for error in checks.errors):
+        return None
+    try:
+        read_money(shape.total, terms.places)
+    except NotMoney as error:
+        return str(error)
+    lines = sum((Decimal(line.revenue) for line in shape.lines), Decimal(0))
+    if abs(Decimal(shape.total) - lines) > Decimal(1).scaleb(-terms.places):
+        return f"is not the sum of the lines, {lines}"
+    return None

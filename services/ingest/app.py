@@ -1,0 +1,209 @@
+"""HTTP: POST /v1/orders, /v1/accounts, /v1/contacts; /openapi.json, /docs, /healthz, /readyz, /metrics.
+
+    who asks -> the body, within bounds -> its items -> when it was accepted -> each item on its own -> Kafka -> results
+
+2xx only after every in-sync replica has it. All that goes wrong is `application/problem+json` (RFC 9457) with the fields.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import psycopg
+import structlog
+from fastapi import FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from psycopg_pool import ConnectionPool
+
+from services.ingest import openapi, store
+from services.ingest.access import Access, Caller, Refused, admitted, bearer
+from services.ingest.batcher import Batcher, Overloaded
+from services.ingest.bodies import Gunzip, NotJson, TooLarge, items_of, read_json
+from services.ingest.intake import KINDS, Intake, Kind, take_in
+from services.ingest.problems import problem, respond
+from services.ingest.shapes import MOST_ITEMS
+from shared import clock, db, ids, kafka, metrics
+from shared.errors import Retryable
+from shared.events import Order
+from shared.health import Readiness
+from shared.settings import settings
+
+log = structlog.get_logger()
+
+LONGEST_KEY = 200
+IN_A_THREAD_FROM_BYTES = 50_000  # a larger body is worked on beside the event loop
+MOST_BODIES_BYTES = 256_000_000  # of all requests that are being worked on
+
+T = TypeVar("T")
+
+
+@dataclass(kw_only=True)
+class Service:
+    """What the routes need, built by __main__."""
+
+    app_pool: ConnectionPool[db.Connection]
+    access: Access
+    batcher: Batcher
+    readiness: Readiness
+    bodies_bytes: int = 0
+
+
+def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
+    """The application. `lifespan` puts a Service into `app.state.service` while the event loop runs."""
+    app = FastAPI(
+        lifespan=lifespan,
+        title="Winback ingest",
+        version="1",
+        description="Orders, accounts and contacts of one organization, named by the token. 2xx: it is on disk in Kafka.",
+        docs_url="/docs",
+        redoc_url=None,
+    )
+    openapi.describe(app)
+
+    def route(kind: Kind) -> Callable[[Request], Awaitable[Response]]:
+        async def post(request: Request) -> Response:
+            return await answer(request.app.state.service, kind, request)
+
+        return post
+
+    for kind in KINDS.values():
+        app.post(f"/v1/{kind.plural}", **openapi.operation(kind.plural))(route(kind))
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> Response:
+        return Response("ok\n", media_type="text/plain")
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz(request: Request) -> Response:
+        ready: Readiness = request.app.state.service.readiness
+        if ready.ready:
+            return Response("ready\n", media_type="text/plain")
+        return Response(f"{ready.reason}\n", status_code=503, media_type="text/plain")
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics_page() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+async def answer(service: Service, kind: Kind, request: Request) -> Response:
+    """One request, whatever comes of it."""
+    held = 0
+    try:
+        caller = await find_caller(service, kind, request)
+        body = await read_body(service, request)
+        held = len(body)
+        service.bodies_bytes += held
+        return await take(service, kind, caller, request, body)
+    except Refused as refused:
+        extra = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
+        return problem(refused.status, "Not allowed", refused.reason, headers=extra)
+    except TooLarge:
+        most = settings().ingest_max_body_bytes
+        return problem(413, "Too large", f"the body is larger than {most} bytes", field="body")
+    except NotJson as error:
+        return problem(400, "Not JSON", str(error), field="body")
+    except Overloaded:
+        return problem(429, "Too many requests", "more is waiting than can be taken", headers={"Retry-After": "1"})
+    except (Retryable, psycopg.OperationalError) as error:
+        log.warning("not taken", reason=str(error))
+        return problem(503, "Try again", "nothing of this request was confirmed: send it again", headers={"Retry-After": "2"})
+    finally:
+        service.bodies_bytes -= held
+
+
+async def find_caller(service: Service, kind: Kind, request: Request) -> Caller:
+    """Raises Refused, Retryable."""
+    token = bearer(request.headers.get("authorization"))
+    caller = service.access.remembered(token) or await in_a_thread(lambda: service.access.find(token))
+    return admitted(caller, kind.scope)
+
+
+async def read_body(service: Service, request: Request) -> bytes:
+    """The body, decompressed. Raises TooLarge, NotJson, Overloaded."""
+    if service.bodies_bytes > MOST_BODIES_BYTES:
+        raise Overloaded
+    most = settings().ingest_max_body_bytes
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("gzip", "identity", ""):
+        raise NotJson("the Content-Encoding must be gzip or none")
+    gunzip = Gunzip(most) if coding == "gzip" else None
+    parts, size = list[bytes](), 0
+    async for piece in request.stream():
+        part = gunzip.feed(piece) if gunzip is not None and piece else piece
+        size += len(part)
+        if size > most:
+            raise TooLarge
+        parts.append(part)
+    if gunzip is not None:
+        gunzip.end()
+    return b"".join(parts)
+
+
+async def take(service: Service, kind: Kind, caller: Caller, request: Request, body: bytes) -> Response:
+    """The body's items, accepted and confirmed. Raises NotJson, Overloaded, Retryable."""
+    large = len(body) > IN_A_THREAD_FROM_BYTES
+    items, batch = items_of(await maybe_in_a_thread(large, lambda: read_json(body)), kind.plural)
+    if not items:
+        return problem(422, "Nothing to take", "the batch is empty", field="body")
+    if len(items) > MOST_ITEMS:
+        return problem(413, "Too large", f"a batch has at most {MOST_ITEMS} items", field="body")
+    key = request.headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
+        reason = f"must be 1 to {LONGEST_KEY} printable ASCII characters"
+        return problem(422, "Wrong header", f"Idempotency-Key {reason}", field="Idempotency-Key", reason=reason)
+    organization = caller.organization.organization
+    now = clock.now()
+    accepted_at = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    confirmed = False
+    if key is not None:
+        request_hash = hashlib.sha256(f"{kind.plural}\n".encode() + body).digest()
+        kept = await in_a_thread(lambda: keep_key(service, organization, key, request_hash, accepted_at))
+        if kept.request_hash != request_hash:
+            reason = "was used for another request"
+            return problem(422, "Wrong header", f"Idempotency-Key {reason}", field="Idempotency-Key", reason=reason)
+        accepted_at, confirmed = kept.accepted_at, kept.confirmed
+    terms = caller.terms(accepted_at)
+    intake = await maybe_in_a_thread(large, lambda: take_in(kind, items, terms, source="http"))
+    if not confirmed:
+        await deliver(service, kind, organization, intake)
+    if key is not None and not confirmed:
+        await in_a_thread(lambda: confirm_key(service, organization, key))
+    return respond(intake, batch=batch, duplicate=confirmed)
+
+
+async def deliver(service: Service, kind: Kind, organization: str, intake: Intake) -> None:
+    """Until every in-sync replica has what was accepted. Raises Overloaded, Retryable."""
+    if not intake.accepted:
+        return
+    partition = kafka.partition_of(organization)
+    if isinstance(intake.accepted[0].event, Order):
+        await service.batcher.put_orders(partition, [one.encoded for one in intake.accepted])
+        metrics.ORDERS_ACCEPTED.labels("http").inc(len(intake.accepted))
+        metrics.LAST_ORDER_AT.labels(organization).set(clock.now().timestamp())
+        return
+    records = [(ids.record_key(organization, one.id), one.encoded) for one in intake.accepted]
+    await service.batcher.put_records(kind.topic, partition, records, kafka.headers_of(intake.accepted[0].event, source="ingest"))
+
+
+def keep_key(service: Service, organization: str, key: str, request_hash: bytes, accepted_at: datetime) -> store.KeptKey:
+    with db.organization_transaction(service.app_pool, organization) as connection:
+        return store.keep_key(connection, organization=organization, key=key, request_hash=request_hash, accepted_at=accepted_at)
+
+
+def confirm_key(service: Service, organization: str, key: str) -> None:
+    with db.organization_transaction(service.app_pool, organization) as connection:
+        store.confirm_key(connection, organization=organization, key=key, at=clock.now())
+
+
+async def in_a_thread(work: Callable[[], T]) -> T:
+    return await asyncio.to_thread(work)
+
+
+async def maybe_in_a_thread(large: bool, work: Callable[[], T]) -> T:
+    return await in_a_thread(work) if large else work()

@@ -1,0 +1,139 @@
+"""Gathers what concurrent requests accepted into blocks, one per partition and linger, and tells each when Kafka has its part.
+
+Lives in the event loop: nothing here blocks, and nothing is shared with another thread except librdkafka's own queue.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from services.ingest import blocks
+from shared import clock, kafka
+from shared.errors import Retryable
+from shared.kafka import Publisher, Sent
+from shared.topics import ORDERS
+
+MOST_WAITING_BYTES = 64_000_000  # on their way to Kafka; more than this and senders are asked to slow down
+BROKEN_SECONDS = 1.0  # after a failure, so long nobody waits for Kafka in vain: they are told at once
+
+
+class Overloaded(Exception):
+    """More is waiting than Kafka takes: 429."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Ticket:
+    """A request that waits for its records."""
+
+    future: "asyncio.Future[None]"
+    open_records: int = 0
+    error: str | None = None
+
+    def done(self, error: str | None) -> None:
+        """One of its records is confirmed or failed; at the last, the request goes on."""
+        self.error = self.error or error
+        self.open_records -= 1
+        if self.open_records == 0 and not self.future.done():
+            if self.error is None:
+                self.future.set_result(None)
+            else:
+                self.future.set_exception(Retryable(self.error))
+
+
+@dataclass(kw_only=True)
+class Gathering:
+    """A block in the making. `tickets` may name one several times over: a dict keeps them once, in order."""
+
+    orders: list[bytes] = field(default_factory=list)
+    size_bytes: int = 0
+    tickets: dict[int, Ticket] = field(default_factory=dict)
+    timer: asyncio.TimerHandle | None = None
+
+
+class Batcher:
+    """Puts orders into blocks, and other records as they are; returns when every in-sync replica has them."""
+
+    def __init__(self, publisher: Publisher, *, linger_ms: int) -> None:
+        self._publisher = publisher
+        self._linger_seconds = linger_ms / 1000
+        self._loop = asyncio.get_running_loop()
+        self._gathering: dict[int, Gathering] = {}
+        self._waiting_bytes = 0
+        self._broken_until = 0.0
+
+    async def put_orders(self, partition: int, orders: list[bytes]) -> None:
+        """Raises Overloaded, Retryable."""
+        self._admit()
+        ticket = Ticket(future=self._loop.create_future())
+        for order in orders:
+            gathering = self._gathering.get(partition)
+            if gathering is not None and gathering.size_bytes + len(order) > blocks.MOST_BYTES:
+                self._flush(partition)
+                gathering = None
+            if gathering is None:
+                gathering = self._gathering[partition] = Gathering()
+                gathering.timer = self._loop.call_later(self._linger_seconds, self._flush, partition)
+            if id(ticket) not in gathering.tickets:
+                gathering.tickets[id(ticket)] = ticket
+                ticket.open_records += 1
+            gathering.orders.append(order)
+            gathering.size_bytes += len(order)
+            if blocks.full(len(gathering.orders), gathering.size_bytes):
+                self._flush(partition)
+        await ticket.future
+
+    async def put_records(self, topic: str, partition: int, records: list[tuple[bytes, bytes]], headers: kafka.Headers) -> None:
+        """(key, value) pairs, each a record of its own. Raises Overloaded, Retryable."""
+        self._admit()
+        ticket = Ticket(future=self._loop.create_future(), open_records=len(records))
+        for key, value in records:
+            self._send(topic, partition, value, [ticket], key=key, headers=headers)
+        await ticket.future
+
+    def flush_all(self) -> None:
+        """Send what is gathered now: the process is about to end."""
+        for partition in list(self._gathering):
+            self._flush(partition)
+
+    def _admit(self) -> None:
+        if time.monotonic() < self._broken_until:
+            raise Retryable("Kafka does not take records")
+        if self._waiting_bytes > MOST_WAITING_BYTES:
+            raise Overloaded
+
+    def _flush(self, partition: int) -> None:
+        gathering = self._gathering.pop(partition, None)
+        if gathering is None:
+            return
+        if gathering.timer is not None:
+            gathering.timer.cancel()
+        value = blocks.block(gathering.orders, clock.now())
+        self._send(ORDERS.name, partition, value, list(gathering.tickets.values()), headers=blocks.headers(value))
+
+    def _send(
+        self,
+        topic: str,
+        partition: int,
+        value: bytes,
+        tickets: list[Ticket],
+        *,
+        headers: kafka.Headers,
+        key: bytes | None = None,
+    ) -> None:
+        """Hand one record to librdkafka; its answer comes back into the loop."""
+        self._waiting_bytes += len(value)
+
+        def answered(sent: Sent) -> None:
+            self._loop.call_soon_threadsafe(self._answered, len(value), tickets, sent.error)
+
+        try:
+            self._publisher.send(topic, value, key=key, partition=partition, headers=headers, on_done=answered)
+        except Retryable as error:
+            self._answered(len(value), tickets, str(error))
+
+    def _answered(self, size_bytes: int, tickets: list[Ticket], error: str | None) -> None:
+        self._waiting_bytes -= size_bytes
+        if error is not None:
+            self._broken_until = time.monotonic() + BROKEN_SECONDS
+        for ticket in tickets:
+            ticket.done(error)

@@ -1,0 +1,107 @@
+"""One text -> one value, or why not (product.md 1 and trust.md, *Hostile inputs*). Pure: every door reads by these."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from shared.domain.money import plain_decimal
+
+FIRST_DAY = date(1970, 1, 1)
+LARGEST_REVISION = 2**53  # what every JSON reader holds exactly
+LONGEST_EMAIL = 254  # RFC 5321
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIMESTAMP = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(?:[.,][0-9]{1,9})?(?: ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?))?"
+)
+_WHOLE = re.compile(r"[0-9]{1,16}(?:\.0*)?")
+_WORD = r"[^\s@<>()\[\]\\,;:\"]+"
+_EMAIL = re.compile(rf"{_WORD}@{_WORD}\.{_WORD}")
+_CANCELLED = {"open": False, "cancelled": True, "canceled": True}
+_TRUTHS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "0"), False),
+}
+
+
+class Wrong(ValueError):
+    """The text cannot be right; the message says why, for the sender."""
+
+
+def read_day(text: str, zone: ZoneInfo) -> date:
+    """A day, or an aware timestamp as the day it is then in the organization's zone. Raises Wrong."""
+    try:
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text)
+        found = _TIMESTAMP.fullmatch(text)
+        if found is None:
+            raise Wrong("must be a day such as 2026-03-31, or a timestamp with its offset")
+        if found[4] is None:
+            raise Wrong("a timestamp needs its offset (Z or +01:00): nobody can tell which day it is")
+        at = datetime.fromisoformat(f"{found[1]}T{found[2]}{found[3] or ''}{found[4].upper()}")
+        if at.year < FIRST_DAY.year - 1:
+            raise Wrong("is before 1970")
+        return at.astimezone(zone).date()
+    except Wrong:
+        raise
+    except (ValueError, OverflowError):
+        raise Wrong("is no day of the calendar") from None
+
+
+def stamp(ordered_on: date, today: date) -> date:
+    """The day on which an order counts. Raises Wrong for one before 1970 or more than a day ahead of the organization's day."""
+    if ordered_on < FIRST_DAY:
+        raise Wrong("is before 1970")
+    if ordered_on > today + timedelta(days=1):
+        raise Wrong(f"is more than one day ahead of the organization's day ({today})")
+    return min(ordered_on, today)
+
+
+def read_cancelled(text: str) -> bool:
+    """True for a cancelled order. Raises Wrong."""
+    cancelled = _CANCELLED.get(text.strip().lower())
+    if cancelled is None:
+        raise Wrong("must be open or cancelled")
+    return cancelled
+
+
+def read_quantity(text: str) -> str:
+    """A quantity in its one canonical form. Raises Wrong."""
+    quantity = plain_decimal(text)
+    if quantity is None:
+        raise Wrong("must be a decimal number such as 12 or 0.5")
+    return quantity
+
+
+def read_revision(text: str) -> int:
+    """A revision as text (files may write `3.0`). Raises Wrong."""
+    if not _WHOLE.fullmatch(text):
+        raise Wrong(f"must be a whole number from 0 to {LARGEST_REVISION}")
+    return checked_revision(int(text.partition(".")[0]))
+
+
+def checked_revision(revision: int) -> int:
+    """Raises Wrong."""
+    if not 0 <= revision <= LARGEST_REVISION:
+        raise Wrong(f"must be a whole number from 0 to {LARGEST_REVISION}")
+    return revision
+
+
+def read_truth(text: str) -> bool:
+    """Yes or no, as files write it. Raises Wrong."""
+    truth = _TRUTHS.get(text.strip().lower())
+    if truth is None:
+        raise Wrong("must be true or false")
+    return truth
+
+
+def read_email(text: str) -> str:
+    """An address that a mail can be sent to: one @, no blanks, nothing that could end a header. Raises Wrong."""
+    if len(text) > LONGEST_EMAIL or not text.isprintable() or not _EMAIL.fullmatch(text):
+        raise Wrong("must be an email address")
+    return text
+
+
+def milliseconds(at: datetime) -> int:
+    """Milliseconds since 1970."""
+    return (at.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
