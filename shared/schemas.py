@@ -106,20 +106,23 @@ def breaks(where: str, released: Schema, now: Schema) -> list[str]:
 
 
 def _breaks(where: str, old: Schema, new: Schema, old_defs: dict[str, Schema], new_defs: dict[str, Schema]) -> list[str]:
+    if old.get("default") != new.get("default"):
+        return [f"{where}: its default changed"]
     old, new = _resolved(old, old_defs), _resolved(new, new_defs)
     if "properties" in old and "properties" in new:
         return _object_breaks(where, old, new, old_defs, new_defs)
-    for many in ("anyOf", "items", "additionalProperties"):
-        before, after = old.get(many), new.get(many)
-        if isinstance(before, dict) and isinstance(after, dict):
-            before, after, suffix = [before], [after], "[]"
-        else:
-            suffix = ""
-        if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-            pairs = zip(before, after, strict=True)
-            return [fault for a, b in pairs for fault in _breaks(where + suffix, a, b, old_defs, new_defs)]
-    meaning = [{key: value for key, value in side.items() if key not in WORDS_ONLY} for side in (old, new)]
-    return [] if meaning[0] == meaning[1] else [f"{where}: retyped"]
+    for inside in ("items", "additionalProperties"):
+        if isinstance(old.get(inside), dict) and isinstance(new.get(inside), dict):
+            return _breaks(f"{where}[]", old[inside], new[inside], old_defs, new_defs)
+    before, after = old.get("anyOf", []), new.get("anyOf", [])
+    if before and len(before) == len(after):
+        pairs = zip(before, after, strict=True)
+        return [fault for a, b in pairs for fault in _breaks(where, a, b, old_defs, new_defs)]
+    return [] if _meaning(old) == _meaning(new) else [f"{where}: retyped"]
+
+
+def _meaning(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key not in WORDS_ONLY}
 
 
 def _object_breaks(where: str, old: Schema, new: Schema, old_defs: dict[str, Schema], new_defs: dict[str, Schema]) -> list[str]:
@@ -144,7 +147,7 @@ def _object_breaks(where: str, old: Schema, new: Schema, old_defs: dict[str, Sch
 
 
 def _resolved(schema: Schema, defs: dict[str, Schema]) -> Schema:
-    """What a reference stands for; what stands beside it (a default) is kept."""
+    """What a reference stands for."""
     if "$ref" not in schema:
         return schema
     return defs[schema["$ref"].rsplit("/", 1)[1]]
