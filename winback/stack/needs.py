@@ -13,7 +13,7 @@ def lacking() -> list[str]:
     """In the order of the question; empty when the system has all of it."""
     found = {
         f"Java {java.LEAST} or newer": java.on_system() is not None,
-        f"PostgreSQL {postgres.LEAST} or newer": postgres.on_system() is not None,
+        f"PostgreSQL {postgres.LEAST} or newer": bool(postgres.on_system()),
         "Maven": shutil.which("mvn") is not None or jars.are_there(),
     }
     return [name for name, there in found.items() if not there]

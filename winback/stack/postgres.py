@@ -46,7 +46,6 @@ def serve(folder: Path, *, password: Path, options: dict[str, str]) -> None:
     data = folder / "data"
     if not data.exists():
         initialize(folder, data, programs=programs, user=user, password=password.read_text())
-    check_version(data, programs)
     forget_stranger(data)
     if user is not None:
         os.setgroups([])
@@ -73,30 +72,35 @@ def unprivileged() -> User | None:
 
 
 def find(user: User | None, folder: Path) -> Path:
-    """The folder with initdb and postgres. Raises Retryable with what to do when there is none."""
-    found = on_system() or packaged()
-    if found is None:
+    """The folder with initdb and postgres: of the major version that made the cluster, else the system's newest, else the
+    package's. Raises Misconfigured or Retryable with what to do when there is none."""
+    known = candidates()
+    made = made_by(folder / "data")
+    fit = [place for place, major in known.items() if made in (None, major)]
+    if not known:
         raise Retryable(MISSING)
-    if user is None or reachable(found):
-        return found
-    copy = folder / "programs"  # the environment stands where only root can look, such as /root
-    if not copy.exists():
-        new = folder / "programs.new"
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.copytree(found.parent, new, symlinks=True)
-        new.replace(copy)
-    return copy / found.name
+    if not fit:
+        others = ", ".join(map(str, sorted(known.values())))
+        raise Misconfigured(
+            f"{folder} was made by PostgreSQL {made}, here is {others}: install {made}, or `winback dev reset --yes`"
+        )
+    return fit[0] if user is None or reachable(fit[0]) else copied(fit[0], folder)
 
 
-def on_system() -> Path | None:
-    """The newest that is new enough: in PATH, else where Debian, Red Hat and Homebrew put it."""
+def candidates() -> dict[Path, int]:
+    """What is new enough, with its major version: the system's, newest first, then the package's."""
+    package = packaged()
+    return on_system() | ({package: version(package)} if package else {})
+
+
+def on_system() -> dict[Path, int]:
+    """What is new enough, newest first: in PATH, and where Debian, Red Hat and Homebrew put it."""
     in_path = shutil.which("postgres")
     places = [Path(in_path).resolve().parent] if in_path else []
     for pattern in ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin"):
         places += Path("/").glob(pattern)
-    versions = {place: version(place) for place in places if (place / "initdb").exists()}
-    fit = {place: found for place, found in versions.items() if found >= LEAST}
-    return max(fit, key=lambda place: fit[place], default=None)
+    found = sorted(((version(place), place) for place in places if (place / "initdb").exists()), reverse=True)
+    return {place: major for major, place in found if major >= LEAST}
 
 
 def packaged() -> Path | None:
@@ -106,6 +110,20 @@ def packaged() -> Path | None:
         return None
     place = Path(spec.origin).parent / "pginstall" / "bin"
     return place if (place / "initdb").exists() else None
+
+
+def copied(programs: Path, folder: Path) -> Path:
+    """The package, where its user can get to it: the environment stands where only root can, such as /root."""
+    package = programs.parent.parent
+    copy = folder / "programs"
+    if not copy.exists():
+        new = folder / "programs.new"
+        shutil.rmtree(new, ignore_errors=True)
+        for part in (package, package.with_name(f"{package.name}.libs")):  # the programs look for the libraries beside
+            shutil.copytree(part, new / part.name, symlinks=True)
+        new.chmod(0o755)
+        new.replace(copy)
+    return copy / package.name / "pginstall" / "bin"
 
 
 def version(programs: Path) -> int:
@@ -157,12 +175,12 @@ def run(command: list[str], user: User | None, *, text: str = "", otherwise: lis
     run(otherwise, user, text=text)
 
 
-def check_version(data: Path, programs: Path) -> None:
-    """A cluster is read by the major version that made it. Raises Misconfigured with the two."""
-    made = int((data / "PG_VERSION").read_text())
-    found = version(programs)
-    if made != found:
-        raise Misconfigured(f"{data} was made by PostgreSQL {made}, this is {found}: install {made}, or `winback dev reset --yes`")
+def made_by(data: Path) -> int | None:
+    """The major version that made the cluster, which alone can read it; None before there is one."""
+    try:
+        return int((data / "PG_VERSION").read_text())
+    except OSError:
+        return None
 
 
 def forget_stranger(data: Path) -> None:
