@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from psycopg.rows import class_row
+
 from shared import db
 from shared.errors import NotFound
 from shared.events import RunCompleted, RunReason, RunRequested
@@ -64,7 +66,11 @@ VALUES (
     %(accounts)s, %(evaluated)s, %(opened)s, %(seen)s, %(recovered)s, %(median_share)s, %(duration_ms)s
 )
 ON CONFLICT (organization, number) DO UPDATE SET
+    as_of = excluded.as_of,
+    settings_version = excluded.settings_version,
+    published_at = coalesce(runs.published_at, excluded.published_at),
     completed_at = excluded.completed_at,
+    source_offset = coalesce(runs.source_offset, excluded.source_offset),
     accounts = excluded.accounts,
     evaluated = excluded.evaluated,
     opened = excluded.opened,
@@ -139,6 +145,42 @@ WHERE organization = %(organization)s
   AND source_offset IS NULL
 """
 
+NEWEST_NUMBER = """
+SELECT coalesce(max(number), 0)
+FROM organizations
+LEFT JOIN runs USING (organization)
+WHERE organization = %s
+GROUP BY organization
+"""
+
+IS_PENDING = """
+SELECT EXISTS (
+    SELECT 1
+    FROM runs
+    WHERE organization = %s
+      AND number <= %s
+      AND completed_at IS NULL
+)
+"""
+
+FIND_RUN = """
+SELECT
+    number,
+    as_of,
+    settings_version,
+    completed_at,
+    source_offset,
+    accounts,
+    evaluated,
+    opened,
+    seen,
+    recovered,
+    duration_ms
+FROM runs
+WHERE organization = %s
+  AND number = %s
+"""
+
 COUNT_PENDING = "SELECT count(*) FROM runs WHERE completed_at IS NULL"
 
 
@@ -154,6 +196,23 @@ class PendingRun:
     held_back: str | None
     settings_version: int
     settings: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run as it stands; the counts are None until it is complete."""
+
+    number: int
+    as_of: date
+    settings_version: int
+    completed_at: datetime | None
+    source_offset: int | None
+    accounts: int | None
+    evaluated: int | None
+    opened: int | None
+    seen: int | None
+    recovered: int | None
+    duration_ms: int | None
 
 
 def lock_organization(connection: db.Connection, organization: str) -> str:
@@ -277,6 +336,26 @@ def mark_published(
             "settings_version": settings_version,
         },
     )
+
+
+def newest_number(connection: db.Connection, organization: str) -> int:
+    """The number of the run asked for last; 0 without any. Raises NotFound."""
+    row = connection.execute(NEWEST_NUMBER, (organization,)).fetchone()
+    if row is None:
+        raise NotFound(f"there is no organization {organization}")
+    return int(row[0])
+
+
+def is_pending(connection: db.Connection, organization: str, *, up_to: int) -> bool:
+    """True while a run up to that number is not complete."""
+    row = connection.execute(IS_PENDING, (organization, up_to)).fetchone()
+    return bool(row and row[0])
+
+
+def find(connection: db.Connection, organization: str, number: int) -> Run | None:
+    """One run."""
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        return cursor.execute(FIND_RUN, (organization, number)).fetchone()
 
 
 def count_pending(connection: db.Connection) -> int:

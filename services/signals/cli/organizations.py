@@ -1,0 +1,253 @@
+"""Verbs of tenants: organization, member, sign-in, token, contact."""
+
+import json
+import sys
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)
+organization = typer.Typer(no_args_is_help=True, help="Tenants.")
+member = typer.Typer(no_args_is_help=True, help="People of an organization.")
+token = typer.Typer(no_args_is_help=True, help="ERP tokens.")
+contact = typer.Typer(no_args_is_help=True, help="People at accounts.")
+app.add_typer(organization, name="organization")
+app.add_typer(member, name="member")
+app.add_typer(token, name="token")
+app.add_typer(contact, name="contact")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+OrganizationId = Annotated[str, typer.Argument(metavar="ORG", help="The organization's id.")]
+
+
+@organization.command("create")
+def create_organization(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="a-z, 0-9 and -; never changes.")],
+    name: Annotated[str, typer.Option("--name", help="As people read it.")],
+    currency: Annotated[str, typer.Option("--currency", help="ISO 4217; all amounts are in it.")],
+    timezone: Annotated[str, typer.Option("--timezone", help="IANA name; days are days there.")],
+    no_schedules: Annotated[bool, typer.Option("--no-schedules", help="Nothing runs by itself.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Create an organization with default settings, a nightly run at 05:00 and a digest on Mondays at 08:00.
+
+    Example: winback organization create acme --name "Acme Pipe" --currency USD --timezone America/Chicago
+    """
+    from services.signals import tenants
+    from shared import db
+
+    with db.connect() as connection:
+        tenants.create_organization(
+            connection, id_, name=name, currency=currency, timezone=timezone, with_schedules=not no_schedules
+        )
+    print(json.dumps({"organization": id_}) if as_json else f"created {id_}")
+
+
+@organization.command("list")
+def list_organizations(as_json: AsJson = False) -> None:
+    """List all organizations.
+
+    Example: winback organization list
+    """
+    from services.signals.store import organizations
+    from shared import db
+
+    with db.connect() as connection:
+        found = organizations.all_organizations(connection)
+    rows = [{"organization": o.organization, "name": o.name, "currency": o.currency, "timezone": o.timezone} for o in found]
+    _print_rows(rows, as_json)
+
+
+@organization.command("delete")
+def delete_organization(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="The organization's id.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Really.")] = False,
+) -> None:
+    """Delete an organization: all its rows, and its accounts and contacts in Kafka. The id is never used again.
+
+    Example: winback organization delete acme --yes
+    """
+    from services.signals.store import organizations
+    from shared import db, kafka
+    from shared.ids import record_key
+
+    with db.connect() as connection:
+        found = organizations.find(connection, id_)
+        if not yes:
+            _refuse(f"this deletes {found.name} with all its orders and signals; say --yes")
+        publisher = kafka.Publisher(linger_ms=5)
+        partition = kafka.partition_of(id_)
+        publisher.confirm(
+            [
+                publisher.send(topic, None, key=record_key(id_, name), partition=partition)
+                for topic, name in organizations.compacted_ids(connection, id_)
+            ]
+        )
+        publisher.close()
+        organizations.delete(connection, id_)
+    print(f"deleted {id_}")
+
+
+@member.command("add")
+def add_member(
+    id_: OrganizationId,
+    email: Annotated[str, typer.Argument(help="Where digests and sign-in links go.")],
+    role: Annotated[str, typer.Option("--role", help="owner, admin or member.")] = "member",
+    digest: Annotated[bool, typer.Option("--digest/--no-digest", help="Make them a recipient of the digest.")] = True,
+) -> None:
+    """Add a member, or change the role of one.
+
+    Example: winback member add acme ana@example.com --role owner
+    """
+    from services.signals import tenants
+    from services.signals.store import organizations, recipients
+    from shared import db
+
+    if role not in tenants.ROLES:
+        _refuse(f"--role must be one of {', '.join(tenants.ROLES)}")
+    plain = tenants.checked_email(email)
+    with db.connect() as connection:
+        organizations.find(connection, id_)
+        organizations.set_member(connection, id_, plain, role)
+        if digest:
+            recipients.add(connection, id_, plain, added_by=tenants.COMMAND_LINE)
+    print(f"{plain} is {role} of {id_}")
+
+
+@member.command("remove")
+def remove_member(id_: OrganizationId, email: Annotated[str, typer.Argument(help="Whose membership ends.")]) -> None:
+    """Remove a member; digests stop too.
+
+    Example: winback member remove acme ana@example.com
+    """
+    from services.signals import tenants
+    from services.signals.store import organizations
+    from shared import db
+
+    plain = tenants.checked_email(email)
+    with db.connect() as connection:
+        organizations.remove_member(connection, id_, plain)
+    print(f"{plain} is no member of {id_} any more")
+
+
+@member.command("list")
+def list_members(id_: OrganizationId, as_json: AsJson = False) -> None:
+    """List members and their roles.
+
+    Example: winback member list acme
+    """
+    from services.signals.store import organizations
+    from shared import db
+
+    with db.connect() as connection:
+        organizations.find(connection, id_)
+        found = organizations.members(connection, id_)
+    _print_rows([{"email": email, "role": role} for email, role, _ in found], as_json)
+
+
+@app.command("sign-in")
+def sign_in(email: Annotated[str, typer.Argument(help="A member's address.")], as_json: AsJson = False) -> None:
+    """Print a one-time address that signs a member in; it works for half an hour.
+
+    Example: winback sign-in ana@example.com
+    """
+    from services.signals import tenants
+    from shared import db
+    from shared.settings import settings
+
+    with db.connect() as connection:
+        address = tenants.sign_in_link(connection, email, settings().base_url)
+    print(json.dumps({"address": address}) if as_json else address)
+
+
+@token.command("create")
+def create_token(
+    id_: OrganizationId,
+    name: Annotated[str, typer.Option("--name", help="Which system uses it.")],
+    scopes: Annotated[
+        str, typer.Option("--scope", "--scopes", help="orders:write, accounts:write, contacts:write, signals:read.")
+    ] = "orders:write,accounts:write,contacts:write",
+    as_json: AsJson = False,
+) -> None:
+    """Create a token. It is shown once: only its hash is kept.
+
+    Example: winback token create acme --name erp --scope orders:write,accounts:write
+    """
+    from services.signals import tenants
+    from shared import db
+
+    wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+    with db.connect() as connection:
+        created = tenants.create_token(connection, id_, name=name, scopes=wanted)
+    print(json.dumps({"token": created}) if as_json else created)
+
+
+@token.command("list")
+def list_tokens(id_: OrganizationId, as_json: AsJson = False) -> None:
+    """List tokens: names and scopes, not what opens.
+
+    Example: winback token list acme
+    """
+    from services.signals.store import organizations
+    from shared import db
+
+    with db.connect() as connection:
+        organizations.find(connection, id_)
+        found = organizations.tokens(connection, id_)
+    rows = [
+        {"name": t.name, "scopes": ",".join(t.scopes), "revoked_at": t.revoked_at.isoformat() if t.revoked_at else None}
+        for t in found
+    ]
+    _print_rows(rows, as_json)
+
+
+@token.command("revoke")
+def revoke_token(id_: OrganizationId, name: Annotated[str, typer.Argument(help="The token's name.")]) -> None:
+    """Revoke a token; ingest refuses it within seconds.
+
+    Example: winback token revoke acme erp
+    """
+    from services.signals.store import organizations
+    from shared import db
+
+    with db.connect() as connection:
+        organizations.revoke_token(connection, id_, name)
+    print(f"revoked {name}")
+
+
+@contact.command("erase")
+def erase_contact(id_: OrganizationId, contact_id: Annotated[str, typer.Argument(metavar="CONTACT", help="The ERP's id.")]) -> None:
+    """Erase a person: the row, what sequences wrote about and to them, and the record in Kafka.
+
+    Example: winback contact erase acme C-1042
+    """
+    from services.signals import tenants
+    from shared import db, kafka
+    from shared.errors import NotFound
+    from shared.ids import record_key
+    from shared.topics import CONTACTS
+
+    with db.connect() as connection:
+        found = tenants.erase_contact(connection, id_, contact_id)
+        publisher = kafka.Publisher()
+        publisher.publish(CONTACTS.name, None, key=record_key(id_, contact_id), partition=kafka.partition_of(id_))
+        publisher.close()
+    if not found:
+        raise NotFound(f"{id_} has no contact {contact_id} here; its record in Kafka is erased all the same")
+    print(f"erased {contact_id}")
+
+
+def _refuse(reason: str) -> NoReturn:
+    print(f"winback: {reason}", file=sys.stderr)
+    raise typer.Exit(2)
+
+
+def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """One JSON array, or columns."""
+    if as_json:
+        print(json.dumps(rows))
+        return
+    texts = [[str(value) if value is not None else "" for value in row.values()] for row in rows]
+    widths = [max(len(line[column]) for line in texts) for column in range(len(texts[0]))] if texts else []
+    for line in texts:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())

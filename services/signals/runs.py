@@ -1,0 +1,18 @@
+"""Asking for a run, as people do; the clock publishes it."""
+
+from datetime import date
+
+from services.signals.store import runs
+from shared import clock, db
+from shared.errors import FieldError, Rejected
+from shared.events import RunReason
+
+
+def ask(connection: db.Connection, organization: str, *, as_of: date | None, reason: RunReason = "manual") -> tuple[int, date]:
+    """(number, day). Without a day it is today, or the latest run's day where that is later. Raises NotFound, Rejected."""
+    timezone = runs.lock_organization(connection, organization)
+    latest = runs.latest_day(connection, organization)
+    if as_of is not None and latest is not None and as_of < latest:
+        raise Rejected(FieldError(field="--as-of", reason=f"must not be before {latest}, the day of the latest run"))
+    day = as_of or runs.day_for(connection, organization, clock.today(timezone))
+    return runs.request(connection, organization, as_of=day, reason=reason, requested_at=clock.now()), day

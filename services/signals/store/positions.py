@@ -1,0 +1,17 @@
+"""How far consumers are."""
+
+from shared import db
+
+POSITION = """
+SELECT next_offset
+FROM positions
+WHERE consumer = %s
+  AND topic = %s
+  AND partition = %s
+"""
+
+
+def of(connection: db.Connection, consumer: str, topic: str, partition: int) -> int:
+    """The next offset that `consumer` has not put into PostgreSQL; 0 for a partition never seen."""
+    row = connection.execute(POSITION, (consumer, topic, partition)).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,86 @@
+"""Versions of an organization's detection settings, and the audit log of what people do."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from psycopg.types.json import Jsonb
+
+from shared import db
+from shared.domain.thresholds import DetectionSettings
+from shared.errors import NotFound
+
+LATEST_SETTINGS = """
+SELECT
+    version,
+    settings
+FROM settings_versions
+WHERE organization = %s
+ORDER BY version DESC
+LIMIT 1
+"""
+
+INSERT_SETTINGS = """
+INSERT INTO settings_versions (organization, version, settings, saved_at, saved_by)
+VALUES (%(organization)s, %(version)s, %(settings)s, %(saved_at)s, %(saved_by)s)
+"""
+
+INSERT_AUDIT = """
+INSERT INTO audit_log (organization, at, actor, action, subject, detail)
+VALUES (%(organization)s, %(at)s, %(actor)s, %(action)s, %(subject)s, %(detail)s)
+"""
+
+HAS_SCHEDULES = """
+SELECT EXISTS (
+    SELECT 1
+    FROM schedules
+    WHERE organization = %s
+)
+"""
+
+
+def latest(connection: db.Connection, organization: str) -> tuple[int, DetectionSettings]:
+    """(version, settings) that the next run takes. Raises NotFound."""
+    row = connection.execute(LATEST_SETTINGS, (organization,)).fetchone()
+    if row is None:
+        raise NotFound(f"there is no organization {organization}")
+    return int(row[0]), msgspec.convert(row[1], DetectionSettings)
+
+
+def save(
+    connection: db.Connection, organization: str, version: int, settings: DetectionSettings, *, saved_at: datetime, saved_by: str
+) -> None:
+    """Add a version; the caller holds the organization's lock."""
+    connection.execute(
+        INSERT_SETTINGS,
+        {
+            "organization": organization,
+            "version": version,
+            "settings": Jsonb(msgspec.to_builtins(settings)),
+            "saved_at": saved_at,
+            "saved_by": saved_by,
+        },
+    )
+
+
+def note(
+    connection: db.Connection, organization: str, *, at: datetime, actor: str, action: str, subject: str, detail: dict[str, Any]
+) -> None:
+    """One row of the audit log."""
+    connection.execute(
+        INSERT_AUDIT,
+        {
+            "organization": organization,
+            "at": at,
+            "actor": actor,
+            "action": action,
+            "subject": subject,
+            "detail": Jsonb(detail),
+        },
+    )
+
+
+def has_schedules(connection: db.Connection, organization: str) -> bool:
+    """Without schedules nothing runs by itself."""
+    row = connection.execute(HAS_SCHEDULES, (organization,)).fetchone()
+    return bool(row and row[0])
