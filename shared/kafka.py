@@ -379,7 +379,8 @@ def consume(
     last_lag = 0.0
     try:
         while not stop.is_set():
-            messages = kafka.consume(most, wait_seconds)
+            first = kafka.poll(wait_seconds)  # `consume` would wait for a full batch; this takes what is there
+            messages = [] if first is None else [first, *kafka.consume(most - 1, 0.0)]
             batches: dict[tuple[str, int], list[Record]] = {}
             for message in messages:
                 error = message.error()
