@@ -9,7 +9,7 @@ dead_letter       the original bytes with topic, partition, offset and reason
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -32,7 +32,8 @@ log = structlog.get_logger()
 
 SECOND_MS = 1000
 CONFIRM_SECONDS = 10.0  # longer than this and the sender is told to try again
-POISON_LIMIT = 20  # so many unreadable records in a row mean that the deploy is bad, not the data
+POISON_LIMIT = 200  # so many unreadable records in a row mean that the deploy is bad, not the data
+TRANSACTION_BYTES = 4 * MEGABYTE  # of records at most in one transaction: bounds memory, whatever the blocks hold
 
 Headers = list[tuple[str, bytes]]
 
@@ -289,11 +290,15 @@ Handle = Callable[[db.Connection, list[Record]], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """How one topic's records are decoded and handled. Both raise Rejected for what can never be right."""
+    """How one topic's records are decoded and handled. Both raise Rejected for what can never be right.
+
+    is_trusted: our own services write it, so a row of unreadable records means a bad deploy, and the process stops.
+    """
 
     topic: str
     decode: Decode
     handle: Handle
+    is_trusted: bool = True
 
 
 def decode_with(decoder: msgspec.json.Decoder[Any]) -> Decode:
@@ -391,22 +396,37 @@ def consume(
                     continue
                 record = record_of(message)
                 batches.setdefault((record.topic, record.partition), []).append(record)
-            for (topic, partition), batch in batches.items():
-                moved, rejected = _apply(by_topic[topic], consumer, partition, batch, pool, publisher)
-                poison = poison + rejected if rejected == len(batch) else 0
-                if poison >= POISON_LIMIT:
-                    raise RuntimeError(f"{poison} records in a row of {topic} cannot be read: is this the right version?")
-                if not moved:
-                    _seek_back(kafka, consumer, topic, partition, pool)
-                metrics.RECORDS.labels(consumer, topic).inc(len(batch))
+            for (topic, partition), whole in batches.items():
+                for batch in _bounded(whole):
+                    moved, rejected = _apply(by_topic[topic], consumer, partition, batch, pool, publisher)
+                    if not moved:
+                        _seek_back(kafka, consumer, topic, partition, pool)
+                        break
+                    poison = poison + rejected if rejected == len(batch) else 0
+                    if poison >= POISON_LIMIT and by_topic[topic].is_trusted:
+                        raise RuntimeError(f"{poison} records in a row of {topic} cannot be read: is this the right version?")
+                metrics.RECORDS.labels(consumer, topic).inc(len(whole))
                 metrics.LAG_SECONDS.labels(consumer, topic, str(partition)).set(
-                    max(0.0, (clock.now() - batch[-1].at).total_seconds())
+                    max(0.0, (clock.now() - whole[-1].at).total_seconds())
                 )
             if time.monotonic() - last_lag > 2:
                 last_lag = time.monotonic()
                 _measure_lag(kafka, consumer, idle=not messages)
     finally:
         kafka.close()
+
+
+def _bounded(batch: list[Record]) -> Iterator[list[Record]]:
+    """The batch in parts of TRANSACTION_BYTES, or of one record that is larger."""
+    part: list[Record] = []
+    size = 0
+    for record in batch:
+        if part and size + len(record.value or b"") > TRANSACTION_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(record)
+        size += len(record.value or b"")
+    yield part
 
 
 def _apply(
