@@ -5,7 +5,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check schemas up down requirements
+.PHONY: help setup setup-dev demo test check schemas up down secrets requirements
 
 help: ## List these.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ up: setup ## Start everything on this machine; returns when all is ready.
 
 down: ## End everything that `make up` or `make demo` started; what they know is kept.
 	@$(BIN)/winback dev down
+
+secrets: ## Make the secrets that docker-compose.yml mounts, once.
+	@ops/secrets.sh
 
 requirements: ## Pin requirements/*.in anew, with hashes (needs uv).
 	@for name in main dev build stack; do \

@@ -1,0 +1,87 @@
+"""Docker, Prometheus and .env.example name what is really there."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.metrics import MetricWrapperBase
+
+from shared import metrics
+from shared.settings import PREFIX, Settings
+from winback.serve import Service
+from winback.stack import jars
+from winback.stack.parts import PORTS, SERVICES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """docker-compose.yml as Docker Compose itself reads it; it refuses what cannot be."""
+    command = [str(Path(sys.executable).with_name("docker-compose")), "config", "--format", "json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found["services"]  # type: ignore[no-any-return]
+
+
+def test_compose_runs_every_service_once_by_the_command_that_serves_it(compose: dict[str, Any]) -> None:
+    served = {name: service["command"] for name, service in compose.items() if service["image"] == "winback" and service["command"]}
+    assert served == {name: ["serve", name] for name in Service}
+    assert set(SERVICES) == set(Service)
+
+
+def test_compose_asks_each_service_on_its_own_port_whether_it_is_ready(compose: dict[str, Any]) -> None:
+    for name in Service:
+        assert f"'http://127.0.0.1:{PORTS[name]}/readyz'" in compose[name]["healthcheck"]["test"][-1]
+        assert compose[name]["environment"][f"{PREFIX}{name.upper()}_PORT"] == str(PORTS[name])
+
+
+def test_compose_sets_only_settings_that_there_are(compose: dict[str, Any]) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in Service:
+        assert {key.removesuffix("_FILE") for key in compose[name]["environment"]} <= known
+
+
+def test_compose_publishes_on_loopback_alone(compose: dict[str, Any]) -> None:
+    published = [port for service in compose.values() for port in service.get("ports", [])]
+    assert {port["host_ip"] for port in published} == {"127.0.0.1"}
+
+
+def test_compose_passes_secrets_as_files(compose: dict[str, Any]) -> None:
+    values = " ".join(str(value) for service in compose.values() for value in (service.get("environment") or {}).values())
+    assert "postgresql://" not in values
+    assert {secret["source"] for name in Service for secret in compose[name]["secrets"]} == {"database-url", "secret"}
+
+
+def test_compose_runs_the_kafka_that_is_tested_here(compose: dict[str, Any]) -> None:
+    kafka = next(jar.version for jar in jars.locked() if jar.artifact == "kafka_2.13")
+    assert compose["kafka"]["image"] == f"apache/kafka:{kafka}"
+
+
+def test_prometheus_scrapes_every_service() -> None:
+    text = (ROOT / "ops" / "prometheus" / "prometheus.yml").read_text()
+    assert set(re.findall(r"- (\w+:\d+)$", text, re.MULTILINE)) == {f"{name}:{PORTS[name]}" for name in Service}
+
+
+def test_alerts_ask_for_metrics_that_there_are() -> None:
+    families = [
+        family for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase) for family in metric.describe()
+    ]
+    known = {f"{family.name}{'_total' if family.type == 'counter' else ''}" for family in families}
+    asked = set(re.findall(r"\bwinback_\w+", (ROOT / "ops" / "prometheus" / "alerts.yml").read_text()))
+    assert asked <= known
+
+
+def test_env_example_lists_every_setting_with_its_default_and_meaning() -> None:
+    text = (ROOT / ".env.example").read_text()
+    wanted = {
+        f"# {field.description}\n#{PREFIX}{name.upper()}={field.get_default(call_default_factory=True, validated_data={})}\n"
+        for name, field in Settings.model_fields.items()
+    }
+    assert [entry for entry in wanted if entry not in text] == []
+    assert len(re.findall(r"^#WINBACK_", text, re.MULTILINE)) == len(wanted)
