@@ -12,12 +12,13 @@ now on the mail may have arrived; where it says no, the connection is dropped an
 import re
 import smtplib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from shared.errors import Misconfigured, Retryable
+from shared.mail import seven_bit
 
 CONNECT_SECONDS = 10.0
 COMMAND_SECONDS = 20.0
@@ -102,7 +103,9 @@ class Session:
         dotted = False
         try:
             self._timeout(COMMAND_SECONDS)
-            refusal = self._envelope(sender, recipient)
+            if not (self._smtp.has_extn("8bitmime") or message.isascii()):
+                message = seven_bit(message)
+            refusal = self._envelope(sender, recipient, () if message.isascii() else ("BODY=8BITMIME",))
             if refusal is not None:
                 return refusal
             self._smtp.send(_LINE_THAT_STARTS_WITH_A_DOT.sub(b"..", message))
@@ -125,9 +128,9 @@ class Session:
             self.is_open = False
             self._smtp.close()
 
-    def _envelope(self, sender: str, recipient: str) -> Answer | None:
+    def _envelope(self, sender: str, recipient: str, options: Sequence[str]) -> Answer | None:
         """MAIL, RCPT, DATA; None where the server waits for the message."""
-        code, text = self._smtp.mail(sender)
+        code, text = self._smtp.mail(sender, options)
         if code != 250:  # our own address is refused: a setting, which a person can correct while the mail waits
             return self._refused(code, text, never="retry")
         code, text = self._smtp.rcpt(recipient)

@@ -37,7 +37,9 @@ def preview(organization: Organization, html: HtmlFile = None, text: TextFile = 
             raise NotFound(f"no organization {organization}")
         sent = store.digest_of_run(connection, organization, run.number) if run else None
         drafts = handlers.drafts_of(organization, sent) if sent else {}
-        edition = handlers.edition_of(connection, facts, handlers.occasion(now, None, drafts), why=handlers.NO_RUN)
+        edition = handlers.edition_of(
+            connection, facts, handlers.occasion(now, handlers.next_digest_at(facts, after=now), drafts), why=handlers.NO_RUN
+        )
     _write(edition, html, text)
     if as_json:
         print(json.dumps(_json(edition), indent=1, sort_keys=True, ensure_ascii=False))

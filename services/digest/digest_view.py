@@ -39,7 +39,7 @@ def digest_view(facts: Facts, digest: Digest, purchases: Mapping[str, Purchase],
     subject = f"{to_call} · {short_money(digest.recoverable_revenue_cents, currency)} · {_new(digest.new)}"
     writer = Writer(facts, digest, purchases, occasion, room)
     return DigestView(
-        organization=wording.plain_name(organization.name, longest=room.longest_name),
+        organization=room.fit(organization.name, room.name),
         subject=f"{alarm} · {to_call}" if alarm else subject,
         preheader=", ".join(
             f"{wording.isolated(writer.name(account).text)} {money(cents, currency)}" for account, cents in digest.largest
@@ -64,7 +64,7 @@ def digest_view(facts: Facts, digest: Digest, purchases: Mapping[str, Purchase],
         console_url=links.console(organization.organization),
         sections=tuple(writer.section(section) for section in digest.sections),
         always=writer.always(),
-        foot=foot(facts.schedule, occasion.next_at, organization.timezone, occasion.at),
+        foot=foot(facts, occasion),
     )
 
 
@@ -82,9 +82,15 @@ class Writer:
     def name(self, account: Account) -> Name:
         url = links.account(self.organization, account.account)
         return Name(
-            text=wording.plain_name(account.name or account.account, longest=self.room.longest_name),
-            url=url if len(url) <= self.room.longest_link else "",
+            text=self.room.fit(account.name or account.account, self.room.name),
+            url=url if len(url) <= self.room.link else "",
         )
+
+    def owner(self, account: Account) -> str:
+        return self.room.fit(account.owner or "", min(LONGEST_OWNER, self.room.name))
+
+    def detail(self, *pieces: str) -> str:
+        return joined(*(wording.isolated(self.room.fit(piece, self.room.detail)) for piece in pieces))
 
     def section(self, section: Section) -> SectionView:
         shown = f"{wording.count(len(section.rows))} of {wording.count(section.total)}"
@@ -103,7 +109,7 @@ class Writer:
         )
 
     def row(self, type_: SignalType, row: Row) -> RowView:
-        owner = wording.plain_name(row.account.owner or "", longest=LONGEST_OWNER)
+        owner = self.owner(row.account)
         figures = row.items[0].signal.figures
         if isinstance(figures, DormantFigures):
             said = (wording.count(figures.days_inactive), short_money(row.lifetime_revenue_cents, self.currency))
@@ -121,14 +127,14 @@ class Writer:
                 more=f"{row.more} more" if row.more else "",
             )
         return RowView(
-            name=self.name(row.account), state=row.items[0].state, owner=owner, figures=said, detail=joined(owner, detail)
+            name=self.name(row.account), state=row.items[0].state, owner=owner, figures=said, detail=self.detail(owner, detail)
         )
 
     def combo(self, item: Item, *, alone: bool) -> ComboLine:
         figures, combo = item.signal.figures, item.signal.combo
         assert isinstance(figures, LapseFigures) and combo is not None
         return ComboLine(
-            words=wording.combo_words(combo),
+            words=self.room.fit(wording.combo_words(combo), self.room.combo),
             silent=f"silent {counted(figures.days_silent, 'day')}",
             state=item.state,
             amount="" if alone else short_money(figures.lapsed_revenue_cents, self.currency),
@@ -171,9 +177,7 @@ class Writer:
             lines=tuple(
                 AlwaysLine(
                     name=self.name(account),
-                    detail=joined(
-                        wording.plain_name(account.owner or "", longest=LONGEST_OWNER), f"no signal, {self.last_order(account)}"
-                    ),
+                    detail=self.detail(self.owner(account), f"no signal, {self.last_order(account)}"),
                 )
                 for account in self.digest.always
             ),
@@ -215,7 +219,7 @@ def _new_signals(number: int) -> str:
 def _change(facts: Facts, digest: Digest) -> str:
     if digest.change_cents is None or facts.previous is None:
         return ""
-    since = wording.short_day(facts.previous.on, seen_from=digest.as_of)
+    since = wording.short_day(facts.previous.as_of, seen_from=digest.as_of)
     if digest.change_cents == 0:
         return f" · as much as on {since}"
     amount = short_money(abs(digest.change_cents), facts.organization.currency)

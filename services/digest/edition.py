@@ -5,17 +5,18 @@ from dataclasses import dataclass
 
 from services.digest.digest_view import digest_view
 from services.digest.facts import Facts, Purchase
-from services.digest.frame import Occasion, Room, day_in
+from services.digest.frame import Occasion, Room
 from services.digest.heartbeat_view import heartbeat_view, no_run_view
 from services.digest.render import Rendered, render
 from shared.domain.digest import Digest, compose
 
 LARGEST_BYTES = 86_000  # of both parts as they travel; with headers a mail stays under 90 KB, which no reader cuts
 ROOMS = (
-    Room(longest_name=80, longest_link=1000),
-    Room(longest_name=48, longest_link=1000),
-    Room(longest_name=32, longest_link=160),
-    Room(longest_name=20, longest_link=0),
+    Room(name=80, detail=160, combo=60, link=640),
+    Room(name=48, detail=80, combo=40, link=640),
+    Room(name=32, detail=48, combo=24, link=160),
+    Room(name=20, detail=24, combo=16, link=0),
+    Room(name=20, detail=24, combo=16, link=0, ascii=True),
 )
 
 Purchases = Callable[[Sequence[str]], Mapping[str, Purchase]]
@@ -35,7 +36,6 @@ def edit(facts: Facts, occasion: Occasion, *, why: str, purchases: Purchases) ->
         return Edition(digest=None, rendered=render("heartbeat", no_run_view(facts, why, occasion)))
     digest = compose(
         as_of=facts.run.as_of,
-        on=day_in(occasion.at, facts.organization.timezone),
         at=occasion.at,
         signals=facts.signals,
         accounts=facts.accounts,

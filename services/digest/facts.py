@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from shared.domain.cadence import Schedule
 from shared.domain.digest import Account, ActiveSignal, Shown
 from shared.domain.thresholds import DEFAULTS, DetectionSettings
 
@@ -38,16 +39,6 @@ class Feed:
     since: datetime
     newest_accepted_at: datetime | None
     newest_ordered_on: date | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """When digests go out; frequency as `schedules` names it."""
-
-    frequency: str
-    hour: int
-    anchor_on: date
-    since: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

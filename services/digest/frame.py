@@ -3,20 +3,34 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
-from services.digest.facts import Facts, Feed, Schedule
+from services.digest.facts import Facts, Feed
 from services.digest.view import Foot
 from shared import wording
+from shared.domain.cadence import MINUTES, Schedule
 from shared.events import SignalType
 
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """How much space names and links get; a mail that is too large is made again with less."""
+    """How many characters words from outside get, and links; a mail that is too large is made again with less.
 
-    longest_name: int
-    longest_link: int
+    ascii: what other letters have no ASCII twin become question marks, since each takes up to 12 bytes on its way.
+    """
+
+    name: int
+    detail: int
+    combo: int
+    link: int
+    ascii: bool = False
+
+    def fit(self, text: str, longest: int) -> str:
+        """On one line, safe, and no longer than that."""
+        if self.ascii:
+            text = normalize("NFKD", text).encode("ascii", "replace").decode()
+        return wording.plain_name(text, longest=longest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,28 +79,28 @@ def age_of_newest(facts: Facts, occasion: Occasion) -> str:
 # -- the foot -----------------------------------------------------------------------------------------------------
 
 
-def foot(schedule: Schedule | None, next_at: datetime | None, timezone: str, at: datetime) -> Foot:
+def foot(facts: Facts, occasion: Occasion) -> Foot:
     """Schedule and next digest, as far as they are known."""
-    return Foot(
-        schedule=schedule_words(schedule, timezone) if schedule else "",
-        next=f"next on {wording.short_day(day_in(next_at, timezone), seen_from=day_in(at, timezone))}" if next_at else "",
-    )
+    next_on = "" if occasion.next_at is None else _next_on(occasion.next_at, occasion.at, facts.organization.timezone)
+    return Foot(schedule=schedule_words(facts.schedule) if facts.schedule else "", next=next_on)
 
 
-def schedule_words(schedule: Schedule, timezone: str) -> str:
+def schedule_words(schedule: Schedule) -> str:
     """every Monday 08:00, Chicago."""
-    weekday = f"{schedule.anchor_on:%A}"
-    hour = f"{schedule.hour:02}:00, {wording.city(timezone)}"
-    minutes, is_minutes, _ = schedule.frequency.partition("-minutes")
-    if is_minutes:
-        return f"every {minutes} minutes"
-    return {
-        "hourly": "every hour",
-        "daily": f"every day {hour}",
-        "3-days": f"every 3 days {hour}",
-        "weekly": f"every {weekday} {hour}",
-        "2-weeks": f"every second {weekday} {hour}",
+    if schedule.frequency in MINUTES:
+        minutes = MINUTES[schedule.frequency]
+        return "every hour" if minutes == 60 else f"every {minutes} minutes"
+    day = {
+        "daily": "day",
+        "3-days": "3 days",
+        "weekly": f"{schedule.anchor_on:%A}",
+        "2-weeks": f"second {schedule.anchor_on:%A}",
     }[schedule.frequency]
+    return f"every {day} {schedule.hour:02}:00, {wording.city(schedule.timezone)}"
+
+
+def _next_on(next_at: datetime, at: datetime, timezone: str) -> str:
+    return f"next on {wording.short_day(day_in(next_at, timezone), seen_from=day_in(at, timezone))}"
 
 
 def day_in(at: datetime, timezone: str) -> date:

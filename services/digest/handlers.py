@@ -11,6 +11,7 @@ from services.digest.edition import Edition, edit
 from services.digest.facts import Facts, Purchase, Recipient
 from services.digest.frame import Occasion
 from shared import clock, db, mail
+from shared.domain.cadence import next_firing
 from shared.domain.digest import SECTION_TYPES
 from shared.errors import Rejected
 from shared.events import DigestDue, SignalType
@@ -46,7 +47,8 @@ def plan(connection: db.Connection, due: DigestDue, *, at: datetime, only_to: st
         log.info("digest of an organization that is gone", organization=due.organization, digest=due.digest)
         return None
     drafts = {} if only_to else drafts_of(due.organization, due.digest)
-    edition = edition_of(connection, facts, occasion(at, due.next_at, drafts), why=due.why or NO_RUN)
+    next_at = due.next_at or next_digest_at(facts, after=at)
+    edition = edition_of(connection, facts, occasion(at, next_at, drafts), why=due.why or NO_RUN)
     if not store.insert_digest(connection, _digest_row(due, edition, at=at, private=only_to is not None)):
         log.info("digest is planned already", organization=due.organization, digest=due.digest)
         return None
@@ -69,6 +71,11 @@ def edition_of(connection: db.Connection, facts: Facts, occasion: Occasion, *, w
 def occasion(at: datetime, next_at: datetime | None, drafts: Mapping[SignalType, str]) -> Occasion:
     """With what the settings say of a silent feed."""
     return Occasion(at=at, next_at=next_at, stale_after=timedelta(hours=settings().stale_feed_hours), drafts=drafts)
+
+
+def next_digest_at(facts: Facts, *, after: datetime) -> datetime | None:
+    """None without a schedule."""
+    return next_firing(facts.schedule, after) if facts.schedule else None
 
 
 def drafts_of(organization: str, digest: str) -> dict[SignalType, str]:

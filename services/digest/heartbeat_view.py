@@ -32,7 +32,7 @@ def heartbeat_view(
     assert facts.run is not None
     period = PERIODS.get(facts.schedule.frequency, "") if facts.schedule else ""
     return HeartbeatView(
-        organization=wording.plain_name(facts.organization.name, longest=room.longest_name),
+        organization=room.fit(facts.organization.name, room.name),
         subject=f"{alarm}: is the feed running?" if alarm else f"Nobody to call · {counted(facts.run.accounts, 'account')} checked",
         preheader=newest_order(facts, occasion),
         title=alarm_title(facts.feed, occasion) if alarm else f"Nobody to call {period}".strip() + ".",
@@ -41,23 +41,24 @@ def heartbeat_view(
         lines=_lines(facts, occasion),
         console_url=links.console(facts.organization.organization),
         always=Writer(facts, digest, purchases, occasion, room).always(),
-        foot=foot(facts.schedule, occasion.next_at, facts.organization.timezone, occasion.at),
+        foot=foot(facts, occasion),
     )
 
 
 def no_run_view(facts: Facts, why: str, occasion: Occasion) -> HeartbeatView:
-    """There is no complete run to show."""
+    """There is no complete run to show; `why` in words."""
+    said = wording.plain_name(why[:1].upper() + why[1:]).rstrip(".")
     return HeartbeatView(
         organization=wording.plain_name(facts.organization.name),
         subject="No digest yet: the check is not complete",
-        preheader=why,
+        preheader=said,
         title="The check is not complete.",
         loud=True,
-        detail=f"{wording.plain_name(why).rstrip('.')}. The digest follows when it is, within 24 hours.",
+        detail=f"{said}. The digest follows when it is, within 24 hours.",
         lines=_lines(facts, occasion),
         console_url=links.console(facts.organization.organization),
         always=None,
-        foot=foot(facts.schedule, occasion.next_at, facts.organization.timezone, occasion.at),
+        foot=foot(facts, occasion),
     )
 
 

@@ -36,7 +36,7 @@ def kept_json(digest: Digest) -> dict[str, Any]:
 def shown_of(kept: dict[str, Any]) -> Shown:
     """What a digest left for this one."""
     memory = kept["memory"]
-    return Shown(**(memory | {"on": date.fromisoformat(memory["on"])}))
+    return Shown(**(memory | {"as_of": date.fromisoformat(memory["as_of"])}))
 
 
 def _section(section: Section) -> dict[str, Any]:

@@ -11,9 +11,10 @@ import msgspec
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from services.digest.facts import Facts, Feed, Organization, Purchase, Recipient, Run, Schedule
+from services.digest.facts import Facts, Feed, Organization, Purchase, Recipient, Run
 from services.digest.shown import shown_of
 from shared import db, wording
+from shared.domain.cadence import Schedule
 from shared.domain.digest import Account, ActiveSignal
 from shared.domain.grades import TaughtGrades, read_grade
 from shared.domain.sizes import TaughtSizes, read_od
@@ -107,6 +108,7 @@ SELECT
     frequency,
     hour,
     anchor_on,
+    timezone,
     since
 FROM digest_schedules
 WHERE organization = %s
@@ -290,7 +292,7 @@ def recipients(connection: db.Connection, organization: str) -> list[Recipient]:
     """The organization's, with the reason where nothing may be sent."""
     rows = connection.execute(RECIPIENTS, (organization,))
     return [
-        Recipient(email=email, refused=refused, why=f"{wording.plain_name(by, longest=60)} added you on {at:%-d} {at:%b %Y}")
+        Recipient(email=email, refused=refused, why=f"You were added by {wording.plain_name(by, longest=60)} on {at:%-d} {at:%b %Y}")
         for email, at, by, refused in rows
     ]
 

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
+from shared.domain.cadence import Frequency
 from shared.domain.enrollment import INCLUDED, Enrollment, inclusion
 from shared.events import Combo, DormantFigures, Figures, LapseFigures, SignalType
 
@@ -17,7 +18,7 @@ SECTION_ACCOUNTS = 25
 ACCOUNT_COMBOS = 5
 ALWAYS_ACCOUNTS = 25
 
-DEFAULT_FREQUENCY = "weekly"
+DEFAULT_FREQUENCY: Frequency = "weekly"
 DEFAULT_WEEKDAY = 0  # Monday
 DEFAULT_HOUR = 8
 
@@ -68,7 +69,7 @@ class Shown:
     included, active all along, but left out of it (a pause).
     """
 
-    on: date
+    as_of: date
     recoverable_revenue_cents: int
     signals: Mapping[str, int] = field(default_factory=dict)
     earlier: Mapping[str, int] = field(default_factory=dict)
@@ -137,13 +138,12 @@ class Digest:
 def compose(
     *,
     as_of: date,
-    on: date,
     at: datetime,
     signals: Iterable[ActiveSignal],
     accounts: Mapping[str, Account],
     previous: Shown | None,
 ) -> Digest:
-    """The digest of a run with `as_of`, sent on the organization's day `on`.
+    """The digest of a run.
 
     `signals` are all active ones, those of left-out accounts too; `accounts` has at least theirs and all pinned to Yes; `at`
     decides whether a pause is over.
@@ -174,7 +174,7 @@ def compose(
         always=tuple(always[:ALWAYS_ACCOUNTS]),
         always_more=max(0, len(always) - ALWAYS_ACCOUNTS),
         shown=Shown(
-            on=on,
+            as_of=as_of,
             recoverable_revenue_cents=recoverable,
             signals={item.signal.signal: item.signal.episode for item in items},
             earlier=_left_out(active, included, previous),

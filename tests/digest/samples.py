@@ -3,8 +3,9 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from services.digest.facts import Facts, Feed, Organization, Purchase, Run, Schedule
+from services.digest.facts import Facts, Feed, Organization, Purchase, Run
 from services.digest.frame import Occasion
+from shared.domain.cadence import Schedule
 from shared.domain.digest import Account, ActiveSignal, Shown
 from shared.events import CherryPickingFigures, Combo, DormantFigures, LapseFigures
 
@@ -150,7 +151,7 @@ def monday_purchases() -> dict[str, Purchase]:
 def week_before(signals: tuple[ActiveSignal, ...]) -> Shown:
     """The digest of 16 November: all but what is new or back."""
     known = {s.signal: s.episode for s in signals if s.episode == 1 and not any(new in s.signal for new in NEW | {"5.5 J55"})}
-    return Shown(on=date(2026, 11, 16), recoverable_revenue_cents=174_636_000, signals=known)
+    return Shown(as_of=date(2026, 11, 16), recoverable_revenue_cents=174_636_000, signals=known)
 
 
 def facts(**changes: Any) -> Facts:
@@ -164,7 +165,13 @@ def facts(**changes: Any) -> Facts:
         "run": run,
         "last_run": run,
         "feed": feed(),
-        "schedule": Schedule(frequency="weekly", hour=8, anchor_on=date(2026, 5, 4), since=datetime(2026, 5, 4, tzinfo=UTC)),
+        "schedule": Schedule(
+            frequency="weekly",
+            hour=8,
+            anchor_on=date(2026, 5, 4),
+            timezone="America/Chicago",
+            since=datetime(2026, 5, 4, tzinfo=UTC),
+        ),
         "previous": week_before(signals),
         "signals": signals,
         "accounts": monday_accounts(),
