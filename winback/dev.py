@@ -21,11 +21,13 @@ from winback.stack import home as homes
 from winback.stack import processes
 from winback.stack.home import Home
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 DOWN_SECONDS = 75.0  # services drain within 30 s, then Kafka and PostgreSQL
 POLL_SECONDS = 0.1
 SAY_EVERY_SECONDS = 10.0
+
+WIDE = 160  # columns of a table that no terminal bounds
 
 AsJson = typer.Option(False, "--json", help="Print JSON.")
 
@@ -217,14 +219,14 @@ def show(home: Home) -> None:
 
     table = Table(box=None, pad_edge=False)
     for heading in ("service", "pid", "memory", "started again", "address", "state"):
-        table.add_column(heading, justify="right" if heading in ("pid", "memory", "started again") else "left")
+        numbers = heading in ("pid", "memory", "started again")
+        table.add_column(heading, justify="right" if numbers else "left", no_wrap=heading != "state")
     for service in current(home)["services"]:
         state = "[green]ready[/]" if service["ready"] else f"[yellow]{service['problem'] or 'not running'}[/]"
         memory = f"{processes.resident_bytes(service['pid']) / 1e6:.0f} MB" if service["pid"] else ""
         address = service["url"].rpartition("@")[2] if service["name"] == "postgres" else service["url"]
         table.add_row(service["name"], str(service["pid"] or ""), memory, str(service["restarts"] or ""), address, state)
-    console = Console()
-    console.print(table, soft_wrap=not console.is_terminal)
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
 
 
 def last_line(file: Path) -> str:

@@ -1,6 +1,7 @@
 """The stack that every other test stands on."""
 
 import smtplib
+import urllib.request
 from email.message import EmailMessage
 
 import pytest
@@ -35,6 +36,15 @@ def test_a_mail_is_kept_with_its_envelope_and_parts(mailbox: Mailbox) -> None:
     assert (mail["sender"], mail["recipients"], mail["subject"]) == ("digest@example.com", ["one@example.com"], "Ünterwegs")
     assert (mail["text"].strip(), mail["html"].strip()) == ("plain", "<p>rich</p>")
     assert mailbox.source(mail["id"]).startswith(b"Return-Path: <digest@example.com>\r\nDelivered-To: one@example.com\r\n")
+
+
+def test_a_mail_is_shown_in_a_sandbox_where_its_scripts_do_not_run(mailbox: Mailbox) -> None:
+    send(mailbox, "shown@example.com")
+    (mail,) = mailbox.mails(to="shown@example.com")
+    with urllib.request.urlopen(f"{mailbox.url}/messages/{mail['id']}/html", timeout=10) as answer:
+        policy, content = answer.headers["Content-Security-Policy"], answer.read()
+    assert policy.startswith("sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'")
+    assert b"<p>rich</p>" in content
 
 
 def test_a_recipient_can_be_given_another_answer_a_number_of_times(mailbox: Mailbox) -> None:

@@ -25,6 +25,7 @@ table { border-collapse: collapse; width: 100%; }
 th { text-align: left; font-weight: 600; }
 th, td { padding: .5rem .75rem .5rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td a { text-decoration: none; font-weight: 600; } td a:hover { text-decoration: underline; }
+.heads th { width: 10rem; }
 .quiet { opacity: .65; white-space: nowrap; } nav a { margin-right: 1rem; }
 iframe { width: 100%; height: 75vh; border: 1px solid var(--line); border-radius: 6px; }
 """
@@ -113,7 +114,7 @@ class Page(BaseHTTPRequestHandler):
         subject = str(message["Subject"] or "(no subject)")
         self.page(
             subject,
-            f'<p><a href="/">All mails</a></p><h1>{escape(subject)}</h1><table>{heads}</table><nav><p>{tabs}</p></nav>{frame}',
+            f'<p><a href="/">All mails</a></p><h1>{escape(subject)}</h1><table class="heads">{heads}</table><nav><p>{tabs}</p></nav>{frame}',
         )
 
     def mail_as_json(self, mail: str, source: bytes) -> None:
