@@ -112,10 +112,8 @@ class Page(BaseHTTPRequestHandler):
         )
         frame = f'<iframe name="mail" title="The mail" sandbox="{SANDBOX}" src="/messages/{mail}/{kinds[0]}"></iframe>'
         subject = str(message["Subject"] or "(no subject)")
-        self.page(
-            subject,
-            f'<p><a href="/">All mails</a></p><h1>{escape(subject)}</h1><table class="heads">{heads}</table><nav><p>{tabs}</p></nav>{frame}',
-        )
+        head = f'<p><a href="/">All mails</a></p><h1>{escape(subject)}</h1><table class="heads">{heads}</table>'
+        self.page(subject, f"{head}<nav><p>{tabs}</p></nav>{frame}")
 
     def mail_as_json(self, mail: str, source: bytes) -> None:
         message = parsed(source)
