@@ -43,8 +43,22 @@ DEAD_LETTER_HEADERS = {
 }
 
 _DECIMAL = {"type": "string", "description": "A decimal as text, up to six places."}
+_DECIMAL_OR_NONE = {"type": ["string", "null"], "description": "A decimal as text."}
 _TEXT = {"type": ["string", "null"]}
 
+# Ingest's model of the same body is stricter about values; a test holds the fields together.
+RAW_LINE = {
+    "type": "object",
+    "properties": {
+        "product": {"type": "string"},
+        "revenue": _DECIMAL,
+        "od": {"type": ["string", "null"], "description": "As it is written: 5 1/2, 139.7 mm, NPS 6."},
+        "grade": _TEXT,
+        "quantity": _DECIMAL_OR_NONE,
+    },
+    "required": ["product", "revenue"],
+    "additionalProperties": False,
+}
 RAW_ORDER = {
     "type": "object",
     "title": "RawOrder",
@@ -52,23 +66,16 @@ RAW_ORDER = {
     "properties": {
         "order": {"type": "string"},
         "account": {"type": "string"},
+        "ordered_on": {"type": "string", "description": "A day, or a timestamp with its offset."},
+        "lines": {"type": "array", "items": RAW_LINE, "minItems": 1},
         "account_name": _TEXT,
-        "owner": _TEXT,
-        "ordered_on": {"type": "string", "format": "date"},
         "revision": {"type": ["integer", "null"]},
         "status": {"type": ["string", "null"], "description": "`cancelled` takes the order out of every count."},
         "currency": {"type": ["string", "null"], "description": "ISO 4217; then it must be the organization's."},
-        "total": {"type": ["string", "null"], "description": "Then it must be the sum of the lines within one minor unit."},
-        "lines": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"product": _TEXT, "od": _TEXT, "grade": _TEXT, "quantity": _TEXT, "revenue": _DECIMAL},
-                "required": ["revenue"],
-            },
-        },
+        "total": {**_DECIMAL_OR_NONE, "description": "Then it must be the sum of the lines within one minor unit."},
     },
     "required": ["order", "account", "ordered_on", "lines"],
+    "additionalProperties": False,
 }
 
 Document = dict[str, Any]

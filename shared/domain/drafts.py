@@ -173,14 +173,18 @@ def _most(lines: Iterable[Purchase], name: Callable[[Purchase], str]) -> str:
 
 
 def usual_quantity(quantities: Iterable[str | None]) -> str:
-    """The median where all are numbers in one unit ("500 ft"); else the text that was sent most often; else in words."""
+    """The median where all are numbers in one unit, "500 ft" or, without any, "your usual 500"; else what was sent most often.
+
+    It stands in "we can hold … for you".
+    """
     sent = [q.strip() for q in quantities if q and q.strip()]
     if not sent:
         return "your usual quantity"
     numbers = [n for q in sent if (n := _number_and_unit(q)) is not None]
     if len(numbers) == len(sent) and len({unit for _, unit in numbers}) == 1:
         middle = median(number for number, _ in numbers).quantize(Decimal(1), ROUND_HALF_UP)
-        return f"{max(middle, Decimal(1)):,} {numbers[0][1]}".strip()
+        number, unit = f"{max(middle, Decimal(1)):,}", numbers[0][1]
+        return f"{number} {unit}" if unit else f"your usual {number}"
     counted = Counter(sent)
     return min(counted, key=lambda q: (-counted[q], q))
 

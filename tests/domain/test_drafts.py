@@ -183,8 +183,9 @@ def test_each_type_has_its_own_angle() -> None:
     [
         (["500 ft", "480 ft", "900 ft"], "500 ft"),
         (["1,500 ft", "1500ft"], "1,500 ft"),
-        (["3", "4"], "4"),
-        (["0.2", "0.3"], "1"),
+        (["500", "480", "900.5"], "your usual 500"),
+        (["3", "4"], "your usual 4"),
+        (["0.2", "0.3"], "your usual 1"),
         (["500 ft", "12 joints", "12 joints"], "12 joints"),
         (["one load", "one load", "two loads"], "one load"),
         ([None, " ", None], "your usual quantity"),

@@ -8,7 +8,9 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
+from pydantic import BaseModel
 
+from services.ingest.shapes import LineShape, OrderShape
 from shared import asyncapi, schemas
 from shared.events import AnyEvent
 from shared.topics import TOPICS, dead_letters_of
@@ -153,6 +155,12 @@ def test_asyncapi_has_every_topic_and_who_writes_and_reads_it() -> None:
     assert list(document["operations"])[:4] == [
         "ingest-writes-orders", "signals-writes-orders", "detector-reads-orders", "signals-reads-orders",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("shape", "schema"), [(OrderShape, asyncapi.RAW_ORDER), (LineShape, asyncapi.RAW_LINE)])
+def test_a_raw_order_has_the_fields_that_ingest_takes(shape: type[BaseModel], schema: dict[str, Any]) -> None:
+    assert list(schema["properties"]) == list(shape.model_fields)
+    assert schema["required"] == [name for name, field in shape.model_fields.items() if field.is_required()]
 
 
 def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
