@@ -88,7 +88,7 @@ STEPS: dict[SignalType, tuple[Step, ...]] = {
             wait_days=3,
             subject="{lapsed}: supply you can plan with",
             text=_letter(
-                "should {all_lapsed} still be on your programme: we keep {usual_quantity} released for you, "
+                "should {all_lapsed} still be on your programme: we keep {usual_quantity} of {lapsed} for you, "
                 "so that your supply does not depend on who has stock that week.",
                 "If the design has changed, send us the new one and we quote it the same day.",
             ),
@@ -97,7 +97,7 @@ STEPS: dict[SignalType, tuple[Step, ...]] = {
             wait_days=5,
             subject="{lapsed}: shall we keep it?",
             text=_letter(
-                "we release the {lapsed} that we were holding on {hold_until}. If you want it kept, answer with one word.",
+                "on {hold_until} we release the {lapsed} that we are holding for you. If you want it kept, answer with one word.",
             ),
         ),
     ),
@@ -106,8 +106,8 @@ STEPS: dict[SignalType, tuple[Step, ...]] = {
             wait_days=0,
             subject="{specialty}, and the rest of the order with it",
             text=_letter(
-                "{specialty}: you came to us for it with {specialty_orders} in the last twelve months, most recently on "
-                "{last_order}. The hard part of your programme already comes from here.",
+                "you came to us for {specialty} with {specialty_orders} in the last twelve months, most recently on {last_order}. "
+                "The hard part of your programme already comes from here.",
                 "The standard sizes can come on the same truck, with the same papers, from the same people. "
                 "What do you buy elsewhere now? Send us the list, and we quote it beside your next order.",
             ),
