@@ -67,7 +67,7 @@ class Batcher:
         ticket = Ticket(future=self._loop.create_future())
         for order in orders:
             gathering = self._gathering.get(partition)
-            if gathering is not None and gathering.size_bytes + len(order) > blocks.MOST_BYTES:
+            if gathering is not None and not blocks.fits(len(gathering.orders), gathering.size_bytes, len(order)):
                 self._flush(partition)
                 gathering = None
             if gathering is None:
@@ -78,7 +78,7 @@ class Batcher:
                 ticket.open_records += 1
             gathering.orders.append(order)
             gathering.size_bytes += len(order)
-            if blocks.full(len(gathering.orders), gathering.size_bytes):
+            if len(gathering.orders) == blocks.MOST_ORDERS:
                 self._flush(partition)
         await ticket.future
 

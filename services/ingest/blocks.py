@@ -35,17 +35,17 @@ def headers(value: bytes) -> kafka.Headers:
     return kafka.headers_of(_ANY_BLOCK, source="ingest", event_id=hashlib.blake2b(value, digest_size=16).hexdigest())
 
 
-def full(orders: int, size_bytes: int) -> bool:
-    """True where nothing more goes into a block of so many orders and bytes."""
-    return orders >= MOST_ORDERS or size_bytes >= MOST_BYTES
+def fits(orders: int, size_bytes: int, next_bytes: int) -> bool:
+    """True where one more order of `next_bytes` goes into a block that has so many; an empty block takes any."""
+    return orders == 0 or (orders < MOST_ORDERS and size_bytes + next_bytes <= MOST_BYTES)
 
 
 def in_blocks(orders: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """The orders, in their order, in blocks of at most MOST_ORDERS and MOST_BYTES (one that is larger goes alone)."""
+    """The orders, in their order, in blocks as large as they may be."""
     gathered: list[bytes] = []
     size = 0
     for order in orders:
-        if gathered and (len(gathered) >= MOST_ORDERS or size + len(order) > MOST_BYTES):
+        if not fits(len(gathered), size, len(order)):
             yield gathered
             gathered, size = [], 0
         gathered.append(order)

@@ -38,7 +38,7 @@ def run(*, worker_pool: ConnectionPool[db.Connection], access: Access, publisher
         take_records(records, access, publisher)
 
     topics = dict.fromkeys((ERP_ORDERS.name, *settings().erp_tokens))
-    routes = [Route(topic=topic, decode=lambda record: None, handle=handle) for topic in topics]
+    routes = [Route(topic=topic, decode=lambda record: None, handle=handle, is_trusted=False) for topic in topics]
     while not stop.is_set():
         try:
             consume(consumer=CONSUMER, routes=routes, pool=worker_pool, publisher=publisher, stop=stop)

@@ -1,0 +1,208 @@
+"""Raw cells -> typed columns, with all that is wrong and all worth a warning. Each distinct text is read once.
+
+Reads by `fields.py`, as HTTP does. What a file alone can have is read here: its own days, its decimal mark and thousands.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import polars as pl
+
+from services.ingest.acceptance import ROUNDED, Terms, money, od_warning
+from services.ingest.fields import Wrong, read_cancelled, read_day, read_quantity, read_revision, stamp
+from services.ingest.lines import LINE, TROUBLE
+from services.ingest.mapping import Mapping
+from shared.domain.identifiers import wrong_id, wrong_name, wrong_text
+from shared.domain.money import NotMoney, read_cents
+
+MOST_REMEMBERED = 200_000  # distinct texts of a column
+
+Read = tuple[Any, str | None, str | None]  # value, what is wrong, what is worth a warning
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """How one of our columns is read. `missing`: why an empty cell is wrong; None where it may be empty."""
+
+    name: str
+    dtype: type[pl.DataType]
+    read: Callable[[str], Read]
+    missing: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Note:
+    """One thing about one row: why it is refused, or what its sender should know. `line` as the file counts."""
+
+    line: int
+    order: str | None
+    column: str
+    reason: str
+    wrong: bool
+
+
+class Columns:
+    """Reads the frames of one file. `places`: our column -> place of its cells."""
+
+    def __init__(self, places: dict[str, int], terms: Terms, mapping: Mapping, *, shift_days: int = 0) -> None:
+        self._places = places
+        self._columns = _order_columns(places, terms, mapping, shift_days)
+        self._read: dict[str, dict[str, Read]] = {column.name: {} for column in self._columns}
+
+    def typed(self, cells: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
+        """(`line`, ours by name and of their type, null where absent, and `bad`: the row is refused; what there is to say)."""
+        texts = cells.select(
+            pl.col(LINE).alias("line"),
+            pl.col(TROUBLE),
+            *(pl.col(str(place)).str.strip_chars().alias(name) for name, place in self._places.items()),
+        ).with_columns(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in self._places)
+        texts = texts.filter(~pl.all_horizontal(pl.col(name).is_null() for name in self._places) | pl.col(TROUBLE).is_not_null())
+        bad = texts[TROUBLE].is_not_null()
+        notes = _notes(texts, texts[TROUBLE], column="", wrong=True)
+        found = [texts["line"]]
+        for column in self._columns:
+            if column.name not in self._places:
+                found.append(pl.Series(column.name, [None], dtype=column.dtype).new_from_index(0, texts.height))
+                continue
+            read = self._mapped(column, texts[column.name])
+            found.append(read["value"].alias(column.name))
+            bad |= read["wrong"].is_not_null()
+            notes += _notes(texts, read["wrong"], column=column.name, wrong=True)
+            notes += _notes(texts, read["warning"], column=column.name, wrong=False)
+        return pl.DataFrame([*found, bad.alias("bad")]), notes
+
+    def _mapped(self, column: Column, texts: pl.Series) -> pl.DataFrame:
+        """value, wrong, warning of each cell."""
+        known = self._read[column.name]
+        if len(known) > MOST_REMEMBERED:
+            known.clear()
+        distinct = texts.unique().drop_nulls().to_list()
+        for text in distinct:
+            if text not in known:
+                known[text] = column.read(text)
+        read = [known[text] for text in distinct]
+        values = pl.DataFrame(
+            {
+                "text": pl.Series(distinct, dtype=pl.String),
+                "value": pl.Series([one[0] for one in read], dtype=column.dtype),
+                "wrong": pl.Series([one[1] for one in read], dtype=pl.String),
+                "warning": pl.Series([one[2] for one in read], dtype=pl.String),
+            }
+        )
+        joined = pl.DataFrame({"text": texts}).join(values, on="text", how="left", maintain_order="left")
+        if column.missing is not None and texts.null_count():
+            missing = pl.when(pl.col("text").is_null()).then(pl.lit(column.missing)).otherwise(pl.col("wrong"))
+            joined = joined.with_columns(missing.alias("wrong"))
+        return joined
+
+
+def _notes(texts: pl.DataFrame, reasons: pl.Series, *, column: str, wrong: bool) -> list[Note]:
+    """A note for each row that has a reason."""
+    if reasons.null_count() == len(reasons):
+        return []
+    rows = texts.select("line", "order", reasons.alias(TROUBLE)).filter(pl.col(TROUBLE).is_not_null()).iter_rows()
+    return [Note(line=line, order=order, column=column, reason=reason, wrong=wrong) for line, order, reason in rows]
+
+
+def _order_columns(places: dict[str, int], terms: Terms, mapping: Mapping, shift_days: int) -> list[Column]:
+    numbers = partial(plain_number, decimal=mapping.decimal, thousands=mapping.thousands)
+
+    def day(text: str) -> date:
+        ordered_on = file_day(text, terms, mapping.date_format)
+        try:
+            ordered_on += timedelta(days=shift_days)
+        except OverflowError:
+            raise Wrong("is no day of the calendar") from None
+        stamp(ordered_on, terms.today)
+        return ordered_on
+
+    def revenue(text: str) -> Read:
+        try:
+            amount = money(numbers(text), terms.places)
+        except NotMoney as error:
+            return None, str(error), None
+        return amount.cents, None, ROUNDED if amount.lost else None
+
+    def od(text: str) -> Read:
+        plain = text.replace(",", ".") if mapping.decimal == "," and _DECIMAL_COMMA.fullmatch(text) else text
+        wrong = wrong_text(plain)
+        return plain, wrong, None if wrong else od_warning(plain, terms.sizes)
+
+    def currency(text: str) -> str:
+        if text.upper() != terms.currency:
+            raise Wrong(f"must be {terms.currency}, the organization's")
+        return text
+
+    def checked(wrong: Callable[[str], str | None]) -> Callable[[str], Read]:
+        return lambda text: (text, wrong(text), None)
+
+    def tried(reader: Callable[[str], Any]) -> Callable[[str], Read]:
+        def read(text: str) -> Read:
+            try:
+                return reader(text), None, None
+            except (Wrong, NotMoney) as error:
+                return None, str(error), None
+
+        return read
+
+    cents = "revenue_cents" if "revenue_cents" in places else "revenue"
+    return [
+        Column(name="order", dtype=pl.String, read=checked(wrong_id), missing="is missing"),
+        Column(name="account", dtype=pl.String, read=checked(wrong_id), missing="is missing"),
+        Column(name="ordered_on", dtype=pl.Date, read=tried(day), missing="is missing"),
+        Column(name="revision", dtype=pl.Int64, read=tried(read_revision)),
+        Column(name="status", dtype=pl.Boolean, read=tried(read_cancelled)),
+        Column(name="account_name", dtype=pl.String, read=checked(wrong_name)),
+        Column(name="owner", dtype=pl.String, read=checked(wrong_name)),
+        Column(name="product", dtype=pl.String, read=checked(wrong_text)),
+        Column(name="od", dtype=pl.String, read=od),
+        Column(name="grade", dtype=pl.String, read=checked(wrong_text)),
+        Column(name="quantity", dtype=pl.String, read=tried(lambda text: read_quantity(numbers(text)))),
+        Column(
+            name=cents,
+            dtype=pl.Int64,
+            read=revenue if cents == "revenue" else tried(lambda text: read_cents(numbers(text))),
+            missing="is missing",
+        ),
+        Column(name="currency", dtype=pl.String, read=tried(currency)),
+    ]
+
+
+_DECIMAL_COMMA = re.compile(r"[0-9]+,[0-9]+.*")
+
+
+def file_day(text: str, terms: Terms, date_format: str | None) -> date:
+    """A day as the mapping writes it, else as everybody does. Raises Wrong."""
+    if date_format is not None:
+        try:
+            at = datetime.strptime(text, date_format)  # noqa: DTZ007  # a file's naive time is the organization's
+        except ValueError:
+            pass
+        else:
+            return at.astimezone(terms.zone).date() if at.tzinfo is not None else at.date()
+    try:
+        return read_day(text, terms.zone)
+    except Wrong:
+        if date_format is None:
+            raise
+        raise Wrong(f"is neither {date_format} nor a day such as 2026-03-31") from None
+
+
+def plain_number(text: str, *, decimal: str, thousands: str | None) -> str:
+    """The number as decimal text, by the file's marks. Groups must be of three digits, so that `1,5` is never 15."""
+    if thousands is not None:
+        blanks = text.replace("\u00a0", " ").replace("\u202f", " ") if thousands == " " else text
+        if thousands in blanks:
+            group, mark = re.escape(thousands), re.escape(decimal)
+            if not re.fullmatch(rf"[+-]?[0-9]{{1,3}}(?:{group}[0-9]{{3}})+(?:{mark}[0-9]*)?", blanks):
+                raise NotMoney("must be a number with its thousands in groups of three")
+            text = blanks.replace(thousands, "")
+    if decimal == ".":
+        return text
+    if "." in text:
+        raise NotMoney(f"must be a number with the decimal mark {decimal}")
+    return text.replace(decimal, ".")

@@ -1,0 +1,72 @@
+"""Accounts and contacts of a file: a row is an item as HTTP takes it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from services.ingest.acceptance import Accepted, Terms, accept_account, accept_contact
+from services.ingest.columns import Note
+from services.ingest.fields import Wrong, read_revision, read_truth
+from services.ingest.files import File
+from services.ingest.lines import LINE, TROUBLE
+from services.ingest.progress import Progress
+from services.ingest.report import Report
+from shared import kafka
+from shared.errors import FieldError, Rejected
+from shared.events import AccountChanged, ContactChanged
+
+ACCEPT = {"accounts": accept_account, "contacts": accept_contact}
+IDS = {"accounts": "account", "contacts": "contact"}
+READERS = {"revision": read_revision, "primary": read_truth}
+
+_ANY = {
+    "accounts": AccountChanged(organization="", account="", revision=0),
+    "contacts": ContactChanged(organization="", contact="", account="", revision=0),
+}
+
+
+def headers(kind: str) -> kafka.Headers:
+    """The CloudEvents attributes of a record of this kind."""
+    return kafka.headers_of(_ANY[kind], source="ingest", event_id=f"{kind}-{datetime.now(UTC).timestamp()}")
+
+
+def read(kind: str, place: int, file: File, terms: Terms, report: Report, progress: Progress) -> Iterator[Accepted]:
+    """Every row that can be right; the others are noted."""
+    first: dict[tuple[str, int], bytes] = {}
+    for cells in file.frames(terms.timezone):
+        progress.add(read=cells.height)
+        for row in cells.iter_rows(named=True):
+            if row[TROUBLE] is None and not any(row[str(at)] and row[str(at)].strip() for at in file.places.values()):
+                continue
+            try:
+                if row[TROUBLE] is not None:
+                    raise Rejected(FieldError(field="", reason=row[TROUBLE]))
+                accepted = ACCEPT[kind](item_of(row, file.places), terms)
+            except Rejected as error:
+                report.rejected += 1
+                wrong = error.errors[0]
+                id_ = row.get(str(file.places[IDS[kind]]))
+                report.note(place, Note(line=row[LINE], order=id_, column=wrong.field, reason=wrong.reason, wrong=True))
+                continue
+            report.items += 1
+            revision: int = accepted.event.revision
+            before = first.setdefault((accepted.id, revision), accepted.encoded)
+            if before is not accepted.encoded:
+                report.duplicates += before == accepted.encoded
+                if before != accepted.encoded:
+                    reason = "came with another content in an earlier row of the same revision"
+                    report.note(place, Note(line=row[LINE], order=accepted.id, column="revision", reason=reason, wrong=False))
+            yield accepted
+
+
+def item_of(row: dict[str, Any], places: dict[str, int]) -> dict[str, Any]:
+    """The row as an item; empty cells are absent. Raises Rejected."""
+    item: dict[str, Any] = {}
+    for name, place in places.items():
+        text = (row[str(place)] or "").strip()
+        if text:
+            try:
+                item[name] = READERS[name](text) if name in READERS else text
+            except Wrong as error:
+                raise Rejected(FieldError(field=name, reason=str(error))) from None
+    return item
