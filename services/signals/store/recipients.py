@@ -1,5 +1,7 @@
 """Who gets the digest: members alone."""
 
+from datetime import datetime
+
 from shared import db
 
 INSERT_RECIPIENT = """
@@ -10,7 +12,7 @@ ON CONFLICT DO NOTHING
 
 SUPPRESS = """
 INSERT INTO suppressions (organization, email, reason, at)
-VALUES (%(organization)s, %(email)s, 'unsubscribed', now())
+VALUES (%(organization)s, %(email)s, 'unsubscribed', %(at)s)
 ON CONFLICT DO NOTHING
 """
 
@@ -20,6 +22,6 @@ def add(connection: db.Connection, organization: str, email: str, *, added_by: s
     connection.execute(INSERT_RECIPIENT, {"organization": organization, "email": email, "added_by": added_by})
 
 
-def unsubscribe(connection: db.Connection, organization: str, email: str) -> None:
+def unsubscribe(connection: db.Connection, organization: str, email: str, *, at: datetime) -> None:
     """No mail of the organization goes to this address any more."""
-    connection.execute(SUPPRESS, {"organization": organization, "email": email})
+    connection.execute(SUPPRESS, {"organization": organization, "email": email, "at": at})

@@ -1,0 +1,46 @@
+"""The console's process."""
+
+import signal
+import sys
+
+import uvicorn
+
+from services.signals.web.app import build
+from shared import db, logs
+from shared.errors import Misconfigured
+from shared.settings import settings
+
+DRAIN_SECONDS = 20
+POOL_SECONDS = 5.0  # a request waits so long for a connection, then it is told to try again
+
+
+def main() -> None:
+    """Serve until SIGTERM; requests under way are answered first."""
+    try:
+        logs.configure("console")
+    except Misconfigured as error:
+        print(f"winback: {error}", file=sys.stderr)
+        sys.exit(2)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: None)  # uvicorn drains, then raises the signal again: the end is no failure
+    with db.pool("winback_app", most=8) as pool:
+        pool.timeout = POOL_SECONDS
+        server = uvicorn.Server(
+            uvicorn.Config(
+                build(pool),
+                host=settings().host,
+                port=settings().console_port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                ws="none",
+                timeout_graceful_shutdown=DRAIN_SECONDS,
+            )
+        )
+        server.run()
+    if not server.started:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,405 @@
+"""What the console's pages and GET /v1 read. Every statement names the organization, besides the policies that do."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from psycopg.rows import class_row
+
+from shared import db
+from shared.events import SignalType
+
+HEAD = """
+SELECT
+    o.name,
+    o.currency,
+    o.timezone,
+    f.last_accepted_at,
+    r.as_of,
+    r.completed_at,
+    r.accounts
+FROM organizations o
+LEFT JOIN feeds f USING (organization)
+LEFT JOIN LATERAL (
+    SELECT
+        as_of,
+        completed_at,
+        accounts
+    FROM runs
+    WHERE organization = o.organization
+      AND completed_at IS NOT NULL
+    ORDER BY number DESC
+    LIMIT 1
+) r ON true
+WHERE o.organization = %s
+"""
+
+COUNTS = """
+SELECT
+    type,
+    count(*),
+    count(DISTINCT account)
+FROM signals
+WHERE organization = %s
+  AND recovered_at IS NULL
+GROUP BY type
+"""
+
+COUNT_FLAGGED = """
+SELECT count(DISTINCT account)
+FROM signals
+WHERE organization = %s
+  AND recovered_at IS NULL
+"""
+
+SIGNAL_COLUMNS = """
+SELECT
+    s.signal,
+    s.account,
+    a.name,
+    a.owner,
+    s.type,
+    s.od,
+    s.grade,
+    s.detected_at,
+    s.last_seen_at,
+    s.recovered_at,
+    s.resolution,
+    s.episode,
+    s.opened_on,
+    s.as_of,
+    s.settings_version,
+    s.lifetime_revenue_cents,
+    s.figures
+FROM signals s
+LEFT JOIN accounts a USING (organization, account)
+WHERE s.organization = %(organization)s
+"""
+
+ACTIVE_SIGNALS = """
+  AND s.recovered_at IS NULL
+  AND (%(type)s::text IS NULL OR s.type = %(type)s)
+  AND (%(lifetime)s::bigint IS NULL OR (s.lifetime_revenue_cents, s.signal) < (%(lifetime)s, %(signal)s))
+ORDER BY s.lifetime_revenue_cents DESC, s.signal DESC
+LIMIT %(limit)s
+"""
+
+RECOVERED_SIGNALS = """
+  AND s.recovered_at IS NOT NULL
+ORDER BY s.recovered_at DESC, s.signal
+LIMIT %(limit)s
+"""
+
+SIGNALS_OF_ACCOUNT = """
+  AND s.account = %(account)s
+ORDER BY s.recovered_at IS NOT NULL, s.type, s.od NULLS FIRST, s.grade NULLS FIRST
+LIMIT 200
+"""
+
+ACCOUNT = """
+SELECT
+    account,
+    name,
+    owner,
+    enrollment,
+    last_contact_at,
+    paused_until,
+    lost_at
+FROM accounts
+WHERE organization = %(organization)s
+  AND account = %(account)s
+"""
+
+TOTALS = """
+SELECT
+    count(*) AS orders,
+    coalesce(sum((SELECT sum(cents) FROM unnest(revenues_cents) AS cents)), 0)::bigint AS lifetime_revenue_cents,
+    max(counts_on) FILTER (WHERE EXISTS (SELECT 1 FROM unnest(revenues_cents) AS cents WHERE cents > 0)) AS last_activity_on
+FROM orders
+WHERE organization = %(organization)s
+  AND account = %(account)s
+  AND NOT cancelled
+"""
+
+ORDERS_OF_ACCOUNT = """
+SELECT
+    order_id,
+    counts_on,
+    cancelled,
+    cardinality(revenues_cents) AS lines,
+    coalesce((SELECT sum(cents) FROM unnest(revenues_cents) AS cents), 0)::bigint AS net_cents
+FROM orders
+WHERE organization = %(organization)s
+  AND account = %(account)s
+ORDER BY counts_on DESC, order_id DESC
+LIMIT %(limit)s
+"""
+
+CONTACTS = """
+SELECT
+    contact,
+    name,
+    email,
+    is_primary
+FROM contacts
+WHERE organization = %(organization)s
+  AND account = %(account)s
+ORDER BY is_primary DESC, name, contact
+LIMIT 100
+"""
+
+SEQUENCES = """
+SELECT
+    sequence,
+    name,
+    signal_type,
+    state,
+    drafted_at
+FROM sequences
+WHERE organization = %s
+ORDER BY drafted_at DESC, signal_type
+LIMIT 50
+"""
+
+SEQUENCE = """
+SELECT
+    sequence,
+    name,
+    signal_type,
+    state,
+    drafted_at
+FROM sequences
+WHERE organization = %(organization)s
+  AND sequence = %(sequence)s
+"""
+
+STEPS = """
+SELECT
+    position,
+    wait_days,
+    subject,
+    body
+FROM sequence_steps
+WHERE organization = %(organization)s
+  AND sequence = %(sequence)s
+ORDER BY position
+"""
+
+ENROLLED = """
+SELECT
+    e.account,
+    a.name AS account_name,
+    e.contact,
+    c.name AS contact_name,
+    e.state,
+    e.reason
+FROM console_enrollments e
+LEFT JOIN accounts a ON a.organization = e.organization AND a.account = e.account
+LEFT JOIN contacts c ON c.organization = e.organization AND c.contact = e.contact
+WHERE e.organization = %(organization)s
+  AND e.sequence = %(sequence)s
+ORDER BY e.state = 'skipped', coalesce(a.name, e.account)
+LIMIT 500
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """The organization as every page's head says it."""
+
+    name: str
+    currency: str
+    timezone: str
+    last_accepted_at: datetime | None
+    as_of: date | None
+    completed_at: datetime | None
+    accounts: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalRow:
+    """A signal, with the account's name."""
+
+    signal: str
+    account: str
+    name: str | None
+    owner: str | None
+    type: SignalType
+    od: str | None
+    grade: str | None
+    detected_at: datetime
+    last_seen_at: datetime
+    recovered_at: datetime | None
+    resolution: str | None
+    episode: int
+    opened_on: date
+    as_of: date
+    settings_version: int
+    lifetime_revenue_cents: int
+    figures: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountRow:
+    """An account, as its record and people's actions say."""
+
+    account: str
+    name: str | None
+    owner: str | None
+    enrollment: str
+    last_contact_at: datetime | None
+    paused_until: datetime | None
+    lost_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Of all orders that are not cancelled."""
+
+    orders: int
+    lifetime_revenue_cents: int
+    last_activity_on: date | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderRow:
+    """An order's counting version, in short."""
+
+    order_id: str
+    counts_on: date
+    cancelled: bool
+    lines: int
+    net_cents: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContactRow:
+    """A person at the account."""
+
+    contact: str
+    name: str | None
+    email: str | None
+    is_primary: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceRow:
+    """A sequence's head."""
+
+    sequence: str
+    name: str
+    signal_type: SignalType
+    state: str
+    drafted_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRow:
+    """One mail of a sequence, with its placeholders."""
+
+    position: int
+    wait_days: int
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnrolledRow:
+    """An account in a sequence, or why it is not."""
+
+    account: str
+    account_name: str | None
+    contact: str
+    contact_name: str | None
+    state: str
+    reason: str | None
+
+
+def head(connection: db.Connection, organization: str) -> Head | None:
+    """None: there is no such organization."""
+    with connection.cursor(row_factory=class_row(Head)) as cursor:
+        return cursor.execute(HEAD, (organization,)).fetchone()
+
+
+def counts(connection: db.Connection, organization: str) -> dict[str, int]:
+    """Active signals by type, and under "accounts" how many accounts carry any."""
+    found = {str(row[0]): int(row[1]) for row in connection.execute(COUNTS, (organization,))}
+    flagged = connection.execute(COUNT_FLAGGED, (organization,)).fetchone()
+    return found | {"accounts": int(flagged[0]) if flagged else 0}
+
+
+def active_signals(
+    connection: db.Connection, organization: str, *, type_: str | None, after: tuple[int, str] | None, limit: int
+) -> list[SignalRow]:
+    """By lifetime revenue, the largest first; `after` is the (lifetime, signal) that the page before ended with."""
+    values = {
+        "organization": organization,
+        "type": type_,
+        "lifetime": after[0] if after else None,
+        "signal": after[1] if after else None,
+        "limit": limit,
+    }
+    with connection.cursor(row_factory=class_row(SignalRow)) as cursor:
+        return cursor.execute(SIGNAL_COLUMNS + ACTIVE_SIGNALS, values).fetchall()
+
+
+def recovered_signals(connection: db.Connection, organization: str, *, limit: int) -> list[SignalRow]:
+    """The newest recoveries first."""
+    with connection.cursor(row_factory=class_row(SignalRow)) as cursor:
+        return cursor.execute(SIGNAL_COLUMNS + RECOVERED_SIGNALS, {"organization": organization, "limit": limit}).fetchall()
+
+
+def signals_of(connection: db.Connection, organization: str, account: str) -> list[SignalRow]:
+    """Active ones first."""
+    with connection.cursor(row_factory=class_row(SignalRow)) as cursor:
+        return cursor.execute(SIGNAL_COLUMNS + SIGNALS_OF_ACCOUNT, {"organization": organization, "account": account}).fetchall()
+
+
+def account(connection: db.Connection, organization: str, account_id: str) -> AccountRow | None:
+    """None: the organization has no such account."""
+    with connection.cursor(row_factory=class_row(AccountRow)) as cursor:
+        return cursor.execute(ACCOUNT, {"organization": organization, "account": account_id}).fetchone()
+
+
+def totals(connection: db.Connection, organization: str, account_id: str) -> Totals:
+    """Over all orders of the account."""
+    with connection.cursor(row_factory=class_row(Totals)) as cursor:
+        found = cursor.execute(TOTALS, {"organization": organization, "account": account_id}).fetchone()
+    assert found is not None
+    return found
+
+
+def orders_of(connection: db.Connection, organization: str, account_id: str, *, limit: int) -> list[OrderRow]:
+    """The newest first."""
+    with connection.cursor(row_factory=class_row(OrderRow)) as cursor:
+        return cursor.execute(ORDERS_OF_ACCOUNT, {"organization": organization, "account": account_id, "limit": limit}).fetchall()
+
+
+def contacts_of(connection: db.Connection, organization: str, account_id: str) -> list[ContactRow]:
+    """The primary one first."""
+    with connection.cursor(row_factory=class_row(ContactRow)) as cursor:
+        return cursor.execute(CONTACTS, {"organization": organization, "account": account_id}).fetchall()
+
+
+def sequences(connection: db.Connection, organization: str) -> list[SequenceRow]:
+    """The newest drafts first."""
+    with connection.cursor(row_factory=class_row(SequenceRow)) as cursor:
+        return cursor.execute(SEQUENCES, (organization,)).fetchall()
+
+
+def sequence(connection: db.Connection, organization: str, sequence_id: str) -> SequenceRow | None:
+    """None: the organization has no such sequence."""
+    with connection.cursor(row_factory=class_row(SequenceRow)) as cursor:
+        return cursor.execute(SEQUENCE, {"organization": organization, "sequence": sequence_id}).fetchone()
+
+
+def steps(connection: db.Connection, organization: str, sequence_id: str) -> list[StepRow]:
+    """In their order."""
+    with connection.cursor(row_factory=class_row(StepRow)) as cursor:
+        return cursor.execute(STEPS, {"organization": organization, "sequence": sequence_id}).fetchall()
+
+
+def enrolled(connection: db.Connection, organization: str, sequence_id: str) -> list[EnrolledRow]:
+    """Who is in it first, then who was skipped."""
+    with connection.cursor(row_factory=class_row(EnrolledRow)) as cursor:
+        return cursor.execute(ENROLLED, {"organization": organization, "sequence": sequence_id}).fetchall()

@@ -1,0 +1,86 @@
+"""GET /v1/signals and /v1/accounts/{id}: for systems, with a token that has signals:read."""
+
+import base64
+import binascii
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+
+from services.signals.store import listing, pages
+from services.signals.web.access import NotHere, organization_of_token
+from services.signals.web.problems import Wrong
+from shared.domain.identifiers import wrong_id
+from shared.events import SignalType
+
+router = APIRouter(prefix="/v1", tags=["signals"])
+
+MOST_SIGNALS = 1000
+_ID = re.compile(r"[0-9a-f-]{36}")
+
+
+@router.get("/signals", summary="Signals, page by page")
+def signals(
+    request: Request,
+    active: Annotated[bool, Query(description="Leave out recovered ones.")] = False,
+    account: Annotated[str | None, Query(description="Of this account alone.")] = None,
+    type: Annotated[list[SignalType] | None, Query(description="Of these types; may be repeated.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_SIGNALS)] = 100,
+    cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
+) -> JSONResponse:
+    """`{"signals": […], "next": cursor or null}`, in the order of their ids, which never change.
+
+    A page holds `limit` signals; what opens or recovers in between shows on the pages that are still to come.
+    """
+    if account is not None and (reason := wrong_id(account)):
+        raise Wrong("account", reason)
+    after = read_cursor(cursor) if cursor is not None else None
+    with organization_of_token(request) as (organization, connection):
+        found = listing.page_of_signals(
+            connection, organization, after=after, limit=limit + 1, active=active, account=account, types=type
+        )
+    more = len(found) > limit
+    return JSONResponse({"signals": found[:limit], "next": write_cursor(found[limit - 1]["signal"]) if more else None})
+
+
+@router.get("/accounts/{account:path}", summary="One account")
+def account(request: Request, account: str) -> JSONResponse:
+    """The account, what it bought in all, and its active signals."""
+    if wrong_id(account):
+        raise NotHere
+    with organization_of_token(request) as (organization, connection):
+        row = pages.account(connection, organization, account)
+        if row is None:
+            raise NotHere
+        totals = pages.totals(connection, organization, account)
+        found = list(listing.signals(connection, organization, active=True, account=account))
+    answer: dict[str, Any] = {
+        "organization": organization,
+        "account": row.account,
+        "name": row.name,
+        "owner": row.owner,
+        "enrollment": row.enrollment,
+        "orders": totals.orders,
+        "lifetime_revenue_cents": totals.lifetime_revenue_cents,
+        "last_activity_on": totals.last_activity_on.isoformat() if totals.last_activity_on else None,
+        "last_contact_at": row.last_contact_at.isoformat() if row.last_contact_at else None,
+        "signals": found,
+    }
+    return JSONResponse(answer)
+
+
+def write_cursor(signal: str) -> str:
+    """Opaque to whoever pages; the organization comes from the token alone."""
+    return base64.urlsafe_b64encode(signal.encode()).decode()
+
+
+def read_cursor(cursor: str) -> str:
+    """Raises Wrong."""
+    try:
+        signal = base64.urlsafe_b64decode(cursor.encode()).decode()
+    except (binascii.Error, ValueError):
+        raise Wrong("cursor", "is none of ours") from None
+    if not _ID.fullmatch(signal):
+        raise Wrong("cursor", "is none of ours")
+    return signal

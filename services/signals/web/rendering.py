@@ -1,0 +1,32 @@
+"""Templates to pages; what a browser may do with them."""
+
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",  # links that sign in or unsubscribe stay with us
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+_templates = Environment(
+    loader=PackageLoader("services.signals.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render(request: Request, template: str, *, status_code: int = 200, **context: Any) -> HTMLResponse:
+    """A page; what is about one person is kept by no cache."""
+    values = {"visitor": None, "organization": None, "head": None, "path": request.url.path} | context
+    return HTMLResponse(
+        _templates.get_template(template).render(values), status_code=status_code, headers={"Cache-Control": "private, no-store"}
+    )
