@@ -172,7 +172,7 @@ def measure(pool: ConnectionPool[db.Connection], stop: threading.Event, *, now: 
                     store.forget(connection, now=now())
                     _remember_last_success(store.last_sent(connection))
                     forgotten = time.monotonic()
-                _set_gauges(store.pending(connection), now())
+                set_gauges(connection, now())
         except psycopg.OperationalError as error:
             log.warning("the outbox is not measured", reason=str(error).strip())
         stop.wait(MEASURE_EVERY_SECONDS)
@@ -183,7 +183,9 @@ def _remember_last_success(last_sent: dict[str, datetime]) -> None:
         metrics.DIGEST_LAST_SUCCESS.labels(organization).set(at.timestamp())
 
 
-def _set_gauges(pending: dict[str, tuple[int, datetime]], now: datetime) -> None:
+def set_gauges(connection: db.Connection, now: datetime) -> None:
+    """How many mails wait in which state, and the age of the oldest."""
+    pending = store.pending(connection)
     for state in store.PENDING_STATES:
         metrics.OUTBOX_MAILS.labels(OUTBOX, state).set(pending[state][0] if state in pending else 0)
     oldest = min((at for _, at in pending.values()), default=now)

@@ -10,6 +10,7 @@ from html import escape
 from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 from mjml import mjml2html
 
 from services.digest import plain
@@ -42,7 +43,7 @@ class Rendered:
         return Rendered(
             subject=self.subject,
             text=self.text.replace(WHY, why).replace(UNSUBSCRIBE, unsubscribe_url),
-            html=self.html.replace(WHY, escape(why)).replace(UNSUBSCRIBE, escape(unsubscribe_url)),
+            html=self.html.replace(WHY, escape(why)).replace(_entities(UNSUBSCRIBE), escape(unsubscribe_url)),
         )
 
 
@@ -51,7 +52,7 @@ def render(email: Email, view: DigestView | HeartbeatView) -> Rendered:
     subject = _environment().get_template(f"{email}/subject.txt").render(view=view)
     text = _environment().get_template(f"{email}/body.txt").render(view=view)
     mjml = _environment().get_template(f"{email}/body.mjml").render(view=view)
-    html = LINE_BREAKS.sub("\n", str(mjml2html(mjml, disable_comments=True)))
+    html = LINE_BREAKS.sub("\n", str(mjml2html(mjml, disable_comments=True, fonts={})))  # no fonts of other hosts
     return Rendered(subject=subject.strip(), text=text.strip("\n") + "\n", html=html)
 
 
@@ -66,6 +67,7 @@ def _environment() -> Environment:
     )
     filters: dict[str, Any] = {
         "account_row": _account_row,
+        "entities": _entities,
         "heads_row": _heads_row,
         "indented": plain.indented,
         "isolated": wording.isolated,
@@ -75,6 +77,12 @@ def _environment() -> Environment:
     }
     environment.filters.update(filters)
     return environment
+
+
+def _entities(text: str) -> Markup:
+    """For an attribute: MJML's library spells characters that it takes for invisible as Rust does."""
+    spelled = "".join(f"&#{ord(character)};" if ord(character) > 127 else escape(character) for character in text)
+    return Markup(spelled)  # noqa: S704 (escaped here)
 
 
 def _account_row(row: RowView) -> str:

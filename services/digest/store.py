@@ -292,7 +292,9 @@ def recipients(connection: db.Connection, organization: str) -> list[Recipient]:
     """The organization's, with the reason where nothing may be sent."""
     rows = connection.execute(RECIPIENTS, (organization,))
     return [
-        Recipient(email=email, refused=refused, why=f"You were added by {wording.plain_name(by, longest=60)} on {at:%-d} {at:%b %Y}")
+        Recipient(
+            email=email, refused=refused, why=f"You were added by {wording.plain_name(by, longest=60)} on {at:%-d} {at:%b %Y}"
+        )
         for email, at, by, refused in rows
     ]
 

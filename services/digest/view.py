@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from shared.domain.digest import State
 
-WHY = "\ue000why\ue000"  # stands for what differs between recipients; no name can hold it (wording.plain_name)
+# These stand for what differs between recipients; no name can hold them (wording.plain_name).
+WHY = "\ue000why\ue000"
 UNSUBSCRIBE = "\ue000unsubscribe\ue000"
 
 
