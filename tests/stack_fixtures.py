@@ -107,6 +107,10 @@ class Stack:
             assert time.monotonic() < until, f"{name} is not ready after {seconds} s: {service['problem']}"
             time.sleep(0.05)
 
+    def log(self) -> str:
+        """What the supervisor said."""
+        return (self.home.logs / "supervisor.log").read_text()
+
     def winback(self, *words: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run `winback WORDS` against this stack."""
         command = [sys.executable, "-P", "-m", "winback", *words]

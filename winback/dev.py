@@ -51,9 +51,14 @@ def up(
         raise Retryable("`winback dev` needs Linux (it recognises processes by /proc); elsewhere: docker compose up")
     if not detach:
         from winback.stack import parts
-        from winback.stack.supervisor import supervise
+        from winback.stack.supervisor import ALL_READY, log_line, supervise
 
-        raise typer.Exit(supervise(home, partial(parts.plan, with_services=not without_services)))
+        def say(text: str) -> None:
+            log_line(text)
+            if text.startswith(ALL_READY):
+                show(home)
+
+        raise typer.Exit(supervise(home, partial(parts.plan, with_services=not without_services), say=say))
     start_detached(home, *(("--without-services",) if without_services else ()))
     wait_until_ready(home, timeout)
     show(home)

@@ -32,6 +32,7 @@ from winback.stack.parts import Part, Plan
 PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)  # between starts of a part that does not become ready; the last one stays
 STARTING_SECONDS = 0.05  # between two questions until it is ready
 READY_SECONDS = 1.0  # and then
+ALL_READY = "all ready"
 LARGEST_LOG_BYTES = 20_000_000
 
 Say = Callable[[str], None]
@@ -251,7 +252,7 @@ class Supervisor:
     def say_when_all_ready(self) -> None:
         ready = self.is_ready()
         if ready and not self.all_ready:
-            self.say(f"all ready, {time.monotonic() - self.started_at:.1f} s after the start")
+            self.say(f"{ALL_READY}, {time.monotonic() - self.started_at:.1f} s after the start")
         self.all_ready = ready
 
     def log_of(self, child: Child) -> Path:

@@ -1,0 +1,48 @@
+"""Every service as a real process: kill -9 and it is back, SIGTERM and it drains."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.stack_fixtures import Stack
+from winback.serve import Service
+from winback.stack import processes
+
+pytestmark = pytest.mark.system
+
+DRAIN_SECONDS = 30
+
+
+def test_every_process_of_the_system_is_ready(services: Stack) -> None:
+    status = services.status()
+    assert status["ready"]
+    names = ["kafka", "postgres", "smtp", "ingest", "detector", "signals", "console", "clock", "digest", "sequences"]
+    assert [service["name"] for service in status["services"]] == names
+
+
+def test_killed_services_are_started_again(services: Stack) -> None:
+    killed = {name: services.kill(name) for name in Service}
+    for name, pid in killed.items():
+        services.wait_ready(name, other_than=pid)
+
+
+def test_services_drain_on_sigterm_within_their_time(services: Stack) -> None:
+    pids = {name: services.wait_ready(name) for name in Service}
+    for pid in pids.values():
+        os.kill(pid, signal.SIGTERM)
+    until = time.monotonic() + DRAIN_SECONDS
+    while any(processes.started(pid) for pid in pids.values()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    for name, pid in pids.items():
+        services.wait_ready(name, other_than=pid)
+        assert f"{name}: ended with 0; starting it again" in services.log()
+
+
+def test_services_outlive_a_kill_of_what_they_stand_on(services: Stack) -> None:
+    for name in ("kafka", "postgres"):
+        services.wait_ready(name, other_than=services.kill(name))
+    for name in Service:
+        services.wait_ready(name)
