@@ -31,7 +31,7 @@ from winback.dev import current
 from winback.stack import processes
 from winback.stack.home import Home
 
-START_SECONDS = 90.0
+START_SECONDS = 180.0  # a bound, not a wait: machines are shared
 
 INSERT_ORGANIZATION = """
 INSERT INTO organizations (organization, name, currency, timezone)
@@ -96,7 +96,7 @@ class Stack:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    def wait_ready(self, name: str, *, other_than: int | None = None, seconds: float = 60.0) -> int:
+    def wait_ready(self, name: str, *, other_than: int | None = None, seconds: float = 120.0) -> int:
         """Until the service is ready (under another pid). Returns its pid."""
         until = time.monotonic() + seconds
         while True:
