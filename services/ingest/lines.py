@@ -50,6 +50,7 @@ def sniff(source: Source, kind: str, mapping: Mapping) -> Dialect:
     for text in source.texts():
         head += text
         if len(head) > HEAD_CHARACTERS:
+            head = head[:HEAD_CHARACTERS]
             break
     newline = "\n" if "\n" in head else "\r"
     lines = [line.removesuffix("\r") for line in head.split(newline)]

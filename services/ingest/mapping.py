@@ -112,6 +112,7 @@ def resolve(header: Sequence[str], kind: str, mapping: Mapping) -> dict[str, int
                     raise Rejected(FieldError(field=ours, reason="the file has this column twice"))
                 own[ours] = place
     found = own | mapped
+    found.pop("line", None)  # a label: equal lines are separate lines
     if "revenue" in found and "revenue_cents" in found:
         del found["revenue_cents" if "revenue" in mapped or "revenue_cents" not in mapped else "revenue"]
     missing = [name for name in columns.required if name not in found and not (name == "revenue" and "revenue_cents" in found)]

@@ -33,11 +33,8 @@ def content_hash(*, order: str, account: str, ordered_on: date, cancelled: bool,
     The order of lines does not matter, their number does: equal lines are separate lines. No content are: the revision, the
     day that ingest stamps, and what describes the account (its name, its owner).
     """
-    digest = hashlib.sha256(_encode((order, account, ordered_on, cancelled)))
-    for line in sorted(map(_encode, lines)):
-        digest.update(b"\n")
-        digest.update(line)
-    return digest.hexdigest()
+    head = _encode((order, account, ordered_on, cancelled))
+    return hashlib.sha256(b"\n".join((head, *sorted(map(_encode, lines))))).hexdigest()
 
 
 def counting(old: Version | None, new: Version) -> Verdict:
