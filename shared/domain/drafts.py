@@ -5,7 +5,7 @@ variables are each account's own. `skip` is asked for a draft, and again at laun
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -146,8 +146,11 @@ def _of_lapse(story: Story) -> dict[str, str]:
 def _of_cherry_picking(story: Story) -> dict[str, str]:
     minimum = Decimal(story.minimum_od)
     lines = [p for p in story.last_year() if p.od is not None and Decimal(p.od) >= minimum]
+    sizes = Counter[str]()
+    for line in lines:
+        sizes[line.od or ""] += line.revenue_cents
     return {
-        "specialty": _most(lines, lambda p: wording.size(p.od or "")) or "specialty sizes",
+        "specialty": _most({wording.size(od): cents for od, cents in sizes.items()}) or "specialty sizes",
         "specialty_share": f"{(story.specialty_share_bps + 50) // 100}%",
         "specialty_orders": wording.counted(len({p.order for p in lines}), "order"),
         "last_order": _last_day(story, lines),
@@ -159,16 +162,17 @@ def _last_day(story: Story, lines: Iterable[Purchase]) -> str:
     return day_words(last, seen_from=story.drafted_on) if last else "a day long ago"
 
 
-def _most_bought(lines: Sequence[Purchase]) -> str:
-    return _most(lines, lambda p: combo_words(p.od, p.grade)) or _most(lines, lambda p: p.product or "")
-
-
-def _most(lines: Iterable[Purchase], name: Callable[[Purchase], str]) -> str:
-    """The names that earned most; equal ones by name; lines without one do not count."""
-    revenue: Counter[str] = Counter()
+def _most_bought(lines: Iterable[Purchase]) -> str:
+    by_combo, by_product = Counter[tuple[str | None, str | None]](), Counter[str]()
     for line in lines:
-        revenue[name(line)] += line.revenue_cents
-    ranked = sorted((n for n in revenue if n), key=lambda n: (-revenue[n], n))
+        by_combo[line.od, line.grade] += line.revenue_cents
+        by_product[line.product or ""] += line.revenue_cents
+    return _most({combo_words(*combo): cents for combo, cents in by_combo.items()}) or _most(by_product)
+
+
+def _most(revenue: Mapping[str, int]) -> str:
+    """The names that earned most; equal ones by name; what has no name does not count."""
+    ranked = sorted(filter(None, revenue), key=lambda name: (-revenue[name], name))
     return listed(ranked[:MOST_NAMED])
 
 
