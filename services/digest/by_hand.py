@@ -1,8 +1,11 @@
 """A digest sent now by the operator: planned like one that is due, and waited for."""
 
+import logging
+import sys
 import time
 
 import msgspec
+import structlog
 
 from services.digest import handlers, outbox_store, store
 from services.digest.handlers import Planned
@@ -24,9 +27,18 @@ def send_now(organization: str, only_to: str | None, *, timeout_seconds: float) 
 
     Raises Retryable where the mail server or Kafka is not there, NotFound where the organization is not.
     """
+    _warnings_only()
     Session(mail_server(settings().smtp_url)).close()  # before anything is planned
     planned = _plan(organization, only_to)
     return planned, _deliver(organization, planned.digest, timeout_seconds)
+
+
+def _warnings_only() -> None:
+    """Standard output is the answer's."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def _plan(organization: str, only_to: str | None) -> Planned:
