@@ -44,3 +44,11 @@ def configure(service: str) -> None:
     logging.root.setLevel(max(level, logging.INFO))
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def for_people() -> None:
+    """For a verb of the command line: its answer is what it prints, warnings go to stderr."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -62,8 +62,9 @@ def send(
     Example: winback digest send --organization acme --to me@example.com
     """
     from services.digest import by_hand
-    from shared import mail
+    from shared import logs, mail
 
+    logs.for_people()
     address = mail.checked_address(to) if to else None
     planned, mails = by_hand.send_now(organization, address, timeout_seconds=SEND_SECONDS)
     _write(planned.edition, html, text)

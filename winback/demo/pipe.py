@@ -99,7 +99,7 @@ STORIES: tuple[tuple[str, str, str, tuple[Buys, ...]], ...] = (
         "10166",
         "Twin Buttes Production",
         "mp",
-        (b("5 1/2", "N80", 27, 700, "26.30", since=730, until=300), b("2 7/8", "J55", 20, 500, "8.10", since=190, until=104)),
+        (b("5 1/2", "N80", 27, 700, "26.30", since=730, until=300), b("2 7/8", "J55", 20, 500, "8.10", since=170, until=95)),
     ),
     # product lapse inside a live account
     (
@@ -110,7 +110,7 @@ STORIES: tuple[tuple[str, str, str, tuple[Buys, ...]], ...] = (
             b("5 1/2", "J55", 58, 620, "24.00", until=94),
             b("9 5/8", "P110", 55, 520, "55.10", until=103),
             b("2 7/8", "L80", 62, 2100, "9.30", until=118),
-            b("7", "P110", 9, 900, "42.20"),
+            b("4 1/2", "P110", 9, 900, "22.20"),
             b("4 1/2", "L80", 21, 640, "19.90"),
         ),
     ),
@@ -121,7 +121,7 @@ STORIES: tuple[tuple[str, str, str, tuple[Buys, ...]], ...] = (
         (
             b("4 1/2", "P110", 40, 1100, "22.80", until=109),
             b("5 1/2", "L80", 50, 640, "27.60", until=131),
-            b("7", "N80", 7, 800, "35.00"),
+            b("5 1/2", "N80", 7, 800, "26.20"),
         ),
     ),
     ("10204", "North Draw Operating", "jt", (b("7", "L80", 33, 420, "37.10", until=97), b("5 1/2", "N80", 5, 700, "26.00"))),
@@ -168,15 +168,23 @@ FIRST = (
     "Nine Mile",
     "Blackland",
     "Green River",
-    "Elm Flat",
-    "Concho",
-    "Kettle Creek",
-    "Sierra Blanca",
-    "Yellow House",
-    "Dry Fork",
 )
-SECOND = ("Refining", "Gathering", "Tubing", "Exploration", "Compression")
+SECOND = ("Refining", "Gathering", "Tubing", "Exploration", "Compression", "Midstream")
 OWNERS = ("dk", "rs", "mp", "jt", "ea")
+STANDARD = (
+    ("2 3/8", "J55", "6.40"),
+    ("2 7/8", "L80", "9.60"),
+    ("4 1/2", "N80", "18.90"),
+    ("5 1/2", "J55", "24.20"),
+    ("5 1/2", "P110", "31.00"),
+)
+SPECIALTY = (
+    ("6 5/8", "B", "19.70"),
+    ("7", "L80", "37.80"),
+    ("8 5/8", "X42", "31.40"),
+    ("9 5/8", "L80", "52.30"),
+    ("13 3/8", "K55", "61.10"),
+)
 
 
 def accounts() -> list[Account]:
@@ -186,28 +194,26 @@ def accounts() -> list[Account]:
         Account(account=id_, name=name, owner=owner, buys=buys, email=None if id_ == "10233" else f"purchasing@{id_}.example")
         for id_, name, owner, buys in STORIES
     ]
-    sizes = list(SPELLINGS)
-    for i in range(66):
-        name = f"{FIRST[i % len(FIRST)]} {SECOND[i // len(FIRST)]}"
-        buys = tuple(
-            b(
-                rnd.choice(sizes[:5] if n else sizes),
-                rnd.choice(list(GRADES)),
-                rnd.randint(6, 40),
-                rnd.randint(100, 900),
-                f"{rnd.randint(700, 3900) / 100}",
-            )
-            for n in range(rnd.randint(1, 3))
-        )
+    for i in range(len(FIRST) * len(SECOND)):
+        id_, name = str(20100 + i * 7), f"{FIRST[i % len(FIRST)]} {SECOND[i // len(FIRST)]}"
         found.append(
-            Account(
-                account=str(20100 + i * 7), name=name, owner=rnd.choice(OWNERS), buys=buys, email=f"buyer@{20100 + i * 7}.example"
-            )
+            Account(account=id_, name=name, owner=rnd.choice(OWNERS), buys=tuple(healthy(rnd)), email=f"buyer@{id_}.example")
         )
     return found
 
 
-def order_rows(today: date) -> Iterator[dict[str, str]]:
+def healthy(rnd: random.Random) -> Iterator[Buys]:
+    """Standard goods, and mostly some specialty beside them: what a year's revenue buys at a steady pace."""
+    year = rnd.uniform(60_000, 420_000)
+    share = rnd.uniform(0.35, 0.72) if rnd.random() < 0.8 else 0.0
+    for goods, part in ((STANDARD, 1 - share), (SPECIALTY, share)):
+        od, grade, dollars = rnd.choice(goods)
+        every = rnd.randint(6, 32)
+        if part:
+            yield b(od, grade, every, max(20, round(year * part * every / 365 / float(dollars))), dollars)
+
+
+def order_rows(today: date) -> list[dict[str, str]]:
     """The history as order lines, by day."""
     rnd = random.Random(SEED)
     by_order: dict[tuple[date, str], list[dict[str, str]]] = {}
@@ -215,15 +221,18 @@ def order_rows(today: date) -> Iterator[dict[str, str]]:
         for buys in one.buys:
             for day in days_of(buys, today, rnd):
                 by_order.setdefault((day, one.account), []).append(line(one, buys, rnd))
+    rows: list[dict[str, str]] = []
     number = 40_000
     for (day, _), lines in sorted(by_order.items(), key=lambda item: item[0]):
         number += 1
         for row in lines:
-            yield {"order": f"SO-{number}", "ordered_on": day.isoformat()} | row
+            rows.append({"order": f"SO-{number}", "ordered_on": day.isoformat()} | row)
         if rnd.random() < 0.02:  # a credit some days later, an order of its own
             number += 1
             credit = lines[0] | {"quantity": "", "revenue": f"-{rnd.randint(20, 300)}.00"}
-            yield {"order": f"CR-{number}", "ordered_on": min(day + timedelta(days=6), today).isoformat()} | credit
+            credited_on = min(day + timedelta(days=6), today)
+            rows.append({"order": f"CR-{number}", "ordered_on": credited_on.isoformat()} | credit)
+    return rows
 
 
 def days_of(buys: Buys, today: date, rnd: random.Random) -> Iterator[date]:

@@ -19,13 +19,13 @@ from winback.demo import pipe, retail
 
 PIPE, RETAIL = "three-forks-pipe", "online-retail"
 READER = "you@winback.example"
-WEEKS_OF_RUNS = 8
+RUNS_WEEKS_AGO = (26, 16, 8, 4, 3, 2, 1, 0)  # orders up to each of these days, then a run: so that signals have a past
 RETAIL_SETTINGS = {"dormant": {"enabled": True, "gap_days": 90, "minimum_lifetime_revenue_cents": 200_000}}
 PIPE_SETTINGS = {"lapse": {"enabled": True, "minimum_revenue_cents": 4_000_000}, "cherry_picking": {"enabled": True}}
 POLL_SECONDS = 0.2
 RECOVERY_SECONDS = 20.0
 
-screen = Console(highlight=False)
+screen = Console(highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +57,11 @@ def tell(*, live_orders: int, seconds: float) -> None:
                 screen.print(f"{organization.name} is there from an earlier demo: its history is kept.")
             else:
                 set_up(organization, Path(folder))
-    today = clock.today("America/Chicago")
-    give_a_past(PIPE, today)
-    give_a_past(RETAIL, clock.today("Europe/London"))
-    first_digest = digest(PIPE)
-    watch_live_orders(addresses["ingest"], today, live_orders, seconds)
-    winback("run", "--organization", PIPE, "--wait")
+    shown = digest(PIPE)
     digest(RETAIL)
+    watch_live_orders(addresses["ingest"], clock.today("America/Chicago"), live_orders, seconds)
     audit()
-    farewell(addresses, first_digest, time.monotonic() - started)
+    farewell(addresses, shown, time.monotonic() - started)
 
 
 # -- history ------------------------------------------------------------------------------------------------------------------
@@ -85,45 +81,64 @@ def set_up(organization: Organization, folder: Path) -> None:
     file = folder / f"{organization.id}-settings.json"
     file.write_text(json.dumps(organization.settings))
     winback("settings", "set", "--organization", organization.id, str(file))
-    orders = folder / f"{organization.id}.csv"
-    if organization.id == RETAIL:
-        lines, left_out = retail.write_csv(orders)
-        days = retail.shift_days(clock.today(timezone))
-        screen.print(f"Real orders: {retail.SOURCE}.")
+    past = retail_past(folder) if organization.id == RETAIL else pipe_past(folder)
+    for day, orders, shift in past:
+        winback("import", "orders", str(orders), "--organization", organization.id, "--shift-days", str(shift))
+        run = ask("run", "--organization", organization.id, "--as-of", day.isoformat(), "--wait")
         screen.print(
-            f"{lines:,} lines; {left_out:,} more name no customer and stay out. All days are shifted by {days // 7} whole weeks."
+            f"  run as of {day}: {run['evaluated']:,} of {run['accounts']:,} accounts looked at, {run['opened']} signals opened, "
+            f"{run['seen']} seen again, {run['recovered']} recovered"
         )
-        winback("import", "orders", str(orders), "--organization", organization.id, "--shift-days", str(days))
-    else:
-        screen.print("An invented pipe distributor, its sizes and grades real (API 5CT, API 5L) and spelled in many ways.")
-        pipe.write_csv(orders, pipe.order_rows(clock.today(timezone)))
-        winback("import", "orders", str(orders), "--organization", organization.id)
-        contacts = folder / "contacts.csv"
-        pipe.write_csv(contacts, pipe.contact_rows())
-        winback("import", "contacts", str(contacts), "--organization", organization.id)
+        if organization.id == PIPE and day == past[-2][0]:
+            digest(PIPE)  # last week's: this week's says new, still or back
 
 
-def give_a_past(organization: str, today: date) -> None:
-    """Runs as of several days, so that signals have a history when you see them first."""
-    heading(f"{organization}: {WEEKS_OF_RUNS} weekly runs, so that signals have a past")
-    latest = latest_run_day(organization)
-    for weeks in range(WEEKS_OF_RUNS, -1, -1):
-        day = today - timedelta(weeks=weeks)
-        if latest is not None and day < latest:
-            continue
-        run = ask("run", "--organization", organization, "--as-of", day.isoformat(), "--wait")
-        screen.print(
-            f"  as of {day}: {run['evaluated']:>5,} of {run['accounts']:,} accounts looked at, "
-            f"{run['opened']} opened, {run['seen']} seen again, {run['recovered']} recovered"
-        )
-        if weeks == 1 and organization == PIPE:
-            winback("digest", "send", "--organization", organization)  # last week's: this week's says new, still or back
+Slice = tuple[date, Path, int]  # run as of this day, after this file, whose days are shifted by so many
 
 
-def latest_run_day(organization: str) -> date | None:
-    """As of which day the latest run was, None without a run."""
-    days = [signal["as_of"] for signal in lines_of("signals", "--organization", organization, "--json")]
-    return date.fromisoformat(max(days)) if days else None
+def pipe_past(folder: Path) -> list[Slice]:
+    """Three Forks Pipe's orders in slices, one up to each day of a run; its contacts with the first."""
+    screen.print("An invented pipe distributor, its sizes and grades real (API 5CT, API 5L) and spelled in many ways.")
+    contacts = folder / "contacts.csv"
+    pipe.write_csv(contacts, pipe.contact_rows())
+    winback("import", "contacts", str(contacts), "--organization", PIPE)
+    rows = pipe.order_rows(clock.today("America/Chicago"))
+    slices: list[Slice] = []
+    after = date.min
+    for day in run_days(clock.today("America/Chicago")):
+        file = folder / f"orders-to-{day}.csv"
+        pipe.write_csv(file, (row for row in rows if after < date.fromisoformat(row["ordered_on"]) <= day))
+        slices.append((day, file, 0))
+        after = day
+    return slices
+
+
+def retail_past(folder: Path) -> list[Slice]:
+    """Online Retail's orders in slices, one up to each day of a run."""
+    import polars as pl
+
+    today = clock.today("Europe/London")
+    shift = retail.shift_days(today)
+    lines, left_out = retail.named_lines()
+    screen.print(f"Real orders: {retail.SOURCE}.")
+    screen.print(
+        f"{lines.height:,} lines; {left_out:,} more name no customer and stay out. Days are shifted by {shift // 7} whole weeks."
+    )
+    slices: list[Slice] = []
+    after = date.min
+    for day in run_days(today):
+        file = folder / f"invoices-to-{day}.csv"
+        published_on = pl.col("ordered_on").str.to_date()
+        up_to = day - timedelta(days=shift)
+        lines.filter((published_on > after) & (published_on <= up_to)).write_csv(file)
+        slices.append((day, file, shift))
+        after = up_to
+    return slices
+
+
+def run_days(today: date) -> list[date]:
+    """As of which days the past's runs are."""
+    return [today - timedelta(weeks=weeks) for weeks in RUNS_WEEKS_AGO]
 
 
 # -- what people get ----------------------------------------------------------------------------------------------------------
