@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,6 +66,8 @@ def pip() -> list[str]:
         return [sys.executable, "-m", "pip", "--python", str(PYTHON), "install", *options]
     if shutil.which("uv"):
         return ["uv", "pip", "install", "--quiet", "--python", str(PYTHON)]
+    if not DONE.exists():
+        shutil.rmtree(VENV)  # so that the next try, with one of them there, starts anew
     sys.exit(NO_PIP)
 
 
@@ -82,13 +85,12 @@ def fetch_kafka() -> None:
     run([str(PYTHON), "-P", "-m", "winback.stack.jars"], "fetching Apache Kafka")
 
 
-def once(name: str, source: Path, do: "object") -> None:
+def once(name: str, source: Path, do: Callable[[], None]) -> None:
     """Do it unless it was done from this very content."""
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     done = json.loads(DONE.read_text()) if DONE.exists() else {}
     if done.get(name) == digest:
         return
-    assert callable(do)
     do()
     DONE.write_text(json.dumps(done | {name: digest}, indent=1) + "\n")
 
