@@ -12,9 +12,9 @@ UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b|No
 IGNORE = re.compile(r"#\s*(?:type:\s*ignore\[[^\]]+\]|noqa:\s*[A-Z0-9, ]*[A-Z0-9]|fmt:\s*(?:skip|off))(?P<reason>.*)$")
 BARE_IGNORE = re.compile(r"#\s*(?:type:\s*ignore(?!\[)|noqa(?!:))")
 REASON = re.compile(r"\s+[#—-]\s*\S")
-MOCKS = re.compile(  # a constant in capitals may be set: smaller buffers, shorter waits; code may not be replaced
+MOCKS = re.compile(  # a constant in capitals may be set (smaller buffers, shorter waits), and the clock; no other code
     r"unittest\.mo" + r"ck|Magic" + r"Mock|pytest\.mark\.(?:sk" + r"ip|xf" + r"ail)"
-    r'|monkeypatch\.setattr\((?!\w+, "[A-Z_]+")'
+    r'|monkeypatch\.setattr\((?!clock, "now"|\w+, "[A-Z_]+")'
 )
 HOSTS = re.compile(
     r"pypi\.or" + r"g|pythonhosted\.or" + r"g|registry\.npmjs|repo1?\.maven\.or" + r"g|repo\.maven\.apache|deb\.debian\.or" + r"g"
