@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 
-from services.signals.app import CONSUMER, RECORDS_AT_ONCE, ROUTES, WAIT_SECONDS
+from services.signals.app import CONSUMER, ROUTES
 from services.signals.store import feeds
 from shared import db, kafka, logs, metrics
 from shared.errors import Misconfigured
@@ -36,8 +36,6 @@ def main() -> None:
             publisher=publisher,
             stop=stop,
             on_ready=readiness.set,
-            most=RECORDS_AT_ONCE,
-            wait_seconds=WAIT_SECONDS,
         )
     publisher.close()
     end_health()

@@ -11,8 +11,6 @@ from shared.kafka import Decode, Record, Route, decode_with
 from shared.topics import ACCOUNTS, CONTACTS, ORDERS, SEQUENCES, SIGNALS
 
 CONSUMER = "signals"
-RECORDS_AT_ONCE = 200  # a block has up to 500 orders: bounds memory, and what one transaction holds
-WAIT_SECONDS = 0.02  # how long a batch is gathered: part of the time from an order to its recovery
 
 
 def never_empty(decode: Decode) -> Decode:

@@ -39,6 +39,10 @@ FROM organizations
 WHERE organization = %s
 """
 
+LOCK_ORGANIZATION = "SELECT 1 FROM organizations WHERE organization = %s FOR UPDATE"
+
+DELETE_ORDERS = "DELETE FROM orders WHERE organization = %s"
+
 DELETE_ORGANIZATION = "DELETE FROM organizations WHERE organization = %s"
 
 REMEMBER_DELETED = "INSERT INTO deleted_organizations (organization) VALUES (%s)"
@@ -169,6 +173,8 @@ def compacted_ids(connection: db.Connection, organization: str) -> list[tuple[st
 
 def delete(connection: db.Connection, organization: str) -> None:
     """All rows of the organization; its id is not used again."""
+    connection.execute(LOCK_ORGANIZATION, (organization,))  # nobody merges its orders any more
+    connection.execute(DELETE_ORDERS, (organization,))
     connection.execute(DELETE_ORGANIZATION, (organization,))
     connection.execute(REMEMBER_DELETED, (organization,))
 

@@ -1,0 +1,1 @@
+"""The signals service on real Kafka and PostgreSQL; only the clock is fake."""

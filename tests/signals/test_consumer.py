@@ -1,0 +1,169 @@
+"""The consumer's process on real Kafka: the log said again, a process that was frozen, what cannot be read."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.signals.app import CONSUMER, ROUTES
+from services.signals.store import positions
+from shared import db, kafka
+from shared.events import ContactChanged
+from shared.ids import record_key
+from shared.kafka import Record, Route
+from shared.settings import settings
+from shared.topics import CONTACTS, ORDERS, SIGNALS
+from tests.signals.builders import block, completed, order, recovered, requested, signal_event, tables
+
+
+@contextmanager
+def consuming(publisher: kafka.Publisher, routes: Sequence[Route] = ROUTES) -> Iterator[None]:
+    """The consume loop in a thread, drained at the end."""
+    stop = threading.Event()
+    failed: list[BaseException] = []
+
+    def run(pool: Any) -> None:
+        try:
+            kafka.consume(consumer=CONSUMER, routes=routes, pool=pool, publisher=publisher, stop=stop)
+        except BaseException as error:
+            failed.append(error)
+
+    with db.pool("winback_worker") as pool:
+        thread = threading.Thread(target=run, args=(pool,))
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(30)
+    assert failed == []
+
+
+def publish(publisher: kafka.Publisher, topic: str, organization: str, event: msgspec.Struct) -> int:
+    return publisher.publish(
+        topic, msgspec.json.encode(event), key=organization.encode(), partition=kafka.partition_of(organization)
+    )
+
+
+def wait_for(connection: db.Connection, organization: str, ends: dict[str, int]) -> None:
+    """Until the consumer has taken the records at these offsets."""
+    until = time.monotonic() + 60
+    while any(positions.of(connection, CONSUMER, topic, kafka.partition_of(organization)) <= end for topic, end in ends.items()):
+        assert time.monotonic() < until, "the consumer does not get there"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def history(publisher: kafka.Publisher, tenant: str) -> dict[str, int]:
+    """A run with its signals, an order that answers one, a contact; the last offset in each topic."""
+    ends = {
+        ORDERS.name: publish(
+            publisher, ORDERS.name, tenant, block(order(tenant, "SO-1"), order(tenant, "SO-2", account="A2")).event
+        )
+    }
+    ends[ORDERS.name] = run = publish(publisher, ORDERS.name, tenant, requested(tenant, 1))
+    for event in (
+        signal_event("opened", tenant, offset=run),
+        signal_event("opened", tenant, offset=run, account="A2"),
+        completed(tenant, 1, offset=run),
+        recovered(tenant, offset=run + 1),
+    ):
+        ends[SIGNALS.name] = publish(publisher, SIGNALS.name, tenant, event)
+    ends[ORDERS.name] = publish(
+        publisher, ORDERS.name, tenant, block(order(tenant, "SO-1", revision=2, content="moved", account="A3")).event
+    )
+    contact = ContactChanged(organization=tenant, contact="C1", account="A1", revision=1, email="c1@example.com", primary=True)
+    ends[CONTACTS.name] = publisher.publish(
+        CONTACTS.name, msgspec.json.encode(contact), key=record_key(tenant, "C1"), partition=kafka.partition_of(tenant)
+    )
+    return ends
+
+
+def test_the_log_read_again_gives_the_same_tables(
+    connection: db.Connection, publisher: kafka.Publisher, tenant: str, history: dict[str, int]
+) -> None:
+    with consuming(publisher):
+        wait_for(connection, tenant, history)
+    first = tables(connection, tenant)
+    assert {table: len(found) for table, found in first.items()} == {
+        "orders": 2, "accounts": 3, "contacts": 1, "feeds": 1, "runs": 1, "signals": 2, "episodes": 2,
+        "sequences": 0, "sequence_steps": 0,
+    }  # fmt: skip
+
+    forget_positions(connection)
+    with consuming(publisher):
+        wait_for(connection, tenant, history)
+    assert tables(connection, tenant) == first  # over what is there
+
+    for table in ("episodes", "signals", "runs", "feeds", "contacts", "accounts", "orders"):
+        connection.execute(f"DELETE FROM {table} WHERE organization = %s".encode(), (tenant,))
+    forget_positions(connection)
+    with consuming(publisher):
+        wait_for(connection, tenant, history)
+    assert tables(connection, tenant) == first  # from nothing
+
+
+def forget_positions(connection: db.Connection) -> None:
+    connection.execute("UPDATE positions SET next_offset = 0 WHERE consumer = %s", (CONSUMER,))
+
+
+def test_a_process_that_was_frozen_writes_nothing_that_another_has_written(
+    connection: db.Connection, publisher: kafka.Publisher, tenant: str
+) -> None:
+    """Between reading a batch and its transaction the position moves on, as when another process has taken the partition."""
+    partition = kafka.partition_of(tenant)
+    written: list[int] = []
+    frozen_once = threading.Event()
+
+    def slow_decode(record: Record) -> Any:
+        if record.partition == partition and record.offset == first and not frozen_once.is_set():
+            frozen_once.set()
+            with db.connect() as other:
+                other.execute(
+                    "UPDATE positions SET next_offset = %s WHERE consumer = %s AND topic = %s AND partition = %s",
+                    (first + 1, CONSUMER, ORDERS.name, partition),
+                )
+        return orders.decode(record)
+
+    def watched(connection: db.Connection, records: list[Record]) -> None:
+        written.extend(record.offset for record in records if record.partition == partition)
+        orders.handle(connection, records)
+
+    orders = next(route for route in ROUTES if route.topic == ORDERS.name)
+    with consuming(publisher):
+        wait_for(connection, tenant, {ORDERS.name: publish(publisher, ORDERS.name, tenant, block(order(tenant, "SO-0")).event)})
+    first = kafka.end_offset(ORDERS.name, partition)
+    routes = [replace(orders, decode=slow_decode, handle=watched), *(route for route in ROUTES if route is not orders)]
+    with consuming(publisher, routes):
+        publish(publisher, ORDERS.name, tenant, block(order(tenant, "SO-1")).event)
+        last = publish(publisher, ORDERS.name, tenant, block(order(tenant, "SO-2")).event)
+        wait_for(connection, tenant, {ORDERS.name: last})
+    assert frozen_once.is_set()
+    assert first not in written
+    assert written[-1] == last
+
+
+def test_what_cannot_be_read_is_put_aside_and_the_partition_moves_on(
+    connection: db.Connection, publisher: kafka.Publisher, tenant: str
+) -> None:
+    partition = kafka.partition_of(tenant)
+    elsewhere = next(p for p in range(settings().partitions) if p != partition)
+    dead = kafka.end_offset("orders-dead", 0)
+    publisher.publish(ORDERS.name, b"{no json", partition=partition)
+    publisher.publish(ORDERS.name, b'{"type":"OrdersAccepted","version":2}', partition=partition)
+    publisher.publish(ORDERS.name, None, partition=partition)
+    foreign = publisher.publish(ORDERS.name, msgspec.json.encode(block(order(tenant, "SO-9")).event), partition=elsewhere)
+    end = publish(publisher, ORDERS.name, tenant, block(order(tenant, "SO-1")).event)
+    with consuming(publisher):
+        wait_for(connection, tenant, {ORDERS.name: end})
+        until = time.monotonic() + 30
+        while positions.of(connection, CONSUMER, ORDERS.name, elsewhere) <= foreign:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+    assert kafka.end_offset("orders-dead", 0) == dead + 4
+    assert [row["order_id"] for row in tables(connection, tenant)["orders"]] == ["SO-1"]
