@@ -18,6 +18,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from psycopg_pool import ConnectionPool
+from starlette.exceptions import HTTPException
 
 from services.ingest import openapi, store
 from services.ingest.access import Access, Caller, Refused, admitted, bearer
@@ -88,6 +89,10 @@ def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> F
     async def metrics_page() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
+    @app.exception_handler(HTTPException)
+    async def no_route(request: Request, error: HTTPException) -> Response:
+        return problem(error.status_code, error.detail, f"{request.method} {request.url.path} is not here", headers=error.headers)
+
     return app
 
 
@@ -102,7 +107,7 @@ async def answer(service: Service, kind: Kind, request: Request) -> Response:
         return await take(service, kind, caller, request, body)
     except Refused as refused:
         extra = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
-        return problem(refused.status, "Not allowed", refused.reason, headers=extra)
+        return problem(refused.status, "Not allowed", refused.reason, field="Authorization", headers=extra)
     except TooLarge:
         most = settings().ingest_max_body_bytes
         return problem(413, "Too large", f"the body is larger than {most} bytes", field="body")

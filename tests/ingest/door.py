@@ -1,0 +1,123 @@
+"""An ingest process of its own, tokens for it, and what it put into Kafka."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import msgspec
+from confluent_kafka import Consumer, TopicPartition
+
+from services.ingest.access import token_hash
+from shared import db, kafka
+from shared.events import Order, OrdersAccepted, OrdersRecord
+from shared.kafka import Record, record_of
+from shared.settings import settings
+from shared.topics import ORDERS
+from tests.stack_fixtures import Stack
+from winback.stack import processes
+
+START_SECONDS = 30.0
+EVERY_SCOPE = ("orders:write", "accounts:write", "contacts:write")
+
+INSERT_TOKEN = """
+INSERT INTO tokens (token_hash, organization, name, scopes)
+VALUES (%s, %s, %s, %s)
+"""
+
+
+def make_token(organization: str, scopes: Iterable[str] = EVERY_SCOPE) -> str:
+    """A token of the organization."""
+    token = f"wb_{uuid.uuid4().hex}"
+    with db.connect() as connection:
+        connection.execute(INSERT_TOKEN, (token_hash(token), organization, uuid.uuid4().hex, list(scopes)))
+    return token
+
+
+@dataclass(kw_only=True)
+class Ingest:
+    """`winback serve ingest` on a port of its own, against `stack`."""
+
+    stack: Stack
+    env: dict[str, str] = field(default_factory=dict)
+    process: "subprocess.Popen[bytes] | None" = None
+    url: str = ""
+
+    def start(self) -> None:
+        """Until it is ready."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        environment = os.environ | self.stack.env | {"WINBACK_INGEST_PORT": str(port)} | self.env
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "services.ingest"], env=environment, preexec_fn=processes.die_with_parent
+        )
+        self.url = f"http://127.0.0.1:{port}"
+        until = time.monotonic() + START_SECONDS
+        while not self._ready():
+            assert self.process.poll() is None, "ingest ended"
+            assert time.monotonic() < until, "ingest is not ready"
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """kill -9, as a machine would."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(40)
+
+    def post(
+        self, kind: str, body: Any, *, token: str, key: str | None = None, headers: dict[str, str] | None = None, wait: float = 30
+    ) -> httpx.Response:
+        """`body`: bytes as they are, or a value that becomes JSON."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"Authorization": f"Bearer {token}"} | ({} if key is None else {"Idempotency-Key": key}) | (headers or {})
+        return httpx.post(f"{self.url}/v1/{kind}", content=content, headers=sent, timeout=wait)
+
+    def _ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+def landed(organization: str) -> list[Order]:
+    """Every order of the organization in the log, in its order, again and again as often as it is there."""
+    decoder = msgspec.json.Decoder(OrdersRecord)
+    found: list[Order] = []
+    for record in records(ORDERS.name, kafka.partition_of(organization)):
+        event = decoder.decode(record.value or b"")
+        if isinstance(event, OrdersAccepted):
+            found += [order for order in event.orders if order.organization == organization]
+    return found
+
+
+def records(topic: str, partition: int) -> list[Record]:
+    """All of a partition, up to its end now."""
+    consumer = Consumer({"bootstrap.servers": settings().kafka, "group.id": f"look-{uuid.uuid4()}", "enable.auto.commit": False})
+    try:
+        low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+        consumer.assign([TopicPartition(topic, partition, low)])
+        found: list[Record] = []
+        until = time.monotonic() + 30
+        while (found[-1].offset + 1 if found else low) < end:
+            assert time.monotonic() < until, f"{topic}/{partition} cannot be read up to {end}"
+            for message in consumer.consume(1000, 0.5):
+                assert message.error() is None, message.error()
+                found.append(record_of(message))
+        return found
+    finally:
+        consumer.close()

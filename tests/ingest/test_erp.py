@@ -1,0 +1,128 @@
+"""The raw topic: what is right goes in, what is wrong is put aside with its reasons, and the topic keeps moving."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from shared import kafka
+from shared.events import Order
+from shared.kafka import Headers, Publisher, Record
+from shared.topics import ERP_ORDERS, dead_letters_of
+from tests.ingest.conftest import TOPICS_ORGANIZATION
+from tests.ingest.door import Ingest, landed, make_token, records
+
+WAIT_SECONDS = 30.0
+ORDER = {"order": "O-1", "account": "A-1", "ordered_on": "2026-03-30", "lines": [{"product": "P", "revenue": "10.00"}]}
+
+
+@pytest.fixture(scope="module")
+def publisher(ingest: Ingest) -> Iterator[Publisher]:
+    publisher = Publisher()
+    yield publisher
+    publisher.close()
+
+
+def put(publisher: Publisher, body: Any, token: str | None) -> int:
+    """Into partition 0; the offset."""
+    headers: Headers = [] if token is None else [("authorization", f"Bearer {token}".encode())]
+    value = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+    return publisher.publish(ERP_ORDERS.name, value, partition=0, headers=headers)
+
+
+def eventually(look: Callable[[], Any]) -> Any:
+    until = time.monotonic() + WAIT_SECONDS
+    while not (found := look()):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    return found
+
+
+def wait_for(organization: str, count: int) -> list[Order]:
+    found: list[Order] = eventually(lambda: (orders := landed(organization)) and len(orders) >= count and orders)
+    return found
+
+
+def dead_letter(offset: int) -> tuple[Record, str]:
+    """The dead letter of a record, and its reason."""
+
+    def look() -> Record | None:
+        for record in records(dead_letters_of(ERP_ORDERS.name), 0):
+            place = dict(record.headers)
+            if (place["dead_partition"], place["dead_offset"]) == (b"0", str(offset).encode()):
+                return record
+        return None
+
+    found: Record = eventually(look)
+    return found, dict(found.headers)["dead_reason"].decode()
+
+
+def test_the_organization_comes_from_the_records_token(publisher: Publisher, organization: str, token: str) -> None:
+    offset = put(publisher, ORDER, token)
+    (order,) = wait_for(organization, 1)
+    (record,) = (one for one in records(ERP_ORDERS.name, 0) if one.offset == offset)
+    assert (order.order, order.revision, order.revision_given) == ("O-1", int(record.at.timestamp() * 1000), False)
+
+
+def test_without_a_header_the_topics_token_counts(publisher: Publisher) -> None:
+    before = len(landed(TOPICS_ORGANIZATION))
+    put(publisher, [ORDER, ORDER | {"order": "O-2", "revision": 5}], None)
+    assert [order.revision_given for order in wait_for(TOPICS_ORGANIZATION, before + 2)[-2:]] == [False, True]
+
+
+POISON: list[tuple[bytes | None, str]] = [
+    (b"", "body"),
+    (None, "body"),
+    (b"{", "body"),
+    (b"\xff\x00", "body"),
+    (b"[" * 100_000, "body"),
+    (b"[]", "body"),
+    (b'{"order": 1}', "order"),
+    (json.dumps(ORDER | {"organization": "other"}).encode(), "organization"),
+    (json.dumps(ORDER | {"currency": "EUR"}).encode(), "currency"),
+]
+
+
+def test_poison_is_put_aside_as_it_was_and_its_neighbours_go_in(publisher: Publisher, organization: str, token: str) -> None:
+    offsets = []
+    for number, (poison, _) in enumerate(POISON * 4):  # more in a row than a consumer of our own events would bear
+        offsets.append(put(publisher, poison, token))
+        if number % 9 == 8:
+            put(publisher, ORDER | {"order": f"O-{number}"}, token)
+    assert len(wait_for(organization, 4)) == 4
+    for (poison, field), offset in zip(POISON * 4, offsets, strict=True):
+        record, reason = dead_letter(offset)
+        assert record.value == poison
+        assert field in reason
+
+
+def test_of_a_batch_the_right_items_go_in_and_the_record_says_which_were_wrong(
+    publisher: Publisher, organization: str, token: str
+) -> None:
+    offset = put(publisher, [ORDER, ORDER | {"order": "O-2", "lines": []}], token)
+    assert [order.order for order in wait_for(organization, 1)] == ["O-1"]
+    assert dead_letter(offset)[1] == "[1].lines: must not be empty"
+
+
+def test_a_token_that_is_none_is_a_dead_letter(publisher: Publisher, organization: str) -> None:
+    assert "authorization" in dead_letter(put(publisher, ORDER, "wb_unknown"))[1]
+    assert "scope" in dead_letter(put(publisher, ORDER, make_token(organization, ["accounts:write"])))[1]
+    assert landed(organization) == []
+
+
+def test_a_killed_consumer_loses_nothing(ingest: Ingest, publisher: Publisher, organization: str, token: str) -> None:
+    for number in range(300):
+        put(publisher, ORDER | {"order": f"O-{number}"}, token) if number % 50 == 0 else publisher.send(
+            ERP_ORDERS.name,
+            json.dumps(ORDER | {"order": f"O-{number}"}).encode(),
+            partition=number % 4,
+            headers=[("authorization", f"Bearer {token}".encode())],
+        )
+    ingest.kill()
+    ingest.start()
+    eventually(lambda: len({order.order for order in landed(organization)}) == 300)
+    versions = {(order.order, order.revision, order.content) for order in landed(organization)}
+    assert len(versions) == 300
+    assert kafka.partition_of(organization) >= 0
