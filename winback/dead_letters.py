@@ -255,7 +255,7 @@ def _read(consumer: "Consumer", topic: str, partition: int, *, first: int) -> It
 
 def _letter(message: Any) -> DeadLetter:
     """Take the headers apart: the first of each dead_… says where it came from, the rest are the record's own."""
-    from shared.kafka import record_of
+    from shared.consuming import record_of
 
     record = record_of(message)
     origin: dict[str, str] = {}

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from services.detector.checkpoint import CheckpointApp, CheckpointTable, leave
-from shared import kafka, metrics
+from shared import clock, consuming, kafka, metrics
 from shared.errors import Rejected
 from shared.events import OrdersRecord, RunCompleted, RunRequested, SignalsRecord
 from shared.health import Readiness
@@ -84,7 +84,7 @@ class Worker:
 
     def __init__(self, table: CheckpointTable, checkpoint_seconds: float) -> None:
         self._table, self._every = table, checkpoint_seconds
-        self._decode = kafka.decode_orders()
+        self._decode = consuming.decode_orders()
         self._publisher: kafka.Publisher | None = None
         self._taken_at = time.monotonic()
 
@@ -108,7 +108,7 @@ class Worker:
                 event.ack()  # not ours any more, or folded before: the state's own offset decides
                 return
             at = datetime.fromtimestamp(message.timestamp, UTC)
-            record = kafka.Record(
+            record = consuming.Record(
                 topic=message.tp.topic,
                 partition=number,
                 offset=offset,
@@ -130,7 +130,9 @@ class Worker:
             self._table.taken(event, number, offset)
             self._taken_at = time.monotonic()
             metrics.RECORDS.labels("detector", ORDERS.name).inc()
-            metrics.LAG_SECONDS.labels("detector", ORDERS.name, str(number)).set(max(0.0, time.time() - message.timestamp))
+            metrics.LAG_SECONDS.labels("detector", ORDERS.name, str(number)).set(
+                max(0.0, clock.now().timestamp() - message.timestamp)
+            )
             if isinstance(decoded, RunRequested) or self._taken_at - self._table.checkpointed_at >= self._every:
                 await self._table.checkpoint()
 
@@ -150,10 +152,10 @@ class Worker:
             metrics.SIGNAL_EVENTS.labels(event.signal_type, type(event).__name__).inc()
         await self._table.send(encode(event), partition=number, headers=kafka.headers_of(event, source="detector"))
 
-    def _put_aside(self, record: kafka.Record, reason: str) -> None:
+    def _put_aside(self, record: consuming.Record, reason: str) -> None:
         if self._publisher is None:
             self._publisher = kafka.Publisher()
-        kafka.dead_letter(self._publisher, record, reason=reason, consumer="detector")
+        consuming.dead_letter(self._publisher, record, reason=reason, consumer="detector")
 
     async def checkpoint_when_due(self, app: faust.App, readiness: Readiness) -> None:
         """Runs for ever beside the agent: what was taken is saved when its time has come, or as soon as it is quiet."""

@@ -28,7 +28,7 @@ from faust.transport.drivers.aiokafka import server_list
 from faust.types import TP
 
 from services.detector.partition import Partition
-from shared import metrics
+from shared import clock, metrics
 
 log = structlog.get_logger()
 
@@ -197,7 +197,7 @@ class CheckpointTable(faust.Table[bytes, bytes]):
 
     async def _write_changelog(self, writer: Any, number: int, rows: list[Row]) -> int:
         """One transaction. Returns the offset of its last record."""
-        now_ms = int(time.time() * 1000)
+        now_ms = clock.now_ms()
         futures: list[tuple[Any, int]] = []
         batch = writer.create_batch()
         for key, value in rows:

@@ -10,7 +10,7 @@ import structlog
 
 from services.digest.app import CONSUMER, RECORDS_AT_ONCE, ROUTES
 from services.digest.outbox import Sender, measure
-from shared import db, kafka, logs, mail
+from shared import consuming, db, kafka, logs, mail
 from shared.errors import Misconfigured
 from shared.health import Readiness, serve_health
 from shared.settings import settings
@@ -41,7 +41,7 @@ def main() -> None:
     with db.pool("winback_worker", most=SENDERS + 4) as pool:
         threads = [_thread(f"sender-{number}", lambda: Sender(pool).run(stop)) for number in range(SENDERS)]
         threads.append(_thread("measure", lambda: measure(pool, stop)))
-        kafka.consume(
+        consuming.consume(
             consumer=CONSUMER,
             routes=ROUTES,
             pool=pool,

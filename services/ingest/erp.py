@@ -19,9 +19,10 @@ from services.ingest.access import Access, Refused, admitted, bearer
 from services.ingest.bodies import NotJson, items_of, read_json
 from services.ingest.intake import KINDS, Intake, take_in
 from services.ingest.shapes import MOST_ITEMS
-from shared import clock, db, kafka, metrics
+from shared import clock, consuming, db, kafka, metrics
+from shared.consuming import Record, Route, consume
 from shared.errors import Retryable
-from shared.kafka import Publisher, Record, Route, consume
+from shared.kafka import Publisher
 from shared.settings import settings
 from shared.topics import ERP_ORDERS, ORDERS
 
@@ -54,14 +55,14 @@ def take_records(records: Sequence[Record], access: Access, publisher: Publisher
     for record in records:
         taken = take_record(record, access)
         if isinstance(taken, str):
-            kafka.dead_letter(publisher, record, reason=taken, consumer=CONSUMER)
+            consuming.dead_letter(publisher, record, reason=taken, consumer=CONSUMER)
             continue
         organization, intake = taken
         orders.setdefault(kafka.partition_of(organization), []).extend(one.encoded for one in intake.accepted)
         accepted[organization] = accepted.get(organization, 0) + len(intake.accepted)
         if intake.errors:
             reason = "; ".join(f"{error.field}: {error.reason}" for error in intake.errors)
-            kafka.dead_letter(publisher, record, reason=reason, consumer=CONSUMER)
+            consuming.dead_letter(publisher, record, reason=reason, consumer=CONSUMER)
     sent = []
     for partition, encoded in orders.items():
         for gathered in blocks.in_blocks(encoded):

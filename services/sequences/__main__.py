@@ -5,7 +5,7 @@ import sys
 import threading
 
 from services.sequences.app import CONSUMER, routes
-from shared import db, kafka, logs
+from shared import consuming, db, kafka, logs
 from shared.errors import Misconfigured
 from shared.health import Readiness, serve_health
 from shared.settings import settings
@@ -25,7 +25,7 @@ def main() -> None:
     end_health = serve_health(settings().sequences_port, readiness)
     publisher = kafka.Publisher()
     with db.pool("winback_worker") as pool:
-        kafka.consume(
+        consuming.consume(
             consumer=CONSUMER,
             routes=routes(publisher),
             pool=pool,

@@ -9,11 +9,12 @@ import structlog
 from services.sequences import store
 from services.sequences.store import Candidate, Enrolled, Occasion, Stop
 from shared import db, kafka, metrics
+from shared.consuming import Record
 from shared.domain import drafts, letters
 from shared.domain.enrollment import INCLUDED, inclusion
 from shared.events import SequenceDrafted, SequencesDue, SignalRecovered, SignalType
 from shared.ids import derived
-from shared.kafka import Publisher, Record
+from shared.kafka import Publisher
 from shared.topics import SEQUENCES
 
 log = structlog.get_logger()

@@ -6,7 +6,7 @@ import threading
 
 from services.signals.app import CONSUMER, ROUTES
 from services.signals.store import feeds
-from shared import db, kafka, logs, metrics
+from shared import consuming, db, kafka, logs, metrics
 from shared.errors import Misconfigured
 from shared.health import Readiness, serve_health
 from shared.settings import settings
@@ -29,7 +29,7 @@ def main() -> None:
         with pool.connection() as connection:
             for organization, accepted_at in feeds.last_orders(connection):
                 metrics.LAST_ORDER_AT.labels(organization).set(accepted_at.timestamp())
-        kafka.consume(
+        consuming.consume(
             consumer=CONSUMER,
             routes=ROUTES,
             pool=pool,

@@ -13,7 +13,7 @@ import msgspec
 from shared.errors import FieldError, Rejected
 
 
-class Dormant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Dormant(msgspec.Struct, frozen=True, kw_only=True):
     """A: the account stopped ordering altogether."""
 
     enabled: bool = True
@@ -21,7 +21,7 @@ class Dormant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     minimum_lifetime_revenue_cents: int = 10_000_000
 
 
-class Lapse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Lapse(msgspec.Struct, frozen=True, kw_only=True):
     """B: a combo that an active account bought steadily went silent."""
 
     enabled: bool = False
@@ -31,7 +31,7 @@ class Lapse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     minimum_months: int = 3
 
 
-class CherryPicking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CherryPicking(msgspec.Struct, frozen=True, kw_only=True):
     """C: the account buys only what is hard to find. `minimum_od` (inches) and `share_percent` are decimals as text."""
 
     enabled: bool = False
@@ -41,7 +41,7 @@ class CherryPicking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     share_percent: str = "80"
 
 
-class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One version of everything that decides which signals fire, apart from the orders."""
 
     dormant: Dormant = Dormant()

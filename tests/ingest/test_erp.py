@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from shared import kafka
+from shared.consuming import Record
 from shared.events import Order
-from shared.kafka import Headers, Publisher, Record
+from shared.kafka import Headers, Publisher
 from shared.topics import ERP_ORDERS, dead_letters_of
 from tests.ingest.conftest import TOPICS_ORGANIZATION
 from tests.ingest.door import Ingest, landed, make_token, records

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from services.sequences.app import CONSUMER, routes
-from shared import db, ids, kafka
+from shared import consuming, db, ids, kafka
 from shared.domain.letters import STEPS
 from shared.events import (
     AnyEvent,
@@ -92,7 +92,7 @@ def running(stack: Stack) -> Iterator[Running]:
     def work() -> None:
         try:
             with db.pool("winback_worker") as pool:
-                kafka.consume(consumer=CONSUMER, routes=routes(publisher), pool=pool, publisher=publisher, stop=stop)
+                consuming.consume(consumer=CONSUMER, routes=routes(publisher), pool=pool, publisher=publisher, stop=stop)
         except BaseException as error:
             failed.append(error)
 

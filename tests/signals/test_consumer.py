@@ -13,9 +13,9 @@ import pytest
 from services.signals.app import CONSUMER, ROUTES
 from services.signals.store import positions
 from shared import db, kafka
+from shared.consuming import Record, Route, consume
 from shared.events import ContactChanged
 from shared.ids import record_key
-from shared.kafka import Record, Route
 from shared.settings import settings
 from shared.topics import CONTACTS, ORDERS, SIGNALS
 from tests.signals.builders import block, completed, order, recovered, requested, signal_event, tables
@@ -29,7 +29,7 @@ def consuming(publisher: kafka.Publisher, routes: Sequence[Route] = ROUTES) -> I
 
     def run(pool: Any) -> None:
         try:
-            kafka.consume(consumer=CONSUMER, routes=routes, pool=pool, publisher=publisher, stop=stop)
+            consume(consumer=CONSUMER, routes=routes, pool=pool, publisher=publisher, stop=stop)
         except BaseException as error:
             failed.append(error)
 
