@@ -183,5 +183,5 @@ def _why_no_run(slot: slots.OpenSlot) -> str:
     if slot.published_at is None and slot.held_back is not None:
         return f"the run is held back by {slot.held_back}"
     if slot.published_at is None:
-        return "the run waits for another one"
+        return "the run has not started"
     return "the detector has not answered the run"

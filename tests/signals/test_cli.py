@@ -165,12 +165,14 @@ def test_a_contact_is_erased_with_what_was_written_to_them(connection: db.Connec
         (tenant,),
     )
     connection.execute(
-        "INSERT INTO enrollments (organization, sequence, account, contact, state, variables, enrolled_at, digest, signal_type, seen_at)"
+        "INSERT INTO enrollments"
+        " (organization, sequence, account, contact, state, variables, enrolled_at, digest, signal_type, seen_at)"
         " VALUES (%s, 's1', 'A1', 'C1', 'enrolled', '{\"contact_name\": \"Carl\"}', now(), 'd1', 'dormant', now())",
         (tenant,),
     )
     connection.execute(
-        "INSERT INTO sequence_mails (organization, sequence, account, contact, step, message_id, message, email, state, next_attempt_at)"
+        "INSERT INTO sequence_mails"
+        " (organization, sequence, account, contact, step, message_id, message, email, state, next_attempt_at)"
         " VALUES (%s, 's1', 'A1', 'C1', 1, 'm1', 'Dear Carl', 'c1@example.com', 'queued', now())",
         (tenant,),
     )
