@@ -11,6 +11,7 @@ now on the mail may have arrived; where it says no, the connection is dropped an
 
 import re
 import smtplib
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from shared.mail import seven_bit
 
 CONNECT_SECONDS = 10.0
 COMMAND_SECONDS = 20.0
+QUIT_SECONDS = 2.0
 ANSWER_SECONDS = 60.0  # after the final dot the server may scan the mail; RFC 5321 would wait 10 minutes
 
 SERVICE_CLOSING = 421
@@ -91,6 +93,8 @@ class Session:
             smtp.ehlo_or_helo_if_needed()
             if server.security == "starttls":
                 smtp.starttls(context=context)
+            if smtp.sock is not None:  # the final dot is a small write behind a large one: it must not wait for an ACK
+                smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if server.user is not None:
                 smtp.login(server.user, server.password or "")
         except BaseException:
@@ -122,8 +126,18 @@ class Session:
                 return Answer(state="unknown", text=f"no answer after the final dot: {_words(error)}")
             return Answer(state="retry", text=f"lost before the final dot: {_words(error)}")
 
+    def quit(self) -> None:
+        """Say good-bye."""
+        if self.is_open:
+            self.is_open = False
+            try:
+                self._timeout(QUIT_SECONDS)
+                self._smtp.quit()
+            except (OSError, smtplib.SMTPException):
+                self._smtp.close()
+
     def close(self) -> None:
-        """Say good-bye where that is possible; the server keeps nothing that had no final dot."""
+        """Hang up; the server keeps nothing that had no final dot."""
         if self.is_open:
             self.is_open = False
             self._smtp.close()

@@ -8,6 +8,7 @@ import unicodedata
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -69,6 +70,7 @@ def _signed(amount: int, currency: str, digits: str) -> str:
 # -- sizes and shares ---------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1024)
 def size(od: str | None) -> str:
     """Inches as they are painted on the pipe: 5.5 is 5 1/2, 2.063 (2 1/16, rounded to three places) is 2 1/16, else decimals."""
     if od is None:

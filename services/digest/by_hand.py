@@ -28,7 +28,7 @@ def send_now(organization: str, only_to: str | None, *, timeout_seconds: float) 
     Raises Retryable where the mail server or Kafka is not there, NotFound where the organization is not.
     """
     _warnings_only()
-    Session(mail_server(settings().smtp_url)).close()  # before anything is planned
+    Session(mail_server(settings().smtp_url)).quit()  # before anything is planned
     planned = _plan(organization, only_to)
     return planned, _deliver(organization, planned.digest, timeout_seconds)
 

@@ -92,7 +92,7 @@ class Sender:
     def close(self) -> None:
         """The connection to the mail server is not kept while there is nothing to send."""
         if self._session is not None:
-            self._session.close()
+            self._session.quit()
             self._session = None
 
     def _connected(self) -> Session:

@@ -9,6 +9,8 @@ LABEL = 18
 
 def width(text: str) -> int:
     """Columns that a text takes: none for marks and joiners, two for wide letters and emoji."""
+    if text.isascii():
+        return len(text)
     columns = 0
     for character in text:
         if unicodedata.combining(character) or unicodedata.category(character) in ("Cf", "Mn", "Me"):

@@ -32,6 +32,7 @@ def own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch
     monkeypatch.setenv("WINBACK_MAIL_FROM", "winback@pipe.example")
     settings.cache_clear()
     yield monkeypatch
+    monkeypatch.undo()
     settings.cache_clear()
 
 

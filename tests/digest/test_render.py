@@ -1,6 +1,6 @@
 """The mails: what they say, that no name can break them, that they fit, in both parts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from html.parser import HTMLParser
@@ -16,6 +16,7 @@ from services.digest.render import Rendered
 from shared import mail, wording
 from shared.domain.cadence import Frequency, Schedule
 from shared.domain.digest import Account
+from shared.settings import settings
 from tests.digest.samples import (
     ARABIC,
     EIGHT,
@@ -83,6 +84,16 @@ class Outline(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._in_name:
             self.names[-1] += data
+
+
+@pytest.fixture(autouse=True)
+def base_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Links lead here, whatever the other tests' settings."""
+    monkeypatch.setenv("WINBACK_BASE_URL", "https://console.example")
+    settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.cache_clear()
 
 
 def rendered(
@@ -174,7 +185,7 @@ def test_a_cut_section_says_how_many_there_are() -> None:
 def test_rows_link_to_the_drawer_with_every_character_of_the_id() -> None:
     links = Outline(rendered(flagged({"a/b?c#d é": "x"})).html).links
 
-    assert "http://127.0.0.1:8080/o/three-forks/accounts/a%2Fb%3Fc%23d%20%C3%A9" in links
+    assert "https://console.example/o/three-forks/accounts/a%2Fb%3Fc%23d%20%C3%A9" in links
 
 
 def test_without_drafts_nothing_is_linked_as_one() -> None:
@@ -357,7 +368,7 @@ def test_the_mail_is_right_in_dark_mode_and_asks_no_other_host_for_anything() ->
 
     assert '<meta name="color-scheme" content="light dark"' in own.html
     assert "@media (prefers-color-scheme:dark)" in own.html
-    assert {link.split("/")[2] for link in Outline(own.html).links} == {"127.0.0.1:8080", "winback.example"}
+    assert {link.split("/")[2] for link in Outline(own.html).links} == {"console.example", "winback.example"}
     assert not {"img", "link", "script"} & Outline(own.html).tags
     assert "url(" not in own.html and "@import" not in own.html
 

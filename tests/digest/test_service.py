@@ -80,7 +80,8 @@ def test_ticks_become_mails_whatever_stands_between_them(
     assert kafka.end_offset("digest-ticks-dead", 0) == dead + 1
     metrics = answers("/metrics")
     assert f'winback_digest_last_success_timestamp_seconds{{organization="{organization}"}}' in metrics
-    assert 'winback_outbox_mails{outbox="digest",state="queued"} 0.0' in metrics
+    assert 'winback_outbox_mails{outbox="digest",state="queued"}' in metrics
+    assert 'winback_outbox_oldest_seconds{outbox="digest"}' in metrics
 
     service.send_signal(signal.SIGTERM)
     assert service.wait(30) == 0
