@@ -27,7 +27,7 @@ check: setup-dev ## Style, types, schemas, layers, dependencies.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -P -m shared.schemas check
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/deptry .
 
 schemas: setup ## Write schemas/ anew from the events.
