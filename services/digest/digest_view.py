@@ -105,6 +105,7 @@ class Writer:
             heads=HEADS[section.type],
             rows=tuple(self.row(section.type, row) for row in section.rows),
             shown=shown,
+            all_url=links.signals(self.organization, section.type),
             note=self.note(section.type),
         )
 

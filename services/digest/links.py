@@ -2,12 +2,18 @@
 
 from urllib.parse import quote
 
+from shared.events import SignalType
 from shared.settings import settings
 
 
 def console(organization: str) -> str:
     """The organization's own page."""
     return f"{settings().base_url.rstrip('/')}/o/{quote(organization, safe='')}"
+
+
+def signals(organization: str, type_: SignalType) -> str:
+    """All active signals of a type."""
+    return f"{console(organization)}/signals?type={type_}"
 
 
 def account(organization: str, account: str) -> str:

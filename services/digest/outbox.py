@@ -159,7 +159,7 @@ class Sender:
 def backoff(attempts: int) -> timedelta:
     """5 s, 10 s, … 30 min, each half to one and a half of that, so that what failed together does not return together."""
     whole: timedelta = min(LATEST_RETRY, SOONEST_RETRY * 2 ** min(attempts - 1, 20))
-    return whole * random.uniform(0.5, 1.5)  # noqa: S311 (no secret)
+    return whole * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
 
 
 def measure(pool: ConnectionPool[db.Connection], stop: threading.Event, *, now: Callable[[], datetime] = clock.now) -> None:

@@ -85,7 +85,7 @@ def _environment() -> Environment:
 def _entities(text: str) -> Markup:
     """For an attribute: MJML's library spells characters that it takes for invisible as Rust does."""
     spelled = "".join(f"&#{ord(character)};" if ord(character) > 127 else escape(character) for character in text)
-    return Markup(spelled)  # noqa: S704 (escaped here)
+    return Markup(spelled)  # noqa: S704 - escaped here
 
 
 def _account_row(row: RowView) -> str:

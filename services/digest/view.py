@@ -75,6 +75,7 @@ class SectionView:
     heads: tuple[str, ...]
     rows: tuple[RowView, ...]
     shown: str
+    all_url: str
     note: str
 
 

@@ -317,7 +317,7 @@ def test_who_unsubscribes_after_planning_gets_nothing(one: Outbox, mailbox: Mail
 
 def test_who_unsubscribes_while_it_is_being_sent_gets_nothing(one: Outbox) -> None:
     class Unsubscribing(Answers):
-        async def handle_RCPT(self, *arguments: Any) -> str:  # noqa: N802
+        async def handle_RCPT(self, *arguments: Any) -> str:  # noqa: N802 - aiosmtpd's name
             unsubscribed(one.organization, one.email)
             return await super().handle_RCPT(*arguments)
 
