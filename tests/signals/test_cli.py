@@ -60,7 +60,7 @@ def test_without_schedules_nothing_runs_by_itself(connection: db.Connection, nam
         (["organization", "create", "-acme", "--name", "A", "--currency", "USD", "--timezone", "UTC"], None),
         (["organization", "create", "acme-x", "--name", " ", "--currency", "USD", "--timezone", "UTC"], "--name"),
         (["organization", "create", "acme-x", "--name", "A", "--currency", "usd", "--timezone", "UTC"], "--currency"),
-        (["organization", "create", "acme-x", "--name", "A", "--currency", "XXX", "--timezone", "UTC"], "--currency"),
+        (["organization", "create", "acme-x", "--name", "A", "--currency", "ZZZ", "--timezone", "UTC"], "--currency"),
         (["organization", "create", "acme-x", "--name", "A", "--currency", "USD", "--timezone", "Mars/Olympus"], "--timezone"),
         (["organization", "create", "acme-x", "--name", "A", "--currency", "USD", "--timezone", "../etc/passwd"], "--timezone"),
     ],
