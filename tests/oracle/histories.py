@@ -207,7 +207,7 @@ def histories(draw: st.DrawFn, *, revisions_given: bool = False, pauses: bool = 
     for _ in range(draw(st.integers(4, 20))):
         kind = draw(st.sampled_from(("run", "run", "block", "block", "pause")))
         if kind == "block":
-            steps.append(block(draw(deliveries(known, revisions_given=revisions_given))))
+            steps.append(block(draw(deliveries(known, latest, revisions_given=revisions_given))))
         elif kind == "run":
             organization = draw(organizations())
             latest[organization] = draw(run_requests(organization, latest.get(organization)))
@@ -222,7 +222,7 @@ def block(of_orders: Sequence[Order]) -> OrdersAccepted:
 
 
 @st.composite
-def deliveries(draw: st.DrawFn, known: list[Order], *, revisions_given: bool) -> list[Order]:
+def deliveries(draw: st.DrawFn, known: list[Order], latest: dict[str, RunRequested], *, revisions_given: bool) -> list[Order]:
     """What one block brings: orders that are new, or known ones again: the same, changed, or of another day."""
     brought: list[Order] = []
     for _ in range(draw(st.integers(1, 4))):
@@ -230,31 +230,49 @@ def deliveries(draw: st.DrawFn, known: list[Order], *, revisions_given: bool) ->
         change = draw(st.sampled_from(("new", "same", "same", "cancelled", "moved", "lines", "day", "ahead")))
         if change == "new":
             order = draw(orders(revisions_given=revisions_given))
+            order = changed(order, ordered_on=draw(days(latest.get(order.organization), else_on=order.ordered_on)))
         elif change == "ahead":
             order = stamped_ahead(order)
         elif change != "same":
             order = changed(
                 order,
-                cancelled=not order.cancelled if change == "cancelled" else order.cancelled,
-                account=draw(st.sampled_from(ACCOUNTS)) if change == "moved" else order.account,
-                lines=tuple(draw(lines())) if change == "lines" else order.lines,
-                ordered_on=FIRST_DAY + timedelta(days=draw(st.integers(0, DAYS))) if change == "day" else order.ordered_on,
-                revision=order.revision + draw(st.sampled_from((-1, 0, 1, 1))),
+                cancelled=not order.cancelled if change == "cancelled" else None,
+                account=draw(st.sampled_from(ACCOUNTS)) if change == "moved" else None,
+                lines=draw(lines()) if change == "lines" else None,
+                ordered_on=draw(days(latest.get(order.organization))) if change == "day" else None,
+                revision=max(0, order.revision + draw(st.sampled_from((-1, 0, 1, 1)))),
             )
         known.append(order)
         brought.append(order)
     return brought
 
 
-def changed(order: Order, *, cancelled: bool, account: str, lines: Sequence[Line], ordered_on: date, revision: int) -> Order:
+@st.composite
+def days(draw: st.DrawFn, latest: RunRequested | None, *, else_on: date | None = None) -> date:
+    """Any day; once there was a run, mostly one beside its day. `else_on` takes the place of any day."""
+    if latest is not None and draw(st.integers(0, 2)):
+        return latest.as_of + timedelta(days=draw(st.integers(-1, 1)))
+    return else_on or FIRST_DAY + timedelta(days=draw(st.integers(0, DAYS)))
+
+
+def changed(
+    order: Order,
+    *,
+    ordered_on: date | None = None,
+    cancelled: bool | None = None,
+    account: str | None = None,
+    lines: Sequence[Line] | None = None,
+    revision: int | None = None,
+) -> Order:
+    """Another version of the order, accepted on its own day; what is not named is as it was."""
     return version(
         organization=order.organization,
         order=order.order,
-        account=account,
-        ordered_on=ordered_on,
-        revision=max(0, revision),
-        cancelled=cancelled,
-        lines=lines,
+        account=order.account if account is None else account,
+        ordered_on=order.ordered_on if ordered_on is None else ordered_on,
+        revision=order.revision if revision is None else revision,
+        cancelled=order.cancelled if cancelled is None else cancelled,
+        lines=order.lines if lines is None else lines,
         revision_given=order.revision_given,
     )
 

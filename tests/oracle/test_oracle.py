@@ -94,6 +94,11 @@ def test_an_order_that_answers_closes_as_reordered_on_its_day() -> None:
     assert story.ending(DORMANT) == (after(3), "reordered")
 
 
+def test_an_order_of_the_very_day_that_opened_it_answers_and_one_of_the_day_before_does_not() -> None:
+    assert Story().bought("1", before(90)).run(JUNE).bought("2", JUNE).ending(DORMANT) == (JUNE, "reordered")
+    assert Story().bought("1", before(90)).run(JUNE).bought("2", before(1)).ending(DORMANT) == (JUNE, "correction")
+
+
 def test_a_recovered_signal_that_fires_again_is_reopened_and_keeps_its_first_detection() -> None:
     story = Story().bought("1", before(90)).run(JUNE).bought("2", after(3)).run(after(93))
     signal = story.signal(DORMANT)
