@@ -216,6 +216,7 @@ class DigestDue(Event, frozen=True, kw_only=True):
     """A digest of this slot is due. run: the complete run it shows; None: there is none, so a heartbeat says why.
 
     slot: unique id of the firing. digest: the digest's id. slot_at: when the schedule fired. next_at: its next firing.
+    only_to: someone asked for it, and it goes to this address alone; None: to the recipients.
     """
 
     organization: str
@@ -225,6 +226,7 @@ class DigestDue(Event, frozen=True, kw_only=True):
     run: int | None
     why: str | None = None
     next_at: datetime | None = None
+    only_to: str | None = None
 
 
 class SequencesDue(Event, frozen=True, kw_only=True):

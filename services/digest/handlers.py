@@ -37,11 +37,11 @@ def plan_due_digests(connection: db.Connection, records: Sequence[Record]) -> No
     """Each tick once: a digest that is there already is passed by."""
     for record in records:
         if record.event is not None:
-            plan(connection, record.event, at=clock.now())
+            plan(connection, record.event, at=clock.now(), only_to=record.event.only_to)
 
 
 def plan(connection: db.Connection, due: DigestDue, *, at: datetime, only_to: str | None = None) -> Planned | None:
-    """Put a digest into the outbox, for all recipients or (by hand) for one. None: no such organization, or it is there already."""
+    """Put a digest into the outbox, for all recipients or (asked for) for one. None: no such organization, or it is there already."""
     facts = store.facts(connection, due.organization, run=due.run, at=at)
     if facts is None:
         log.info("digest of an organization that is gone", organization=due.organization, digest=due.digest)

@@ -142,7 +142,7 @@ def test_every_tenant_table_has_both_policies() -> None:
     assert wrong == {}
 
 
-def test_the_app_role_has_no_other_policy_but_to_find_its_own_memberships() -> None:
+def test_the_app_role_has_no_other_policy_but_to_find_its_own_memberships_and_tokens_by_hash() -> None:
     with connected() as connection:
         others = [
             (table.name, row[0], row[3])
@@ -150,7 +150,7 @@ def test_the_app_role_has_no_other_policy_but_to_find_its_own_memberships() -> N
             for row in connection.execute(POLICIES, (table.name,))
             if "winback_worker" not in row[2] and row[0] != "own_organization"
         ]
-    assert others == [("members", "own_memberships", "SELECT")]
+    assert others == [("members", "own_memberships", "SELECT"), ("tokens", "found_by_hash", "SELECT")]
 
 
 def test_every_key_of_a_tenant_table_starts_with_the_organization() -> None:
