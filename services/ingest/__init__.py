@@ -11,5 +11,6 @@ owns      idempotency_keys, imports, token_uses
     blocks.py      orders -> records of the topic orders
     app.py         HTTP;  batcher.py gathers what it accepts into blocks
     erp.py         the raw topic
-    lines.py, columns.py, grouping.py, importing.py, cli.py   files
+    importing.py   files: sources (bytes), lines and parquet (cells), columns (values), grouping (orders), sending, leases
+    cli.py         winback import
 """

@@ -6,7 +6,6 @@ dead letters with its reasons; what is right in it goes in. Positions move after
 """
 
 import threading
-import time
 from collections.abc import Sequence
 
 import psycopg
@@ -49,20 +48,20 @@ def run(*, worker_pool: ConnectionPool[db.Connection], access: Access, publisher
 
 
 def take_records(records: Sequence[Record], access: Access, publisher: Publisher) -> None:
-    """Accept, put aside what is wrong, and wait until Kafka has the rest. Raises Retryable."""
+    """Accept, wait until Kafka has it, then put aside what is wrong. Raises Retryable."""
     orders: dict[int, list[bytes]] = {}
     accepted: dict[str, int] = {}
+    wrong: list[tuple[Record, str]] = []
     for record in records:
         taken = take_record(record, access)
         if isinstance(taken, str):
-            consuming.dead_letter(publisher, record, reason=taken, consumer=CONSUMER)
+            wrong.append((record, taken))
             continue
         organization, intake = taken
         orders.setdefault(kafka.partition_of(organization), []).extend(one.encoded for one in intake.accepted)
         accepted[organization] = accepted.get(organization, 0) + len(intake.accepted)
         if intake.errors:
-            reason = "; ".join(f"{error.field}: {error.reason}" for error in intake.errors)
-            consuming.dead_letter(publisher, record, reason=reason, consumer=CONSUMER)
+            wrong.append((record, "; ".join(f"{error.field}: {error.reason}" for error in intake.errors)))
     sent = []
     for partition, encoded in orders.items():
         for gathered in blocks.in_blocks(encoded):
@@ -71,7 +70,9 @@ def take_records(records: Sequence[Record], access: Access, publisher: Publisher
     publisher.confirm(sent)
     for organization, count in accepted.items():
         metrics.ORDERS_ACCEPTED.labels(ERP_ORDERS.name).inc(count)
-        metrics.LAST_ORDER_AT.labels(organization).set(time.time())
+        metrics.LAST_ORDER_AT.labels(organization).set(clock.now().timestamp())
+    for record, reason in wrong:
+        dead_letter(publisher, record, reason=reason, consumer=CONSUMER)
 
 
 def take_record(record: Record, access: Access) -> tuple[str, Intake] | str:

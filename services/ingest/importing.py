@@ -19,7 +19,8 @@ from services.ingest.acceptance import Terms
 from services.ingest.columns import Columns, Note
 from services.ingest.files import File, open_file
 from services.ingest.grouping import FileOrder, Gathered
-from services.ingest.leases import Lease, counting_versions, organization_of
+from services.ingest.imports_store import counting_versions
+from services.ingest.leases import Lease, organization_of
 from services.ingest.mapping import Mapping
 from services.ingest.progress import Progress
 from services.ingest.rejects import write_rejects

@@ -1,7 +1,6 @@
 """Accounts and contacts of a file: a row is an item as HTTP takes it."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from services.ingest.acceptance import Accepted, Terms, accept_account, accept_contact
@@ -11,7 +10,7 @@ from services.ingest.files import File
 from services.ingest.lines import LINE, TROUBLE
 from services.ingest.progress import Progress
 from services.ingest.report import Report
-from shared import kafka
+from shared import clock, kafka
 from shared.errors import FieldError, Rejected
 from shared.events import AccountChanged, ContactChanged
 
@@ -27,7 +26,7 @@ _ANY = {
 
 def headers(kind: str) -> kafka.Headers:
     """The CloudEvents attributes of a record of this kind."""
-    return kafka.headers_of(_ANY[kind], source="ingest", event_id=f"{kind}-{datetime.now(UTC).timestamp()}")
+    return kafka.headers_of(_ANY[kind], source="ingest", event_id=f"{kind}-{clock.now_ms()}")
 
 
 def read(kind: str, place: int, file: File, terms: Terms, report: Report, progress: Progress) -> Iterator[Accepted]:
