@@ -31,6 +31,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one
     "settings": ("services.signals.cli.settings", "Detection settings: get, set."),
     "audit": ("services.signals.cli.audit", "Hold the detector against the second opinion."),
     "digest": ("services.digest.cli", "Preview or send the digest of the latest complete run."),
+    "undo": ("services.signals.cli.outcomes", "Take back the newest outcome of an account, or of all."),
     "contact": ("services.signals.cli.organizations", "People at accounts: erase."),
     "dead-letters": ("winback.dead_letters", "What could not be read: list, show, replay."),
 }

@@ -67,7 +67,9 @@ SELECT
     grade,
     episode,
     lifetime_revenue_cents,
-    figures
+    figures,
+    paused_until,
+    lost_at
 FROM digest_signals
 WHERE organization = %(organization)s
   AND recovered_at IS NULL

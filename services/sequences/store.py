@@ -56,6 +56,8 @@ WITH seen AS (
       AND recovered_at IS NULL
       AND run >= %(run)s
       AND opened_on <= %(as_of)s
+      AND lost_at IS NULL
+      AND (paused_until IS NULL OR paused_until <= %(at)s)
     GROUP BY type, account
 ),
 busy AS MATERIALIZED (
@@ -231,7 +233,8 @@ def occasion(connection: db.Connection, due: SequencesDue) -> Occasion | None:
 
 def candidates(connection: db.Connection, occasion: Occasion) -> list[Candidate]:
     """By account, then type; an account with several types comes several times."""
-    asked = {"organization": occasion.due.organization, "run": occasion.due.run, "as_of": occasion.as_of}
+    due = occasion.due
+    asked = {"organization": due.organization, "run": due.run, "as_of": occasion.as_of, "at": due.drafted_at}
     rows = connection.cursor(row_factory=dict_row).execute(CANDIDATES, asked)
     return [_candidate(row) for row in rows]
 

@@ -41,7 +41,10 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ActiveSignal:
-    """A signal that the run saw and that is still active; lifetime revenue is its account's, as the run saw it."""
+    """A signal that the run saw and that is still active; lifetime revenue is its account's, as the run saw it.
+
+    paused_until, lost_at: by an outcome of this signal alone (product.md 7).
+    """
 
     signal: str
     account: str
@@ -50,6 +53,8 @@ class ActiveSignal:
     episode: int
     lifetime_revenue_cents: int
     figures: Figures
+    paused_until: datetime | None = None
+    lost_at: datetime | None = None
 
     @property
     def at_stake_cents(self) -> int:
@@ -150,7 +155,8 @@ def compose(
     """
     included = {key: account for key, account in accounts.items() if _is_included(account, at)}
     active = list(signals)
-    items = [Item(signal=signal, state=_state(signal, previous)) for signal in active if signal.account in included]
+    listed = [signal for signal in active if signal.account in included and not is_hidden(signal, at)]
+    items = [Item(signal=signal, state=_state(signal, previous)) for signal in listed]
     stakes = at_stake_by_account(item.signal for item in items)
     by_type = {type_: [item for item in items if item.signal.type == type_] for type_ in SECTION_TYPES}
     dormant = {item.signal.account for item in by_type["dormant"]}
@@ -177,7 +183,7 @@ def compose(
             as_of=as_of,
             recoverable_revenue_cents=recoverable,
             signals={item.signal.signal: item.signal.episode for item in items},
-            earlier=_left_out(active, included, previous),
+            earlier=_left_out(active, listed, previous),
         ),
     )
 
@@ -195,6 +201,11 @@ def _counted(signals: Sequence[ActiveSignal]) -> list[ActiveSignal]:
     return [signal for signal in signals if signal.type == "dormant"] or list(signals)
 
 
+def is_hidden(signal: ActiveSignal, at: datetime) -> bool:
+    """Given up, or paused by what somebody did about it."""
+    return signal.lost_at is not None or (signal.paused_until is not None and at < signal.paused_until)
+
+
 def _is_included(account: Account, at: datetime) -> bool:
     why = inclusion(enrollment=account.enrollment, lost_at=account.lost_at, paused_until=account.paused_until, at=at)
     return why in INCLUDED
@@ -209,11 +220,12 @@ def _state(signal: ActiveSignal, previous: Shown | None) -> State:
     return "new"
 
 
-def _left_out(active: Sequence[ActiveSignal], included: Mapping[str, Account], previous: Shown | None) -> dict[str, int]:
+def _left_out(active: Iterable[ActiveSignal], listed: Iterable[ActiveSignal], previous: Shown | None) -> dict[str, int]:
     if previous is None:
         return {}
     known = {**previous.earlier, **previous.signals}
-    return {s.signal: s.episode for s in active if s.account not in included and known.get(s.signal) == s.episode}
+    shown = {s.signal for s in listed}
+    return {s.signal: s.episode for s in active if s.signal not in shown and known.get(s.signal) == s.episode}
 
 
 def _section(type_: SignalType, items: Sequence[Item], accounts: Mapping[str, Account], *, counted_elsewhere: Set[str]) -> Section:

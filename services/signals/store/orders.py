@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from services.signals.store import Staging
+from services.signals.store import Staging, outcomes
 from shared import db
 from shared.events import Order
 
@@ -148,6 +148,7 @@ def save(connection: db.Connection, accepted: Sequence[Accepted]) -> None:
     connection.execute(CREATE_ACCOUNTS)
     for number in range(1, max(rounds.values(), default=0) + 1):
         connection.execute(MERGE_ORDERS, (number,), prepare=False)  # a plan for the size that this batch has
+    outcomes.answer(connection)
     connection.execute(BEAT)
 
 
