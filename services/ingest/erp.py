@@ -18,8 +18,8 @@ from services.ingest.access import Access, Refused, admitted, bearer
 from services.ingest.bodies import NotJson, items_of, read_json
 from services.ingest.intake import KINDS, Intake, take_in
 from services.ingest.shapes import MOST_ITEMS
-from shared import clock, consuming, db, kafka, metrics
-from shared.consuming import Record, Route, consume
+from shared import clock, db, kafka, metrics
+from shared.consuming import Record, Route, consume, dead_letter
 from shared.errors import Retryable
 from shared.kafka import Publisher
 from shared.settings import settings
