@@ -30,15 +30,6 @@ log = structlog.get_logger()
 POISON_LIMIT = 200  # so many unreadable records in a row mean that the deploy is bad, not the data
 TRANSACTION_BYTES = 4 * MEGABYTE  # of records at most in one transaction: bounds memory, whatever the blocks hold
 
-LOCK_POSITION = """
-SELECT next_offset
-FROM positions
-WHERE consumer = %s
-  AND topic = %s
-  AND partition = %s
-FOR UPDATE
-"""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
@@ -264,10 +255,10 @@ def _expected(connection: db.Connection, consumer: str, first: Record) -> int:
 
     Between the stored position and the first record there can be nothing but transaction markers: the loop reads in order.
     """
-    row = connection.execute(LOCK_POSITION, (consumer, first.topic, first.partition)).fetchone()
-    if row is None or int(row[0]) > first.offset:
+    stored = db.lock_position(connection, consumer=consumer, topic=first.topic, partition=first.partition)
+    if stored is None or stored > first.offset:
         raise _Overtaken
-    return int(row[0])
+    return stored
 
 
 def _seek_back(kafka: Consumer, consumer: str, topic: str, partition: int, pool: ConnectionPool[db.Connection]) -> None:

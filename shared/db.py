@@ -28,6 +28,15 @@ CREATE TABLE IF NOT EXISTS migrations (
 )
 """
 
+LOCK_POSITION = """
+SELECT next_offset
+FROM positions
+WHERE consumer = %(consumer)s
+  AND topic = %(topic)s
+  AND partition = %(partition)s
+FOR UPDATE
+"""
+
 MOVE_POSITION = """
 UPDATE positions
 SET next_offset = %(next)s
@@ -122,6 +131,12 @@ def position(connection: Connection, *, consumer: str, topic: str, partition: in
     ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def lock_position(connection: Connection, *, consumer: str, topic: str, partition: int) -> int | None:
+    """The stored position, locked until the end of the caller's transaction; None for a partition never seen."""
+    row = connection.execute(LOCK_POSITION, {"consumer": consumer, "topic": topic, "partition": partition}).fetchone()
+    return None if row is None else int(row[0])
 
 
 def move_position(connection: Connection, *, consumer: str, topic: str, partition: int, expected: int, next_offset: int) -> bool:

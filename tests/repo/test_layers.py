@@ -20,7 +20,6 @@ ASKS_THE_TIME = {"now", "utcnow", "today", "time", "monotonic", "time_ns"}
 
 SQL_LIVES_IN = "a module called store… (or …_store), audit…, or shared/db.py"
 SQL_ELSEWHERE = {
-    "shared/kafka.py": "one statement: the consume loop locks its position",
     "winback/dead_letters.py": "two statements over the one table that the operator's command owns",
 }
 

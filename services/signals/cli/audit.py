@@ -18,7 +18,7 @@ app = typer.Typer()
 @app.command("audit")
 def audit(
     organization: str = typer.Option(..., "--organization", help="The organization's id."),
-    as_of: datetime | None = typer.Option(  # noqa: B008
+    as_of: datetime | None = typer.Option(  # noqa: B008 - Typer reads the default
         None, "--as-of", formats=["%Y-%m-%d"], help="The day of the latest run; any other is wrong use."
     ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
