@@ -12,6 +12,7 @@ import uvicorn
 from services.signals import handlers, tenants
 from services.signals.store import organizations
 from services.signals.web.app import build
+from services.signals.web.forms import csrf_token
 from shared import db
 from shared.events import Combo
 from shared.mail import unsubscribe_token
@@ -181,7 +182,7 @@ def test_a_sign_in_link_works_once_and_only_by_its_button(console: httpx.Client,
     assert console.post(link).status_code == 410
     assert console.get(link).status_code == 410
     assert console.get("/sign-in/nonsense%00").status_code == 410
-    console.post("/sign-out")
+    console.post("/sign-out", data={"csrf": csrf_token(console.cookies["winback_session"])})
     assert console.get(f"/o/{acme}/signals").status_code == 401
 
 

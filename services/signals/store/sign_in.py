@@ -31,18 +31,33 @@ RETURNING email
 """
 
 INSERT_SESSION = """
-INSERT INTO sessions (session_hash, email, created_at, expires_at)
-VALUES (%(session_hash)s, %(email)s, %(now)s, %(expires_at)s)
+INSERT INTO sessions (session_hash, email, created_at, last_seen_at, expires_at)
+VALUES (%(session_hash)s, %(email)s, %(now)s, %(now)s, %(expires_at)s)
 """
 
 FIND_SESSION = """
-SELECT email
+SELECT
+    email,
+    last_seen_at < %(note_before)s
 FROM sessions
 WHERE session_hash = %(session_hash)s
   AND expires_at > %(now)s
+  AND last_seen_at > %(used_since)s
 """
 
+NOTE_SESSION = "UPDATE sessions SET last_seen_at = %(now)s WHERE session_hash = %(session_hash)s"
+
 DELETE_SESSION = "DELETE FROM sessions WHERE session_hash = %s"
+
+DELETE_SESSIONS = "DELETE FROM sessions WHERE email = %s"
+
+COUNT_LINKS = """
+SELECT count(*)
+FROM sign_in_links
+WHERE email = %(email)s
+  AND used_at IS NULL
+  AND expires_at > %(now)s
+"""
 
 MEMBERSHIPS = """
 SELECT
@@ -61,6 +76,7 @@ def hashed(secret: str) -> bytes:
 
 def insert_link(connection: db.Connection, *, email: str, link_hash: bytes, expires_at: datetime) -> None:
     """Raises NotFound for an address that is a member of no organization."""
+    connection.execute("SELECT set_config('app.email', %s, true)", (email,))  # the app role sees memberships of this address
     if connection.execute(IS_MEMBER, (email,)).fetchone() is None:
         raise NotFound(f"{email} is a member of no organization")
     connection.execute(INSERT_LINK, {"link_hash": link_hash, "email": email, "expires_at": expires_at})
@@ -81,15 +97,33 @@ def use_link(connection: db.Connection, link: str, *, session: str, now: datetim
     return True
 
 
-def find_session(connection: db.Connection, session: str, *, now: datetime) -> str | None:
-    """The address that is signed in."""
-    row = connection.execute(FIND_SESSION, {"session_hash": hashed(session), "now": now}).fetchone()
-    return str(row[0]) if row else None
+def find_session(
+    connection: db.Connection, session: str, *, now: datetime, used_since: datetime, note_before: datetime
+) -> str | None:
+    """The address that is signed in. That it was used is noted where the last note is older than `note_before`."""
+    values = {"session_hash": hashed(session), "now": now, "used_since": used_since, "note_before": note_before}
+    row = connection.execute(FIND_SESSION, values).fetchone()
+    if row is None:
+        return None
+    if row[1]:
+        connection.execute(NOTE_SESSION, values)
+    return str(row[0])
 
 
 def end_session(connection: db.Connection, session: str) -> None:
     """Signed out."""
     connection.execute(DELETE_SESSION, (hashed(session),))
+
+
+def end_sessions(connection: db.Connection, email: str) -> None:
+    """Signed out everywhere."""
+    connection.execute(DELETE_SESSIONS, (email,))
+
+
+def open_links(connection: db.Connection, email: str, *, now: datetime) -> int:
+    """How many links of the address still work."""
+    row = connection.execute(COUNT_LINKS, {"email": email, "now": now}).fetchone()
+    return int(row[0]) if row else 0
 
 
 def memberships(connection: db.Connection, email: str) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from fastapi import Request
@@ -17,6 +18,8 @@ from shared import clock, db
 from shared.settings import settings
 
 COOKIE = "winback_session"
+IDLE_FOR = timedelta(days=3)  # a weekend; then one signs in again
+SEEN_EVERY = timedelta(minutes=5)  # how exactly a session knows when it was last used
 READ_SIGNALS = "signals:read"
 
 
@@ -36,12 +39,34 @@ class NotAllowed(Exception):
         self.status = status
 
 
+class Refused(Exception):
+    """A request that may not be, for a reason that whoever asks can read; `status` as in HTTP."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
     """A person who is signed in, with (organization, role) of each membership."""
 
     email: str
     memberships: list[tuple[str, str]]
+
+    def role_in(self, organization: str) -> str | None:
+        """owner, admin, member; None for an outsider."""
+        return dict(self.memberships).get(organization)
+
+    def governs(self, organization: str) -> bool:
+        """Owners and admins change settings, members and tokens."""
+        return self.role_in(organization) in ("owner", "admin")
+
+
+def governing(who: Visitor, organization: str) -> None:
+    """Raises Refused for members."""
+    if not who.governs(organization):
+        raise Refused(403, "this is for owners and admins of the organization; ask one of them")
 
 
 def app_pool(request: Request) -> ConnectionPool[db.Connection]:
@@ -50,13 +75,24 @@ def app_pool(request: Request) -> ConnectionPool[db.Connection]:
     return pool
 
 
+def cookie_name() -> str:
+    """With https no other host, and no page below a path, can set it (RFC 6265bis, 4.1.3.2)."""
+    return f"__Host-{COOKIE}" if is_https() else COOKIE
+
+
+def session_of(request: Request) -> str | None:
+    """What the cookie says; whether it is a session is for the table to say."""
+    return request.cookies.get(cookie_name()) or None
+
+
 def visitor(request: Request) -> Visitor:
     """Raises NotSignedIn."""
-    session = request.cookies.get(COOKIE)
-    if not session:
+    session = session_of(request)
+    if session is None:
         raise NotSignedIn
+    now = clock.now()
     with app_pool(request).connection() as connection, connection.transaction():
-        email = sign_in.find_session(connection, session, now=clock.now())
+        email = sign_in.find_session(connection, session, now=now, used_since=now - IDLE_FOR, note_before=now - SEEN_EVERY)
         if email is None:
             raise NotSignedIn
         return Visitor(email=email, memberships=sign_in.memberships(connection, email))

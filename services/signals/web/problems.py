@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse, Response
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
-from services.signals.web.access import NotAllowed, NotHere, NotSignedIn
+from services.signals.web.access import NotAllowed, NotHere, NotSignedIn, Refused
 from services.signals.web.rendering import render
 
 log = structlog.get_logger()
@@ -27,7 +27,7 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(NotSignedIn)
     def not_signed_in(request: Request, error: NotSignedIn) -> Response:
-        return render(request, "signed_out.html", status_code=401)
+        return render(request, "signed_out.html", status_code=401, email="", error="", mailed=False, next=request.url.path)
 
     @app.exception_handler(NotHere)
     def not_here(request: Request, error: NotHere) -> Response:
@@ -39,6 +39,10 @@ def register(app: FastAPI) -> None:
         if error.status == 401:
             response.headers["WWW-Authenticate"] = "Bearer"
         return response
+
+    @app.exception_handler(Refused)
+    def refused(request: Request, error: Refused) -> Response:
+        return answer(request, error.status, "Not done", str(error))
 
     @app.exception_handler(Wrong)
     def wrong(request: Request, error: Wrong) -> Response:

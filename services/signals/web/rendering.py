@@ -6,9 +6,12 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from services.signals.web.forms import FLASH, csrf_field, read_flash
+
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",  # links that sign in or unsubscribe stay with us
@@ -25,8 +28,19 @@ _templates = Environment(
 
 
 def render(request: Request, template: str, *, status_code: int = 200, **context: Any) -> HTMLResponse:
-    """A page; what is about one person is kept by no cache."""
-    values = {"visitor": None, "organization": None, "head": None, "path": request.url.path} | context
-    return HTMLResponse(
+    """A page, or with a template of parts/ a piece of one; what is about one person is kept by no cache."""
+    said = read_flash(request) if not template.startswith("parts/") else None
+    values = {
+        "visitor": None,
+        "organization": None,
+        "head": None,
+        "path": request.url.path,
+        "csrf_field": csrf_field(request),
+        "flash": said,
+    } | context
+    response = HTMLResponse(
         _templates.get_template(template).render(values), status_code=status_code, headers={"Cache-Control": "private, no-store"}
     )
+    if said:
+        response.delete_cookie(FLASH, path="/")
+    return response

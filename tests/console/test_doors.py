@@ -1,0 +1,112 @@
+"""Signing in by a mailed link, signing out, sessions that end, and forms that only our own pages can send."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pytest
+
+from services.signals.store import organizations
+from shared import clock, db
+from shared.settings import settings
+from tests.console.conftest import MakeBrowser, text_of
+from tests.stack_fixtures import Mailbox
+
+
+def test_a_member_gets_a_link_by_mail_and_comes_to_the_page_that_was_asked_for(
+    browser: MakeBrowser, connection: db.Connection, tenant: str, mailbox: Mailbox
+) -> None:
+    ana, email = browser(), f"ana@{tenant}.example.com"
+    organizations.set_member(connection, tenant, email, "member")
+    asked = ana.get(f"/o/{tenant}/accounts")
+    assert asked.status_code == 401 and f'name="next" value="/o/{tenant}/accounts"' in asked.text
+    said = ana.post("/sign-in", {"email": f" {email.upper()} ", "next": f"/o/{tenant}/accounts"})
+    assert said.status_code == 200 and "Look into your mail" in said.text
+    link = urlsplit(mailed_link(mailbox, email))
+    assert ana.get(f"{link.path}?{link.query}").status_code == 200
+    done = ana.post(link.path, {"next": f"/o/{tenant}/accounts"})
+    assert (done.status_code, done.headers["location"]) == (303, f"/o/{tenant}/accounts")
+    assert ana.get(f"/o/{tenant}/accounts").status_code == 200
+
+
+def test_who_is_no_member_reads_the_same_and_gets_nothing(browser: MakeBrowser, tenant: str, mailbox: Mailbox) -> None:
+    nobody, email = browser(), f"nobody@{tenant}.example.com"
+    said = nobody.post("/sign-in", {"email": email})
+    assert said.status_code == 200 and "Look into your mail" in said.text
+    time.sleep(0.5)
+    assert mailbox.mails(to=email) == []
+
+
+def test_an_address_that_cannot_be_is_told_so_and_kept(browser: MakeBrowser) -> None:
+    said = browser().post("/sign-in", {"email": 'x"><script>@'})
+    assert said.status_code == 422 and 'aria-invalid="true"' in said.text
+    assert 'value="x&#34;&gt;&lt;script&gt;@"' in said.text
+
+
+def test_a_link_leads_to_pages_of_ours_alone(browser: MakeBrowser) -> None:
+    for elsewhere in ("https://evil.example", "//evil.example", "/\\evil.example", "/o/x\r\nSet-Cookie: a=b"):
+        assert 'name="next" value="/"' in browser().post("/sign-in", {"email": "a", "next": elsewhere}).text
+
+
+def test_signing_out_everywhere_ends_every_session(browser: MakeBrowser, tenant: str) -> None:
+    here = browser(tenant)
+    there = browser(tenant, email=here.email)
+    assert here.post("/sign-out", {"everywhere": "yes"}).status_code == 303
+    assert [one.get(f"/o/{tenant}/accounts").status_code for one in (here, there)] == [401, 401]
+
+
+def test_a_session_ends_when_its_person_is_removed(browser: MakeBrowser, connection: db.Connection, tenant: str) -> None:
+    gone = browser(tenant, "member")
+    with connection.transaction():
+        organizations.remove_member(connection, tenant, gone.email)
+    assert gone.get(f"/o/{tenant}/accounts").status_code == 401
+
+
+def test_a_session_that_nobody_uses_ends(
+    browser: MakeBrowser, tenant: str, connection: db.Connection, at: Callable[..., None]
+) -> None:
+    idle, now = browser(tenant), clock.now()
+    at(now + timedelta(days=2))
+    assert idle.get(f"/o/{tenant}/accounts").status_code == 200
+    at(now + timedelta(days=4))
+    assert idle.get(f"/o/{tenant}/accounts").status_code == 200
+    at(now + timedelta(days=7, minutes=1))
+    assert idle.get(f"/o/{tenant}/accounts").status_code == 401
+
+
+def test_a_form_needs_its_session_s_token_and_comes_from_our_own_pages(browser: MakeBrowser, tenant: str) -> None:
+    one, other = browser(tenant), browser(tenant)
+    token = one.get(f"/o/{tenant}/accounts").text.split('name="csrf" value="')[1].split('"')[0]
+    for answer in (
+        one.client.post("/sign-out"),
+        one.client.post("/sign-out", data={"csrf": "x"}),
+        other.client.post("/sign-out", data={"csrf": token}),
+        one.cross_post("/sign-out", {"csrf": token}),
+        one.client.post("/sign-out", data={"csrf": token}, headers={"Sec-Fetch-Site": "same-site"}),
+        one.client.post("/sign-out", data={"csrf": token}, headers={"Origin": "https://evil.example"}),
+    ):
+        assert answer.status_code == 403 and "Not done" in text_of(answer)
+    assert one.client.post("/sign-out", data={"csrf": "x" * 300_000}).status_code == 413
+    assert one.client.post("/sign-out", data={"csrf": token}, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 303
+
+
+def test_over_https_the_cookie_is_this_host_s_alone(browser: MakeBrowser, tenant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WINBACK_BASE_URL", "https://winback.example.com")
+    settings.cache_clear()
+    try:
+        made = browser(tenant)
+        cookie = next(cookie for cookie in made.client.cookies.jar)
+        assert (cookie.name, cookie.secure, cookie.path, cookie.domain_specified) == ("__Host-winback_session", True, "/", False)
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+
+
+def mailed_link(mailbox: Mailbox, email: str) -> str:
+    """Out of the mail that comes within a few seconds."""
+    for _ in range(100):
+        for mail in mailbox.mails(to=email):
+            return next(line for line in str(mail["text"]).splitlines() if "/sign-in/" in line)
+        time.sleep(0.1)
+    raise AssertionError("no mail came")
