@@ -27,7 +27,7 @@ import pytest
 
 from shared import db
 from shared.settings import settings
-from winback.dev import current
+from winback.dev import SCHEMA_TRIES, current
 from winback.stack import processes
 from winback.stack.home import Home
 
@@ -137,10 +137,11 @@ def start_stack(*options: str, seconds: float = START_SECONDS) -> Stack:
         )
     until = time.monotonic() + seconds
     while not current(home)["ready"]:
-        if supervisor.poll() is not None or time.monotonic() > until:
+        broken = current(home)["schema"]["failures"] >= SCHEMA_TRIES
+        if broken or supervisor.poll() is not None or time.monotonic() > until:
             said = (home.logs / "supervisor.log").read_text()
             stop_stack(home, supervisor)
-            raise RuntimeError(f"the stack did not become ready within {seconds:.0f} s:\n{said}")
+            raise RuntimeError(f"the stack did not become ready:\n{said}")
         time.sleep(0.05)
     env = home.env()
     env["WINBACK_SECRET"] = Path(env.pop("WINBACK_SECRET_FILE")).read_text().strip()

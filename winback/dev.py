@@ -25,6 +25,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 DOWN_SECONDS = 75.0  # services drain within 30 s, then Kafka and PostgreSQL
 POLL_SECONDS = 0.1
+SCHEMA_TRIES = 5  # failed so often, with everything else ready, it will not come right by itself
 SAY_EVERY_SECONDS = 10.0
 
 WIDE = 160  # columns of a table that no terminal bounds
@@ -169,6 +170,9 @@ def wait_until_ready(home: Home, timeout_seconds: float) -> None:
                 print(f"{service['name']} ready after {time.monotonic() - began:.1f} s", flush=True)
         if found["ready"]:
             return
+        schema = found["schema"]
+        if schema["failures"] >= SCHEMA_TRIES:
+            raise Retryable(f"migrations or topics fail: {schema['problem']} (`winback dev logs schema`)")
         waiting = [f"{s['name']} ({s['problem']})" for s in found["services"] if not s["ready"]]
         if time.monotonic() - began > timeout_seconds:
             raise Retryable(
@@ -214,7 +218,8 @@ def current(home: Home) -> dict[str, Any]:
     for service in services:
         if not alive or not processes.is_running(service["pid"], service["started"]):
             service["pid"], service["ready"] = None, False
-    return {"ready": alive and bool(state.get("ready")) and all(s["ready"] for s in services), "services": services}
+    ready = alive and bool(state.get("ready")) and all(s["ready"] for s in services)
+    return {"ready": ready, "schema": state.get("schema", {"failures": 0}), "services": services}
 
 
 def show(home: Home) -> None:

@@ -1,4 +1,4 @@
-"""A supervisor over small scripts in the place of servers:  python -m tests.stack.scripted_plan HOME
+"""A supervisor over small scripts in the place of servers:  python -m tests.stack.scripted_plan HOME [broken-schema]
 
 good     answers 200                    slow     the same, and does not drain
 parent   the same, with a child         bad      ends at once, saying why
@@ -26,10 +26,13 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
 
 
+SCHEMA = "raise SystemExit('0009_x.sql: syntax error')" if "broken-schema" in sys.argv else ""
+
+
 def plan(home: Home) -> Plan:
     return Plan(
         infrastructure=[server("good"), server("parent")],
-        schema=Part(name="schema", command=(sys.executable, "-c", ""), probe=probes.never, url=""),
+        schema=Part(name="schema", command=(sys.executable, "-c", SCHEMA), probe=probes.never, url=""),
         services=[server("slow"), script("bad", "raise SystemExit('it lacks a thing')")],
         env={},
         ports={},

@@ -112,10 +112,22 @@ def test_what_an_earlier_supervisor_left_is_ended_and_a_pid_given_to_somebody_el
     assert f"left: pid {left.pid} was left behind by an earlier supervisor: ended" in log(home)
 
 
-def start(home: Home, stderr: int | None = None) -> "subprocess.Popen[str]":
+def test_services_wait_for_a_schema_that_fails_and_say_so(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    supervisor = start(home, "broken-schema")
+    wait_for(lambda: current(home)["schema"]["failures"] >= 3)
+    assert service(home, "slow")["problem"] == "waits for migrations and topics: 0009_x.sql: syntax error"
+    assert service(home, "slow")["pid"] is None
+    assert service(home, "good")["ready"]
+    assert log(home).count("schema: 0009_x.sql: syntax error") == 1
+    supervisor.terminate()
+    assert supervisor.wait(20) == 0
+
+
+def start(home: Home, *words: str, stderr: int | None = None) -> "subprocess.Popen[str]":
     home.make()
     with (home.logs / "supervisor.log").open("a") as out:
-        command = [sys.executable, "-m", "tests.stack.scripted_plan", str(home.path)]
+        command = [sys.executable, "-m", "tests.stack.scripted_plan", str(home.path), *words]
         return subprocess.Popen(command, stdout=out, stderr=stderr or out, text=True, preexec_fn=processes.die_with_parent)
 
 

@@ -1,7 +1,7 @@
 """What runs, in order: the command of each part, its settings, how to ask whether it is ready, and where people find it."""
 
 import os
-import random
+import secrets
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -31,6 +31,7 @@ PORTS = {
 }
 INFRASTRUCTURE = ("kafka", "postgres", "smtp")
 SERVICES = ("ingest", "detector", "signals", "console", "clock", "digest", "sequences")
+LASTING = Path("/var/tmp")  # noqa: S108 - mkdtemp makes a folder there that nobody else could have made
 OTHERS_PORTS = range(20_000, 30_000)  # below the range from which connections get theirs
 
 
@@ -81,9 +82,9 @@ def choose_ports(previous: dict[str, Any], *, any_free: bool = False) -> dict[st
     for name, default in PORTS.items():
         wanted = int(previous.get(name) or os.environ.get(f"WINBACK_{name.upper()}_PORT") or default)
         if any_free and name not in previous:
-            wanted = random.choice(OTHERS_PORTS)  # noqa: S311 - no secret
+            wanted = secrets.choice(OTHERS_PORTS)
         while wanted in chosen.values() or not probes.is_free(wanted):
-            wanted = random.choice(OTHERS_PORTS)  # noqa: S311
+            wanted = secrets.choice(OTHERS_PORTS)
         chosen[name] = wanted
     return chosen
 
@@ -94,7 +95,8 @@ def postgres_folder(home: Home, previous: str | None) -> Path:
         return Path(previous)
     folder = home.path / "postgres"
     if os.geteuid() == 0 and not postgres.reachable(home.path):
-        folder = Path(tempfile.mkdtemp(prefix="winback-postgres-", dir="/var/tmp" if Path("/var/tmp").is_dir() else None))  # noqa: S108
+        lasting = LASTING if LASTING.is_dir() else None
+        folder = Path(tempfile.mkdtemp(prefix="winback-postgres-", dir=lasting))
     folder.mkdir(exist_ok=True)
     folder.chmod(0o711)
     return folder

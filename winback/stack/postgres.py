@@ -166,8 +166,16 @@ def initialize(folder: Path, data: Path, *, programs: Path, user: User | None, p
 
 def run(command: list[str], user: User | None, *, text: str = "", otherwise: list[str] | None = None) -> None:
     """Run as `user`; try `otherwise` when that fails. Raises Retryable with what it said."""
-    who = {} if user is None else {"user": user.uid, "group": user.gid, "extra_groups": []}
-    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd="/", **who)  # type: ignore[call-overload]
+    done = subprocess.run(
+        command,
+        input=text,
+        capture_output=True,
+        text=True,
+        cwd="/",
+        user=user.uid if user else None,
+        group=user.gid if user else None,
+        extra_groups=[] if user else None,
+    )
     if done.returncode == 0:
         return
     if otherwise is None:

@@ -106,19 +106,19 @@ class Answers:
 
 
 class Handler:
-    """aiosmtpd calls these."""
+    """aiosmtpd calls these, by their names and with these arguments."""
 
     def __init__(self, mailbox: Mailbox, answers: Answers) -> None:
         self.mailbox, self.answers = mailbox, answers
 
-    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802 - aiosmtpd's name
         answer = self.answers.take(address, at_data=False)
         if answer is None:
             envelope.rcpt_tos.append(address)
             return "250 OK"
         return answer
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         planned = [answer for to in envelope.rcpt_tos if (answer := self.answers.take(to, at_data=True))]
         for answer in planned:
             if answer.startswith("stall"):

@@ -61,6 +61,7 @@ class Child:
             "url": self.part.url,
             "problem": self.problem,
             "restarts": self.restarts,
+            "failures": self.failures,
         }
 
 
@@ -111,12 +112,15 @@ class Supervisor:
             assert self.schema.process is not None
             if self.schema.process.returncode == 0:
                 break
-            self.say(f"schema: {self.last_words(self.schema)}")
-            for child in self.services:
-                child.problem = f"waits for migrations and topics: {self.last_words(self.schema)}"
-            self.write_state()
-            await asyncio.sleep(PAUSES[min(self.schema.failures, len(PAUSES) - 1)])
+            words = self.last_words(self.schema)
+            if words != self.schema.last_end:
+                self.say(f"schema: {words}")
+            self.schema.last_end = self.schema.problem = words
             self.schema.failures += 1
+            for child in self.services:
+                child.problem = f"waits for migrations and topics: {words}"
+            self.write_state()
+            await asyncio.sleep(PAUSES[min(self.schema.failures, len(PAUSES)) - 1])
         self.schema.process, self.schema.ready = None, True
         self.say_when_all_ready()
         self.write_state()
@@ -239,6 +243,7 @@ class Supervisor:
             "ports": self.plan.ports,
             "postgres_folder": str(self.plan.postgres_folder),
             "ready": running and self.is_ready(),
+            "schema": self.schema.as_state(),
             "services": [child.as_state() for child in self.children],
         }
         try:
