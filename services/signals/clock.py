@@ -1,10 +1,11 @@
 """The clock: what is due, and nothing else, as seen by the one process that looks at the wall.
 
-One `tick` does three things, each in a transaction per organization, each safe to do again by this or another clock:
+Four things, each in a transaction per organization, each safe to be done again by this or another clock:
 
 fire_due       a schedule's slot becomes a row; it asks for a run
 publish_runs   the next run of each organization goes into `orders`, one in flight at a time, unless an import holds it back
 send_ticks     a digest's slot whose run is complete sends its ticks; one without a complete run says so after two hours
+send_asked_for a digest that someone asked for sends a tick for that address alone
 
 Records go out before the row says that they did: after a crash in between they go out again. The detector runs a number once,
 digest and sequences take a slot once.
@@ -15,7 +16,7 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
-from services.signals.store import runs, slots
+from services.signals.store import digest_requests, runs, slots
 from shared import clock, db, kafka, metrics
 from shared.domain.cadence import due, next_firing
 from shared.domain.thresholds import DetectionSettings
@@ -32,14 +33,6 @@ DIGEST_WITHIN = timedelta(hours=24)
 HELD_BACK_AT_MOST = timedelta(hours=2)
 
 RUN_REASON: dict[slots.Kind, RunReason] = {"nightly": "nightly", "digest": "digest"}
-
-
-def tick(connection: db.Connection, publisher: kafka.Publisher) -> None:
-    """Do what is due now. `connection` is in autocommit; losing it loses the lead, so nothing is written after that."""
-    fire_due(connection)
-    publish_runs(connection, publisher)
-    send_ticks(connection, publisher)
-    metrics.RUNS_PENDING.set(runs.count_pending(connection))
 
 
 def fire_due(connection: db.Connection) -> None:
@@ -176,6 +169,29 @@ def _send(
         for topic, event in events
     ]
     publisher.confirm(sends)
+
+
+def send_asked_for(connection: db.Connection, publisher: kafka.Publisher) -> None:
+    """Digests of the latest complete run, each for the one member who asked."""
+    for request in digest_requests.open_requests(connection):
+        with connection.transaction():
+            event = DigestDue(
+                organization=request.organization,
+                slot=request.slot,
+                digest=derived("digest", request.organization, request.slot),
+                slot_at=request.asked_at,
+                run=request.run,
+                only_to=request.email,
+            )
+            publisher.publish(
+                DIGEST_TICKS.name,
+                msgspec.json.encode(event),
+                key=request.organization.encode(),
+                partition=0,
+                headers=kafka.headers_of(event, source="clock", event_id=request.slot),
+            )
+            digest_requests.set_ticked(connection, request, at=clock.now())
+        log.info("digest asked for", organization=request.organization, run=request.run)
 
 
 def _why_no_run(slot: slots.OpenSlot) -> str:

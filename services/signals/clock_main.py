@@ -8,13 +8,15 @@ import contextlib
 import signal
 import sys
 import threading
+import time
 
 import psycopg
 import structlog
 
-from services.signals import clock
+from services.signals import auditor, clock
+from services.signals.store import runs
 from services.signals.store.runs import CLOCK_CHANNEL
-from shared import db, kafka, logs
+from shared import db, kafka, logs, metrics
 from shared.errors import Misconfigured, Retryable
 from shared.health import Readiness, serve_health
 from shared.settings import settings
@@ -22,9 +24,11 @@ from shared.settings import settings
 log = structlog.get_logger()
 
 CLOCK_LOCK = 7_305_512_202  # any number that is ours (shared.db has the one before)
+LOOK_SECONDS = 1.0
 POLL_SECONDS = 0.25
 STAND_BY_SECONDS = 0.5
 RETRY_SECONDS = 1.0
+DRAIN_SECONDS = 20.0
 SILENT_AT_MOST = "15s"  # after this PostgreSQL ends a leader's session
 
 
@@ -41,24 +45,31 @@ def main() -> None:
     readiness = Readiness()
     end_health = serve_health(settings().clock_port, readiness)
     publisher = kafka.Publisher()
-    run(publisher, stop, readiness)
+    leading = threading.Event()
+    second_opinion = threading.Thread(target=auditor.run, args=(leading, stop), name="auditor", daemon=True)
+    second_opinion.start()
+    run(publisher, stop, readiness, leading)
+    second_opinion.join(DRAIN_SECONDS)
     publisher.close()
     end_health()
 
 
-def run(publisher: kafka.Publisher, stop: threading.Event, readiness: Readiness) -> None:
-    """Lead or stand by until `stop`; what is not there (PostgreSQL, Kafka) is tried again."""
+def run(publisher: kafka.Publisher, stop: threading.Event, readiness: Readiness, leading: threading.Event) -> None:
+    """Lead or stand by until `stop`; what is not there (PostgreSQL, Kafka) is tried again. `leading` is set while it leads."""
     while not stop.is_set():
         try:
             with db.connect() as connection:
                 connection.autocommit = True
                 if lead(connection, stop, readiness):
                     log.info("leading")
+                    leading.set()
                     keep_time(connection, publisher, stop, readiness)
         except (psycopg.OperationalError, Retryable) as error:
             readiness.set(False, str(error))
             log.warning("the clock stands still", error=str(error))
             stop.wait(RETRY_SECONDS)
+        finally:
+            leading.clear()
 
 
 def lead(connection: db.Connection, stop: threading.Event, readiness: Readiness) -> bool:
@@ -75,13 +86,20 @@ def lead(connection: db.Connection, stop: threading.Event, readiness: Readiness)
 
 
 def keep_time(connection: db.Connection, publisher: kafka.Publisher, stop: threading.Event, readiness: Readiness) -> None:
-    """Tick when told, and every quarter of a second."""
+    """Look at the schedules every second; at runs and ticks when told to, and every quarter of a second."""
     connection.execute(f"LISTEN {CLOCK_CHANNEL}")
+    look_at = 0.0
     while not stop.is_set():
-        clock.tick(connection, publisher)
+        if time.monotonic() >= look_at:
+            look_at = time.monotonic() + LOOK_SECONDS
+            clock.fire_due(connection)
+            metrics.RUNS_PENDING.set(runs.count_pending(connection))
+        clock.publish_runs(connection, publisher)
+        clock.send_ticks(connection, publisher)
+        clock.send_asked_for(connection, publisher)
         readiness.set(True)
         for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
-            """Told: tick at once."""
+            """Told: go round at once."""
     with contextlib.suppress(psycopg.OperationalError):
         connection.execute("SELECT pg_advisory_unlock(%s)", (CLOCK_LOCK,))
 

@@ -1,6 +1,7 @@
 """One function a topic: check whose records these are, sort them out, save them. Each runs in the consume loop's transaction."""
 
 from collections.abc import Iterable
+from itertools import groupby
 
 import structlog
 
@@ -17,10 +18,8 @@ ORDERS_AT_ONCE = 20_000  # bounds the memory of one COPY
 
 
 def handle_orders(connection: db.Connection, records: list[Record]) -> None:
-    """Orders into the read model, runs as they stand in the log. Raises Rejected for a record in a foreign partition."""
-    organizations = {name for record in records for name in _organizations_of(record)}
-    here = known(connection, organizations)
-    _note_unknown("orders", organizations - here)
+    """Orders into the read model, runs as they stand in the log."""
+    here = _known("orders", connection, (name for record in records for name in _organizations_of(record.event)))
     accepted: list[orders.Accepted] = []
     for record in records:
         event = record.event
@@ -39,10 +38,14 @@ def handle_orders(connection: db.Connection, records: list[Record]) -> None:
 
 
 def handle_signals(connection: db.Connection, records: list[Record]) -> None:
-    """Signals and episodes, then the completions of runs: who sees a run complete sees all that it found."""
-    organizations = {name for record in records for name in _organizations_of(record)}
-    here = known(connection, organizations)
-    _note_unknown("signals", organizations - here)
+    """Signals and episodes, then the completions of runs: who sees a run complete sees all that it found.
+
+    Raises Rejected for a record in another partition than its organization's.
+    """
+    organizations = {record.event.organization for record in records}
+    if any(kafka.partition_of(name) != records[0].partition for name in organizations):
+        raise Rejected(FieldError(field="organization", reason=f"does not belong to partition {records[0].partition}"))
+    here = _known("signals", connection, organizations)
     events = [record.event for record in records if record.event.organization in here]
     found = [event for event in events if isinstance(event, SignalEvent)]
     if found:
@@ -66,14 +69,13 @@ def handle_accounts(connection: db.Connection, records: list[Record]) -> None:
 def handle_contacts(connection: db.Connection, records: list[Record]) -> None:
     """People at accounts; a tombstone erases one."""
     here = known(connection, (_contact_of(record)[0] for record in records))
-    for record in records:
-        organization, contact = _contact_of(record)
-        if organization not in here:
-            continue
-        if record.event is None:
-            people.delete_contact(connection, organization, contact)
+    ours = [record for record in records if _contact_of(record)[0] in here]
+    for is_tombstone, part in groupby(ours, lambda record: record.event is None):
+        if is_tombstone:
+            for record in part:
+                people.delete_contact(connection, *_contact_of(record))
         else:
-            people.save_contact(connection, record.event)
+            people.save_contacts(connection, [record.event for record in part])
 
 
 def handle_sequences(connection: db.Connection, records: list[Record]) -> None:
@@ -85,14 +87,8 @@ def handle_sequences(connection: db.Connection, records: list[Record]) -> None:
             people.save_draft(connection, event)
 
 
-def _organizations_of(record: Record) -> Iterable[str]:
-    """The organizations that a record of orders or signals names. Raises Rejected where one lives in another partition."""
-    event = record.event
-    names = {order.organization for order in event.orders} if isinstance(event, OrdersAccepted) else {event.organization}
-    for name in names:
-        if kafka.partition_of(name) != record.partition:
-            raise Rejected(FieldError(field="organization", reason=f"{name} does not live in partition {record.partition}"))
-    return names
+def _organizations_of(event: OrdersAccepted | RunRequested) -> Iterable[str]:
+    return [event.organization] if isinstance(event, RunRequested) else {order.organization for order in event.orders}
 
 
 def _contact_of(record: Record) -> tuple[str, str]:
@@ -105,8 +101,11 @@ def _contact_of(record: Record) -> tuple[str, str]:
         raise Rejected(FieldError(field="key", reason="a tombstone's key must name organization and contact")) from None
 
 
-def _note_unknown(topic: str, organizations: set[str]) -> None:
-    """Records of organizations that were deleted are passed by."""
-    for organization in organizations:
+def _known(topic: str, connection: db.Connection, organizations: Iterable[str]) -> set[str]:
+    """The organizations that exist here; records of those that were deleted are passed by."""
+    named = set(organizations)
+    here = known(connection, named)
+    for organization in named - here:
         metrics.RECORDS_SKIPPED.labels("signals", topic).inc()
         log.debug("organization is not known", topic=topic, organization=organization)
+    return here

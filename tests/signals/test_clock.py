@@ -10,15 +10,15 @@ import psycopg
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from services.signals import clock, clock_main, handlers, runs
+from services.signals import auditor, clock, clock_main, handlers, runs
 from services.signals.store import slots
-from shared import db, kafka
+from shared import db, kafka, metrics
 from shared.errors import Rejected
 from shared.events import DigestDue, RunRequested, SequencesDue
 from shared.health import Readiness
 from shared.settings import settings
 from shared.topics import DIGEST_TICKS, ORDERS, SEQUENCE_TICKS
-from tests.signals.builders import completed, record, rows
+from tests.signals.builders import completed, record, rows, signal_event
 from tests.signals.conftest import make_tenant
 
 At = Callable[[datetime], None]
@@ -57,11 +57,11 @@ def ticks_since(topic: str, offset: int, organization: str) -> list[Any]:
     return [tick for tick in read(topic, 0, offset) if tick["organization"] == organization]
 
 
-def finish(connection: db.Connection, organization: str, number: int) -> None:
+def finish(connection: db.Connection, organization: str, number: int, *, offset: int = 1) -> None:
     """The detector's completion arrives."""
     with connection.transaction():
         handlers.handle_signals(
-            connection, [record("signals", completed(organization, number, offset=number), organization, number)]
+            connection, [record("signals", completed(organization, number, offset=offset), organization, number)]
         )
 
 
@@ -289,7 +289,7 @@ def test_one_clock_leads_and_another_takes_over_when_its_session_ends(
     connection: db.Connection, publisher: kafka.Publisher, tenant: str
 ) -> None:
     def clock_process(stop: threading.Event) -> threading.Thread:
-        thread = threading.Thread(target=clock_main.run, args=(publisher, stop, Readiness()))
+        thread = threading.Thread(target=clock_main.run, args=(publisher, stop, Readiness(), threading.Event()))
         thread.start()
         return thread
 
@@ -322,3 +322,22 @@ def test_one_clock_leads_and_another_takes_over_when_its_session_ends(
     for thread in threads:
         thread.join(10)
         assert not thread.is_alive()
+
+
+def test_the_second_opinion_is_asked_once_after_each_nightly_run(connection: db.Connection, tenant: str, at: At) -> None:
+    schedule(connection, tenant, "nightly", since=utc("2026-01-06 12:00"))
+    at(utc("2026-01-07 11:00"))
+    clock.fire_due(connection)
+    audited: dict[str, int] = {}
+    stop = threading.Event()
+    auditor.audit_new(connection, audited, stop)
+    assert tenant not in audited
+    finish(connection, tenant, 1, offset=-1)  # before all that is persisted
+    auditor.audit_new(connection, audited, stop)
+    assert audited[tenant] == 1
+    with connection.transaction():  # what no order explains
+        handlers.handle_signals(connection, [record("signals", signal_event("opened", tenant, offset=1), tenant, 1)])
+    auditor.audit_new(connection, audited, stop)
+    assert metrics.AUDIT_DIFFERENCES.labels(tenant)._value.get() == 0  # not asked again
+    auditor.audit_new(connection, {}, stop)
+    assert metrics.AUDIT_DIFFERENCES.labels(tenant)._value.get() == 1

@@ -148,22 +148,30 @@ def test_a_process_that_was_frozen_writes_nothing_that_another_has_written(
     assert written[-1] == last
 
 
-def test_what_cannot_be_read_is_put_aside_and_the_partition_moves_on(
+def test_what_cannot_be_read_is_put_aside_once_and_the_partition_moves_on(
     connection: db.Connection, publisher: kafka.Publisher, tenant: str
 ) -> None:
+    """The detector, the first reader of orders, puts their records aside; the signals service those of signals."""
     partition = kafka.partition_of(tenant)
     elsewhere = next(p for p in range(settings().partitions) if p != partition)
-    dead = kafka.end_offset("orders-dead", 0)
-    publisher.publish(ORDERS.name, b"{no json", partition=partition)
-    publisher.publish(ORDERS.name, b'{"type":"OrdersAccepted","version":2}', partition=partition)
-    publisher.publish(ORDERS.name, None, partition=partition)
-    foreign = publisher.publish(ORDERS.name, msgspec.json.encode(block(order(tenant, "SO-9")).event), partition=elsewhere)
-    end = publish(publisher, ORDERS.name, tenant, block(order(tenant, "SO-1")).event)
+    dead = {topic: kafka.end_offset(f"{topic}-dead", 0) for topic in (ORDERS.name, SIGNALS.name)}
+    event = completed(tenant, 1, offset=1)
+    for topic in (ORDERS.name, SIGNALS.name):
+        publisher.publish(topic, b"{no json", partition=partition)
+        publisher.publish(topic, b'{"type":"RunCompleted","version":2}', partition=partition)
+        publisher.publish(topic, None, partition=partition)
+    foreign = publisher.publish(SIGNALS.name, msgspec.json.encode(event), partition=elsewhere)
+    ends = {
+        ORDERS.name: publish(publisher, ORDERS.name, tenant, block(order(tenant, "SO-1")).event),
+        SIGNALS.name: publish(publisher, SIGNALS.name, tenant, event),
+    }
     with consuming(publisher):
-        wait_for(connection, tenant, {ORDERS.name: end})
+        wait_for(connection, tenant, ends)
         until = time.monotonic() + 30
-        while positions.of(connection, CONSUMER, ORDERS.name, elsewhere) <= foreign:
+        while positions.of(connection, CONSUMER, SIGNALS.name, elsewhere) <= foreign:
             assert time.monotonic() < until
             time.sleep(0.02)
-    assert kafka.end_offset("orders-dead", 0) == dead + 4
-    assert [row["order_id"] for row in tables(connection, tenant)["orders"]] == ["SO-1"]
+    put_aside = {topic: kafka.end_offset(f"{topic}-dead", 0) - end for topic, end in dead.items()}
+    assert put_aside == {ORDERS.name: 0, SIGNALS.name: 4}
+    found = tables(connection, tenant)
+    assert ([row["order_id"] for row in found["orders"]], [row["number"] for row in found["runs"]]) == (["SO-1"], [1])

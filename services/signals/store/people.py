@@ -1,9 +1,26 @@
 """Accounts as their records name them, contacts, and draft sequences until people edit them."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+from services.signals.store import Staging
 from shared import db
 from shared.events import AccountChanged, ContactChanged, SequenceDrafted
+
+STAGED = Staging(
+    "staged_contacts",
+    [
+        ("round", "int4"),
+        ("organization", "text"),
+        ("contact", "text"),
+        ("account", "text"),
+        ("email", "text"),
+        ("name", "text"),
+        ("primary_sent", "bool"),
+        ("revision", "int8"),
+    ],
+)
 
 # A field that was not sent changes nothing, so each field is as new as the record that named it.
 MERGE_ACCOUNT = """
@@ -23,17 +40,20 @@ ON CONFLICT (organization, account) DO UPDATE SET
     owner_revision = greatest(accounts.owner_revision, excluded.owner_revision)
 """
 
-LOCK_CONTACT = """
-SELECT account
-FROM contacts
-WHERE organization = %(organization)s
-  AND contact = %(contact)s
-FOR UPDATE
+FORMER_ACCOUNTS = """
+SELECT DISTINCT
+    c.organization,
+    c.account
+FROM contacts c
+JOIN staged_contacts s USING (organization, contact)
 """
 
-MERGE_CONTACT = """
+MERGE_CONTACTS = """
 INSERT INTO contacts (organization, contact, account, email, name, primary_sent, revision)
-VALUES (%(organization)s, %(contact)s, %(account)s, %(email)s, %(name)s, %(primary)s, %(revision)s)
+SELECT
+    organization, contact, account, email, name, primary_sent, revision
+FROM staged_contacts
+WHERE round = %s
 ON CONFLICT (organization, contact) DO UPDATE SET
     account = excluded.account,
     email = excluded.email,
@@ -43,24 +63,24 @@ ON CONFLICT (organization, contact) DO UPDATE SET
 WHERE contacts.revision <= excluded.revision
 """
 
-# The newest that says so; the id decides between equals.
+# Of the contacts of an account that say they are primary, the newest; the id decides between equals.
 SET_PRIMARY = """
 UPDATE contacts c
-SET is_primary = c.contact IS NOT DISTINCT FROM newest.contact
+SET is_primary = ranked.is_primary
 FROM (
-    SELECT (
-        SELECT contact
-        FROM contacts
-        WHERE organization = %(organization)s
-          AND account = %(account)s
-          AND primary_sent
-        ORDER BY revision DESC, contact DESC
-        LIMIT 1
-    ) AS contact
-) newest
-WHERE c.organization = %(organization)s
-  AND c.account = %(account)s
-  AND c.is_primary <> (c.contact IS NOT DISTINCT FROM newest.contact)
+    SELECT
+        organization,
+        contact,
+        primary_sent AND row_number() OVER (
+            PARTITION BY organization, account
+            ORDER BY primary_sent DESC, revision DESC, contact DESC
+        ) = 1 AS is_primary
+    FROM contacts
+    JOIN unnest(%(organizations)s::text[], %(accounts)s::text[]) AS touched (organization, account) USING (organization, account)
+) AS ranked
+WHERE c.organization = ranked.organization
+  AND c.contact = ranked.contact
+  AND c.is_primary <> ranked.is_primary
 """
 
 DELETE_CONTACT = """
@@ -100,30 +120,35 @@ def save_accounts(connection: db.Connection, events: Sequence[AccountChanged]) -
         )
 
 
-def save_contact(connection: db.Connection, event: ContactChanged) -> None:
-    """The whole contact, if its record is not older; then the primary of its account, and of the one that it left."""
-    key = {"organization": event.organization, "contact": event.contact}
-    former = connection.execute(LOCK_CONTACT, key).fetchone()
-    connection.execute(
-        MERGE_CONTACT,
-        key
-        | {
-            "account": event.account,
-            "email": event.email,
-            "name": event.name,
-            "primary": event.primary,
-            "revision": event.revision,
-        },
-    )
-    for account in {event.account} | ({str(former[0])} if former else set()):
-        connection.execute(SET_PRIMARY, {"organization": event.organization, "account": account})
+def save_contacts(connection: db.Connection, events: Sequence[ContactChanged]) -> None:
+    """Whole contacts, where the record is not older; then the primary one of each account that one came to or left."""
+    rounds: Counter[tuple[str, str]] = Counter()
+    STAGED.fill(connection, _rows(events, rounds))
+    touched = {(event.organization, event.account) for event in events}
+    touched |= {(str(row[0]), str(row[1])) for row in connection.execute(FORMER_ACCOUNTS, prepare=False)}
+    for number in range(1, max(rounds.values(), default=0) + 1):
+        connection.execute(MERGE_CONTACTS, (number,), prepare=False)
+    _set_primary(connection, touched)
+
+
+def _rows(events: Sequence[ContactChanged], rounds: Counter[tuple[str, str]]) -> Iterator[tuple[Any, ...]]:
+    for event in events:
+        key = (event.organization, event.contact)
+        rounds[key] += 1
+        yield rounds[key], *key, event.account, event.email, event.name, event.primary, event.revision
+
+
+def _set_primary(connection: db.Connection, touched: set[tuple[str, str]]) -> None:
+    pairs = sorted(touched)
+    names = {"organizations": [organization for organization, _ in pairs], "accounts": [account for _, account in pairs]}
+    connection.execute(SET_PRIMARY, names, prepare=False)
 
 
 def delete_contact(connection: db.Connection, organization: str, contact: str) -> bool:
     """False: there was none."""
     row = connection.execute(DELETE_CONTACT, {"organization": organization, "contact": contact}).fetchone()
     if row is not None:
-        connection.execute(SET_PRIMARY, {"organization": organization, "account": row[0]})
+        _set_primary(connection, {(organization, str(row[0]))})
     return row is not None
 
 

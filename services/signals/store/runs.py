@@ -181,6 +181,17 @@ WHERE organization = %s
   AND number = %s
 """
 
+NEWEST_NIGHTLY = """
+SELECT
+    organization,
+    max(number)
+FROM runs
+WHERE reason = 'nightly'
+  AND completed_at IS NOT NULL
+GROUP BY organization
+ORDER BY organization
+"""
+
 COUNT_PENDING = "SELECT count(*) FROM runs WHERE completed_at IS NULL"
 
 
@@ -356,6 +367,11 @@ def find(connection: db.Connection, organization: str, number: int) -> Run | Non
     """One run."""
     with connection.cursor(row_factory=class_row(Run)) as cursor:
         return cursor.execute(FIND_RUN, (organization, number)).fetchone()
+
+
+def newest_nightly(connection: db.Connection) -> list[tuple[str, int]]:
+    """(organization, number) of the newest complete nightly run of each organization that has one."""
+    return [(str(row[0]), int(row[1])) for row in connection.execute(NEWEST_NIGHTLY)]
 
 
 def count_pending(connection: db.Connection) -> int:
