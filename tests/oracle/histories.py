@@ -27,6 +27,7 @@ START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ODS = ("5 1/2", "5.5", "139.7 mm", "5.500", "5½ in", '6"', "168.3 mm", "6.625", "7", "6 SCH 40", "as usual", None)
 GRADES = ("J-55", "J55", "j 55", "J_55", "GR-B", "b", None)
 CENTS = (1, 49, 50, 51, 100, 200, 400, 0, -1, -50)
+SHARES = ((0, 100), (20, 80), (30, 70), (50, 50), (60, 40), (75, 25), (80, 20), (81, 20), (333, 667), (101, 0), (100, -20))
 SIZES: tuple[dict[str, str], ...] = ({}, {"6 SCH 40": "6.625"}, {"as usual": "5.5", "7": "5.5"})
 ALIASES: tuple[dict[str, str], ...] = ({"GR-B": "B"}, {}, {"J55": "L80"})
 
@@ -146,21 +147,20 @@ def stamped_ahead(order: Order) -> Order:
 
 @st.composite
 def crowds(draw: st.DrawFn) -> list[Order]:
-    """So many accounts that C's median is theirs: nine to twelve orders on one day, of one organization."""
+    """So many accounts that C's median is theirs: an order each of nearly one day, shares on the thresholds and beside them."""
     organization = draw(organizations())
     ordered_on = FIRST_DAY + timedelta(days=draw(st.integers(0, DAYS)))
-    specialty = draw(st.lists(st.integers(0, 300), min_size=9, max_size=12))
     return [
         version(
             organization=organization,
             order=f"crowd {place}",
             account=f"crowd {place}",
-            ordered_on=ordered_on,
+            ordered_on=ordered_on + timedelta(days=draw(st.integers(0, 1))),
             revision=1,
             cancelled=False,
-            lines=(Line(revenue_cents=cents, od="7 5/8"), Line(revenue_cents=draw(st.integers(1, 300)), od="4.5")),
+            lines=(Line(revenue_cents=specialty, od="7 5/8"), Line(revenue_cents=standard, od="4.5")),
         )
-        for place, cents in enumerate(specialty)
+        for place, (specialty, standard) in enumerate(draw(st.lists(st.sampled_from(SHARES), min_size=9, max_size=16)))
     ]
 
 
@@ -200,7 +200,7 @@ def histories(draw: st.DrawFn, *, revisions_given: bool = False, pauses: bool = 
     """Blocks, runs and pauses, as they would come down one partition."""
     latest: dict[str, RunRequested] = {}
     known: list[Order] = draw(st.lists(orders(revisions_given=revisions_given), min_size=6, max_size=14))
-    many = draw(st.sampled_from((None, None, crowds(), floods())))
+    many = draw(st.sampled_from((None, crowds(), crowds(), floods())))
     if many is not None:
         known += draw(many)
     steps: list[Step] = [block(known)]
@@ -227,10 +227,13 @@ def deliveries(draw: st.DrawFn, known: list[Order], latest: dict[str, RunRequest
     brought: list[Order] = []
     for _ in range(draw(st.integers(1, 4))):
         order = draw(st.sampled_from(known))
-        change = draw(st.sampled_from(("new", "same", "same", "cancelled", "moved", "lines", "day", "ahead")))
+        change = draw(st.sampled_from(("new", "reordered", "same", "same", "cancelled", "moved", "lines", "day", "ahead")))
         if change == "new":
             order = draw(orders(revisions_given=revisions_given))
             order = changed(order, ordered_on=draw(days(latest.get(order.organization), else_on=order.ordered_on)))
+        elif change == "reordered":
+            on = draw(days(latest.get(order.organization)))
+            order = changed(order, order=draw(st.sampled_from(ORDERS)), cancelled=False, ordered_on=on, revision=order.revision + 1)
         elif change == "ahead":
             order = stamped_ahead(order)
         elif change != "same":
@@ -256,8 +259,9 @@ def days(draw: st.DrawFn, latest: RunRequested | None, *, else_on: date | None =
 
 
 def changed(
-    order: Order,
+    former: Order,
     *,
+    order: str | None = None,
     ordered_on: date | None = None,
     cancelled: bool | None = None,
     account: str | None = None,
@@ -266,14 +270,14 @@ def changed(
 ) -> Order:
     """Another version of the order, accepted on its own day; what is not named is as it was."""
     return version(
-        organization=order.organization,
-        order=order.order,
-        account=order.account if account is None else account,
-        ordered_on=order.ordered_on if ordered_on is None else ordered_on,
-        revision=order.revision if revision is None else revision,
-        cancelled=order.cancelled if cancelled is None else cancelled,
-        lines=order.lines if lines is None else lines,
-        revision_given=order.revision_given,
+        organization=former.organization,
+        order=former.order if order is None else order,
+        account=former.account if account is None else account,
+        ordered_on=former.ordered_on if ordered_on is None else ordered_on,
+        revision=former.revision if revision is None else revision,
+        cancelled=former.cancelled if cancelled is None else cancelled,
+        lines=former.lines if lines is None else lines,
+        revision_given=former.revision_given,
     )
 
 

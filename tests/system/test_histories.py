@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from shared import db
 from shared.domain.thresholds import DEFAULTS, checked
-from shared.events import RunRequested
+from shared.events import Order, RunRequested
 from tests.oracle.histories import block
 from tests.oracle.oracle import Oracle, as_json
 from tests.stack_fixtures import Stack
@@ -42,6 +43,12 @@ OTHER_SETTINGS: dict[str, Any] = {
     "grade_aliases": {"J55": "K55"},
     "sizes": {"6 SCH 40": "6.625"},
 }
+
+COUNTING_ORDERS = """
+SELECT order_id, account, counts_on, revision, cancelled, revenues_cents
+FROM orders
+WHERE organization = %s
+"""
 
 
 class Told:
@@ -95,6 +102,7 @@ class Told:
         said = [without_times(signal) for signal in listed]
         expected = [as_json(signal) for signal in self._oracle.signals(self.organization).values()]
         assert in_order(said) == in_order(expected)
+        assert persisted_orders(self.organization) == {one.order: essence(one) for one in self._oracle.orders(self.organization)}
         assert self._winback_json("audit")["differences"] == []
         return listed
 
@@ -159,6 +167,18 @@ def test_a_shuffled_history_with_kills_ends_where_the_orderly_one_does(services:
     services.wait_ready("detector")
     told.run(LAST_RUN + STEP)
     told.check()
+
+
+def persisted_orders(organization: str) -> dict[str, Any]:
+    """The counting version of each order, as PostgreSQL has it."""
+    with db.connect() as connection:
+        return {row[0]: row[1:] for row in connection.execute(COUNTING_ORDERS, (organization,))}
+
+
+def essence(order: Order) -> tuple[Any, ...]:
+    """What the rules look at."""
+    cents = [line.revenue_cents for line in order.lines]
+    return order.account, order.counts_on, order.revision, order.cancelled, cents
 
 
 def kill_and_wipe(stack: Stack) -> None:
