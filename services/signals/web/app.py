@@ -8,7 +8,7 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from services.signals.web import api, doors, pages, problems
+from services.signals.web import api, doors, outcomes, pages, problems
 from services.signals.web.rendering import HEADERS, render
 from shared import db
 
@@ -26,6 +26,7 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
     problems.register(app)
     app.include_router(api.router)
     app.include_router(doors.router)
+    app.include_router(outcomes.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(packages=[("services.signals.web", "static")]), name="static")
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.signals.store import pages
-from services.signals.web import views
+from services.signals.web import outcomes, views
 from services.signals.web.access import NotHere, organization_of, visitor
 from services.signals.web.rendering import render
 from shared import clock
@@ -83,6 +83,7 @@ def account(request: Request, organization: str, account: str) -> Response:
         found = pages.signals_of(connection, organization, account)
         orders = pages.orders_of(connection, organization, account, limit=ORDERS_SHOWN)
         contacts = pages.contacts_of(connection, organization, account)
+        done = outcomes.panel(connection, organization, row, found, who=who, head=head)
     today = clock.today(head.timezone)
     shown = [views.signal_view(signal, organization=organization, head=head, today=today) for signal in found]
     return render(
@@ -99,6 +100,7 @@ def account(request: Request, organization: str, account: str) -> Response:
         orders=[views.order_view(order, currency=head.currency, today=today) for order in orders],
         orders_line=views.shown_of(len(orders), totals.orders),
         contacts=contacts,
+        outcomes=done,
     )
 
 
