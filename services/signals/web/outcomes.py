@@ -118,9 +118,7 @@ def undo(request: Request, organization: str, outcome: str, form: Form) -> Respo
         raise NotHere
     try:
         with organization_of(request, organization) as (who, connection):
-            row = handler.undo(
-                connection, organization, outcome, actor=who.email, role=role_of(who, organization), at=clock.now()
-            )
+            row = handler.undo(connection, organization, outcome, actor=who.email, role=role_of(who, organization), at=clock.now())
         said, account = f"Undone: {KIND_NAMES[row.kind].lower()}, {plain_name(row.name or row.account)}.", row.account
     except NotFound:
         raise NotHere from None
@@ -203,7 +201,7 @@ def panel(
 def _about(
     connection: db.Connection, organization: str, account: str, signal: SignalRow | None, head: Head, at: datetime
 ) -> AboutView:
-    found = handler.open_to_win(connection, organization, account, signal=signal and signal.signal, at=at)
+    found = handler.open_to_win(connection, organization, account, signal=signal.signal if signal else None, at=at)
     return AboutView(
         signal=signal.signal if signal else "",
         name=combo_words(Combo(od=signal.od, grade=signal.grade)) if signal else "The whole account",
@@ -309,9 +307,7 @@ def _view(
     errors: dict[str, str] | None,
 ) -> OutcomesView:
     head, row = _head(connection, organization), _account(connection, organization, account)
-    shown = panel(
-        connection, organization, row, pages.signals_of(connection, organization, account), who=who, head=head
-    )
+    shown = panel(connection, organization, row, pages.signals_of(connection, organization, account), who=who, head=head)
     return replace(shown, typed=typed or shown.typed, errors=errors or {})
 
 
@@ -341,4 +337,3 @@ def _back(form: Posted, organization: str, account: str) -> str:
 def _day(at: datetime, head: Head) -> str:
     zone = ZoneInfo(head.timezone)
     return short_day(at.astimezone(zone).date(), seen_from=clock.today(head.timezone))
-
