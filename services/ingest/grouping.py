@@ -17,12 +17,15 @@ import polars as pl
 from services.ingest.acceptance import Terms, order_of
 from services.ingest.columns import Note
 from services.ingest.fields import stamp
+from shared.domain.orders import ContentLine
 from shared.errors import Rejected
 from shared.events import Order
 
 IN_MEMORY_ROWS = 2_000_000
 BUCKETS = 64
 KEY = ["order", "revision"]
+CELLS = ["product", "od", "grade", "quantity", "cents"]  # in the order of orders.ContentLine
+ORDERS_AT_ONCE = 4_096  # as Python objects; the rest stays with Polars
 AGREED = ["account", "ordered_on", "status"]  # what all rows of an order must say alike
 
 
@@ -91,7 +94,7 @@ class Gathered:
 def orders_of(rows: pl.DataFrame, terms: Terms) -> Iterator[FileOrder]:
     """The orders of typed rows (`columns.Columns`), by their first row."""
     cents = "revenue_cents" if "revenue_cents" in rows.columns else "revenue"
-    rows = rows.with_columns(pl.col("status").fill_null(False))
+    rows = rows.with_columns(pl.col("status").fill_null(False), pl.col(cents).alias("cents"))
     groups = rows.group_by(KEY, maintain_order=True).agg(
         pl.col("line").first(),
         pl.len().alias("size"),
@@ -99,15 +102,21 @@ def orders_of(rows: pl.DataFrame, terms: Terms) -> Iterator[FileOrder]:
         *(pl.col(name).first() for name in AGREED),
         *(pl.col(name).drop_nulls().first() for name in ("account_name", "owner")),
         pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).first()) for name in AGREED).all().alias("agreed"),
-        *(pl.col(name) for name in ("product", "od", "grade", "quantity")),
-        pl.col(cents).alias("cents"),
+        *(pl.col(name) for name in CELLS),
     )
     disagreeing = _disagreements(rows, groups)
-    for group in groups.iter_rows(named=True):
-        yield _order(group, disagreeing, terms)
+    for part in groups.iter_slices(ORDERS_AT_ONCE):
+        lines: list[ContentLine] = list(zip(*(cells.to_list() for cells in part.select(CELLS).explode(CELLS)), strict=True))
+        end = 0
+        for group in part.drop(CELLS).iter_rows(named=True):
+            start, end = end, end + group["size"]
+            yield _order(group, lines[start:end], disagreeing, terms)
 
 
-def _order(group: dict[str, Any], disagreeing: dict[tuple[str, int | None], list[Note]], terms: Terms) -> FileOrder:
+def _order(
+    group: dict[str, Any], lines: list[ContentLine], disagreeing: dict[tuple[str, int | None], list[Note]], terms: Terms
+) -> FileOrder:
+    """The order of one group of rows. Refused, its notes are those that no row has by itself."""
     order: str = group["order"]
     line: int = group["line"]
 
@@ -129,7 +138,7 @@ def _order(group: dict[str, Any], disagreeing: dict[tuple[str, int | None], list
             counts_on=stamp(group["ordered_on"], terms.today),
             revision=group["revision"],
             cancelled=group["status"],
-            lines=list(zip(group["product"], group["od"], group["grade"], group["quantity"], group["cents"], strict=True)),
+            lines=lines,
             account_name=group["account_name"],
             owner=group["owner"],
         )
