@@ -20,6 +20,18 @@ ORDER BY version DESC
 LIMIT 1
 """
 
+NEWEST_VERSIONS = """
+SELECT
+    version,
+    settings,
+    saved_at,
+    saved_by
+FROM settings_versions
+WHERE organization = %s
+ORDER BY version DESC
+LIMIT %s
+"""
+
 INSERT_SETTINGS = """
 INSERT INTO settings_versions (organization, version, settings, saved_at, saved_by)
 VALUES (%(organization)s, %(version)s, %(settings)s, %(saved_at)s, %(saved_by)s)
@@ -45,6 +57,16 @@ def latest(connection: db.Connection, organization: str) -> tuple[int, Detection
     if row is None:
         raise NotFound(f"there is no organization {organization}")
     return int(row[0]), msgspec.convert(row[1], DetectionSettings)
+
+
+def newest_versions(
+    connection: db.Connection, organization: str, *, limit: int
+) -> list[tuple[int, DetectionSettings, datetime, str]]:
+    """(version, settings, saved_at, saved_by), the newest first."""
+    return [
+        (int(version), msgspec.convert(settings, DetectionSettings), saved_at, str(saved_by))
+        for version, settings, saved_at, saved_by in connection.execute(NEWEST_VERSIONS, (organization, limit))
+    ]
 
 
 def save(
