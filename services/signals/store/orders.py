@@ -38,6 +38,8 @@ STAGED = Staging(
         ("source_offset", "int8"),
         ("account_name", "text"),
         ("owner", "text"),
+        ("net_cents", "int8"),
+        ("is_activity", "bool"),
     ],
 )
 
@@ -53,12 +55,17 @@ ON CONFLICT DO NOTHING
 
 # One round: at most one version of each order. `fresh` is what changes something: a version that replaces the counting one, or
 # its content again with an earlier day, which moves the day alone. An account is touched by an order that came to it, changed
-# in it or left it, and takes its name and owner from the order until a record of its own has one.
+# in it or left it, and takes its name and owner from the order until a record of its own has one. Its lifetime moves by what
+# came and went, its activity days reach as far as what came; `lost_day` says that what went may have been the first or last.
 MERGE_ORDERS = """
 WITH fresh AS (
     SELECT
         s.*,
         o.account AS former_account,
+        CASE WHEN o.cancelled THEN 0 ELSE coalesce(o.net_cents, 0) END AS former_cents,
+        CASE WHEN o.is_activity AND NOT o.cancelled THEN o.counts_on END AS former_day,
+        CASE WHEN s.cancelled THEN 0 ELSE s.net_cents END AS cents,
+        CASE WHEN s.is_activity AND NOT s.cancelled THEN s.counts_on END AS day,
         o.order_id IS NOT NULL
             AND s.content = o.content
             AND (s.revision = o.revision OR NOT s.revision_given) AS repeats
@@ -74,11 +81,11 @@ WITH fresh AS (
 replaced AS (
     INSERT INTO orders (
         organization, order_id, account, ordered_on, counts_on, revision, content, cancelled,
-        products, ods, grades, quantities, revenues_cents, accepted_at, source_offset
+        products, ods, grades, quantities, revenues_cents, accepted_at, source_offset, net_cents, is_activity
     )
     SELECT
         organization, order_id, account, ordered_on, counts_on, revision, content, cancelled,
-        products, ods, grades, quantities, revenues_cents, accepted_at, source_offset
+        products, ods, grades, quantities, revenues_cents, accepted_at, source_offset, net_cents, is_activity
     FROM fresh
     WHERE NOT repeats
     ON CONFLICT (organization, order_id) DO UPDATE SET
@@ -94,7 +101,9 @@ replaced AS (
         quantities = excluded.quantities,
         revenues_cents = excluded.revenues_cents,
         accepted_at = excluded.accepted_at,
-        source_offset = excluded.source_offset
+        source_offset = excluded.source_offset,
+        net_cents = excluded.net_cents,
+        is_activity = excluded.is_activity
 ),
 moved AS (
     UPDATE orders o
@@ -110,19 +119,60 @@ touched AS (
         account,
         max(source_offset) AS source_offset,
         (array_agg(name ORDER BY place DESC) FILTER (WHERE name IS NOT NULL))[1] AS name,
-        (array_agg(owner ORDER BY place DESC) FILTER (WHERE owner IS NOT NULL))[1] AS owner
+        (array_agg(owner ORDER BY place DESC) FILTER (WHERE owner IS NOT NULL))[1] AS owner,
+        sum(cents) AS cents,
+        min(day) AS first_on,
+        max(day) AS last_on,
+        bool_or(lost_day) AS lost_day
     FROM (
-        SELECT organization, account, source_offset, account_name AS name, owner, place FROM fresh
+        SELECT organization, account, source_offset, account_name AS name, owner, place, cents, day, false AS lost_day
+        FROM fresh
         UNION ALL
-        SELECT organization, former_account, source_offset, NULL, NULL, place FROM fresh WHERE former_account <> account
+        SELECT
+            organization, former_account, source_offset, NULL, NULL, place, -former_cents, NULL,
+            former_day IS NOT NULL AND (former_account <> account OR former_day IS DISTINCT FROM day)
+        FROM fresh
+        WHERE former_account IS NOT NULL
     ) AS sides
     GROUP BY organization, account
 )
 UPDATE accounts a
 SET touched_offset = greatest(a.touched_offset, t.source_offset),
+    lifetime_cents = a.lifetime_cents + t.cents,
+    first_ordered_on = least(a.first_ordered_on, t.first_on),
+    last_ordered_on = greatest(a.last_ordered_on, t.last_on),
     name = CASE WHEN a.name_revision = -1 THEN coalesce(t.name, a.name) ELSE a.name END,
     owner = CASE WHEN a.owner_revision = -1 THEN coalesce(t.owner, a.owner) ELSE a.owner END
 FROM touched t
+WHERE a.organization = t.organization
+  AND a.account = t.account
+RETURNING a.organization, a.account, t.lost_day
+"""
+
+# After an order was cancelled, moved or lost its positive lines: the ends of what is left, by the index.
+FIND_ENDS = """
+UPDATE accounts a
+SET first_ordered_on = (
+        SELECT counts_on
+        FROM orders
+        WHERE organization = a.organization
+          AND account = a.account
+          AND is_activity
+          AND NOT cancelled
+        ORDER BY counts_on
+        LIMIT 1
+    ),
+    last_ordered_on = (
+        SELECT counts_on
+        FROM orders
+        WHERE organization = a.organization
+          AND account = a.account
+          AND is_activity
+          AND NOT cancelled
+        ORDER BY counts_on DESC
+        LIMIT 1
+    )
+FROM unnest(%s::text[], %s::text[]) AS t (organization, account)
 WHERE a.organization = t.organization
   AND a.account = t.account
 """
@@ -147,7 +197,10 @@ def save(connection: db.Connection, accepted: Sequence[Accepted]) -> None:
     STAGED.fill(connection, _rows(accepted, rounds))
     connection.execute(CREATE_ACCOUNTS)
     for number in range(1, max(rounds.values(), default=0) + 1):
-        connection.execute(MERGE_ORDERS, (number,), prepare=False)  # a plan for the size that this batch has
+        touched = connection.execute(MERGE_ORDERS, (number,), prepare=False)  # a plan for the size that this batch has
+        lost_a_day = [(str(row[0]), str(row[1])) for row in touched if row[2]]
+        if lost_a_day:
+            connection.execute(FIND_ENDS, ([one[0] for one in lost_a_day], [one[1] for one in lost_a_day]))
     outcomes.answer(connection)
     connection.execute(BEAT)
 
@@ -177,4 +230,6 @@ def _rows(accepted: Sequence[Accepted], rounds: Counter[tuple[str, str]]) -> Ite
             offset,
             order.account_name,
             order.owner,
+            sum(line.revenue_cents for line in order.lines),
+            any(line.revenue_cents > 0 for line in order.lines),
         )

@@ -107,6 +107,50 @@ WHERE e.recovered
 """
 
 
+# Signals can be here before the orders that they are about.
+CREATE_ACCOUNTS = """
+INSERT INTO accounts (organization, account)
+SELECT DISTINCT
+    organization,
+    account
+FROM staged_signals
+ORDER BY organization, account
+ON CONFLICT DO NOTHING
+"""
+
+# What is at stake on an account is its A, or else the sum of the others (product.md 5).
+COUNT_ON_ACCOUNTS = """
+UPDATE accounts a
+SET dormant = c.dormant,
+    lapse = c.lapse,
+    cherry_picking = c.cherry_picking,
+    at_stake_cents = c.at_stake_cents
+FROM (
+    SELECT
+        t.organization,
+        t.account,
+        count(*) FILTER (WHERE s.type = 'dormant') AS dormant,
+        count(*) FILTER (WHERE s.type = 'lapse') AS lapse,
+        count(*) FILTER (WHERE s.type = 'cherry_picking') AS cherry_picking,
+        coalesce(
+            max((s.figures ->> 'last_year_revenue_cents')::bigint) FILTER (WHERE s.type = 'dormant'),
+            sum(coalesce(s.figures ->> 'lapsed_revenue_cents', s.figures ->> 'estimated_upside_cents')::bigint),
+            0
+        ) AS at_stake_cents
+    FROM (SELECT DISTINCT organization, account FROM staged_signals) t
+    LEFT JOIN signals s
+        ON s.organization = t.organization
+       AND s.account = t.account
+       AND s.recovered_at IS NULL
+    GROUP BY t.organization, t.account
+) c
+WHERE a.organization = c.organization
+  AND a.account = c.account
+  AND (a.dormant, a.lapse, a.cherry_picking, a.at_stake_cents)
+      IS DISTINCT FROM (c.dormant, c.lapse, c.cherry_picking, c.at_stake_cents)
+"""
+
+
 def save(connection: db.Connection, events: Sequence[SignalEvent]) -> None:
     """Merge events as they stand in the log. Several of one signal are merged one after the other."""
     rounds: Counter[tuple[str, str]] = Counter()
@@ -116,6 +160,8 @@ def save(connection: db.Connection, events: Sequence[SignalEvent]) -> None:
         connection.execute(MERGE_RECOVERED, (number,), prepare=False)
     connection.execute(OPEN_EPISODES, prepare=False)
     connection.execute(CLOSE_EPISODES, prepare=False)
+    connection.execute(CREATE_ACCOUNTS, prepare=False)
+    connection.execute(COUNT_ON_ACCOUNTS, prepare=False)
 
 
 def _rows(events: Sequence[SignalEvent], rounds: Counter[tuple[str, str]]) -> Iterator[tuple[Any, ...]]:
