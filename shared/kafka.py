@@ -1,10 +1,8 @@
-"""Kafka: partitions, topics, publishing.
+"""Kafka: partitions, topics, publishing. (Reading is shared/consuming.py.)
 
 partition_of      the partition of an organization: murmur2, as Java's and aiokafka's default partitioner
 create_topics     every topic of topics.py (and its dead letters); can be repeated
 Publisher         an idempotent producer whose confirmations can be awaited; waits are bounded
-consume           records -> handler, in one PostgreSQL transaction with the partition's next offset
-dead_letter       the original bytes with topic, partition, offset and reason
 """
 
 import threading
@@ -21,6 +19,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from shared import clock
 from shared.errors import Misconfigured, Retryable
+from shared.partitions import partition_of as partition_of
 from shared.settings import settings
 from shared.topics import ERP_ORDERS, MEGABYTE, STATE_CHANGELOG, TOPICS, Topic, dead_letters_of
 
@@ -32,33 +31,7 @@ CONFIRM_SECONDS = 10.0  # longer than this and the sender is told to try again
 Headers = list[tuple[str, bytes]]
 
 
-# -- partitions and topics -------------------------------------------------------------------------------------------------
-
-
-def partition_of(organization: str, partitions: int | None = None) -> int:
-    """The partition of `organization` in orders, signals and every topic that has their partition count."""
-    return (murmur2(organization.encode()) & 0x7FFFFFFF) % (partitions or settings().partitions)
-
-
-def murmur2(data: bytes) -> int:
-    """Kafka's murmur2 (org.apache.kafka.common.utils.Utils.murmur2), as an unsigned 32-bit number."""
-    length = len(data)
-    m, mask = 0x5BD1E995, 0xFFFFFFFF
-    h = (0x9747B28C ^ length) & mask
-    whole = length - length % 4
-    for i in range(0, whole, 4):
-        k = int.from_bytes(data[i : i + 4], "little")
-        k = (k * m) & mask
-        k ^= k >> 24
-        k = (k * m) & mask
-        h = ((h * m) & mask) ^ k
-    rest = data[whole:]
-    if rest:
-        h ^= int.from_bytes(rest, "little")
-        h = (h * m) & mask
-    h ^= h >> 13
-    h = (h * m) & mask
-    return h ^ (h >> 15)
+# -- topics -------------------------------------------------------------------------------------------------------------
 
 
 def create_topics(*, timeout_seconds: float = 30.0) -> list[str]:

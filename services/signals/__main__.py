@@ -4,8 +4,9 @@ import signal
 import sys
 import threading
 
-from services.signals.app import CONSUMER, ROUTES
+from services.signals.app import ROUTES
 from services.signals.store import feeds
+from services.signals.store.positions import CONSUMER
 from shared import consuming, db, kafka, logs, metrics
 from shared.errors import Misconfigured
 from shared.health import Readiness, serve_health

@@ -7,9 +7,6 @@ from shared.consuming import Route, decode_orders, decode_with
 from shared.events import AccountChanged, ContactChanged, SequenceDrafted, SignalsRecord
 from shared.topics import ACCOUNTS, CONTACTS, ORDERS, SEQUENCES, SIGNALS
 
-CONSUMER = "signals"
-
-
 ROUTES = (
     Route(
         topic=ORDERS.name,

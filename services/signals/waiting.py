@@ -1,94 +1,37 @@
-"""Waiting for the pipeline to have caught up: with a run, or with everything accepted so far."""
+"""Waiting for a run. What waits for more is catching_up; this needs PostgreSQL alone, and starts fast."""
 
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
-
-from services.signals.app import CONSUMER
 from services.signals.store import positions, runs
-from shared import db, kafka
+from shared import db
 from shared.errors import Retryable
-from shared.settings import settings
-from shared.topics import ACCOUNTS, CONTACTS, DETECTOR_APP, ORDERS, SIGNALS
+from shared.partitions import partition_of
+from shared.topics import ORDERS
 
 POLL_SECONDS = 0.03
-ASK_SECONDS = 10.0
-
-
-def wait_until_caught_up(organization: str, *, timeout_seconds: float) -> None:
-    """Until what was accepted before the call is detected and persisted, and every run asked for before it is complete.
-
-    In this order: the runs; the detector has committed the partition's end of `orders`; what it said about that, up to the end
-    of `signals`, is in PostgreSQL. Raises NotFound, and Retryable when it takes longer.
-    """
-    until = time.monotonic() + timeout_seconds
-    partition = kafka.partition_of(organization)
-    with db.connect() as connection, Look() as look:
-        connection.autocommit = True
-        newest = runs.newest_number(connection, organization)
-        _poll(lambda: not runs.is_pending(connection, organization, up_to=newest), until, "runs are pending")
-        ends = {topic.name: look.end(topic.name, partition) for topic in (ORDERS, ACCOUNTS, CONTACTS)}
-        _poll(lambda: look.committed(ORDERS.name, partition) >= ends[ORDERS.name], until, "the detector is behind")
-        ends[SIGNALS.name] = look.end(SIGNALS.name, partition)
-        _poll(
-            lambda: all(positions.of(connection, CONSUMER, topic, partition) >= end for topic, end in ends.items()),
-            until,
-            "the signals service is behind",
-        )
 
 
 def wait_for_run(connection: db.Connection, organization: str, number: int, *, timeout_seconds: float) -> runs.Run:
     """Until a run is complete, and all that it saw and found is in PostgreSQL. Raises Retryable when it takes longer."""
     connection.autocommit = True
-    partition = kafka.partition_of(organization)
+    partition = partition_of(organization)
 
     def persisted() -> bool:
         run = runs.find(connection, organization, number)
         if run is None or run.completed_at is None or run.source_offset is None:
             return False
-        return positions.of(connection, CONSUMER, ORDERS.name, partition) > run.source_offset
+        return positions.of(connection, positions.CONSUMER, ORDERS.name, partition) > run.source_offset
 
-    _poll(persisted, time.monotonic() + timeout_seconds, f"run {number} is not complete")
+    poll(persisted, time.monotonic() + timeout_seconds, f"run {number} is not complete")
     run = runs.find(connection, organization, number)
     assert run is not None
     return run
 
 
-def _poll(done: Callable[[], bool], until: float, otherwise: str) -> None:
+def poll(done: Callable[[], bool], until: float, otherwise: str) -> None:
+    """Until `done`. Raises Retryable with `otherwise` at `until`, in `time.monotonic()`."""
     while not done():
         if time.monotonic() > until:
             raise Retryable(f"time is up: {otherwise}")
         time.sleep(POLL_SECONDS)
-
-
-class Look:
-    """Looks at partitions and at the detector's group, without joining it. Raises Retryable while Kafka is away."""
-
-    def __init__(self) -> None:
-        self._consumer = Consumer(
-            {"bootstrap.servers": settings().kafka, "group.id": DETECTOR_APP, "enable.auto.commit": False, "log_level": 2}
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._consumer.close()
-
-    def end(self, topic: str, partition: int) -> int:
-        """The offset behind the last record."""
-        try:
-            return int(self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ASK_SECONDS)[1])
-        except KafkaException as error:
-            raise Retryable(f"Kafka does not answer: {error.args[0].str()}") from None
-
-    def committed(self, topic: str, partition: int) -> int:
-        """The next offset that the detector has not finished; 0 where it never finished any."""
-        try:
-            found = self._consumer.committed([TopicPartition(topic, partition)], timeout=ASK_SECONDS)[0]
-        except KafkaException as error:
-            raise Retryable(f"Kafka does not answer: {error.args[0].str()}") from None
-        return max(0, int(found.offset))

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.signals.app import CONSUMER, ROUTES
+from services.signals.app import ROUTES
 from services.signals.store import positions
+from services.signals.store.positions import CONSUMER
 from shared import db, kafka
 from shared.consuming import Record, Route, consume
 from shared.events import ContactChanged

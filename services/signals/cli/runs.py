@@ -67,7 +67,7 @@ def wait(
 
     Example: winback wait --organization acme --timeout 60
     """
-    from services.signals.waiting import wait_until_caught_up
+    from services.signals.catching_up import wait_until_caught_up
 
     wait_until_caught_up(organization, timeout_seconds=timeout)
 

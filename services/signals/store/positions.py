@@ -2,6 +2,8 @@
 
 from shared import db
 
+CONSUMER = "signals"  # the name that the signals service keeps its positions under
+
 POSITION = """
 SELECT next_offset
 FROM positions
