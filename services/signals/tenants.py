@@ -68,7 +68,7 @@ def checked_email(email: str) -> str:
     return plain
 
 
-def create_token(connection: db.Connection, organization: str, *, name: str, scopes: list[str]) -> str:
+def create_token(connection: db.Connection, organization: str, *, name: str, scopes: list[str], actor: str = COMMAND_LINE) -> str:
     """The token: shown now, never again. Raises Rejected, NotFound."""
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
@@ -76,15 +76,17 @@ def create_token(connection: db.Connection, organization: str, *, name: str, sco
     if not 1 <= len(name) <= 64 or not name.isprintable():
         raise Rejected(FieldError(field="--name", reason="must have 1 to 64 characters"))
     organizations.find(connection, organization)
-    token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    organizations.insert_token(
-        connection, organization, name=name, scopes=sorted(set(scopes)), token_hash=hashlib.sha256(token.encode()).digest()
-    )
+    token, token_hash = new_token()
+    organizations.insert_token(connection, organization, name=name, scopes=sorted(set(scopes)), token_hash=token_hash)
     detail = {"scopes": sorted(set(scopes))}
-    settings.note(
-        connection, organization, at=clock.now(), actor=COMMAND_LINE, action="created", subject=f"token {name}", detail=detail
-    )
+    settings.note(connection, organization, at=clock.now(), actor=actor, action="created", subject=f"token {name}", detail=detail)
     return token
+
+
+def new_token() -> tuple[str, bytes]:
+    """(the token, the hash of it that is kept)."""
+    token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    return token, hashlib.sha256(token.encode()).digest()
 
 
 def sign_in_link(connection: db.Connection, email: str, base_url: str) -> str:

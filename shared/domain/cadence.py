@@ -71,6 +71,26 @@ def next_firing(schedule: Schedule, after: datetime) -> datetime:
     return min(instant for instant in _around(schedule, after) if instant > after)
 
 
+def next_firings(schedule: Schedule, after: datetime, count: int) -> list[datetime]:
+    """The next few."""
+    found: list[datetime] = []
+    while len(found) < count:
+        after = next_firing(schedule, after)
+        found.append(after)
+    return found
+
+
+def first_day(frequency: Frequency, hour: int, weekday: int, *, now: datetime, timezone: str) -> date:
+    """The anchor of a schedule that is made now: the first day (of that weekday, Monday 0, for whole weeks) on which it fires."""
+    day = now.astimezone(ZoneInfo(timezone)).date()
+    if frequency in MINUTES:
+        return day
+    is_weekly = DAYS[frequency] % 7 == 0
+    while local_instant(day, hour, timezone) <= now or (is_weekly and day.weekday() != weekday):
+        day += timedelta(days=1)
+    return day
+
+
 def period(frequency: Frequency) -> timedelta:
     """The time between two firings, daylight saving aside."""
     return timedelta(minutes=MINUTES[frequency]) if frequency in MINUTES else timedelta(days=DAYS[frequency])

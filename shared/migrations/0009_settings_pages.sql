@@ -66,4 +66,12 @@ SELECT
     answer
 FROM digest_mails;
 
-GRANT SELECT ON console_digests, console_digest_mails TO winback_app, winback_worker;
+-- Published by ingest: when a token was last used.
+CREATE VIEW console_token_uses WITH (security_invoker = true) AS
+SELECT
+    organization,
+    name,
+    last_used_at
+FROM token_uses;
+
+GRANT SELECT ON console_digests, console_digest_mails, console_token_uses TO winback_app, winback_worker;

@@ -110,6 +110,23 @@ WHERE organization = %(organization)s
 """  # noqa: S105 # SQL
 
 
+ROTATE_TOKEN = """
+UPDATE tokens
+SET token_hash = %(token_hash)s
+WHERE organization = %(organization)s
+  AND name = %(name)s
+  AND revoked_at IS NULL
+"""  # noqa: S105 # SQL
+
+TOKEN_USES = """
+SELECT
+    name,
+    last_used_at
+FROM console_token_uses
+WHERE organization = %s
+"""  # noqa: S105 # SQL
+
+
 @dataclass(frozen=True, kw_only=True)
 class Organization:
     """A tenant."""
@@ -219,3 +236,15 @@ def revoke_token(connection: db.Connection, organization: str, name: str) -> Non
     """Raises NotFound."""
     if connection.execute(REVOKE_TOKEN, {"organization": organization, "name": name}).rowcount == 0:
         raise NotFound(f"{organization} has no token {name} that works")
+
+
+def rotate_token(connection: db.Connection, organization: str, name: str, token_hash: bytes) -> None:
+    """Another secret under the same name; the one before stops. Raises NotFound."""
+    values = {"organization": organization, "name": name, "token_hash": token_hash}
+    if connection.execute(ROTATE_TOKEN, values).rowcount == 0:
+        raise NotFound(f"{organization} has no token {name} that works")
+
+
+def token_uses(connection: db.Connection, organization: str) -> dict[str, datetime]:
+    """name -> when it was used last, to the minute or so."""
+    return {str(row[0]): row[1] for row in connection.execute(TOKEN_USES, (organization,))}

@@ -196,7 +196,7 @@ def names_needed(found: Mapping[SignalType, Tried]) -> list[str]:
     """The accounts that are named."""
     wanted: set[str] = set()
     for one in found.values():
-        for subjects in (one.new, one.gone, one.active if not one.flagged else set()):
+        for subjects in (one.new, one.gone, one.active):
             wanted.update(subject.account for subject in _accounts(subjects)[:NAMES_AT_MOST])
     return sorted(wanted)
 
@@ -241,10 +241,8 @@ def _warning(found: Tried, settings: DetectionSettings) -> str:
         wider = round(settings.lapse.lapse_days * 4 / 3)
         if late and 3 * len(late) >= len(found.flagged) and wider < settings.lapse.history_days:
             left = sum(1 for one in found.candidates if one.measure >= wider)
-            return (
-                f"{count(len(late))} of the {count(len(found.flagged))} are normally bought every {slow} days or slower."
-                f" A window of {wider} days would flag {count(left)}."
-            )
+            said = f"{count(len(late))} of the {count(len(found.flagged))} are normally bought every {slow} days or slower."
+            return f"{said} A window of {wider} days would flag {count(left)}." if left < len(found.flagged) else said
     return ""
 
 
@@ -375,8 +373,8 @@ def save_words(
     """(what changes, what saving starts)."""
     if not changes:
         return "Nothing is changed", ""
-    cards = sorted({TITLES[_type(change.key.partition(".")[0])] for change in changes})
-    head = f"{counted(len(changes), 'change')} in {' and '.join(cards)}"
+    changed = {change.key.partition(".")[0] for change in changes}
+    head = f"{counted(len(changes), 'change')} in {', '.join(title for type_, title in TITLES.items() if type_ in changed)}"
     if found is None or wanted is None:
         return head, "Saving starts a run."
     opened = sum(len(one.new) for type_, one in found.items() if getattr(wanted, type_).enabled)

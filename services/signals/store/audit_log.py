@@ -1,0 +1,102 @@
+"""Reading the audit log: narrowed, from its newest end, page by page."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row
+
+from shared import db
+
+ENTRIES = """
+SELECT
+    id::text AS id,
+    at,
+    actor,
+    action,
+    subject,
+    detail
+FROM audit_log
+WHERE organization = %(organization)s
+  AND (%(actor)s::text IS NULL OR actor = %(actor)s)
+  AND (%(action)s::text IS NULL OR action = %(action)s)
+  AND (%(subject)s::text IS NULL OR strpos(lower(subject), lower(%(subject)s)) > 0)
+  AND (%(since)s::timestamptz IS NULL OR at >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR at < %(until)s)
+  AND (%(before_at)s::timestamptz IS NULL OR (at, id) < (%(before_at)s, %(before_id)s::uuid))
+ORDER BY at DESC, id DESC
+LIMIT %(limit)s
+"""
+
+WORDS = """
+SELECT DISTINCT
+    actor,
+    action
+FROM (
+    SELECT
+        actor,
+        action
+    FROM audit_log
+    WHERE organization = %s
+    ORDER BY at DESC
+    LIMIT 20000
+) AS recent
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """Who did what to what, when, and the state it left behind."""
+
+    id: str
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """None: not narrowed. `subject` is a part of one; `until` is no longer in it."""
+
+    actor: str | None = None
+    action: str | None = None
+    subject: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def entries(
+    connection: db.Connection, organization: str, narrowed: Filter, *, before: tuple[datetime, str] | None, limit: int
+) -> list[Entry]:
+    """The newest first, from behind the place `before`."""
+    with connection.cursor(row_factory=class_row(Entry)) as cursor:
+        return cursor.execute(ENTRIES, _parameters(organization, narrowed, before, limit)).fetchall()
+
+
+def all_entries(connection: db.Connection, organization: str, narrowed: Filter, *, most: int) -> Iterator[Entry]:
+    """For an export."""
+    with connection.cursor(row_factory=class_row(Entry)) as cursor:
+        yield from cursor.execute(ENTRIES, _parameters(organization, narrowed, None, most))
+
+
+def words(connection: db.Connection, organization: str) -> tuple[list[str], list[str]]:
+    """(actors, actions) that there are to choose from."""
+    found = connection.execute(WORDS, (organization,)).fetchall()
+    return sorted({str(row[0]) for row in found}), sorted({str(row[1]) for row in found})
+
+
+def _parameters(organization: str, narrowed: Filter, before: tuple[datetime, str] | None, limit: int) -> dict[str, Any]:
+    return {
+        "organization": organization,
+        "actor": narrowed.actor,
+        "action": narrowed.action,
+        "subject": narrowed.subject,
+        "since": narrowed.since,
+        "until": narrowed.until,
+        "before_at": before[0] if before else None,
+        "before_id": before[1] if before else None,
+        "limit": limit,
+    }
