@@ -2,16 +2,27 @@
 
 import signal
 import sys
+from types import FrameType
 
 import uvicorn
 
 from services.signals.web.app import build
+from services.signals.web.live import Streams
 from shared import db, logs
 from shared.errors import Misconfigured
 from shared.settings import settings
 
 DRAIN_SECONDS = 20
 POOL_SECONDS = 5.0  # a request waits so long for a connection, then it is told to try again
+
+
+class Server(uvicorn.Server):
+    """Ends the streams, which would never end by themselves, before it waits for requests under way."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        streams: Streams = self.config.app.state.streams  # type: ignore[union-attr]  # what `build` gave it
+        streams.closing.set()
+        super().handle_exit(sig, frame)
 
 
 def main() -> None:
@@ -25,7 +36,7 @@ def main() -> None:
         signal.signal(name, lambda *_: None)  # uvicorn drains, then raises the signal again: the end is no failure
     with db.pool("winback_app", most=8) as pool:
         pool.timeout = POOL_SECONDS
-        server = uvicorn.Server(
+        server = Server(
             uvicorn.Config(
                 build(pool),
                 host=settings().host,

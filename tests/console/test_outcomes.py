@@ -76,7 +76,8 @@ def test_reaching_out_pauses_for_two_weeks_and_says_so(browser: MakeBrowser, con
     assert "Reached out to Caprock: off the digest until 17 Mar." in page and "Undo" in page
     audit = rows(
         connection,
-        "SELECT actor, action, subject, detail -> 'before' ->> 'enrollment' FROM audit_log WHERE organization = %s AND action = 'reached out'",
+        "SELECT actor, action, subject, detail -> 'before' ->> 'enrollment' FROM audit_log"
+        " WHERE organization = %s AND action = 'reached out'",
         acme,
     )
     assert audit == [(ana.email, "reached out", "account A1", "auto")]

@@ -8,7 +8,8 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from services.signals.web import api, doors, outcomes, pages, problems, settings_page, summary
+from services.signals.web import api, doors, orders, outcomes, pages, problems, settings_page, summary
+from services.signals.web.live import Streams
 from services.signals.web.rendering import HEADERS, render
 from shared import db
 
@@ -23,11 +24,13 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
         redoc_url=None,
     )
     app.state.pool = pool
+    app.state.streams = Streams()
     problems.register(app)
     app.include_router(api.router)
     app.include_router(doors.router)
     app.include_router(outcomes.router)
     app.include_router(summary.router)
+    app.include_router(orders.router)
     app.include_router(settings_page.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(packages=[("services.signals.web", "static")]), name="static")
