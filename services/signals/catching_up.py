@@ -7,7 +7,7 @@ from typing import Self
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from services.signals.store import positions, runs
-from services.signals.waiting import poll
+from services.signals.waiting import patiently, poll
 from shared import db
 from shared.errors import Retryable
 from shared.partitions import partition_of
@@ -24,6 +24,10 @@ def wait_until_caught_up(organization: str, *, timeout_seconds: float) -> None:
     of `signals`, is in PostgreSQL. Raises NotFound, and Retryable when it takes longer.
     """
     until = time.monotonic() + timeout_seconds
+    patiently(lambda: _wait(organization, until), until)
+
+
+def _wait(organization: str, until: float) -> None:
     partition = partition_of(organization)
     with db.connect() as connection, Look() as look:
         connection.autocommit = True

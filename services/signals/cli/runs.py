@@ -32,21 +32,21 @@ def run(
     with db.connect() as connection:
         number, day = runs.ask(connection, organization, as_of=as_of.date() if as_of else None)
         connection.commit()
-        found: dict[str, Any] = {"organization": organization, "run": number, "as_of": day.isoformat(), "complete": False}
-        if wait:
-            from services.signals import waiting
+    found: dict[str, Any] = {"organization": organization, "run": number, "as_of": day.isoformat(), "complete": False}
+    if wait:
+        from services.signals import waiting
 
-            done = waiting.wait_for_run(connection, organization, number, timeout_seconds=timeout)
-            found |= {
-                "complete": True,
-                "settings_version": done.settings_version,
-                "accounts": done.accounts,
-                "evaluated": done.evaluated,
-                "opened": done.opened,
-                "seen": done.seen,
-                "recovered": done.recovered,
-                "duration_ms": done.duration_ms,
-            }
+        done = waiting.wait_for_run(organization, number, timeout_seconds=timeout)
+        found |= {
+            "complete": True,
+            "settings_version": done.settings_version,
+            "accounts": done.accounts,
+            "evaluated": done.evaluated,
+            "opened": done.opened,
+            "seen": done.seen,
+            "recovered": done.recovered,
+            "duration_ms": done.duration_ms,
+        }
     if as_json:
         print(json.dumps(found, sort_keys=True))
     elif wait:
