@@ -122,5 +122,7 @@ CREATE INDEX accounts_by_last_order ON accounts (organization, coalesce(last_ord
 CREATE INDEX accounts_by_lifetime ON accounts (organization, lifetime_cents, account);
 CREATE INDEX accounts_by_stake ON accounts (organization, at_stake_cents, account);
 CREATE INDEX accounts_by_owner ON accounts (organization, owner, account);
-CREATE INDEX accounts_flagged ON accounts (organization, at_stake_cents, account) WHERE dormant + lapse + cherry_picking > 0;
+CREATE INDEX accounts_flagged ON accounts (organization, at_stake_cents, account)
+    INCLUDE (dormant, lapse, cherry_picking, enrollment, paused_until, lost_at)
+    WHERE dormant + lapse + cherry_picking > 0;
 CREATE INDEX accounts_pinned ON accounts (organization, enrollment, account) WHERE enrollment <> 'auto';

@@ -8,7 +8,21 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from services.signals.web import api, doors, orders, outcomes, pages, problems, settings_page, summary
+from services.signals.web import (
+    accounts,
+    api,
+    audit_page,
+    digest_page,
+    doors,
+    members_page,
+    orders,
+    outcomes,
+    pages,
+    problems,
+    settings_page,
+    summary,
+    tokens_page,
+)
 from services.signals.web.live import Streams
 from services.signals.web.rendering import HEADERS, render
 from shared import db
@@ -32,6 +46,11 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
     app.include_router(summary.router)
     app.include_router(orders.router)
     app.include_router(settings_page.router)
+    app.include_router(digest_page.router)
+    app.include_router(members_page.router)
+    app.include_router(tokens_page.router)
+    app.include_router(audit_page.router)
+    app.include_router(accounts.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(packages=[("services.signals.web", "static")]), name="static")
 

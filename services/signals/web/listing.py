@@ -1,0 +1,134 @@
+"""What the address of the accounts table says: sort, filters, place; and addresses that change one of them."""
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, get_args
+from urllib.parse import quote, urlencode
+
+from starlette.datastructures import QueryParams
+
+from services.signals.store.accounts import Filter, ListedRow, Only, Place, Sort
+from shared.domain.enrollment import Enrollment
+
+MOST_WORDS = 5
+LONGEST = 200
+WORD_ENDS = re.compile(r"[\s_./,;:()&\"'\-\[\]\x00]+")
+DESCENDING: dict[Sort, bool] = {"name": False, "last_order": False, "lifetime": True, "stake": True}  # until turned around
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """A view of the table. What cannot be read is left out: an old link still shows a table. `number`: of the first row."""
+
+    organization: str
+    sort: Sort = "stake"
+    descending: bool = True
+    only: Only | None = None
+    owner: str | None = None
+    enrollment: Enrollment | None = None
+    q: str = ""
+    place: Place | None = None
+    number: int = 1
+
+    @property
+    def narrowed(self) -> Filter:
+        """As the store takes it."""
+        words = [word[:40] for word in WORD_ENDS.split(self.q) if word]
+        return Filter(only=self.only, owner=self.owner, enrollment=self.enrollment, words=tuple(words[:MOST_WORDS]))
+
+    @property
+    def query(self) -> str:
+        """With its question mark; empty where all is as usual."""
+        said: dict[str, str] = {}
+        if self.sort != "stake" or not self.descending:
+            said["sort"] = ("-" if self.descending else "") + self.sort
+        said |= {
+            name: value
+            for name, value in (("only", self.only), ("owner", self.owner), ("enrollment", self.enrollment), ("q", self.q))
+            if value
+        }
+        if self.place is not None:
+            said["before" if not self.place.is_after else "after"] = _write(self.place, self.number)
+        return f"?{urlencode(said, quote_via=quote)}" if said else ""
+
+    @property
+    def path(self) -> str:
+        """Of the page."""
+        return f"/o/{self.organization}/accounts{self.query}"
+
+    def account_path(self, account: str) -> str:
+        """Of an account's drawer beside this view."""
+        return f"/o/{self.organization}/accounts/{quote(account, safe='')}{self.query}"
+
+    def to(self, **changes: Any) -> "Address":
+        """The same from its first row, with something else in it."""
+        return replace(self, **({"place": None, "number": 1} | changes))
+
+    def sorted_by(self, sort: Sort) -> "Address":
+        """By this column; again, the other way around."""
+        return self.to(sort=sort, descending=not self.descending if sort == self.sort else DESCENDING[sort])
+
+    def behind(self, row: ListedRow, number: int) -> "Address":
+        """The rows that follow `row`."""
+        return self.to(place=Place(value=_plain(row.key), account=row.account, is_after=True), number=number)
+
+    def before(self, row: ListedRow, number: int) -> "Address":
+        """The rows that come before `row`."""
+        return self.to(place=Place(value=_plain(row.key), account=row.account, is_after=False), number=number)
+
+
+def read_address(organization: str, query: QueryParams) -> Address:
+    """Out of an address's query."""
+    said = query.get("sort", "-stake")
+    sort = said.removeprefix("-")
+    address = Address(
+        organization=organization,
+        sort=sort if sort in get_args(Sort) else "stake",  # type: ignore[arg-type] # it is one of them
+        descending=said.startswith("-") if sort in get_args(Sort) else True,
+        only=query.get("only") if query.get("only") in get_args(Only) else None,  # type: ignore[arg-type] # likewise
+        enrollment=query.get("enrollment") if query.get("enrollment") in get_args(Enrollment) else None,  # type: ignore[arg-type] # likewise
+        owner=_text(query.get("owner", "")) or None,
+        q=_text(query.get("q", "")).strip(),
+    )
+    for name, is_after in (("after", True), ("before", False)):
+        found = _read(query.get(name, ""), address.sort, is_after)
+        if found is not None:
+            return replace(address, place=found[0], number=found[1])
+    return address
+
+
+def _text(value: str) -> str:
+    """What PostgreSQL takes for text."""
+    return value.replace("\x00", "").encode("utf-8", "ignore").decode()[:LONGEST]
+
+
+def _plain(key: Any) -> str | int:
+    return key.isoformat() if isinstance(key, date) else key if isinstance(key, int) else str(key)
+
+
+def _write(place: Place, number: int) -> str:
+    text = json.dumps([place.value, place.account, number], ensure_ascii=False, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read(cursor: str, sort: Sort, is_after: bool) -> tuple[Place, int] | None:
+    """A place and the number of its page's first row; None for what is none of ours, or of another sort."""
+    if not cursor or len(cursor) > 2_000:
+        return None
+    try:
+        value, account, number = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not isinstance(account, str) or not isinstance(number, int) or not 0 < number < 10**9:
+            return None
+        if sort in ("lifetime", "stake"):
+            fits = isinstance(value, int) and abs(value) < 2**63
+        else:
+            fits = isinstance(value, str) and (sort == "name" or bool(date.fromisoformat(value)))
+    except (ValueError, TypeError, RecursionError, binascii.Error):
+        return None
+    if not fits or _text(account) != account[:LONGEST] or (isinstance(value, str) and "\x00" in value):
+        return None
+    return Place(value=value, account=account, is_after=is_after), number
