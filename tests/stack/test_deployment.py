@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,12 @@ def compose() -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     services: dict[str, Any] = json.loads(done.stdout)["services"]
     return services
+
+
+def test_what_is_pinned_is_what_the_project_names() -> None:
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    pinned = [line for line in (ROOT / "requirements" / "main.in").read_text().splitlines() if not line.startswith("#")]
+    assert sorted(pinned) == sorted(named)
 
 
 def test_compose_runs_every_service_once_by_the_command_that_serves_it(compose: dict[str, Any]) -> None:
