@@ -162,6 +162,8 @@ def read_table(text: str, *, name: str) -> tuple[dict[str, str], list[FieldError
         key, separator, value = line.rpartition("=") if "=" in line else line.partition("\t")
         if not separator or not key.strip() or not value.strip():
             wrong.append(FieldError(field=name, reason=f"line {number}: must be a text, =, and what it is read as"))
+        elif not (key + value).replace("\t", " ").isprintable():
+            wrong.append(FieldError(field=name, reason=f"line {number}: has characters that cannot be shown"))
         elif key.strip() in rows:
             wrong.append(FieldError(field=name, reason=f"line {number}: {key.strip()} is in the table twice"))
         else:
