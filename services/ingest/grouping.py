@@ -21,7 +21,7 @@ from shared.domain.orders import ContentLine
 from shared.errors import Rejected
 from shared.events import Order
 
-IN_MEMORY_ROWS = 2_000_000
+IN_MEMORY_ROWS = 1_000_000
 BUCKETS = 64
 KEY = ["order", "revision"]
 CELLS = ["product", "od", "grade", "quantity", "cents"]  # in the order of orders.ContentLine

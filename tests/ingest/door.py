@@ -51,8 +51,8 @@ class Ingest:
     process: "subprocess.Popen[bytes] | None" = None
     url: str = ""
 
-    def start(self) -> None:
-        """Until it is ready."""
+    def start(self, *, ready: bool = True) -> None:
+        """Until it is ready, or answers at all."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -62,7 +62,7 @@ class Ingest:
         )
         self.url = f"http://127.0.0.1:{port}"
         until = time.monotonic() + START_SECONDS
-        while not self._ready():
+        while not self._answers(200 if ready else 503):
             assert self.process.poll() is None, "ingest ended"
             assert time.monotonic() < until, "ingest is not ready"
             time.sleep(0.05)
@@ -87,9 +87,9 @@ class Ingest:
         sent = {"Authorization": f"Bearer {token}"} | ({} if key is None else {"Idempotency-Key": key}) | (headers or {})
         return httpx.post(f"{self.url}/v1/{kind}", content=content, headers=sent, timeout=wait)
 
-    def _ready(self) -> bool:
+    def _answers(self, status: int) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == status
         except httpx.TransportError:
             return False
 
