@@ -92,7 +92,7 @@ FROM (
     WHERE a.organization = %(organization)s
       {conditions}
     LIMIT %(most)s
-) AS some
+) AS counted
 """
 
 TOTALS = """

@@ -69,6 +69,7 @@ SELECT
     s.opened_on,
     s.as_of,
     s.settings_version,
+    s.run,
     s.lifetime_revenue_cents,
     s.figures
 FROM signals s
@@ -235,6 +236,7 @@ class SignalRow:
     opened_on: date
     as_of: date
     settings_version: int
+    run: int
     lifetime_revenue_cents: int
     figures: dict[str, Any]
 

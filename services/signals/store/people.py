@@ -83,6 +83,17 @@ WHERE c.organization = ranked.organization
   AND c.is_primary <> ranked.is_primary
 """
 
+CHOOSE_PRIMARY = """
+UPDATE accounts a
+SET primary_contact = c.contact
+FROM contacts c
+WHERE a.organization = %(organization)s
+  AND a.account = %(account)s
+  AND c.organization = a.organization
+  AND c.account = a.account
+  AND c.contact = %(contact)s
+"""
+
 DELETE_CONTACT = """
 DELETE FROM contacts
 WHERE organization = %(organization)s
@@ -142,6 +153,15 @@ def _set_primary(connection: db.Connection, touched: set[tuple[str, str]]) -> No
     pairs = sorted(touched)
     names = {"organizations": [organization for organization, _ in pairs], "accounts": [account for _, account in pairs]}
     connection.execute(SET_PRIMARY, names, prepare=False)
+
+
+def choose_primary(connection: db.Connection, organization: str, account: str, contact: str) -> bool:
+    """From now on this one, whatever records say. False: the account has no such contact."""
+    values = {"organization": organization, "account": account, "contact": contact}
+    if connection.execute(CHOOSE_PRIMARY, values).rowcount == 0:
+        return False
+    connection.execute(SET_PRIMARY, values)
+    return True
 
 
 def delete_contact(connection: db.Connection, organization: str, contact: str) -> bool:

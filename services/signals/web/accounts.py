@@ -140,7 +140,7 @@ class TableView:
 def accounts_page(request: Request, organization: str) -> Response:
     """The table alone."""
     with organization_of(request, organization) as (who, connection):
-        head = _head(connection, organization)
+        head = head_of(connection, organization)
         table = table_of(connection, request, organization, head)
     return render(request, "accounts.html", visitor=who, organization=organization, head=head, table=table, drawer=None)
 
@@ -149,7 +149,7 @@ def accounts_page(request: Request, organization: str) -> Response:
 def export(request: Request, organization: str) -> Response:
     """All rows of the view, as they are read. Spreadsheets take no cell for a formula."""
     with organization_of(request, organization) as (_, connection):
-        head = _head(connection, organization)
+        head = head_of(connection, organization)
     address, now = read_address(organization, request.query_params), clock.now()
 
     def lines() -> Iterator[str]:
@@ -412,7 +412,8 @@ def back_to(path: str, organization: str) -> str:
     return f"{plain}{question}{query}" if query.isascii() and query.isprintable() else plain
 
 
-def _head(connection: db.Connection, organization: str) -> Head:
+def head_of(connection: db.Connection, organization: str) -> Head:
+    """Raises NotHere."""
     head = pages.head(connection, organization)
     if head is None:
         raise NotHere

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from services.signals.web import (
+    account,
     accounts,
     api,
     audit_page,
@@ -19,6 +20,7 @@ from services.signals.web import (
     outcomes,
     pages,
     problems,
+    sequences,
     settings_page,
     summary,
     tokens_page,
@@ -45,12 +47,14 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
     app.include_router(outcomes.router)
     app.include_router(summary.router)
     app.include_router(orders.router)
+    app.include_router(sequences.router)
     app.include_router(settings_page.router)
     app.include_router(digest_page.router)
     app.include_router(members_page.router)
     app.include_router(tokens_page.router)
     app.include_router(audit_page.router)
     app.include_router(accounts.router)
+    app.include_router(account.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(packages=[("services.signals.web", "static")]), name="static")
 

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from services.signals.store.pages import AccountRow, EnrolledRow, Head, OrderRow, SignalRow, StepRow, Totals
+from services.signals.store.pages import EnrolledRow, Head, OrderRow, SignalRow, StepRow
 from shared.events import Combo, SignalType
 from shared.wording import age, combo_words, counted, money, percent, plain_name, short_day, short_money
 
@@ -146,30 +146,6 @@ def enrolled_view(row: EnrolledRow, *, organization: str) -> EnrolledView:
         who=plain_name(row.contact_name or row.contact),
         reason=REASONS.get(row.reason or "", row.reason or ""),
     )
-
-
-def account_facts(row: AccountRow, totals: Totals, *, head: Head, today: date) -> list[tuple[str, str, str]]:
-    """(label, value, note) of the few figures that come first."""
-    last = totals.last_activity_on
-    return [
-        (
-            "Last order",
-            "none" if last is None else "today" if last >= today else f"{counted((today - last).days, 'day')} ago",
-            "" if last is None else short_day(last, seen_from=today),
-        ),
-        ("Lifetime", money(totals.lifetime_revenue_cents, head.currency), counted(totals.orders, "order")),
-        ("Owner", plain_name(row.owner or "nobody yet"), f"ERP {row.account}"),
-        ("Win-Back enrollment", row.enrollment.capitalize(), _contact_note(row, head, today)),
-    ]
-
-
-def _contact_note(row: AccountRow, head: Head, today: date) -> str:
-    zone = ZoneInfo(head.timezone)
-    if row.lost_at is not None:
-        return f"lost {short_day(row.lost_at.astimezone(zone).date(), seen_from=today)}"
-    if row.last_contact_at is not None:
-        return f"reached out {short_day(row.last_contact_at.astimezone(zone).date(), seen_from=today)}"
-    return ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,62 @@
+// Keys: / search, j k rows, Enter open (the link has the focus), e enrollment, Esc close, ? help. Everything works without.
+(() => {
+  const rows = () => [...document.querySelectorAll(".ledger tbody tr")];
+  const link = (row) => row && row.querySelector("th a");
+  const current = () => rows().findIndex((row) => row.contains(document.activeElement));
+  const typing = (on) => on.closest("input, textarea, select, [contenteditable]");
+  const menus = () => document.querySelectorAll("details.menu[open]");
+  const closeMenus = (but) => menus().forEach((menu) => { if (menu !== but && !menu.contains(but)) menu.open = false; });
+
+  const move = (by) => {
+    const all = rows(), at = current();
+    const start = at < 0 ? all.findIndex((row) => row.hasAttribute("aria-current")) : at;
+    const next = all[Math.min(all.length - 1, Math.max(0, start + by))];
+    if (next) { link(next).focus(); next.scrollIntoView({ block: "nearest" }); }
+  };
+  const openMenu = (menu) => {
+    if (!menu) return;
+    menu.open = true;
+    const first = menu.querySelector("input[type=search], [aria-current=true], button, a");
+    if (first) first.focus();
+  };
+  const keys = {
+    "/": () => openMenu(document.getElementById("find")),
+    j: () => move(1),
+    k: () => move(-1),
+    e: () => {
+      const row = rows()[current()];
+      openMenu((row || document.querySelector(".drawer") || document).querySelector(".enr details"));
+    },
+    "?": () => document.getElementById("keys").showModal(),
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape") {
+      const open = [...menus()].pop();
+      if (open) { open.open = false; open.querySelector("summary").focus(); return; }
+      const close = document.querySelector(".drawer .close");
+      if (close && !document.querySelector("dialog[open]") && !typing(event.target)) close.click();
+      return;
+    }
+    if (typing(event.target) || !keys[event.key]) return;
+    event.preventDefault();
+    keys[event.key]();
+  });
+  document.addEventListener("click", (event) => closeMenus(event.target));
+
+  // The row that a drawer belongs to keeps its place, and gets the focus back when the drawer closes.
+  const opened = "winback-opened";
+  const drawer = document.getElementById("drawer");
+  if (drawer) {
+    const row = document.querySelector(".ledger tr[aria-current]");
+    if (row) row.scrollIntoView({ block: "center" });
+    sessionStorage.setItem(opened, location.pathname);
+    drawer.focus({ preventScroll: true });
+  } else {
+    const path = sessionStorage.getItem(opened);
+    sessionStorage.removeItem(opened);
+    const back = path && rows().map(link).find((one) => one && one.pathname === path);
+    if (back) { back.focus(); back.scrollIntoView({ block: "center" }); }
+  }
+})();
