@@ -136,8 +136,6 @@ def _snapshot(before: dict[str, Any], saved: list[Saved]) -> dict[str, Any]:
     return kept | {"signals": [{"signal": one.signal, "episode": one.episode, "figures": one.figures} for one in saved]}
 
 
-def _note(
-    connection: db.Connection, organization: str, action: Action, account: str, words: str, detail: dict[str, Any]
-) -> None:
+def _note(connection: db.Connection, organization: str, action: Action, account: str, words: str, detail: dict[str, Any]) -> None:
     subject = f"account {account}" if action.signal is None else f"account {account}, signal {action.signal}"
     settings.note(connection, organization, at=action.at, actor=action.actor, action=words, subject=subject, detail=detail)

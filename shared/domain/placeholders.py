@@ -18,14 +18,19 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 
     Raises Rejected naming every variable that `values` does not have.
     """
+    return "".join(piece for piece, _ in pieces(text, values))
+
+
+def pieces(text: str, values: Mapping[str, str]) -> list[tuple[str, bool]]:
+    """As `fill`, in (piece, whether a variable was filled in there), for a preview that shows which. Raises Rejected."""
     check(text, values)
-    filled: list[str] = []
+    found: list[tuple[str, bool]] = []
     last = 0
     for token in _TOKEN.finditer(text):
         before, value = text[last : token.start()], _value(token[0], values)
-        filled += [before.removesuffix(" ") if not value else before, value]
+        found += [(before.removesuffix(" ") if not value else before, False), (value, len(token[0]) > 2)]
         last = token.end()
-    return "".join(filled) + text[last:]
+    return [(piece, is_filled) for piece, is_filled in (*found, (text[last:], False)) if piece]
 
 
 def check(text: str, allowed: Collection[str], *, field: str = "text") -> None:

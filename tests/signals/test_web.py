@@ -117,8 +117,8 @@ def test_each_page_of_the_console_answers(console: httpx.Client, connection: db.
         " VALUES (%s, 's-1', 'A/2', '', 'skipped', 'no-contact', now(), 'd-1', 'lapse', now())",
         (acme,),
     )
-    draft = console.get(f"/o/{acme}/sequences/s-1")
-    assert "About {lapsed}" in draft.text and "no primary contact" in draft.text
+    draft = console.get(f"/o/{acme}/sequences/s-1?tab=skipped")
+    assert "About {lapsed}" in draft.text and "No primary contact" in draft.text
     for path, status in {
         "/": 303,
         f"/o/{acme}": 303,

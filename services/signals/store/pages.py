@@ -149,60 +149,6 @@ ORDER BY is_primary DESC, name, contact
 LIMIT 100
 """
 
-SEQUENCES = """
-SELECT
-    sequence,
-    name,
-    signal_type,
-    state,
-    drafted_at
-FROM sequences
-WHERE organization = %s
-ORDER BY drafted_at DESC, signal_type
-LIMIT 50
-"""
-
-SEQUENCE = """
-SELECT
-    sequence,
-    name,
-    signal_type,
-    state,
-    drafted_at
-FROM sequences
-WHERE organization = %(organization)s
-  AND sequence = %(sequence)s
-"""
-
-STEPS = """
-SELECT
-    position,
-    wait_days,
-    subject,
-    body
-FROM sequence_steps
-WHERE organization = %(organization)s
-  AND sequence = %(sequence)s
-ORDER BY position
-"""
-
-ENROLLED = """
-SELECT
-    e.account,
-    a.name AS account_name,
-    e.contact,
-    c.name AS contact_name,
-    e.state,
-    e.reason
-FROM console_enrollments e
-LEFT JOIN accounts a ON a.organization = e.organization AND a.account = e.account
-LEFT JOIN contacts c ON c.organization = e.organization AND c.contact = e.contact
-WHERE e.organization = %(organization)s
-  AND e.sequence = %(sequence)s
-ORDER BY e.state = 'skipped', coalesce(a.name, e.account)
-LIMIT 500
-"""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
@@ -284,39 +230,6 @@ class ContactRow:
     is_primary: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class SequenceRow:
-    """A sequence's head."""
-
-    sequence: str
-    name: str
-    signal_type: SignalType
-    state: str
-    drafted_at: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepRow:
-    """One mail of a sequence, with its placeholders."""
-
-    position: int
-    wait_days: int
-    subject: str
-    body: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnrolledRow:
-    """An account in a sequence, or why it is not."""
-
-    account: str
-    account_name: str | None
-    contact: str
-    contact_name: str | None
-    state: str
-    reason: str | None
-
-
 def head(connection: db.Connection, organization: str) -> Head | None:
     """None: there is no such organization."""
     with connection.cursor(row_factory=class_row(Head)) as cursor:
@@ -381,27 +294,3 @@ def contacts_of(connection: db.Connection, organization: str, account_id: str) -
     """The primary one first."""
     with connection.cursor(row_factory=class_row(ContactRow)) as cursor:
         return cursor.execute(CONTACTS, {"organization": organization, "account": account_id}).fetchall()
-
-
-def sequences(connection: db.Connection, organization: str) -> list[SequenceRow]:
-    """The newest drafts first."""
-    with connection.cursor(row_factory=class_row(SequenceRow)) as cursor:
-        return cursor.execute(SEQUENCES, (organization,)).fetchall()
-
-
-def sequence(connection: db.Connection, organization: str, sequence_id: str) -> SequenceRow | None:
-    """None: the organization has no such sequence."""
-    with connection.cursor(row_factory=class_row(SequenceRow)) as cursor:
-        return cursor.execute(SEQUENCE, {"organization": organization, "sequence": sequence_id}).fetchone()
-
-
-def steps(connection: db.Connection, organization: str, sequence_id: str) -> list[StepRow]:
-    """In their order."""
-    with connection.cursor(row_factory=class_row(StepRow)) as cursor:
-        return cursor.execute(STEPS, {"organization": organization, "sequence": sequence_id}).fetchall()
-
-
-def enrolled(connection: db.Connection, organization: str, sequence_id: str) -> list[EnrolledRow]:
-    """Who is in it first, then who was skipped."""
-    with connection.cursor(row_factory=class_row(EnrolledRow)) as cursor:
-        return cursor.execute(ENROLLED, {"organization": organization, "sequence": sequence_id}).fetchall()

@@ -1,7 +1,6 @@
 """The pages of an organization: its signals, an account, its draft sequences."""
 
 from typing import Annotated, TypeVar
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -11,9 +10,7 @@ from services.signals.web import views
 from services.signals.web.access import NotHere, organization_of, visitor
 from services.signals.web.rendering import render
 from shared import clock
-from shared.domain.identifiers import wrong_id
 from shared.events import SignalType
-from shared.wording import short_day
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 

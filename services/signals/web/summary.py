@@ -1,7 +1,5 @@
 """The monthly summary: what was won back and what was lost, counted from audited actions that nobody took back."""
 
-import csv
-import io
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,6 +14,7 @@ from services.signals.store import outcomes, pages
 from services.signals.store.outcomes import OutcomeRow
 from services.signals.store.pages import Head
 from services.signals.web.access import NotHere, organization_of
+from services.signals.web.csv_export import download
 from services.signals.web.outcomes import KIND_NAMES, REASON_NAMES
 from services.signals.web.problems import Wrong
 from services.signals.web.rendering import render
@@ -28,7 +27,6 @@ from shared.wording import combo_words, money, plain_name, short_day
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets run when a cell starts with it
 FIRST_YEAR = 2000
 
 Month = Annotated[str | None, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", description="Like 2026-11; without it this month.")]
@@ -91,32 +89,23 @@ def summary_csv(request: Request, organization: str, month: Month = None) -> Res
         first, after = bounds(month, head)
         rows = outcomes.of_month(connection, organization, since=_at(first, head), until=_at(after, head))
     places = minor_places(head.currency)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(("at", "account", "name", "about", "outcome", "reason", "monthly_value", "currency", "state", "actor"))
-    for row in rows:
-        value = "" if row.monthly_value_cents is None else str(Decimal(row.monthly_value_cents).scaleb(-places))
-        cells = (
+    columns = ("at", "account", "name", "about", "outcome", "reason", "monthly_value", "currency", "state", "actor")
+    cells = [
+        (
             row.at.isoformat(),
             row.account,
             row.name or "",
             _what(row),
             row.kind,
             row.reason or "",
-            value,
+            None if row.monthly_value_cents is None else Decimal(row.monthly_value_cents).scaleb(-places),
             head.currency,
             ("confirmed" if row.confirmed else "claimed") if row.kind == "won_back" else "",
             row.actor,
         )
-        writer.writerow([safe_cell(cell) for cell in cells])
-    name = f"winback-{organization}-{first:%Y-%m}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
-    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def safe_cell(text: str) -> str:
-    """No spreadsheet takes it for a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+        for row in rows
+    ]
+    return download(f"winback-{organization}-{first:%Y-%m}", columns, cells)
 
 
 def bounds(month: str | None, head: Head) -> tuple[date, date]:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from services.signals.store.pages import EnrolledRow, Head, OrderRow, SignalRow, StepRow
+from services.signals.store.pages import Head, OrderRow, SignalRow
 from shared.events import Combo, SignalType
 from shared.wording import age, combo_words, counted, money, percent, plain_name, short_day, short_money
 
@@ -60,25 +60,6 @@ class OrderView:
     note: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepView:
-    """One mail of a draft."""
-
-    wait: str
-    subject: str
-    paragraphs: list[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnrolledView:
-    """One account of a draft."""
-
-    account: str
-    account_path: str
-    who: str
-    reason: str
-
-
 def signal_view(row: SignalRow, *, organization: str, head: Head, today: date) -> SignalView:
     """As of `today` in the organization's zone."""
     opened = short_day(row.opened_on, seen_from=today)
@@ -129,22 +110,6 @@ def order_view(row: OrderRow, *, currency: str, today: date) -> OrderView:
         lines=counted(row.lines, "line"),
         net=money(row.net_cents, currency),
         note="cancelled" if row.cancelled else "",
-    )
-
-
-def step_view(row: StepRow) -> StepView:
-    """Placeholders stay as they are: each account fills them."""
-    wait = "at launch" if row.wait_days == 0 else f"after {counted(row.wait_days, 'business day')}"
-    return StepView(wait=wait, subject=row.subject, paragraphs=[part.strip() for part in row.body.split("\n\n") if part.strip()])
-
-
-def enrolled_view(row: EnrolledRow, *, organization: str) -> EnrolledView:
-    """With the reason where the account was skipped."""
-    return EnrolledView(
-        account=plain_name(row.account_name or row.account),
-        account_path=account_path(organization, row.account),
-        who=plain_name(row.contact_name or row.contact),
-        reason=REASONS.get(row.reason or "", row.reason or ""),
     )
 
 

@@ -1,0 +1,230 @@
+"""Sequences as people see and edit them. Who is enrolled is the sequences service's, read through its view."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row
+
+from shared import db
+from shared.events import SignalType, Step
+
+COLUMNS = """
+SELECT
+    s.sequence,
+    s.name,
+    s.signal_type,
+    s.state,
+    s.drafted_at,
+    s.edition,
+    s.edited_at,
+    s.edited_by,
+    e.enrolled,
+    e.skipped
+FROM sequences s
+CROSS JOIN LATERAL (
+    SELECT
+        count(*) FILTER (WHERE state <> 'skipped') AS enrolled,
+        count(*) FILTER (WHERE state = 'skipped') AS skipped
+    FROM console_enrollments
+    WHERE organization = s.organization
+      AND sequence = s.sequence
+) e
+WHERE s.organization = %(organization)s
+"""
+
+NEWEST = """
+  AND (s.state = 'archived') = %(archived)s
+ORDER BY s.drafted_at DESC, s.signal_type
+LIMIT 50
+"""
+
+ONE = """
+  AND s.sequence = %(sequence)s
+"""
+
+STEPS = """
+SELECT
+    wait_days,
+    subject,
+    body
+FROM sequence_steps
+WHERE organization = %(organization)s
+  AND sequence = %(sequence)s
+ORDER BY position
+"""
+
+ENROLLED = """
+SELECT
+    e.account,
+    a.name AS account_name,
+    e.contact,
+    c.name AS contact_name,
+    c.email,
+    e.state,
+    e.reason,
+    e.variables
+FROM console_enrollments e
+LEFT JOIN accounts a ON a.organization = e.organization AND a.account = e.account
+LEFT JOIN contacts c ON c.organization = e.organization AND c.contact = e.contact
+WHERE e.organization = %(organization)s
+  AND e.sequence = %(sequence)s
+  AND (e.state = 'skipped') = %(skipped)s
+ORDER BY lower(coalesce(a.name, e.account)), e.account, e.contact
+LIMIT 500
+"""
+
+ACTIVITY = """
+SELECT
+    at,
+    actor,
+    action
+FROM audit_log
+WHERE organization = %(organization)s
+  AND subject = %(subject)s
+ORDER BY at DESC
+LIMIT 100
+"""
+
+# Compare and set: whoever saves says which edition they had read.
+NEXT_EDITION = """
+UPDATE sequences
+SET edition = edition + 1,
+    edited_at = %(at)s,
+    edited_by = %(actor)s
+WHERE organization = %(organization)s
+  AND sequence = %(sequence)s
+  AND edition = %(edition)s
+  AND state = 'draft'
+"""
+
+DELETE_STEPS = """
+DELETE FROM sequence_steps
+WHERE organization = %(organization)s
+  AND sequence = %(sequence)s
+"""
+
+INSERT_STEP = """
+INSERT INTO sequence_steps (organization, sequence, position, wait_days, subject, body)
+VALUES (%(organization)s, %(sequence)s, %(position)s, %(wait_days)s, %(subject)s, %(body)s)
+"""
+
+SET_STATE = """
+UPDATE sequences
+SET state = %(state)s
+WHERE organization = %(organization)s
+  AND sequence = %(sequence)s
+  AND state = %(from)s
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceRow:
+    """A sequence's head."""
+
+    sequence: str
+    name: str
+    signal_type: SignalType
+    state: str
+    drafted_at: datetime
+    edition: int
+    edited_at: datetime | None
+    edited_by: str | None
+    enrolled: int
+    skipped: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnrolledRow:
+    """An account in a sequence, or why it is not. variables: what fills the text for it."""
+
+    account: str
+    account_name: str | None
+    contact: str
+    contact_name: str | None
+    email: str | None
+    state: str
+    reason: str | None
+    variables: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivityRow:
+    """What somebody did with a sequence."""
+
+    at: datetime
+    actor: str
+    action: str
+
+
+def newest(connection: db.Connection, organization: str, *, archived: bool) -> list[SequenceRow]:
+    """The newest drafts first."""
+    with connection.cursor(row_factory=class_row(SequenceRow)) as cursor:
+        return cursor.execute(COLUMNS + NEWEST, {"organization": organization, "archived": archived}).fetchall()
+
+
+def find(connection: db.Connection, organization: str, sequence: str) -> SequenceRow | None:
+    """None: the organization has no such sequence."""
+    with connection.cursor(row_factory=class_row(SequenceRow)) as cursor:
+        return cursor.execute(COLUMNS + ONE, _key(organization, sequence)).fetchone()
+
+
+def steps(connection: db.Connection, organization: str, sequence: str) -> tuple[Step, ...]:
+    """In their order."""
+    rows = connection.execute(STEPS, _key(organization, sequence))
+    return tuple(Step(wait_days=wait_days, subject=subject, text=body) for wait_days, subject, body in rows)
+
+
+def enrolled(connection: db.Connection, organization: str, sequence: str, *, skipped: bool = False) -> list[EnrolledRow]:
+    """Who is in it, by name; or who was skipped."""
+    with connection.cursor(row_factory=class_row(EnrolledRow)) as cursor:
+        return cursor.execute(ENROLLED, _key(organization, sequence) | {"skipped": skipped}).fetchall()
+
+
+def activity(connection: db.Connection, organization: str, sequence: str) -> list[ActivityRow]:
+    """What people did with it, the newest first."""
+    values = {"organization": organization, "subject": subject_of(sequence)}
+    with connection.cursor(row_factory=class_row(ActivityRow)) as cursor:
+        return cursor.execute(ACTIVITY, values).fetchall()
+
+
+def save_steps(
+    connection: db.Connection,
+    organization: str,
+    sequence: str,
+    steps: Sequence[Step],
+    *,
+    edition: int,
+    actor: str,
+    at: datetime,
+) -> bool:
+    """False: somebody else saved it meanwhile, or it is no draft any more."""
+    key = _key(organization, sequence)
+    if connection.execute(NEXT_EDITION, key | {"edition": edition, "actor": actor, "at": at}).rowcount == 0:
+        return False
+    connection.execute(DELETE_STEPS, key)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            INSERT_STEP,
+            [
+                key | {"position": position, "wait_days": step.wait_days, "subject": step.subject, "body": step.text}
+                for position, step in enumerate(steps, start=1)
+            ],
+        )
+    return True
+
+
+def set_state(connection: db.Connection, organization: str, sequence: str, *, before: str, after: str) -> bool:
+    """False: it is not in the state `before`."""
+    values = _key(organization, sequence) | {"from": before, "state": after}
+    return connection.execute(SET_STATE, values).rowcount == 1
+
+
+def subject_of(sequence: str) -> str:
+    """As the audit log names it."""
+    return f"sequence {sequence}"
+
+
+def _key(organization: str, sequence: str) -> dict[str, Any]:
+    return {"organization": organization, "sequence": sequence}

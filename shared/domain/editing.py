@@ -1,0 +1,66 @@
+"""The steps of a draft as people type them: what they may be, said field by field (`subject-2`, `body-2`, `wait-2`)."""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from shared.domain import placeholders
+from shared.errors import FieldError, Rejected
+from shared.events import Step
+
+MOST_STEPS = 10
+LONGEST_SUBJECT = 200
+LONGEST_BODY = 10_000
+MOST_WAIT_DAYS = 90
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Typed:
+    """A step as it stands in the form: texts, whatever was typed."""
+
+    subject: str = ""
+    body: str = ""
+    wait: str = "3"
+
+
+def read_steps(typed: Sequence[Typed], allowed: Collection[str]) -> tuple[Step, ...]:
+    """The steps, if all of them can be right; the first has to wait for nothing but the launch. Raises Rejected naming all fields.
+
+    `allowed` are the variables of the sequence's type.
+    """
+    wrong: list[FieldError] = []
+    if not typed:
+        wrong.append(FieldError(field="steps", reason="a sequence has one step at least"))
+    if len(typed) > MOST_STEPS:
+        wrong.append(FieldError(field="steps", reason=f"a sequence has {MOST_STEPS} steps at most"))
+    steps = []
+    for number, step in enumerate(typed, start=1):
+        subject, body = step.subject.strip(), step.body.replace("\r\n", "\n").replace("\r", "\n").strip()
+        wrong += _wrong_text(subject, allowed, field=f"subject-{number}", longest=LONGEST_SUBJECT)
+        wrong += _wrong_text(body, allowed, field=f"body-{number}", longest=LONGEST_BODY)
+        if "\n" in subject:
+            wrong.append(FieldError(field=f"subject-{number}", reason="must be one line"))
+        wait = step.wait.strip()
+        if not (wait.isascii() and wait.isdecimal() and len(wait) < 4 and int(wait) <= MOST_WAIT_DAYS):
+            wrong.append(FieldError(field=f"wait-{number}", reason=f"must be 0 to {MOST_WAIT_DAYS} business days"))
+            wait = "0"
+        steps.append(Step(wait_days=int(wait), subject=subject, text=body))
+    if wrong:
+        raise Rejected(*wrong)
+    return tuple(steps)
+
+
+def _wrong_text(text: str, allowed: Collection[str], *, field: str, longest: int) -> list[FieldError]:
+    if not text:
+        return [FieldError(field=field, reason="must say something")]
+    if len(text) > longest:
+        return [FieldError(field=field, reason=f"must be {longest:,} characters at most; it has {len(text):,}")]
+    if _CONTROL.search(text):
+        return [FieldError(field=field, reason="has characters that nobody sees, and that mail programs take amiss")]
+    try:
+        placeholders.check(text, allowed, field=field)
+    except Rejected as error:
+        return list(error.errors)
+    return []
