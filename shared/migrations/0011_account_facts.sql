@@ -40,7 +40,7 @@ GRANT SELECT, INSERT, DELETE ON account_words TO winback_worker;
 
 CREATE FUNCTION words_of(name text, account text) RETURNS TABLE (word text) LANGUAGE sql IMMUTABLE AS $$
     SELECT DISTINCT left(part, 40)
-    FROM regexp_split_to_table(lower(coalesce(name, '') || ' ' || account), '[][[:space:]_./,;:()&"''-]+') AS part
+    FROM regexp_split_to_table(lower(coalesce(name, '') || ' ' || account), '[][[:space:]!-/:-@^_`{|}~]+') AS part
     WHERE part <> ''
     LIMIT 20
 $$;

@@ -286,7 +286,7 @@ def page(
 ) -> list[ListedRow]:
     """Up to `limit` rows in the order of the sort; before a place: those nearest to it."""
     forwards = place is None or place.is_after
-    statement, values = _page_statement(connection, organization, sort, descending, narrowed, place, now)
+    statement, values = page_statement(connection, organization, sort, descending, narrowed, place, now)
     with connection.cursor(row_factory=class_row(ListedRow)) as cursor:
         rows = cursor.execute(statement + sql.SQL("LIMIT %(limit)s"), values | {"limit": limit}).fetchall()
     return rows if forwards else rows[::-1]
@@ -296,7 +296,7 @@ def everything(
     connection: db.Connection, organization: str, *, sort: Sort, descending: bool, narrowed: Filter, now: datetime
 ) -> Iterator[ListedRow]:
     """All rows, read as they are asked for."""
-    statement, values = _page_statement(connection, organization, sort, descending, narrowed, None, now)
+    statement, values = page_statement(connection, organization, sort, descending, narrowed, None, now)
     with connection.cursor("everything", row_factory=class_row(ListedRow)) as cursor:
         cursor.itersize = 1_000
         yield from cursor.execute(statement, values)
@@ -354,7 +354,7 @@ def set_enrollment(connection: db.Connection, organization: str, account: str, e
     return was
 
 
-def _page_statement(
+def page_statement(
     connection: db.Connection,
     organization: str,
     sort: Sort,
@@ -363,6 +363,7 @@ def _page_statement(
     place: Place | None,
     now: datetime,
 ) -> tuple[sql.Composed, dict[str, Any]]:
+    """The statement of a page, without its limit, and its values."""
     key, type_ = SORTS[sort]
     conditions, values = _conditions(connection, organization, narrowed, now)
     upwards = descending != (place is None or place.is_after)

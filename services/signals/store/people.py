@@ -63,7 +63,7 @@ ON CONFLICT (organization, contact) DO UPDATE SET
 WHERE contacts.revision <= excluded.revision
 """
 
-# Of the contacts of an account that say they are primary, the newest; the id decides between equals.
+# Whom people chose, or else the newest of the contacts of an account that say they are primary; the id decides between equals.
 SET_PRIMARY = """
 UPDATE contacts c
 SET is_primary = ranked.is_primary
@@ -71,12 +71,22 @@ FROM (
     SELECT
         organization,
         contact,
-        primary_sent AND row_number() OVER (
+        (is_chosen OR primary_sent) AND row_number() OVER (
             PARTITION BY organization, account
-            ORDER BY primary_sent DESC, revision DESC, contact DESC
+            ORDER BY is_chosen DESC, primary_sent DESC, revision DESC, contact DESC
         ) = 1 AS is_primary
-    FROM contacts
-    JOIN unnest(%(organizations)s::text[], %(accounts)s::text[]) AS touched (organization, account) USING (organization, account)
+    FROM (
+        SELECT
+            k.*,
+            a.account IS NOT NULL AS is_chosen
+        FROM contacts k
+        JOIN unnest(%(organizations)s::text[], %(accounts)s::text[]) AS touched (organization, account)
+            USING (organization, account)
+        LEFT JOIN accounts a
+            ON a.organization = k.organization
+           AND a.account = k.account
+           AND a.primary_contact = k.contact
+    ) AS known
 ) AS ranked
 WHERE c.organization = ranked.organization
   AND c.contact = ranked.contact
@@ -160,7 +170,7 @@ def choose_primary(connection: db.Connection, organization: str, account: str, c
     values = {"organization": organization, "account": account, "contact": contact}
     if connection.execute(CHOOSE_PRIMARY, values).rowcount == 0:
         return False
-    connection.execute(SET_PRIMARY, values)
+    _set_primary(connection, {(organization, account)})
     return True
 
 

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.signals.store import account as store
 from services.signals.store import accounts, pages, people, settings
-from services.signals.store.pages import ContactRow, Head, OrderRow
+from services.signals.store.pages import ContactRow, Head, OrderRow, SignalRow
 from services.signals.web import outcomes, views
 from services.signals.web.access import NotHere, organization_of
 from services.signals.web.accounts import (
@@ -84,7 +84,7 @@ def account_page(request: Request, organization: str, account: str) -> Response:
             raise NotHere
         table = table_of(connection, request, organization, head)
         found = pages.signals_of(connection, organization, account)
-        active = [signal for signal in found if signal.recovered_at is None]
+        active = sorted((signal for signal in found if signal.recovered_at is None), key=_by_letter)
         versions = store.versions(connection, organization, (signal.settings_version for signal in active))
         since = earliest(active, versions)
         behind = store.orders_behind(connection, organization, account, after=since) if since else []
@@ -97,7 +97,7 @@ def account_page(request: Request, organization: str, account: str) -> Response:
             name=plain_name(row.name or account),
             owner=plain_name(row.owner or "nobody yet"),
             close_path=table.here,
-            enrollment=enrollment_view(row, organization, now),
+            enrollment=enrollment_view(row, now),
             badges=badges(row, [], head, now),
             facts=_facts(row, gap, first_on, orders_count, head, now),
             cards=cards(active[:CARDS_SHOWN], behind, versions, usual, head),
@@ -169,11 +169,16 @@ def _facts(
     ]
 
 
+def _by_letter(signal: SignalRow) -> tuple[str, int]:
+    """A, B, C; the largest lapse first."""
+    return views.LETTERS[signal.type], -signal.figures.get("lapsed_revenue_cents", 0)
+
+
 def _at_stake_of(row: accounts.ListedRow) -> str:
     if row.dormant:
         return "its last year"
     parts = [counted(row.lapse, "lapsed product")] if row.lapse else []
-    return " and ".join(parts + (["estimated upside"] if row.cherry_picking else [])) or "no active signal"
+    return ", ".join(parts + (["upside"] if row.cherry_picking else [])) or "no active signal"
 
 
 def _orders(rows: Sequence[OrderRow], head: Head, now: datetime) -> list[views.OrderView]:

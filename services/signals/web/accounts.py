@@ -45,7 +45,7 @@ COLUMNS: dict[str, str] = {
 }
 SORT_NAMES: dict[Sort, str] = {"stake": "at stake", "lifetime": "lifetime", "last_order": "last order", "name": "name"}
 ENROLLMENTS: dict[Enrollment, tuple[str, str]] = {
-    "auto": ("Auto", "in the digest while a signal is active"),
+    "auto": ("Auto", "while a signal is active"),
     "yes": ("Yes", "in every digest"),
     "no": ("No", "in none"),
 }
@@ -74,7 +74,6 @@ class EnrollmentView:
     """How an account is pinned, and whether that puts it into the next digest."""
 
     account: str
-    path: str
     pinned: Enrollment
     pin: str
     answer: str
@@ -127,6 +126,7 @@ class TableView:
     narrowed_by: list[tuple[str, str]]
     q: str
     here: str
+    back: str
     path: str
     csv_path: str
     range: str
@@ -182,14 +182,15 @@ def choose_columns(request: Request, organization: str, form: Form) -> Response:
     return answer
 
 
-@router.post("/o/{organization}/accounts/{account:path}/enrollment")
-def set_enrollment(request: Request, organization: str, account: str, form: Form) -> Response:
-    """Auto, Yes or No; with htmx only the cell comes back."""
-    chosen = form.get("enrollment", "")
+@router.post("/o/{organization}/enrollment")
+def set_enrollment(request: Request, organization: str, form: Form) -> Response:
+    """`auto`, `yes` or `no` is the pressed button's name, the account its value; scripts get only the cell back."""
+    pressed = [(pin, form[pin]) for pin in ENROLLMENTS if pin in form]
+    if len(pressed) != 1:
+        raise Wrong("enrollment", "must be one of auto, yes and no")
+    chosen, account = pressed[0]
     if wrong_id(account):
         raise NotHere
-    if chosen not in ENROLLMENTS:
-        raise Wrong("enrollment", "must be auto, yes or no")
     now = clock.now()
     with organization_of(request, organization) as (who, connection):
         was = accounts.set_enrollment(connection, organization, account, chosen)
@@ -208,9 +209,7 @@ def set_enrollment(request: Request, organization: str, account: str, form: Form
         row = accounts.find(connection, organization, account)
     assert row is not None
     if request.headers.get("hx-request") == "true":
-        return render(
-            request, "parts/enrollment.html", enrollment=enrollment_view(row, organization, now), organization=organization
-        )
+        return render(request, "parts/enrollment.html", enrollment=enrollment_view(row, now), organization=organization)
     answer = RedirectResponse(back_to(form.get("back", ""), organization), status_code=303)
     if was != chosen:
         flash(request, answer, f"{plain_name(row.name or account)}: enrollment {ENROLLMENTS[row.enrollment][0]}")
@@ -273,6 +272,7 @@ def table_of(connection: db.Connection, request: Request, organization: str, hea
         narrowed_by=_narrowed_by(address),
         q=address.q,
         here=address.path,
+        back=f"{request.url.path}{address.query}",
         path=f"/o/{organization}/accounts",
         csv_path=f"/o/{organization}/accounts.csv{address.to().query}",
         range=_range(first, len(shown), total),
@@ -294,7 +294,7 @@ def _row(
         name=plain_name(row.name or row.account),
         owner=plain_name(row.owner or ""),
         badges=badges(row, [top for top in tops if top.account == row.account], head, now),
-        enrollment=enrollment_view(row, address.organization, now),
+        enrollment=enrollment_view(row, now),
         since=days_since(row.last_ordered_on, today),
         since_exact="" if row.last_ordered_on is None else exact_day(row.last_ordered_on),
         typical=f"({gaps[row.account][0]} d)" if row.account in gaps else "",
@@ -342,12 +342,11 @@ def _item(top: TopSignal, currency: str) -> tuple[str, str, str]:
     return "Specialty", percent(figures["specialty_share_bps"]), money(figures["estimated_upside_cents"], currency)
 
 
-def enrollment_view(row: ListedRow, organization: str, now: datetime) -> EnrollmentView:
+def enrollment_view(row: ListedRow, now: datetime) -> EnrollmentView:
     """Auto says what it comes to."""
     included = in_digest(row, now)
     return EnrollmentView(
-        account=plain_name(row.name or row.account),
-        path=f"{views.account_path(organization, row.account)}/enrollment",
+        account=row.account,
         pinned=row.enrollment,
         pin="Auto · " if row.enrollment == "auto" else "",
         answer="Yes" if (included if row.enrollment == "auto" else row.enrollment == "yes") else "No",

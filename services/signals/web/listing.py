@@ -16,7 +16,7 @@ from shared.domain.enrollment import Enrollment
 
 MOST_WORDS = 5
 LONGEST = 200
-WORD_ENDS = re.compile(r"[\s_./,;:()&\"'\-\[\]\x00]+")
+WORD_ENDS = re.compile(r"[\s!-/:-@\[\]^_`{|}~\x00]+")  # as words_of in 0011_account_facts.sql
 DESCENDING: dict[Sort, bool] = {"name": False, "last_order": False, "lifetime": True, "stake": True}  # until turned around
 
 

@@ -45,6 +45,28 @@
   });
   document.addEventListener("click", (event) => closeMenus(event.target));
 
+  // Enrollment changes in its place.
+  document.addEventListener("submit", async (event) => {
+    const button = event.submitter;
+    if (event.target.id !== "pin" || !button) return;
+    event.preventDefault();
+    const body = new URLSearchParams(new FormData(event.target));
+    body.set(button.name, button.value);
+    const answer = await fetch(event.target.action, { method: "POST", body, headers: { "HX-Request": "true" } });
+    if (!answer.ok) { location.reload(); return; }
+    const text = await answer.text();
+    const cells = [...document.querySelectorAll(".enr details")].filter((one) => one.querySelector("button").value === button.value);
+    const own = cells.indexOf(button.closest("details"));
+    const fresh = cells.map((cell) => {
+      const made = new DOMParser().parseFromString(text, "text/html").querySelector("details");
+      cell.replaceWith(made);
+      return made;
+    });
+    fresh[own].querySelector("summary").focus();
+    const said = document.getElementById("toast");
+    if (said) said.replaceChildren(Object.assign(document.createElement("span"), { className: "vh", textContent: `Enrollment: ${fresh[own].querySelector("summary").textContent}` }));
+  });
+
   // The row that a drawer belongs to keeps its place, and gets the focus back when the drawer closes.
   const opened = "winback-opened";
   const drawer = document.getElementById("drawer");
