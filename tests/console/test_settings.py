@@ -1,7 +1,7 @@
 """Win-Back settings: who may change them, what comes back when they cannot be, the dry run against the second opinion."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -24,7 +24,9 @@ NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)
 At = Callable[[datetime], None]
 
 
-def put_orders(connection: db.Connection, organization: str, lines: list[tuple[str, date, str | None, str | None, int]]) -> None:
+def put_orders(
+    connection: db.Connection, organization: str, lines: Sequence[tuple[str, date, str | None, str | None, int]]
+) -> None:
     """(account, day, od, grade, dollars), an order each; then a complete run of AS_OF."""
     orders = [
         order(

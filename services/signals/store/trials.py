@@ -25,10 +25,9 @@ WITH days AS (
     SELECT
         account,
         counts_on AS day,
-        sum(line.cents) AS net,
-        bool_or(line.cents > 0) AS is_activity
+        sum(net_cents) AS net,
+        bool_or(is_activity) AS is_activity
     FROM orders
-    CROSS JOIN LATERAL unnest(revenues_cents) AS line (cents)
     WHERE organization = %(organization)s
       AND counts_on <= %(as_of)s::date + 90
       AND NOT cancelled

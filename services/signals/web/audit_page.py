@@ -10,13 +10,16 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
+from services.signals.configuration import Change
 from services.signals.store import audit_log
 from services.signals.store.audit_log import Entry, Filter
+from services.signals.store.pages import Head
 from services.signals.web import csv_export
 from services.signals.web.access import organization_of
 from services.signals.web.governing import head_of, moment
 from services.signals.web.problems import Wrong
 from services.signals.web.rendering import render
+from services.signals.web.settings_view import change_words
 from shared.domain.cadence import local_instant
 from shared.wording import plain_name
 
@@ -25,6 +28,7 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 ENTRIES_A_PAGE = 50
 MOST_EXPORTED = 100_000
 LONGEST_DETAIL = 400
+MOST_DETAILS = 20
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -76,7 +80,7 @@ def show(
         is_narrowed=bool(chosen),
         actors=actors,
         actions=actions,
-        entries=[entry_view(entry, head.timezone) for entry in found[:ENTRIES_A_PAGE]],
+        entries=[entry_view(entry, head) for entry in found[:ENTRIES_A_PAGE]],
         next_page=f"{path}?{urlencode(chosen | {'before': _place(last)})}" if last else None,
         first_page=f"{path}?{urlencode(chosen)}" if before else None,
         export=f"{path}.csv?{urlencode(chosen)}" if chosen else f"{path}.csv",
@@ -145,17 +149,32 @@ def _read_place(before: str) -> tuple[datetime, str]:
         raise Wrong("before", "is none of ours") from None
 
 
-def entry_view(entry: Entry, timezone: str) -> EntryView:
+def entry_view(entry: Entry, head: Head) -> EntryView:
     """With its detail in words as far as they go."""
-    when, exact = moment(entry.at, timezone)
+    when, exact = moment(entry.at, head.timezone)
     return EntryView(
         when=when,
         when_exact=exact,
         actor=plain_name(entry.actor),
         action=plain_name(entry.action),
         subject=plain_name(entry.subject),
-        detail=[(plain_name(key.replace("_", " ")), _words(value)) for key, value in list(entry.detail.items())[:20]],
+        detail=_changes(entry, head) if entry.subject == "settings" else _details(entry),
     )
+
+
+def _changes(entry: Entry, head: Head) -> list[tuple[str, str]]:
+    """Of thresholds, as the settings page says them."""
+    changes = [
+        Change(key=key, old=value["from"], new=value["to"])
+        for key, value in list(entry.detail.items())[:MOST_DETAILS]
+        if isinstance(value, dict) and "." in key and {"from", "to"} <= value.keys()
+    ]
+    return [("", change_words(change, head.currency)) for change in changes]
+
+
+def _details(entry: Entry) -> list[tuple[str, str]]:
+    found = list(entry.detail.items())[:MOST_DETAILS]
+    return [(f"{plain_name(key.replace('_', ' '))}: ", _words(value)) for key, value in found]
 
 
 def _words(value: Any) -> str:
