@@ -15,6 +15,7 @@ from services.signals.web import (
     audit_page,
     digest_page,
     doors,
+    health,
     members_page,
     orders,
     outcomes,
@@ -47,6 +48,7 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
     app.include_router(outcomes.router)
     app.include_router(summary.router)
     app.include_router(orders.router)
+    app.include_router(health.router)
     app.include_router(sequences.router)
     app.include_router(settings_page.router)
     app.include_router(digest_page.router)
