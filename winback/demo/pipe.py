@@ -110,7 +110,7 @@ STORIES: tuple[tuple[str, str, str, tuple[Buys, ...]], ...] = (
             b("5 1/2", "J55", 58, 620, "24.00", until=94),
             b("9 5/8", "P110", 55, 520, "55.10", until=103),
             b("2 7/8", "L80", 62, 2100, "9.30", until=118),
-            b("4 1/2", "P110", 9, 900, "22.20"),
+            b("4 1/2", "P110", 9, 900, "22.20", until=12),
             b("4 1/2", "L80", 21, 640, "19.90"),
         ),
     ),
@@ -121,15 +121,20 @@ STORIES: tuple[tuple[str, str, str, tuple[Buys, ...]], ...] = (
         (
             b("4 1/2", "P110", 40, 1100, "22.80", until=109),
             b("5 1/2", "L80", 50, 640, "27.60", until=131),
-            b("5 1/2", "N80", 7, 800, "26.20"),
+            b("5 1/2", "N80", 7, 800, "26.20", until=6),
         ),
     ),
-    ("10204", "North Draw Operating", "jt", (b("7", "L80", 33, 420, "37.10", until=97), b("5 1/2", "N80", 5, 700, "26.00"))),
+    (
+        "10204",
+        "North Draw Operating",
+        "jt",
+        (b("7", "L80", 33, 420, "37.10", until=97), b("5 1/2", "N80", 5, 700, "26.00", until=3)),
+    ),
     (
         "10233",
         "Horsehead Wellsite Rentals",
         "dk",
-        (b("3 1/2", "L80", 45, 600, "14.70", until=144), b("2 3/8", "J55", 12, 900, "6.40")),
+        (b("3 1/2", "L80", 45, 600, "14.70", until=144), b("2 3/8", "J55", 12, 900, "6.40", until=18)),
     ),
     (
         "10241",
@@ -138,22 +143,35 @@ STORIES: tuple[tuple[str, str, str, tuple[Buys, ...]], ...] = (
         (
             b("9 5/8", "K55", 50, 300, "44.10", until=125),
             b("13 3/8", "J55", 60, 190, "57.30", until=112),
-            b("5 1/2", "J55", 14, 800, "24.30"),
+            b("5 1/2", "J55", 14, 800, "24.30", until=31),
         ),
     ),
     # cherry-picking
-    ("10318", "Gulf Reach Marine Piling", "ea", (b("13 3/8", "K55", 33, 260, "63.00"), b("5 1/2", "J55", 120, 160, "24.00"))),
+    (
+        "10318",
+        "Gulf Reach Marine Piling",
+        "ea",
+        (b("13 3/8", "K55", 33, 260, "63.00", until=29), b("5 1/2", "J55", 120, 160, "24.00", until=70)),
+    ),
     (
         "10322",
         "Copper Mesa Pipeline",
         "ea",
-        (b("8 5/8", "X52", 21, 480, "34.20"), b("6 5/8", "X52", 35, 300, "21.80"), b("4 1/2", "J55", 90, 210, "15.20")),
+        (
+            b("8 5/8", "X52", 21, 480, "34.20", until=17),
+            b("6 5/8", "X52", 35, 300, "21.80", until=40),
+            b("4 1/2", "J55", 90, 210, "15.20", until=60),
+        ),
     ),
     (
         "10329",
         "Salt Fork Resources",
         "mp",
-        (b("9 5/8", "L80", 45, 330, "52.00", until=99), b("7", "L80 13Cr", 16, 260, "96.00"), b("2 7/8", "J55", 60, 300, "8.00")),
+        (
+            b("9 5/8", "L80", 45, 330, "52.00", until=99),
+            b("7", "L80 13Cr", 16, 260, "96.00", until=23),
+            b("2 7/8", "J55", 60, 300, "8.00", until=48),
+        ),
     ),
 )
 
@@ -210,7 +228,8 @@ def healthy(rnd: random.Random) -> Iterator[Buys]:
         od, grade, dollars = rnd.choice(goods)
         every = rnd.randint(6, 32)
         if part:
-            yield b(od, grade, every, max(20, round(year * part * every / 365 / float(dollars))), dollars)
+            feet = max(20, round(year * part * every / 365 / float(dollars)))
+            yield b(od, grade, every, feet, dollars, until=rnd.randint(0, every))
 
 
 def order_rows(today: date) -> list[dict[str, str]]:
