@@ -158,8 +158,9 @@ def watch_live_orders(ingest: str, today: date, count: int, seconds: float) -> N
     """Orders over HTTP, one by one, and the recoveries they cause, with the time from 202 to what PostgreSQL says."""
     heading(f"Live: {count} orders over HTTP; two of them are waited for")
     token = ask("token", "create", PIPE, "--name", f"demo-{int(time.time())}", "--scope", "orders:write")["token"]
-    for order in pipe.live_orders(today, count):
-        order["order"] = f"{order['order']}-{int(time.time())}"
+    first = int(time.time()) % 10_000_000  # another demo's orders are others
+    for number, order in enumerate(pipe.live_orders(today, count), first):
+        order["order"] = f"SO-{number}"
         waited_for = order["account"] in (pipe.COMES_BACK, pipe.REORDERS)
         before = active_signals(str(order["account"])) if waited_for else set()
         post(f"{ingest}/v1/orders", token, order)
