@@ -233,7 +233,14 @@ def deliveries(draw: st.DrawFn, known: list[Order], latest: dict[str, RunRequest
             order = changed(order, ordered_on=draw(days(latest.get(order.organization), else_on=order.ordered_on)))
         elif change == "reordered":
             on = draw(days(latest.get(order.organization)))
-            order = changed(order, order=draw(st.sampled_from(ORDERS)), cancelled=False, ordered_on=on, revision=order.revision + 1)
+            order = changed(
+                order,
+                order=draw(st.sampled_from(ORDERS)),
+                lines=draw(st.sampled_from(known)).lines if draw(st.booleans()) else None,
+                cancelled=False,
+                ordered_on=on,
+                revision=order.revision + 1,
+            )
         elif change == "ahead":
             order = stamped_ahead(order)
         elif change != "same":
