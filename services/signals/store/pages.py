@@ -34,24 +34,6 @@ LEFT JOIN LATERAL (
 WHERE o.organization = %s
 """
 
-COUNTS = """
-SELECT
-    type,
-    count(*),
-    count(DISTINCT account)
-FROM signals
-WHERE organization = %s
-  AND recovered_at IS NULL
-GROUP BY type
-"""
-
-COUNT_FLAGGED = """
-SELECT count(DISTINCT account)
-FROM signals
-WHERE organization = %s
-  AND recovered_at IS NULL
-"""
-
 SIGNAL_COLUMNS = """
 SELECT
     s.signal,
@@ -75,20 +57,6 @@ SELECT
 FROM signals s
 LEFT JOIN accounts a USING (organization, account)
 WHERE s.organization = %(organization)s
-"""
-
-ACTIVE_SIGNALS = """
-  AND s.recovered_at IS NULL
-  AND (%(type)s::text IS NULL OR s.type = %(type)s)
-  AND (%(lifetime)s::bigint IS NULL OR (s.lifetime_revenue_cents, s.signal) < (%(lifetime)s, %(signal)s))
-ORDER BY s.lifetime_revenue_cents DESC, s.signal DESC
-LIMIT %(limit)s
-"""
-
-RECOVERED_SIGNALS = """
-  AND s.recovered_at IS NOT NULL
-ORDER BY s.recovered_at DESC, s.signal
-LIMIT %(limit)s
 """
 
 SIGNALS_OF_ACCOUNT = """
@@ -234,34 +202,6 @@ def head(connection: db.Connection, organization: str) -> Head | None:
     """None: there is no such organization."""
     with connection.cursor(row_factory=class_row(Head)) as cursor:
         return cursor.execute(HEAD, (organization,)).fetchone()
-
-
-def counts(connection: db.Connection, organization: str) -> dict[str, int]:
-    """Active signals by type, and under "accounts" how many accounts carry any."""
-    found = {str(row[0]): int(row[1]) for row in connection.execute(COUNTS, (organization,))}
-    flagged = connection.execute(COUNT_FLAGGED, (organization,)).fetchone()
-    return found | {"accounts": int(flagged[0]) if flagged else 0}
-
-
-def active_signals(
-    connection: db.Connection, organization: str, *, type_: str | None, after: tuple[int, str] | None, limit: int
-) -> list[SignalRow]:
-    """By lifetime revenue, the largest first; `after` is the (lifetime, signal) that the page before ended with."""
-    values = {
-        "organization": organization,
-        "type": type_,
-        "lifetime": after[0] if after else None,
-        "signal": after[1] if after else None,
-        "limit": limit,
-    }
-    with connection.cursor(row_factory=class_row(SignalRow)) as cursor:
-        return cursor.execute(SIGNAL_COLUMNS + ACTIVE_SIGNALS, values).fetchall()
-
-
-def recovered_signals(connection: db.Connection, organization: str, *, limit: int) -> list[SignalRow]:
-    """The newest recoveries first."""
-    with connection.cursor(row_factory=class_row(SignalRow)) as cursor:
-        return cursor.execute(SIGNAL_COLUMNS + RECOVERED_SIGNALS, {"organization": organization, "limit": limit}).fetchall()
 
 
 def signals_of(connection: db.Connection, organization: str, account: str) -> list[SignalRow]:

@@ -13,20 +13,11 @@ from services.signals.store import accounts, pages, people, settings
 from services.signals.store.pages import ContactRow, Head, OrderRow, SignalRow
 from services.signals.web import outcomes, views
 from services.signals.web.access import NotHere, organization_of
-from services.signals.web.accounts import (
-    BadgeView,
-    EnrollmentView,
-    back_to,
-    badges,
-    enrollment_view,
-    exact_day,
-    exact_time,
-    head_of,
-    table_of,
-)
+from services.signals.web.accounts import back_to, head_of, table_of
 from services.signals.web.forms import Form, flash
 from services.signals.web.history import EntryView, history
 from services.signals.web.rendering import render
+from services.signals.web.rows import BadgeView, EnrollmentView, badges, enrollment_view, exact_day, exact_time
 from services.signals.web.why import SignalCard, cards, earliest
 from shared import clock
 from shared.domain.identifiers import wrong_id

@@ -1,33 +1,31 @@
 """The accounts table: a page by sort and filter, enrollment changed in place, columns, the same rows as CSV."""
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.signals.store import accounts, pages, settings
-from services.signals.store.accounts import ListedRow, ListTotals, Sort, TopSignal
+from services.signals.store.accounts import ListedRow, ListTotals, Sort
 from services.signals.store.pages import Head
 from services.signals.web import views
 from services.signals.web.access import NotHere, app_pool, organization_of
+from services.signals.web.csv_export import download
 from services.signals.web.doors import local_path
 from services.signals.web.forms import Form, flash
 from services.signals.web.listing import Address, read_address
 from services.signals.web.problems import Wrong
 from services.signals.web.rendering import render
+from services.signals.web.rows import ENROLLMENTS, RowView, enrollment_view, exact_time, in_digest, row_view, short_ago
 from shared import clock, db
-from shared.domain.enrollment import INCLUDED, Enrollment, inclusion
 from shared.domain.identifiers import wrong_id
 from shared.domain.money import minor_places
-from shared.events import Combo, SignalType
-from shared.wording import combo_words, money, percent, plain_name, short_day, short_money
+from shared.events import SignalType
+from shared.wording import money, plain_name, short_money
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -44,62 +42,10 @@ COLUMNS: dict[str, str] = {
     "con": "Last contact",
 }
 SORT_NAMES: dict[Sort, str] = {"stake": "at stake", "lifetime": "lifetime", "last_order": "last order", "name": "name"}
-ENROLLMENTS: dict[Enrollment, tuple[str, str]] = {
-    "auto": ("Auto", "while a signal is active"),
-    "yes": ("Yes", "in every digest"),
-    "no": ("No", "in none"),
-}
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 EXPORTED = (
     "account", "name", "owner", "dormant", "lapse", "cherry_picking", "enrollment", "in_digest", "last_ordered_on",
     "lifetime", "at_stake", "currency", "last_contact_at", "paused_until", "lost_at",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class BadgeView:
-    """One type on an account. state: "", "co" (reached out), "lo" (lost). items: (what, how long, revenue) of the largest."""
-
-    type: SignalType
-    letter: str
-    times: str
-    state: str
-    words: str
-    title: str
-    items: list[tuple[str, str, str]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnrollmentView:
-    """How an account is pinned, and whether that puts it into the next digest."""
-
-    account: str
-    pinned: Enrollment
-    pin: str
-    answer: str
-    choices: list[tuple[Enrollment, str, str]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RowView:
-    """An account as a row."""
-
-    account: str
-    path: str
-    name: str
-    owner: str
-    badges: list[BadgeView]
-    enrollment: EnrollmentView
-    since: str
-    since_exact: str
-    typical: str
-    lifetime: str
-    lifetime_exact: str
-    stake: str
-    stake_exact: str
-    contact: str
-    contact_exact: str
-    contact_note: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,26 +93,20 @@ def accounts_page(request: Request, organization: str) -> Response:
 
 @router.get("/o/{organization}/accounts.csv")
 def export(request: Request, organization: str) -> Response:
-    """All rows of the view, as they are read. Spreadsheets take no cell for a formula."""
+    """All rows of the view, as they are read."""
     with organization_of(request, organization) as (_, connection):
         head = head_of(connection, organization)
     address, now = read_address(organization, request.query_params), clock.now()
 
-    def lines() -> Iterator[str]:
-        yield "\ufeff" + _csv(EXPORTED)
+    def rows() -> Iterator[list[Any]]:
         with db.organization_transaction(app_pool(request), organization) as connection:
             found = accounts.everything(
                 connection, organization, sort=address.sort, descending=address.descending, narrowed=address.narrowed, now=now
             )
             for row in found:
-                yield _csv(_exported(row, head.currency, now))
+                yield _exported(row, head.currency, now)
 
-    name = f"accounts-{organization}-{clock.today(head.timezone).isoformat()}.csv"
-    return StreamingResponse(
-        lines(),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"},
-    )
+    return download(f"accounts-{organization}-{clock.today(head.timezone).isoformat()}", EXPORTED, rows())
 
 
 @router.post("/o/{organization}/columns")
@@ -212,7 +152,7 @@ def set_enrollment(request: Request, organization: str, form: Form) -> Response:
         return render(request, "parts/enrollment.html", enrollment=enrollment_view(row, now), organization=organization)
     answer = RedirectResponse(back_to(form.get("back", ""), organization), status_code=303)
     if was != chosen:
-        flash(request, answer, f"{plain_name(row.name or account)}: enrollment {ENROLLMENTS[row.enrollment][0]}")
+        flash(request, answer, f"{plain_name(row.name or account)}: enrollment {ENROLLMENTS[row.enrollment]}")
     return answer
 
 
@@ -258,7 +198,7 @@ def table_of(connection: db.Connection, request: Request, organization: str, hea
         sorts=[(name, address.sorted_by(sort).path, sort == address.sort) for sort, name in SORT_NAMES.items()],
         sort_name=SORT_NAMES[address.sort],
         caption=f"Accounts by {SORT_NAMES[address.sort]}, {'descending' if address.descending else 'ascending'}",
-        rows=[_row(row, address, tops, gaps, head, now) for row in shown],
+        rows=[row_view(row, address, tops, gaps, head, now) for row in shown],
         columns=columns,
         choices=[(name, label, name in columns) for name, label in COLUMNS.items()],
         owners=[
@@ -267,7 +207,7 @@ def table_of(connection: db.Connection, request: Request, organization: str, hea
         ],
         pins=[
             (label, address.to(enrollment=None if pin == address.enrollment else pin).path, pin == address.enrollment)
-            for pin, (label, _) in ENROLLMENTS.items()
+            for pin, label in ENROLLMENTS.items()
         ],
         narrowed_by=_narrowed_by(address),
         q=address.q,
@@ -281,125 +221,6 @@ def table_of(connection: db.Connection, request: Request, organization: str, hea
         is_empty=not shown,
         has_orders=head.last_accepted_at is not None,
     )
-
-
-def _row(
-    row: ListedRow, address: Address, tops: Sequence[TopSignal], gaps: dict[str, tuple[int, int]], head: Head, now: datetime
-) -> RowView:
-    today = now.astimezone(ZoneInfo(head.timezone)).date()
-    contact, contact_exact, note = contact_words(row, head, now)
-    return RowView(
-        account=row.account,
-        path=address.account_path(row.account),
-        name=plain_name(row.name or row.account),
-        owner=plain_name(row.owner or ""),
-        badges=badges(row, [top for top in tops if top.account == row.account], head, now),
-        enrollment=enrollment_view(row, now),
-        since=days_since(row.last_ordered_on, today),
-        since_exact="" if row.last_ordered_on is None else exact_day(row.last_ordered_on),
-        typical=f"({gaps[row.account][0]} d)" if row.account in gaps else "",
-        lifetime=short_money(row.lifetime_cents, head.currency),
-        lifetime_exact=money(row.lifetime_cents, head.currency),
-        stake=short_money(row.at_stake_cents, head.currency) if row.at_stake_cents else "",
-        stake_exact=money(row.at_stake_cents, head.currency),
-        contact=contact,
-        contact_exact=contact_exact,
-        contact_note=note,
-    )
-
-
-def badges(row: ListedRow, tops: Sequence[TopSignal], head: Head, now: datetime) -> list[BadgeView]:
-    """A badge a type that is active, with its largest signals."""
-    is_paused = row.paused_until is not None and now < row.paused_until
-    state, said = ("lo", ", lost") if row.lost_at is not None else ("co", ", reached out") if is_paused else ("", "")
-    found = []
-    times_of: dict[SignalType, int] = {"dormant": row.dormant, "lapse": row.lapse, "cherry_picking": row.cherry_picking}
-    for type_, times in times_of.items():
-        if not times:
-            continue
-        name = views.TYPES[type_]
-        found.append(
-            BadgeView(
-                type=type_,
-                letter=views.LETTERS[type_],
-                times=f"×{times}" if times > 1 else "",
-                state=state,
-                words=f"{views.LETTERS[type_]}: {name}{f', {times} combinations' if times > 1 else ''}{said}",
-                title=name if times <= accounts.TOP_ITEMS else f"{name}, the largest {accounts.TOP_ITEMS} of {times}",
-                items=[_item(top, head.currency) for top in tops if top.type == type_],
-            )
-        )
-    return found
-
-
-def _item(top: TopSignal, currency: str) -> tuple[str, str, str]:
-    figures = top.figures
-    if top.type == "dormant":
-        return "All orders", f"none for {figures['days_inactive']} d", money(figures["last_year_revenue_cents"], currency)
-    if top.type == "lapse":
-        silent = f"silent {figures['days_silent']} d"
-        return combo_words(Combo(od=top.od, grade=top.grade)), silent, money(figures["lapsed_revenue_cents"], currency)
-    return "Specialty", percent(figures["specialty_share_bps"]), money(figures["estimated_upside_cents"], currency)
-
-
-def enrollment_view(row: ListedRow, now: datetime) -> EnrollmentView:
-    """Auto says what it comes to."""
-    included = in_digest(row, now)
-    return EnrollmentView(
-        account=row.account,
-        pinned=row.enrollment,
-        pin="Auto · " if row.enrollment == "auto" else "",
-        answer="Yes" if (included if row.enrollment == "auto" else row.enrollment == "yes") else "No",
-        choices=[(pin, label, note) for pin, (label, note) in ENROLLMENTS.items()],
-    )
-
-
-def in_digest(row: ListedRow, now: datetime) -> bool:
-    """Whether the next digest shows it."""
-    why = inclusion(enrollment=row.enrollment, lost_at=row.lost_at, paused_until=row.paused_until, at=now)
-    return why in INCLUDED and (why == "always" or row.dormant + row.lapse + row.cherry_picking > 0)
-
-
-def contact_words(row: ListedRow, head: Head, now: datetime) -> tuple[str, str, str]:
-    """(how long ago, exactly, what holds since): the note is of a pause or a loss."""
-    zone = ZoneInfo(head.timezone)
-    today = now.astimezone(zone).date()
-    if row.lost_at is not None:
-        note = "lost"
-    elif row.paused_until is not None and now < row.paused_until:
-        note = f"to {short_day(row.paused_until.astimezone(zone).date(), seen_from=today)}"
-    else:
-        note = ""
-    if row.last_contact_at is None:
-        return "", "", note
-    days = (today - row.last_contact_at.astimezone(zone).date()).days
-    return "today" if days <= 0 else f"{days} d ago", exact_time(row.last_contact_at, head.timezone), note
-
-
-def days_since(day: date | None, today: date) -> str:
-    """12 d, or nothing."""
-    return "" if day is None else f"{max(0, (today - day).days):,} d"
-
-
-def short_ago(length: timedelta) -> str:
-    """2 min ago."""
-    minutes = int(max(length, timedelta()) / timedelta(minutes=1))
-    if minutes < 1:
-        return "just now"
-    if minutes < 60:
-        return f"{minutes} min ago"
-    return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440:,} d ago"
-
-
-def exact_time(at: datetime, timezone: str) -> str:
-    """23 Nov 2026, 07:58 CST."""
-    local = at.astimezone(ZoneInfo(timezone))
-    return f"{exact_day(local.date())}, {local:%H:%M %Z}"
-
-
-def exact_day(day: date) -> str:
-    """23 Nov 2026."""
-    return short_day(day, seen_from=date.min)
 
 
 def back_to(path: str, organization: str) -> str:
@@ -466,7 +287,7 @@ def _narrowed_by(address: Address) -> list[tuple[str, str]]:
     if address.owner is not None:
         found.append((f"owner {plain_name(address.owner)}", address.to(owner=None).path))
     if address.enrollment is not None:
-        found.append((f"enrollment {ENROLLMENTS[address.enrollment][0]}", address.to(enrollment=None).path))
+        found.append((f"enrollment {ENROLLMENTS[address.enrollment]}", address.to(enrollment=None).path))
     if address.q:
         found.append((f"“{plain_name(address.q)}”", address.to(q="").path))
     return found
@@ -479,18 +300,12 @@ def _range(first: int, shown: int, total: int) -> str:
     return f"{first:,}–{first + shown - 1:,} of {some}"
 
 
-def _csv(values: Sequence[Any]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(values)
-    return line.getvalue()
-
-
 def _exported(row: ListedRow, currency: str, now: datetime) -> list[Any]:
     places = minor_places(currency)
     return [
-        _safe(row.account),
-        _safe(row.name or ""),
-        _safe(row.owner or ""),
+        row.account,
+        row.name or "",
+        row.owner or "",
         row.dormant,
         row.lapse,
         row.cherry_picking,
@@ -502,8 +317,3 @@ def _exported(row: ListedRow, currency: str, now: datetime) -> list[Any]:
         currency,
         *("" if at is None else at.isoformat(timespec="seconds") for at in (row.last_contact_at, row.paused_until, row.lost_at)),
     ]
-
-
-def _safe(text: str) -> str:
-    """Text that a spreadsheet reads as text."""
-    return f"'{text}" if text.startswith(FORMULA) else text

@@ -37,7 +37,7 @@ class Address:
     @property
     def narrowed(self) -> Filter:
         """As the store takes it."""
-        words = [word[:40] for word in WORD_ENDS.split(self.q) if word]
+        words = [word[:40] for word in WORD_ENDS.split(self.q) if word] or ([self.q] if self.q else [])
         return Filter(only=self.only, owner=self.owner, enrollment=self.enrollment, words=tuple(words[:MOST_WORDS]))
 
     @property
