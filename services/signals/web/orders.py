@@ -15,10 +15,11 @@ from services.signals.store.pages import Head
 from services.signals.web import live as streaming
 from services.signals.web.access import NotHere, organization_of
 from services.signals.web.rendering import render
+from services.signals.web.rows import short_ago
 from services.signals.web.views import LETTERS, TYPES, account_path
 from shared import clock
 from shared.events import Combo, SignalType
-from shared.wording import age, combo_words, counted, money, plain_name, short_day, short_money
+from shared.wording import combo_words, counted, money, plain_name, short_day, short_money
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -117,7 +118,7 @@ def order_view(
         account_path=account_path(organization, row.account),
         owner=plain_name(row.owner or ""),
         badges=back + open_,
-        when=f"{age(at - row.accepted_at)} ago",
+        when=short_ago(at - row.accepted_at),
         when_exact=f"{accepted:%Y-%m-%d %H:%M:%S}",
         day=short_day(row.counts_on, seen_from=at.date()),
         lines=counted(row.lines, "line"),
@@ -133,7 +134,7 @@ def _back_words(one: Answered) -> str:
 
 
 def _head_line(head: Head, at: datetime) -> str:
-    return "No orders yet" if head.last_accepted_at is None else f"orders up to {age(at - head.last_accepted_at)} ago"
+    return "No orders yet" if head.last_accepted_at is None else f"orders up to {short_ago(at - head.last_accepted_at)}"
 
 
 def _next_page(organization: str, last: NewOrder) -> str:
