@@ -86,6 +86,7 @@ history AS MATERIALIZED (
         FROM orders
         CROSS JOIN LATERAL unnest(orders.ods, orders.grades, orders.revenues_cents) AS line (od, grade, cents)
         WHERE orders.organization = %(organization)s
+          AND orders.counts_on > %(as_of)s::date - %(days)s
           AND orders.counts_on <= %(as_of)s::date + 90
           AND NOT orders.cancelled
         GROUP BY orders.account, orders.counts_on, line.od, line.grade
@@ -102,10 +103,12 @@ COMBO_PASTS = (
 account AS (
     SELECT
         account,
-        max(day) AS last_on
-    FROM history
-    WHERE is_activity
-      AND day <= %(as_of)s
+        max(counts_on) AS last_on
+    FROM orders
+    WHERE organization = %(organization)s
+      AND counts_on <= %(as_of)s
+      AND is_activity
+      AND NOT cancelled
     GROUP BY account
 ),
 stepped AS (
@@ -127,18 +130,15 @@ SELECT
     od,
     grade,
     max(day) FILTER (WHERE is_activity AND day <= %(as_of)s) AS last_on,
-    sum(net) FILTER (WHERE day > %(as_of)s::date - %(history_days)s AND day <= %(as_of)s)::bigint AS earned,
-    count(DISTINCT date_trunc('month', day))
-        FILTER (WHERE is_activity AND day > %(as_of)s::date - %(history_days)s AND day <= %(as_of)s) AS months,
+    sum(net) FILTER (WHERE day <= %(as_of)s)::bigint AS earned,
+    count(DISTINCT date_trunc('month', day)) FILTER (WHERE is_activity AND day <= %(as_of)s) AS months,
     CASE WHEN count(gap) FILTER (WHERE is_activity AND day <= %(as_of)s) >= 2
          THEN percentile_disc(0.5) WITHIN GROUP (ORDER BY gap) FILTER (WHERE is_activity AND day <= %(as_of)s) END AS typical_days,
     min(day) FILTER (WHERE is_activity AND day > %(as_of)s) AS back_on
 FROM stepped
 JOIN account USING (account)
 GROUP BY account, account.last_on, od, grade
-HAVING sum(net) FILTER (WHERE day > %(as_of)s::date - %(history_days)s AND day <= %(as_of)s) IS NOT NULL
-   AND bool_or(is_activity AND day <= %(as_of)s)
-ORDER BY account
+HAVING bool_or(is_activity AND day <= %(as_of)s)
 """
 )
 
@@ -147,14 +147,12 @@ SPEND_PASTS = (
     + """
 SELECT
     account,
-    sum(net) FILTER (WHERE day > %(as_of)s::date - %(window_days)s AND day <= %(as_of)s)::bigint AS spend,
-    coalesce(
-        sum(net) FILTER (WHERE is_specialty AND day > %(as_of)s::date - %(window_days)s AND day <= %(as_of)s), 0
-    )::bigint AS specialty,
+    sum(net) FILTER (WHERE day <= %(as_of)s)::bigint AS spend,
+    coalesce(sum(net) FILTER (WHERE is_specialty AND day <= %(as_of)s), 0)::bigint AS specialty,
     min(day) FILTER (WHERE is_activity AND NOT is_specialty AND day > %(as_of)s) AS back_on
 FROM history
 GROUP BY account
-HAVING sum(net) FILTER (WHERE day > %(as_of)s::date - %(window_days)s AND day <= %(as_of)s) > 0
+HAVING sum(net) FILTER (WHERE day <= %(as_of)s) > 0
 """
 )
 
@@ -199,9 +197,9 @@ def account_pasts(connection: db.Connection, organization: str, as_of: date) -> 
 
 
 def combo_pasts(connection: db.Connection, organization: str, as_of: date, settings: DetectionSettings) -> list[Past]:
-    """Each account with its combos inside the history window: for B."""
+    """Each account with its combos inside the history window: for B. What was silent all through it cannot be flagged."""
     found: dict[str, tuple[Standing, dict[Combo | None, int], dict[Combo | None, date]]] = {}
-    parameters = _reading(connection, organization, as_of, settings) | {"history_days": settings.lapse.history_days}
+    parameters = _reading(connection, organization, as_of, settings) | {"days": settings.lapse.history_days}
     for row in _rows(connection, COMBO_PASTS, parameters):
         if row["account"] not in found:
             found[row["account"]] = (_standing(as_of, row["account_last_on"]), {}, {})
@@ -220,7 +218,7 @@ def combo_pasts(connection: db.Connection, organization: str, as_of: date, setti
 
 def spend_pasts(connection: db.Connection, organization: str, as_of: date, settings: DetectionSettings) -> list[Past]:
     """Each account's spend inside the window, and how much of it went on specialty sizes: for C."""
-    parameters = _reading(connection, organization, as_of, settings) | {"window_days": settings.cherry_picking.window_days}
+    parameters = _reading(connection, organization, as_of, settings) | {"days": settings.cherry_picking.window_days}
     return [
         Past(
             account=row["account"],

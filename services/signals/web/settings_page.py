@@ -225,15 +225,16 @@ def _page(
     if (head.accounts or 0) > dry_run.WITHOUT_ASKING_ACCOUNTS and seconds < dry_run.SECONDS_ON_A_BUTTON:
         return replace(page, no_dry=ONLY_ON_ASKING)
     as_of, run = _as_of(head), runs.newest_number(connection, organization)
+    tried = dry_run.tried(connection, organization, wanted, as_of=as_of, run=run, seconds=seconds)
+    names = trials.names(connection, organization, settings_view.names_needed(tried))
+    page = replace(page, tried=tried, no_dry=TOO_SLOW, names=names)
+    if not with_replay:
+        return page
     try:
-        tried = dry_run.tried(connection, organization, wanted, as_of=as_of, run=run, seconds=seconds)
-        page = replace(page, tried=tried, names=trials.names(connection, organization, settings_view.names_needed(tried)))
-        if with_replay:
-            replayed = dry_run.replayed(connection, organization, wanted, as_of=as_of, run=run, seconds=seconds)
-            page = replace(page, replayed=replayed)
+        replayed = dry_run.replayed(connection, organization, wanted, as_of=as_of, run=run, seconds=seconds)
     except TooSlow:
-        return replace(page, no_dry=TOO_SLOW)
-    return page
+        return page
+    return replace(page, replayed=replayed)
 
 
 def _head(connection: db.Connection, organization: str) -> Head:
@@ -264,7 +265,7 @@ def _cards(page: Page) -> list[settings_view.CardView]:
             errors=page.errors,
             currency=page.head.currency,
             dry=None
-            if page.tried is None or page.wanted is None
+            if page.tried is None or type_ not in page.tried or page.wanted is None
             else settings_view.dry_view(
                 page.tried[type_],
                 page.wanted,

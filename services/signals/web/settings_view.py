@@ -375,7 +375,7 @@ def save_words(
         return "Nothing is changed", ""
     changed = {change.key.partition(".")[0] for change in changes}
     head = f"{counted(len(changes), 'change')} in {', '.join(title for type_, title in TITLES.items() if type_ in changed)}"
-    if found is None or wanted is None:
+    if found is None or wanted is None or len(found) < len(TITLES):
         return head, "Saving starts a run."
     opened = sum(len(one.new) for type_, one in found.items() if getattr(wanted, type_).enabled)
     closed = sum(len(one.gone if getattr(wanted, type_).enabled else one.active) for type_, one in found.items())
