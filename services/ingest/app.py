@@ -23,11 +23,12 @@ from starlette.exceptions import HTTPException
 from services.ingest import openapi, store
 from services.ingest.access import Access, Caller, Refused, admitted, bearer
 from services.ingest.batcher import Batcher, Overloaded
+from services.ingest.blocks import record_of
 from services.ingest.bodies import Gunzip, NotJson, TooLarge, items_of, read_json
 from services.ingest.intake import KINDS, Intake, Kind, take_in
 from services.ingest.problems import problem, respond
 from services.ingest.shapes import MOST_ITEMS
-from shared import clock, db, ids, kafka, metrics
+from shared import clock, db, kafka, metrics
 from shared.errors import Retryable
 from shared.events import Order
 from shared.health import Readiness
@@ -192,8 +193,7 @@ async def deliver(service: Service, kind: Kind, organization: str, intake: Intak
         metrics.ORDERS_ACCEPTED.labels("http").inc(len(intake.accepted))
         metrics.LAST_ORDER_AT.labels(organization).set(clock.now().timestamp())
         return
-    records = [(ids.record_key(organization, one.id), one.encoded) for one in intake.accepted]
-    await service.batcher.put_records(kind.topic, partition, records, kafka.headers_of(intake.accepted[0].event, source="ingest"))
+    await service.batcher.put_records(kind.topic, partition, [record_of(one) for one in intake.accepted])
 
 
 def keep_key(service: Service, organization: str, key: str, request_hash: bytes, accepted_at: datetime) -> store.KeptKey:

@@ -82,11 +82,11 @@ class Batcher:
                 self._flush(partition)
         await ticket.future
 
-    async def put_records(self, topic: str, partition: int, records: list[tuple[bytes, bytes]], headers: kafka.Headers) -> None:
-        """(key, value) pairs, each a record of its own. Raises Overloaded, Retryable."""
+    async def put_records(self, topic: str, partition: int, records: list[tuple[bytes, bytes, kafka.Headers]]) -> None:
+        """(key, value, headers), each a record of its own. Raises Overloaded, Retryable."""
         self._admit()
         ticket = Ticket(future=self._loop.create_future(), open_records=len(records))
-        for key, value in records:
+        for key, value, headers in records:
             self._send(topic, partition, value, [ticket], key=key, headers=headers)
         await ticket.future
 

@@ -1,4 +1,8 @@
-"""Blocks: the orders of one partition, of whichever organizations live there, as one record of the topic orders."""
+"""What was accepted, as records of Kafka.
+
+A block is the orders of one partition, of whichever organizations live there, as one record of the topic orders; accounts and
+contacts are records of their own.
+"""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -7,11 +11,13 @@ from typing import Literal
 
 import msgspec
 
-from shared import kafka
+from services.ingest.acceptance import Accepted
+from shared import ids, kafka
 from shared.events import OrdersAccepted
 
 MOST_ORDERS = 500
 MOST_BYTES = 512_000
+IDENTIFYING_BYTES = 4_096  # of a block: its time, and the content hash of an order at least
 
 _encode = msgspec.json.Encoder().encode
 _ANY_BLOCK = OrdersAccepted(accepted_at=datetime(1970, 1, 1, tzinfo=UTC), orders=())
@@ -31,8 +37,9 @@ def block(orders: Iterable[bytes], accepted_at: datetime) -> bytes:
 
 
 def headers(value: bytes) -> kafka.Headers:
-    """The CloudEvents attributes of a block; its id derives from its bytes."""
-    return kafka.headers_of(_ANY_BLOCK, source="ingest", event_id=hashlib.blake2b(value, digest_size=16).hexdigest())
+    """The CloudEvents attributes of a block. Its id derives from its time, its size and its first orders."""
+    id_ = hashlib.blake2b(b"%d %s" % (len(value), value[:IDENTIFYING_BYTES]), digest_size=16).hexdigest()
+    return kafka.headers_of(_ANY_BLOCK, source="ingest", event_id=id_)
 
 
 def fits(orders: int, size_bytes: int, next_bytes: int) -> bool:
@@ -52,3 +59,11 @@ def in_blocks(orders: Iterable[bytes]) -> Iterator[list[bytes]]:
         size += len(order)
     if gathered:
         yield gathered
+
+
+def record_of(one: Accepted) -> tuple[bytes, bytes, kafka.Headers]:
+    """(key, value, headers) of an account's or a contact's record; its id derives from the version that it is."""
+    event = one.event
+    key = ids.record_key(event.organization, one.id)
+    version = ids.derived(type(event).__name__, event.organization, one.id, str(event.revision))
+    return key, one.encoded, kafka.headers_of(event, source="ingest", event_id=version)

@@ -68,15 +68,17 @@ class Columns:
             if column.name not in self._places:
                 found.append(pl.Series(column.name, [None], dtype=column.dtype).new_from_index(0, texts.height))
                 continue
-            read = self._mapped(column, texts[column.name])
-            found.append(read["value"].alias(column.name))
-            bad |= read["wrong"].is_not_null()
-            notes += _notes(texts, read["wrong"], column=column.name, wrong=True)
-            notes += _notes(texts, read["warning"], column=column.name, wrong=False)
+            values, wrong, warnings = self._mapped(column, texts[column.name])
+            found.append(values.alias(column.name))
+            if wrong is not None:
+                bad |= wrong.is_not_null()
+                notes += _notes(texts, wrong, column=column.name, wrong=True)
+            if warnings is not None:
+                notes += _notes(texts, warnings, column=column.name, wrong=False)
         return pl.DataFrame([*found, bad.alias("bad")]), notes
 
-    def _mapped(self, column: Column, texts: pl.Series) -> pl.DataFrame:
-        """value, wrong, warning of each cell."""
+    def _mapped(self, column: Column, texts: pl.Series) -> tuple[pl.Series, pl.Series | None, pl.Series | None]:
+        """(values, what is wrong, what is worth a warning) of the cells; None for a whole column without any."""
         known = self._read[column.name]
         if len(known) > MOST_REMEMBERED:
             known.clear()
@@ -85,19 +87,23 @@ class Columns:
             if text not in known:
                 known[text] = column.read(text)
         read = [known[text] for text in distinct]
-        values = pl.DataFrame(
-            {
-                "text": pl.Series(distinct, dtype=pl.String),
-                "value": pl.Series([one[0] for one in read], dtype=column.dtype),
-                "wrong": pl.Series([one[1] for one in read], dtype=pl.String),
-                "warning": pl.Series([one[2] for one in read], dtype=pl.String),
-            }
-        )
-        joined = pl.DataFrame({"text": texts}).join(values, on="text", how="left", maintain_order="left")
+        values = [one[0] for one in read]
+        anything = any(wrong or warning for _, wrong, warning in read)
+        if values == distinct and not anything:
+            found = pl.DataFrame({"text": texts, "value": texts})
+        else:
+            told = {"text": pl.Series(distinct, dtype=pl.String), "value": pl.Series(values, dtype=column.dtype)}
+            if anything:
+                told |= {
+                    "wrong": pl.Series([one[1] for one in read], dtype=pl.String),
+                    "warning": pl.Series([one[2] for one in read], dtype=pl.String),
+                }
+            found = pl.DataFrame({"text": texts}).join(pl.DataFrame(told), on="text", how="left", maintain_order="left")
         if column.missing is not None and texts.null_count():
-            missing = pl.when(pl.col("text").is_null()).then(pl.lit(column.missing)).otherwise(pl.col("wrong"))
-            joined = joined.with_columns(missing.alias("wrong"))
-        return joined
+            wrong = pl.col("wrong") if anything else pl.lit(None, dtype=pl.String)
+            missing = pl.when(pl.col("text").is_null()).then(pl.lit(column.missing)).otherwise(wrong)
+            found = found.with_columns(missing.alias("wrong"))
+        return found["value"], found.get_column("wrong", default=None), found.get_column("warning", default=None)
 
 
 def _notes(texts: pl.DataFrame, reasons: pl.Series, *, column: str, wrong: bool) -> list[Note]:

@@ -7,7 +7,7 @@ passes by what was confirmed; without it, or when a confirmation was lost, event
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -77,11 +77,12 @@ def run(job: Job) -> Report:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outgoing:
-    """An accepted event. `key`: of its record; None for an order, which goes in a block."""
+    """An accepted event. `key` and `headers`: of its record; an order has none, it goes in a block."""
 
     encoded: bytes
     rows: int
     key: bytes | None = None
+    headers: kafka.Headers = field(default_factory=list)
 
 
 def send(job: Job, files: list[File], organization: Organization, report: Report, progress: Progress) -> None:
@@ -105,7 +106,7 @@ def send(job: Job, files: list[File], organization: Organization, report: Report
                 send_blocks(going, sender)
             else:
                 for event in going:
-                    sender.send(event.encoded, items=1, rows=1, key=event.key, headers=people.headers(job.kind))
+                    sender.send(event.encoded, items=1, rows=1, key=event.key, headers=event.headers)
             sender.finish()
         finally:
             publisher.close()
@@ -158,8 +159,8 @@ def events(
             going = orders(job, place, file, terms, report, progress, seen if len(files) > 1 else None, confirmed)
         else:
             going = (
-                Outgoing(encoded=one.encoded, rows=1, key=ids.record_key(job.organization, one.id))
-                for one in people.read(job.kind, place, file, terms, report, progress)
+                Outgoing(encoded=value, rows=1, key=key, headers=headers)
+                for key, value, headers in map(blocks.record_of, people.read(job.kind, place, file, terms, report, progress))
             )
         for event in going:
             if confirmed > 0:

@@ -10,23 +10,11 @@ from services.ingest.files import File
 from services.ingest.lines import LINE, TROUBLE
 from services.ingest.progress import Progress
 from services.ingest.report import Report
-from shared import clock, kafka
 from shared.errors import FieldError, Rejected
-from shared.events import AccountChanged, ContactChanged
 
 ACCEPT = {"accounts": accept_account, "contacts": accept_contact}
 IDS = {"accounts": "account", "contacts": "contact"}
 READERS = {"revision": read_revision, "primary": read_truth}
-
-_ANY = {
-    "accounts": AccountChanged(organization="", account="", revision=0),
-    "contacts": ContactChanged(organization="", contact="", account="", revision=0),
-}
-
-
-def headers(kind: str) -> kafka.Headers:
-    """The CloudEvents attributes of a record of this kind."""
-    return kafka.headers_of(_ANY[kind], source="ingest", event_id=f"{kind}-{clock.now_ms()}")
 
 
 def read(kind: str, place: int, file: File, terms: Terms, report: Report, progress: Progress) -> Iterator[Accepted]:
