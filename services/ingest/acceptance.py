@@ -227,10 +227,12 @@ def plain_od(text: str) -> Reading:
     return read_od(text, {})
 
 
-def od_warning(text: str, sizes: TaughtSizes) -> str | None:
-    """Why an OD could not be read for certain, or what was assumed."""
+def kept_od(text: str, sizes: TaughtSizes) -> tuple[str | None, str | None]:
+    """(the raw OD that is kept, why it could not be read for certain or what was assumed): an OD never costs the order."""
+    if wrong := wrong_text(text):
+        return None, f"no size, and not kept: it {wrong}"
     reading = plain_od(text)
-    return read_od(text, sizes).warning if reading.warning and sizes else reading.warning
+    return text, read_od(text, sizes).warning if reading.warning and sizes else reading.warning
 
 
 def _line(line: LineShape, number: int, terms: Terms, checks: Checks, warnings: list[FieldError]) -> ContentLine:
@@ -240,9 +242,8 @@ def _line(line: LineShape, number: int, terms: Terms, checks: Checks, warnings: 
     if wrong:
         checks.wrong(f"lines[{number}].product", wrong)
     if od is not None:
-        if wrong := wrong_text(od):
-            checks.wrong(f"lines[{number}].od", wrong)
-        elif warning := od_warning(od, terms.sizes):
+        od, warning = kept_od(od, terms.sizes)
+        if warning is not None:
             warnings.append(FieldError(field=f"lines[{number}].od", reason=warning))
     if grade is not None:
         checks.wrong(f"lines[{number}].grade", wrong_text(grade))

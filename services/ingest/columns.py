@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from services.ingest.acceptance import ROUNDED, Terms, money, od_warning
+from services.ingest.acceptance import ROUNDED, Terms, kept_od, money
 from services.ingest.fields import Wrong, read_cancelled, read_day, read_quantity, read_revision, stamp
 from services.ingest.lines import LINE, TROUBLE
 from services.ingest.mapping import Mapping
@@ -135,8 +135,8 @@ def _order_columns(places: dict[str, int], terms: Terms, mapping: Mapping, shift
 
     def od(text: str) -> Read:
         plain = text.replace(",", ".") if mapping.decimal == "," and _DECIMAL_COMMA.fullmatch(text) else text
-        wrong = wrong_text(plain)
-        return plain, wrong, None if wrong else od_warning(plain, terms.sizes)
+        kept, warning = kept_od(plain, terms.sizes)
+        return kept, None, warning
 
     def currency(text: str) -> str:
         if text.upper() != terms.currency:

@@ -35,12 +35,14 @@ SET accepted_ms = CASE WHEN %(resume)s THEN imports.accepted_ms ELSE excluded.ac
 RETURNING accepted_ms, confirmed
 """
 
+# What an import counts is its own: one that began anew beside it has another time, and perhaps another sequence.
 RENEW = """
 UPDATE imports
 SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
     confirmed = %(confirmed)s
 WHERE organization = %(organization)s
   AND import_id = %(import_id)s
+  AND accepted_ms = %(accepted_ms)s
   AND finished_at IS NULL
 """
 
@@ -52,6 +54,7 @@ SET lease_until = NULL,
     summary = %(summary)s
 WHERE organization = %(organization)s
   AND import_id = %(import_id)s
+  AND accepted_ms = %(accepted_ms)s
 """
 
 FIND_VERSIONS = """
@@ -89,15 +92,15 @@ def take(
     return int(row[0]), int(row[1])
 
 
-def renew(connection: Connection, key: Key, *, confirmed: int, lease_seconds: int) -> None:
+def renew(connection: Connection, key: Key, *, accepted_ms: int, confirmed: int, lease_seconds: int) -> None:
     """Hold the lease for longer, and note how far it got."""
-    connection.execute(RENEW, asdict(key) | {"lease": lease_seconds, "confirmed": confirmed})
+    connection.execute(RENEW, asdict(key) | {"accepted_ms": accepted_ms, "lease": lease_seconds, "confirmed": confirmed})
 
 
-def end(connection: Connection, key: Key, *, confirmed: int, summary: Mapping[str, Any] | None) -> None:
+def end(connection: Connection, key: Key, *, accepted_ms: int, confirmed: int, summary: Mapping[str, Any] | None) -> None:
     """The import holds back nothing any more. `summary` None: it failed."""
     kept = None if summary is None else json.dumps(summary)
-    connection.execute(END, asdict(key) | {"confirmed": confirmed, "summary": kept})
+    connection.execute(END, asdict(key) | {"accepted_ms": accepted_ms, "confirmed": confirmed, "summary": kept})
 
 
 def counting_versions(connection: Connection, organization: str, orders: Sequence[str]) -> dict[str, tuple[int, str]]:

@@ -57,7 +57,9 @@ class Lease:
         self._thread.join(LEASE_SECONDS)
         try:
             with db.connect() as connection:
-                imports_store.end(connection, self._key, confirmed=self.confirmed, summary=self.summary)
+                imports_store.end(
+                    connection, self._key, accepted_ms=self.accepted_ms, confirmed=self.confirmed, summary=self.summary
+                )
         except (Retryable, psycopg.Error) as failed:
             log.warning("the import's end was not noted; its lease runs out", reason=str(failed))
 
@@ -70,7 +72,13 @@ class Lease:
             try:
                 confirmed = self.confirmed
                 with db.connect() as connection:
-                    imports_store.renew(connection, self._key, confirmed=confirmed, lease_seconds=LEASE_SECONDS)
+                    imports_store.renew(
+                        connection,
+                        self._key,
+                        accepted_ms=self.accepted_ms,
+                        confirmed=confirmed,
+                        lease_seconds=LEASE_SECONDS,
+                    )
                 renewed, noted = time.monotonic(), confirmed
             except (Retryable, psycopg.Error) as error:
                 log.warning("the lease was not renewed", reason=str(error))
