@@ -99,7 +99,10 @@ def landed(organization: str) -> list[Order]:
     decoder = msgspec.json.Decoder(OrdersRecord)
     found: list[Order] = []
     for record in records(ORDERS.name, kafka.partition_of(organization)):
-        event = decoder.decode(record.value or b"")
+        try:
+            event = decoder.decode(record.value or b"")
+        except msgspec.DecodeError:
+            continue  # another test's poison: all tests share one log
         if isinstance(event, OrdersAccepted):
             found += [order for order in event.orders if order.organization == organization]
     return found
