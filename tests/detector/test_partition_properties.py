@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from services.detector.partition import Partition
-from shared.events import OrdersAccepted, RunCompleted, RunRequested, SignalOpened, SignalRecovered, SignalSeen, SignalsRecord
+from shared.events import (
+    Order,
+    OrdersAccepted,
+    RunCompleted,
+    RunRequested,
+    SignalOpened,
+    SignalRecovered,
+    SignalSeen,
+    SignalsRecord,
+)
 from tests.oracle import histories
 from tests.oracle.histories import ORGANIZATIONS, Pause, Step
 from tests.oracle.oracle import Oracle
@@ -84,6 +93,15 @@ def test_rolling_state_says_what_recomputation_from_scratch_says(steps: list[Ste
     detector, oracle = play(steps)
     for organization in ORGANIZATIONS:
         assert detector.said.signals(organization) == oracle.signals(organization)
+
+
+@slow
+@given(histories.crowded())
+def test_shares_and_estimates_of_a_crowd_are_the_oracles(crowd: tuple[list[Order], RunRequested, RunRequested]) -> None:
+    orders, first, second = crowd
+    middle = len(orders) // 2
+    detector, oracle = play([histories.block(orders[:middle]), first, histories.block(orders[middle:]), second])
+    assert detector.said.signals(first.organization) == oracle.signals(first.organization)
 
 
 @slow

@@ -217,6 +217,32 @@ def histories(draw: st.DrawFn, *, revisions_given: bool = False, pauses: bool = 
     return steps
 
 
+@st.composite
+def crowded(draw: st.DrawFn) -> tuple[list[Order], RunRequested, RunRequested]:
+    """A crowd, and two runs of one day that look at all of it with C on: the share, the floor or the size may differ."""
+    crowd = draw(crowds())
+    thresholds = draw(settings())
+    on = max(order.ordered_on for order in crowd) + timedelta(days=draw(st.integers(0, 2)))
+
+    def run(number: int) -> RunRequested:
+        cherry_picking = CherryPicking(
+            enabled=True,
+            window_days=draw(st.integers(3, 5)),
+            minimum_revenue_cents=draw(st.sampled_from((80, 99, 100, 101))),
+            minimum_od=draw(st.sampled_from(("7.625", "4.5", "7.626"))) if draw(st.integers(0, 3)) == 3 else "6",
+            share_percent=draw(st.sampled_from(("80", "75", "50", "33.3", "100"))),
+        )
+        return run_request(
+            crowd[0].organization,
+            number=number,
+            as_of=on,
+            settings_version=number,
+            settings=replace(thresholds, cherry_picking=cherry_picking),
+        )
+
+    return crowd, run(1), run(2)
+
+
 def block(of_orders: Sequence[Order]) -> OrdersAccepted:
     return OrdersAccepted(accepted_at=START, orders=tuple(of_orders))
 

@@ -16,7 +16,7 @@ from services.signals.audit import Difference, Key, differences, firing
 from shared import db
 from shared.domain.thresholds import CherryPicking, DetectionSettings, Dormant, Lapse
 from shared.errors import NotFound, Retryable
-from shared.events import Line, Order
+from shared.events import Line, Order, RunRequested
 from shared.ids import signal_id
 from tests.oracle import histories, rules
 from tests.oracle.histories import FIRST_DAY
@@ -84,8 +84,21 @@ def test_the_sql_and_the_oracle_fire_the_same_signals_with_the_same_figures(
         for organization in histories.ORGANIZATIONS:
             counting = oracle.orders(organization)
             insert_orders(connection, organization, counting)
-            fires = {key: found for key, found in said(firing(connection, organization, as_of, thresholds)).items()}
+            fires = said(firing(connection, organization, as_of, thresholds))
             assert fires == by_oracle(counting, as_of, thresholds)
+        connection.rollback()
+
+
+@settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
+@given(histories.crowded())
+def test_the_sql_has_the_oracles_median_of_a_crowd(stack: Stack, crowd: tuple[list[Order], RunRequested, RunRequested]) -> None:
+    orders, *runs = crowd
+    with db.connect() as connection:
+        insert_organizations(connection, [orders[0].organization])
+        insert_orders(connection, orders[0].organization, orders)
+        for run in runs:
+            fires = said(firing(connection, run.organization, run.as_of, run.settings))
+            assert fires == by_oracle(orders, run.as_of, run.settings)
         connection.rollback()
 
 
