@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import pytest
 
 from shared import db, ids, kafka
 from shared.events import AccountChanged, ContactChanged, Line
-from shared.topics import ACCOUNTS, CONTACTS
+from shared.topics import ACCOUNTS, CONTACTS, ORDERS
 from tests.ingest.door import landed, records
 from tests.stack_fixtures import Stack
 
@@ -173,19 +174,19 @@ def test_a_killed_import_is_resumed_without_a_double_effect(stack: Stack, organi
     rows = [f"O-{number},A-{number % 97},2026-03-01,P,5.5,{number}.25\n" for number in range(count)]
     path = write(HEADER + "".join(rows))
     command = [sys.executable, "-P", "-m", "winback", "import", "orders", str(path), "-o", organization, "--resume"]
-    kills, seen = 0, 0
+    kills = 0
     for _ in range(3):
+        before = kafka.end_offset(ORDERS.name, kafka.partition_of(organization))
         with subprocess.Popen(command, env=os.environ | stack.env) as process:
             until = time.monotonic() + WAIT_SECONDS
-            while process.poll() is None and len(landed(organization)) <= seen:
+            while process.poll() is None and kafka.end_offset(ORDERS.name, kafka.partition_of(organization)) == before:
                 assert time.monotonic() < until
-                time.sleep(0.01)
             if process.poll() is None:
-                [(_, held)] = imports_of(organization, IN_FLIGHT)
-                assert held, "an import in flight holds back runs"
+                process.send_signal(signal.SIGSTOP)  # it ends no sooner than it was looked at
+                for _, held in imports_of(organization, IN_FLIGHT):
+                    assert held, "an import in flight holds back runs"
+                    kills += 1
                 process.kill()
-                kills += 1
-        seen = len(landed(organization))
     assert kills > 0
     answer = imported(stack, path, "-o", organization, "--resume")
     assert (answer["orders"], answer["lines"], answer["rejected"]) == (count, count, 0)
