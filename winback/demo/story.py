@@ -205,7 +205,7 @@ def farewell(addresses: dict[str, str], shown: dict[str, Any], seconds: float) -
     link = subprocess.run([*COMMAND, "sign-in", READER], check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - ours
     screen.print(f"  console    {link}  (signs {READER} in, once)", soft_wrap=True)
     for organization in ORGANIZATIONS:
-        screen.print(f"  signals    {addresses['console']}/o/{organization.id}/signals")
+        screen.print(f"  accounts   {addresses['console']}/o/{organization.id}/accounts")
     screen.print(f"  send yours {addresses['ingest']}/docs")
     screen.print(
         f"  {shown['recoverable_revenue_cents'] / 100:,.0f} USD recoverable at Three Forks Pipe. `make down` ends everything."
