@@ -96,6 +96,13 @@ def test_rolling_state_says_what_recomputation_from_scratch_says(steps: list[Ste
 
 
 @slow
+@given(histories.quiet())
+def test_what_days_alone_open_and_close_is_found_without_looking_at_everybody(steps: list[Step]) -> None:
+    detector, oracle = play(steps)
+    assert detector.said.signals(ORGANIZATIONS[0]) == oracle.signals(ORGANIZATIONS[0])
+
+
+@slow
 @given(histories.crowded())
 def test_shares_and_estimates_of_a_crowd_are_the_oracles(crowd: tuple[list[Order], RunRequested, RunRequested]) -> None:
     orders, first, second = crowd

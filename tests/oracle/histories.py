@@ -20,8 +20,8 @@ from shared.events import Line, Order, OrdersAccepted, RunRequested
 ORGANIZATIONS = ("acme", "bolt")
 ACCOUNTS = ("A", "A", "B")  # mostly one: things meet
 ORDERS = tuple("123456789")
-FIRST_DAY = date(2026, 1, 20)
-DAYS = 45  # three calendar months
+FIRST_DAY = date(2025, 12, 20)
+DAYS = 45  # three calendar months, of two years
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 ODS = ("5 1/2", "5.5", "139.7 mm", "5.500", "5½ in", '6"', "168.3 mm", "6.625", "7", "6 SCH 40", "as usual", None)
@@ -214,6 +214,37 @@ def histories(draw: st.DrawFn, *, revisions_given: bool = False, pauses: bool = 
             steps.append(latest[organization])
         elif pauses:
             steps.append(Pause(kind=draw(st.sampled_from(("flush", "restart"))), keep=draw(st.sampled_from((0, 1, 100)))))
+    return steps
+
+
+@st.composite
+def quiet(draw: st.DrawFn) -> list[Step]:
+    """Many accounts with few orders, then one run after the other: only days pass, and that alone must open and close."""
+    thresholds = draw(settings())
+    chance = draw(st.randoms(use_true_random=False))
+    bought = [
+        version(
+            organization=ORGANIZATIONS[0],
+            order=f"{account} {place}",
+            account=f"quiet {account}",
+            ordered_on=FIRST_DAY + timedelta(days=chance.randrange(12)),
+            revision=1,
+            cancelled=False,
+            lines=[
+                Line(revenue_cents=chance.choice(CENTS), od=chance.choice(("5.5", "7")), grade=chance.choice(("J55", "L80", None)))
+                for _ in range(chance.randrange(1, 3))
+            ],
+        )
+        for account in range(12)
+        for place in range(chance.randrange(1, 5))
+    ]
+    steps: list[Step] = [block(bought)]
+    on = FIRST_DAY + timedelta(days=chance.randrange(12))
+    for number in range(1, 16):
+        steps.append(run_request(ORGANIZATIONS[0], number=number, as_of=on, settings_version=1, settings=thresholds))
+        if chance.randrange(4) == 0:
+            steps.append(Pause(kind=chance.choice(("flush", "restart")), keep=chance.choice((0, 1, 100))))
+        on += timedelta(days=chance.choice((1, 1, 2, 5)))
     return steps
 
 
