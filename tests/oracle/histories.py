@@ -219,19 +219,27 @@ def histories(draw: st.DrawFn, *, revisions_given: bool = False, pauses: bool = 
 
 @st.composite
 def quiet(draw: st.DrawFn) -> list[Step]:
-    """Many accounts with few orders, then one run after the other: only days pass, and that alone must open and close."""
+    """Many accounts with few orders, then one run after the other: only days pass, and that alone must open and close.
+
+    Some accounts stay active all the while, and some begin with a credit: that it slides out of a window opens signals.
+    """
     thresholds = draw(settings())
+    thresholds = replace(thresholds, dormant=replace(thresholds.dormant, gap_days=draw(st.sampled_from((3, 10, 60)))))
     chance = draw(st.randoms(use_true_random=False))
     bought = [
         version(
             organization=ORGANIZATIONS[0],
             order=f"{account} {place}",
             account=f"quiet {account}",
-            ordered_on=FIRST_DAY + timedelta(days=chance.randrange(12)),
+            ordered_on=FIRST_DAY + timedelta(days=place * 3 + chance.randrange(6)),
             revision=1,
             cancelled=False,
             lines=[
-                Line(revenue_cents=chance.choice(CENTS), od=chance.choice(("5.5", "7")), grade=chance.choice(("J55", "L80", None)))
+                Line(
+                    revenue_cents=chance.choice(CENTS) if place else chance.choice((-100, -50, 50, 100)),
+                    od=chance.choice(("5.5", "7")),
+                    grade=chance.choice(("J55", "L80", None)),
+                )
                 for _ in range(chance.randrange(1, 3))
             ],
         )
@@ -284,7 +292,11 @@ def deliveries(draw: st.DrawFn, known: list[Order], latest: dict[str, RunRequest
     brought: list[Order] = []
     for _ in range(draw(st.integers(1, 4))):
         order = draw(st.sampled_from(known))
-        change = draw(st.sampled_from(("new", "reordered", "same", "same", "cancelled", "moved", "lines", "day", "ahead")))
+        change = draw(
+            st.sampled_from(
+                ("new", "reordered", "reordered", "year before", "same", "same", "cancelled", "moved", "lines", "day", "ahead")
+            )
+        )
         if change == "new":
             order = draw(orders(revisions_given=revisions_given))
             order = changed(order, ordered_on=draw(days(latest.get(order.organization), else_on=order.ordered_on)))
@@ -298,6 +310,9 @@ def deliveries(draw: st.DrawFn, known: list[Order], latest: dict[str, RunRequest
                 ordered_on=on,
                 revision=order.revision + 1,
             )
+        elif change == "year before":
+            on = order.ordered_on - timedelta(days=draw(st.integers(364, 366)))
+            order = changed(order, order=draw(st.sampled_from(ORDERS)), ordered_on=on, revision=order.revision + 1)
         elif change == "ahead":
             order = stamped_ahead(order)
         elif change != "same":
