@@ -1,4 +1,5 @@
-# `make help` lists what there is. Everything is done in .venv; nothing outside this folder is changed.
+# `make help` lists what there is. Everything is done in .venv; nothing outside this folder is changed, but for `make test` and
+# `make check` as root on Debian: programs that tests need are installed there (ops/setup.py, SYSTEM).
 
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)

