@@ -15,11 +15,13 @@ from babel.dates import format_date
 from babel.numbers import get_currency_symbol
 
 from shared.domain.money import minor_places
+from shared.domain.outcomes import Kind as OutcomeKind
 from shared.events import Combo
 
 LOCALE = "en_US"
 NO_BREAK = "\u00a0"
 SIXTEENTHS = 16
+OUTCOME_NAMES: dict[OutcomeKind, str] = {"reached_out": "Reached out", "won_back": "Won back", "lost": "Lost"}
 
 _BIDI = "\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _UNSAFE = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{_BIDI}\ud800-\udfff\ue000-\uf8ff\ufeff]+")

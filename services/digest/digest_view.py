@@ -6,7 +6,7 @@ from itertools import accumulate
 from services.digest import links
 from services.digest.facts import Facts, Purchase
 from services.digest.frame import Occasion, Room, alarm_words, foot, joined, newest_order
-from services.digest.view import Always, AlwaysLine, ComboLine, DigestView, Name, RowView, SectionView, SummaryLine
+from services.digest.view import Act, Always, AlwaysLine, ComboLine, DigestView, Name, RowView, SectionView, SummaryLine
 from shared import wording
 from shared.domain.digest import Account, Digest, Item, Row, Section
 from shared.events import CherryPickingFigures, DormantFigures, LapseFigures, SignalType
@@ -126,10 +126,22 @@ class Writer:
                 figures=(short_money(row.at_stake_cents, self.currency),),
                 combos=tuple(self.combo(item, alone=len(row.items) == 1) for item in row.items),
                 more=f"{row.more} more" if row.more else "",
+                acts=self.acts(row.account),
             )
         return RowView(
-            name=self.name(row.account), state=row.items[0].state, owner=owner, figures=said, detail=self.detail(owner, detail)
+            name=self.name(row.account),
+            state=row.items[0].state,
+            owner=owner,
+            figures=said,
+            detail=self.detail(owner, detail),
+            acts=self.acts(row.account),
         )
+
+    def acts(self, account: Account) -> tuple[Act, ...]:
+        if not self.room.acts:
+            return ()
+        names = wording.OUTCOME_NAMES.items()
+        return tuple(Act(words=words, url=links.outcome(self.organization, account.account, kind)) for kind, words in names)
 
     def combo(self, item: Item, *, alone: bool) -> ComboLine:
         figures, combo = item.signal.figures, item.signal.combo

@@ -17,6 +17,7 @@ from shared.events import SignalType
 class Room:
     """How many characters words from outside get, and links; a mail that is too large is made again with less.
 
+    acts: whether each row offers the three outcomes.
     ascii: what other letters have no ASCII twin become question marks, since each takes up to 12 bytes on its way.
     """
 
@@ -24,6 +25,7 @@ class Room:
     detail: int
     combo: int
     link: int
+    acts: bool = False
     ascii: bool = False
 
     def fit(self, text: str, longest: int) -> str:

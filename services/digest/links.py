@@ -2,6 +2,7 @@
 
 from urllib.parse import quote
 
+from shared.domain.outcomes import Kind as OutcomeKind
 from shared.events import SignalType
 from shared.settings import settings
 
@@ -19,6 +20,11 @@ def signals(organization: str, type_: SignalType) -> str:
 def account(organization: str, account: str) -> str:
     """The account's drawer."""
     return f"{console(organization)}/accounts/{quote(account, safe='')}"
+
+
+def outcome(organization: str, account: str, kind: OutcomeKind) -> str:
+    """A page that asks whether to note it: following a link never acts, since scanners follow links too."""
+    return f"{console(organization)}/outcomes/{kind}/{quote(account, safe='')}"
 
 
 def sequence(organization: str, sequence: str) -> str:

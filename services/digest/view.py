@@ -28,6 +28,14 @@ class Name:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Act:
+    """One of the three outcomes, and the page that asks for it."""
+
+    words: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SummaryLine:
     """One section in the head's table."""
 
@@ -60,6 +68,7 @@ class RowView:
     detail: str = ""
     combos: tuple[ComboLine, ...] = ()
     more: str = ""
+    acts: tuple[Act, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

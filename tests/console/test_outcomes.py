@@ -1,5 +1,6 @@
 """Outcomes through the console, the sink and the command line: what they hide, what clears them, who takes them back."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from shared.events import Combo
 from shared.ids import signal_id
 from tests.console.conftest import Browser, MakeBrowser, text_of
 from tests.signals.builders import block, completed, order, record, recovered, requested, rows, signal_event
+from tests.signals.conftest import make_tenant
 from winback.cli import app as winback
 
 NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)
@@ -81,6 +83,28 @@ def test_reaching_out_pauses_for_two_weeks_and_says_so(browser: MakeBrowser, con
         acme,
     )
     assert audit == [(ana.email, "reached out", "account A1", "auto")]
+
+
+@pytest.mark.parametrize("kind", ["reached_out", "won_back", "lost"])
+def test_the_digests_link_asks_and_notes_nothing_by_itself(
+    browser: MakeBrowser, connection: db.Connection, acme: str, kind: str
+) -> None:
+    ana = browser(acme, "member")
+    page = ana.get(f"/o/{acme}/outcomes/{kind}/A2")
+    assert page.status_code == 200 and "Permian Supply" in text_of(page)
+    assert re.search(rf'<details[^>]* open>.*?name="kind" value="{kind}"', page.text, re.DOTALL)
+    assert kinds(connection, acme) == []
+    act(ana, acme, kind, account="A2")
+    assert kinds(connection, acme) == [kind]
+
+
+def test_the_digests_link_is_for_members_and_of_what_there_is(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+    path = f"/o/{acme}/outcomes/lost/A2"
+    signed_out, outsider, ana = browser(), browser(make_tenant(connection), "owner"), browser(acme, "member")
+    asked = signed_out.get(path)
+    assert asked.status_code == 401 and f'name="next" value="{path}"' in asked.text
+    assert outsider.get(path).status_code == 404
+    assert [ana.get(f"/o/{acme}/outcomes/{rest}").status_code for rest in ("lost/A99", "undone/A2", "lost/")] == [404, 404, 404]
 
 
 def test_a_click_that_comes_twice_is_done_once(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:

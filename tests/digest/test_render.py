@@ -188,6 +188,21 @@ def test_rows_link_to_the_drawer_with_every_character_of_the_id() -> None:
     assert "https://console.example/o/three-forks/accounts/a%2Fb%3Fc%23d%20%C3%A9" in links
 
 
+def test_each_row_offers_the_three_outcomes_by_pages_that_ask() -> None:
+    own = Outline(rendered(facts()).html)
+
+    wolf_hollow = "https://console.example/o/three-forks/outcomes/{}/Wolf%20Hollow%20Gas"
+    assert {wolf_hollow.format(kind) for kind in ("reached_out", "won_back", "lost")} <= set(own.links)
+    assert sum("/outcomes/lost/" in link for link in own.links) == 26  # rows of all sections: 11, 10 and 5
+
+
+def test_a_digest_that_would_be_too_large_leaves_the_outcomes_to_the_drawer() -> None:
+    own = Outline(rendered(largest("x")).html)
+
+    assert not [link for link in own.links if "/outcomes/" in link]
+    assert [link for link in own.links if "/accounts/" in link]
+
+
 def test_without_drafts_nothing_is_linked_as_one() -> None:
     own = rendered(facts(), occasion(drafts={}))
 

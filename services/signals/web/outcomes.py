@@ -24,15 +24,14 @@ from services.signals.web.views import account_path
 from shared import clock, db
 from shared.domain.identifiers import wrong_id
 from shared.domain.money import NotMoney, minor_places, read_money
-from shared.domain.outcomes import KINDS, PAUSE_DAYS, REASONS, UNDO_HOURS, Kind, Reason, Role, monthly_value_cents
+from shared.domain.outcomes import KINDS, PAUSE_DAYS, REASONS, UNDO_HOURS, Reason, Role, monthly_value_cents
 from shared.errors import FieldError, NotFound, Rejected
 from shared.events import Combo
 from shared.ids import derived
-from shared.wording import age, combo_words, money, plain_name, short_day
+from shared.wording import OUTCOME_NAMES, age, combo_words, money, plain_name, short_day
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
-KIND_NAMES: dict[Kind, str] = {"reached_out": "Reached out", "won_back": "Won back", "lost": "Lost"}
 REASON_NAMES: dict[Reason | None, str] = {
     "price": "price",
     "competitor": "competitor",
@@ -85,6 +84,16 @@ class OutcomesView:
     errors: dict[str, str] = field(default_factory=dict)
 
 
+@router.get("/o/{organization}/outcomes/{kind}/{account:path}")
+def ask(request: Request, organization: str, kind: str, account: str) -> Response:
+    """A page with the form of one outcome, where the digest's links lead. It notes nothing: scanners follow links."""
+    if kind not in KINDS or wrong_id(account):
+        raise NotHere
+    with organization_of(request, organization) as (who, connection):
+        typed = dict.fromkeys(TYPED, "") | {"kind": kind}
+        return _page(request, organization, account, who, connection, typed=typed, errors={})
+
+
 @router.post("/o/{organization}/outcomes")
 def act(request: Request, organization: str, form: Form) -> Response:
     """Note an outcome; the account's page says so and offers to undo it."""
@@ -119,7 +128,7 @@ def undo(request: Request, organization: str, outcome: str, form: Form) -> Respo
     try:
         with organization_of(request, organization) as (who, connection):
             row = handler.undo(connection, organization, outcome, actor=who.email, role=role_of(who, organization), at=clock.now())
-        said, account = f"Undone: {KIND_NAMES[row.kind].lower()}, {plain_name(row.name or row.account)}.", row.account
+        said, account = f"Undone: {OUTCOME_NAMES[row.kind].lower()}, {plain_name(row.name or row.account)}.", row.account
     except NotFound:
         raise NotHere from None
     except Rejected as error:
@@ -212,7 +221,7 @@ def _about(
 def done_view(row: OutcomeRow, *, organization: str, who: Visitor, head: Head, at: datetime) -> DoneView:
     """As a line of the account's history."""
     about = f" {combo_words(Combo(od=row.od, grade=row.grade))}" if row.signal and row.type == "lapse" else ""
-    words = f"{KIND_NAMES[row.kind]}{about}"
+    words = f"{OUTCOME_NAMES[row.kind]}{about}"
     if row.kind == "won_back":
         words += f", {money(row.monthly_value_cents or 0, head.currency)} a month"
     if row.kind == "lost":
@@ -281,19 +290,30 @@ def _again(request: Request, organization: str, account: str, form: Posted, erro
     if request.headers.get("hx-request"):
         return _part(request, organization, account, said=None, typed=typed, errors=errors)
     with organization_of(request, organization) as (who, connection):
-        head = _head(connection, organization)
-        row = _account(connection, organization, account)
-        view = _view(connection, organization, account, who, typed=typed, errors=errors)
-    name = plain_name(row.name or row.account)
+        return _page(request, organization, account, who, connection, typed=typed, errors=errors)
+
+
+def _page(
+    request: Request,
+    organization: str,
+    account: str,
+    who: Visitor,
+    connection: db.Connection,
+    *,
+    typed: dict[str, str],
+    errors: dict[str, str],
+) -> Response:
+    """The form of `typed`'s kind, open, on a page of its own."""
+    row = _account(connection, organization, account)
     return render(
         request,
         "outcome.html",
-        status_code=422,
+        status_code=422 if errors else 200,
         visitor=who,
         organization=organization,
-        head=head,
-        name=name,
-        outcomes=view,
+        head=_head(connection, organization),
+        name=plain_name(row.name or row.account),
+        outcomes=_view(connection, organization, account, who, typed=typed, errors=errors),
     )
 
 

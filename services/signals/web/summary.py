@@ -15,7 +15,7 @@ from services.signals.store.outcomes import OutcomeRow
 from services.signals.store.pages import Head
 from services.signals.web.access import NotHere, organization_of
 from services.signals.web.csv_export import download
-from services.signals.web.outcomes import KIND_NAMES, REASON_NAMES
+from services.signals.web.outcomes import REASON_NAMES
 from services.signals.web.problems import Wrong
 from services.signals.web.rendering import render
 from services.signals.web.views import account_path
@@ -136,7 +136,7 @@ def _action(row: OutcomeRow, *, organization: str, head: Head, today: date) -> A
     return ActionView(
         account=plain_name(row.name or row.account),
         account_path=account_path(organization, row.account),
-        words=f"{KIND_NAMES[row.kind]}{f': {what}' if what else ''}",
+        words=f"{wording.OUTCOME_NAMES[row.kind]}{f': {what}' if what else ''}",
         value="" if row.monthly_value_cents is None else money(row.monthly_value_cents, head.currency),
         state=state.get(row.kind, ""),
         by=row.actor,
