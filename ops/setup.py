@@ -33,6 +33,7 @@ SYSTEM = {
     "promtool": "prometheus",
     "smtp-sink": "postfix",
 }
+RETRY = ("-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=300")
 # Debian asks this file before a package starts its service (invoke-rc.d(8)); 101 is "not allowed".
 START_POLICY = Path("/usr/sbin/policy-rc.d")
 
@@ -115,8 +116,8 @@ def install_system_packages() -> None:
         START_POLICY.chmod(0o755)
     try:
         quiet = {"DEBIAN_FRONTEND": "noninteractive", "PATH": path}
-        run(["apt-get", "-qq", "update"], "asking Debian for its packages", env=quiet)
-        options = ["-qq", "-y", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300"]
+        run(["apt-get", "-qq", *RETRY, "update"], "asking Debian for its packages", env=quiet)
+        options = ["-qq", "-y", *RETRY, "-o", "Dpkg::Use-Pty=0"]
         run([*by_hand.split(), *options], f"installing {', '.join(packages)}", env=quiet)
     finally:
         if unruled:
