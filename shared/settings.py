@@ -9,8 +9,9 @@ import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import Misconfigured
@@ -32,6 +33,17 @@ class Settings(BaseSettings):
     secret: str = Field(
         "", description="Signs unsubscribe links; 32 random characters or more. Empty only for `winback dev`, which makes one."
     )
+
+    oidc_issuer: str = Field(
+        "", description="Single sign-on: the issuer (https) of an OpenID Connect provider. Empty: by mailed links alone."
+    )
+    oidc_client_id: str = Field(
+        "",
+        validate_default=True,
+        description="The client that the console is there; its redirect address is BASE_URL/sign-in/oidc/callback.",
+    )
+    oidc_client_secret: str = Field("", description="The client's secret. Empty for a public client: PKCE is used either way.")
+    oidc_name: str = Field("single sign-on", description="What the button at the sign-in page calls the provider.")
 
     partitions: int = Field(4, ge=1, le=512, description="Partitions of orders and signals. Never changes once topics exist.")
     replication_factor: int = Field(
@@ -68,6 +80,26 @@ class Settings(BaseSettings):
     clock_offset_seconds: float = Field(0.0, description="Added to the machine's clock: for tests and fault runs only.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for eyes.")
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _is_issuer(cls, value: str) -> str:
+        parts = urlsplit(value.strip())
+        loopback = parts.hostname in ("127.0.0.1", "localhost")
+        if value.strip() and (
+            parts.query or parts.fragment or not (parts.scheme == "https" or (parts.scheme == "http" and loopback))
+        ):
+            raise ValueError("must be an https address without a query (http on this machine alone)")
+        return value.strip()
+
+    @field_validator("oidc_client_id")
+    @classmethod
+    def _goes_with_issuer(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("oidc_issuer") and not value.strip():
+            raise ValueError("is needed beside WINBACK_OIDC_ISSUER")
+        if info.data.get("oidc_issuer") and not info.data.get("secret"):
+            raise ValueError("single sign-on needs WINBACK_SECRET, too")
+        return value.strip()
 
     @field_validator("kafka", "database_url", "smtp_url", "base_url")
     @classmethod

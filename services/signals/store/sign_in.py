@@ -88,13 +88,15 @@ def find_link(connection: db.Connection, link: str, *, now: datetime) -> str | N
     return str(row[0]) if row else None
 
 
-def use_link(connection: db.Connection, link: str, *, session: str, now: datetime, expires_at: datetime) -> bool:
-    """Spend the link on a session. False: it does not work any more."""
+def use_link(connection: db.Connection, link: str, *, now: datetime) -> str | None:
+    """Spend the link: the address that it was for. None: it does not work any more."""
     row = connection.execute(USE_LINK, {"link_hash": hashed(link), "now": now}).fetchone()
-    if row is None:
-        return False
-    connection.execute(INSERT_SESSION, {"session_hash": hashed(session), "email": row[0], "now": now, "expires_at": expires_at})
-    return True
+    return str(row[0]) if row else None
+
+
+def insert_session(connection: db.Connection, session: str, *, email: str, now: datetime, expires_at: datetime) -> None:
+    """Signed in."""
+    connection.execute(INSERT_SESSION, {"session_hash": hashed(session), "email": email, "now": now, "expires_at": expires_at})
 
 
 def find_session(

@@ -23,6 +23,7 @@ from services.signals.web import (
     problems,
     sequences,
     settings_page,
+    single_sign_on,
     summary,
     tokens_page,
 )
@@ -44,6 +45,7 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
     app.state.streams = Streams()
     problems.register(app)
     app.include_router(api.router)
+    app.include_router(single_sign_on.router)  # before doors: its paths look like links
     app.include_router(doors.router)
     app.include_router(outcomes.router)
     app.include_router(summary.router)

@@ -57,21 +57,12 @@ def show_sign_in(request: Request, link: str, next: str = "/") -> Response:
 @router.post("/sign-in/{link}")
 def do_sign_in(request: Request, link: str, form: OwnForm) -> Response:
     """Spend the link on a session."""
-    session, now = secrets.token_urlsafe(32), clock.now()
-    with app_pool(request).connection() as connection:
-        signed_in = sign_in.use_link(connection, link, session=session, now=now, expires_at=now + SESSION_LASTS)
-    if not signed_in:
-        return render(request, "sign_in.html", status_code=410, email=None, next="/")
     answer = RedirectResponse(local_path(form.get("next", "")), status_code=303)
-    answer.set_cookie(
-        cookie_name(),
-        session,
-        max_age=int(SESSION_LASTS.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=is_https(),
-        path="/",
-    )
+    with app_pool(request).connection() as connection, connection.transaction():
+        email = sign_in.use_link(connection, link, now=clock.now())
+        if email is None:
+            return render(request, "sign_in.html", status_code=410, email=None, next="/")
+        start_session(connection, answer, email)
     return answer
 
 
@@ -87,6 +78,21 @@ def sign_out(request: Request, form: Form) -> Response:
     answer = RedirectResponse("/sign-in", status_code=303)
     answer.delete_cookie(cookie_name(), path="/", secure=is_https(), httponly=True, samesite="lax")
     return answer
+
+
+def start_session(connection: db.Connection, answer: Response, email: str) -> None:
+    """Sign an address in, in the browser that gets this answer."""
+    session, now = secrets.token_urlsafe(32), clock.now()
+    sign_in.insert_session(connection, session, email=email, now=now, expires_at=now + SESSION_LASTS)
+    answer.set_cookie(
+        cookie_name(),
+        session,
+        max_age=int(SESSION_LASTS.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=is_https(),
+        path="/",
+    )
 
 
 def local_path(path: str) -> str:

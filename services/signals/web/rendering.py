@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from services.signals.web.forms import FLASH, csrf_field, read_flash
+from shared.settings import settings
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -37,6 +38,8 @@ def render(request: Request, template: str, *, status_code: int = 200, **context
         "path": request.url.path,
         "csrf_field": csrf_field(request),
         "flash": said,
+        "single_sign_on": settings().oidc_name if settings().oidc_issuer else "",
+        "refused": "",
     } | context
     response = HTMLResponse(
         _templates.get_template(template).render(values), status_code=status_code, headers={"Cache-Control": "private, no-store"}
