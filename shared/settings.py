@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     ingest_linger_ms: int = Field(10, ge=0, le=1000, description="How long ingest gathers orders of one partition into a block.")
     ingest_max_body_bytes: int = Field(16_000_000, ge=1000, description="Largest HTTP body, after decompression.")
     ingest_max_lines: int = Field(5_000, ge=1, le=5_000, description="Most lines of one order.")
+    ingest_max_items: int = Field(1_000, ge=1, le=1_000, description="Most items of one HTTP batch, or of one raw record.")
+    ingest_max_depth: int = Field(500, ge=8, le=500, description="Deepest nesting of a JSON body.")
+    http_head_seconds: float = Field(20.0, gt=0, description="How long the head of a request may take to arrive.")
+    http_body_seconds: float = Field(120.0, gt=0, description="How long the body of a request may take to arrive.")
     erp_tokens: dict[str, str] = Field(
         default_factory=dict, description='Raw topics and the token each is read with, JSON: {"erp-orders": "wb_…"}.'
     )

@@ -21,13 +21,13 @@ from services.ingest.access import Access
 from services.ingest.batcher import Batcher
 from shared import db, logs
 from shared.health import Readiness
+from shared.http import DRAIN_SECONDS, config
 from shared.kafka import Publisher
 from shared.settings import settings
 
 log = structlog.get_logger()
 
 LOOK_EVERY_SECONDS = 2.0
-DRAIN_SECONDS = 20
 ANSWER_SECONDS = 8  # the sender hears of a Kafka that is away before usual clients give up
 
 
@@ -68,18 +68,7 @@ def main() -> None:
             stop.set()
             await asyncio.to_thread(raw.join, DRAIN_SECONDS / 2)
 
-        server = uvicorn.Server(
-            uvicorn.Config(
-                http.build(lifespan),
-                host=settings().host,
-                port=settings().ingest_port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                ws="none",
-                timeout_graceful_shutdown=DRAIN_SECONDS,
-            )
-        )
+        server = uvicorn.Server(config(http.build(lifespan), settings().ingest_port))
         server.run()
         publisher.close()
     if failed.is_set() or not server.started:

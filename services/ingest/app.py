@@ -19,16 +19,16 @@ from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from psycopg_pool import ConnectionPool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
-from services.ingest import openapi, store
+from services.ingest import openapi, reference, store
 from services.ingest.access import Access, Caller, Refused, admitted, bearer
 from services.ingest.batcher import Batcher, Overloaded
 from services.ingest.blocks import record_of
-from services.ingest.bodies import Gunzip, NotJson, TooLarge, items_of, read_json
+from services.ingest.bodies import Gunzip, NotJson, TooLarge, items_of, read_json, wrong_media_type
 from services.ingest.intake import KINDS, Intake, Kind, take_in
 from services.ingest.problems import problem, respond
-from services.ingest.shapes import MOST_ITEMS
-from shared import clock, db, kafka, metrics
+from shared import clock, db, http, kafka, metrics
 from shared.errors import Retryable
 from shared.events import Order
 from shared.health import Readiness
@@ -51,7 +51,7 @@ class Service:
     access: Access
     batcher: Batcher
     readiness: Readiness
-    bodies_bytes: int = 0
+    bodies_bytes: int = 0  # of all requests, also while they arrive
 
 
 def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
@@ -61,9 +61,10 @@ def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> F
         title="Winback ingest",
         version="1",
         description="Orders, accounts and contacts of one organization, named by the token. 2xx: it is on disk in Kafka.",
-        docs_url="/docs",
+        docs_url=None,  # its page would load scripts from elsewhere; ours is reference.py
         redoc_url=None,
     )
+    app.add_middleware(http.Headers)
     openapi.describe(app)
 
     def route(kind: Kind) -> Callable[[Request], Awaitable[Response]]:
@@ -74,6 +75,10 @@ def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> F
 
     for kind in KINDS.values():
         app.post(f"/v1/{kind.plural}", **openapi.operation(kind.plural))(route(kind))
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return reference.page(app.openapi())
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> Response:
@@ -99,52 +104,96 @@ def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> F
 
 async def answer(service: Service, kind: Kind, request: Request) -> Response:
     """One request, whatever comes of it."""
-    held = 0
+    held = Held(service)
     try:
         caller = await find_caller(service, kind, request)
-        body = await read_body(service, request)
-        held = len(body)
-        service.bodies_bytes += held
+        body = await read_body(held, request)
         return await take(service, kind, caller, request, body)
     except Refused as refused:
         extra = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
         return problem(refused.status, "Not allowed", refused.reason, field="Authorization", headers=extra)
+    except WrongHeader as wrong:
+        return problem(wrong.status, "Wrong header", f"{wrong.field} {wrong.reason}", field=wrong.field, reason=wrong.reason)
     except TooLarge:
         most = settings().ingest_max_body_bytes
         return problem(413, "Too large", f"the body is larger than {most} bytes", field="body")
     except NotJson as error:
         return problem(400, "Not JSON", str(error), field="body")
+    except TimeoutError:
+        reason = f"did not arrive within {settings().http_body_seconds:g} s"
+        return problem(408, "Too slow", f"the body {reason}", field="body", reason=reason, headers={"Connection": "close"})
+    except ClientDisconnect:
+        return problem(400, "Cut", "the connection ended inside the body", field="body")  # nobody hears it
     except Overloaded:
         return problem(429, "Too many requests", "more is waiting than can be taken", headers={"Retry-After": "1"})
     except (Retryable, psycopg.OperationalError) as error:
         log.warning("not taken", reason=str(error))
         return problem(503, "Try again", "nothing of this request was confirmed: send it again", headers={"Retry-After": "2"})
     finally:
-        service.bodies_bytes -= held
+        held.release()
+
+
+class WrongHeader(ValueError):
+    """A header of the request cannot be right; `status` as in HTTP."""
+
+    def __init__(self, status: int, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.status, self.field, self.reason = status, field, reason
+
+
+@dataclass
+class Held:
+    """The bytes of one request's body that are in memory, as a part of the service's."""
+
+    service: Service
+    size_bytes: int = 0
+
+    def add(self, size_bytes: int) -> None:
+        """Raises Overloaded."""
+        self.size_bytes += size_bytes
+        self.service.bodies_bytes += size_bytes
+        if self.service.bodies_bytes > MOST_BODIES_BYTES:
+            raise Overloaded
+
+    def release(self) -> None:
+        self.service.bodies_bytes -= self.size_bytes
+        self.size_bytes = 0
 
 
 async def find_caller(service: Service, kind: Kind, request: Request) -> Caller:
     """Raises Refused, Retryable."""
-    token = bearer(request.headers.get("authorization"))
+    token = bearer(only(request, "Authorization"))
     caller = service.access.remembered(token) or await in_a_thread(lambda: service.access.find(token))
     return admitted(caller, kind.scope)
 
 
-async def read_body(service: Service, request: Request) -> bytes:
-    """The body, decompressed. Raises TooLarge, NotJson, Overloaded."""
-    if service.bodies_bytes > MOST_BODIES_BYTES:
-        raise Overloaded
+def only(request: Request, field: str) -> str | None:
+    """The value of a header that may come once. Raises WrongHeader where it comes with several."""
+    values = set(request.headers.getlist(field))
+    if len(values) > 1:
+        raise WrongHeader(400, field, "comes with several values")
+    return values.pop() if values else None
+
+
+async def read_body(held: Held, request: Request) -> bytes:
+    """The body, decompressed. Raises WrongHeader, TooLarge, NotJson, TimeoutError, ClientDisconnect, Overloaded."""
+    if wrong := wrong_media_type(only(request, "Content-Type") or ""):
+        raise WrongHeader(415, "Content-Type", wrong)
     most = settings().ingest_max_body_bytes
-    coding = request.headers.get("content-encoding", "identity").strip().lower()
-    if coding not in ("gzip", "identity", ""):
+    coding = (only(request, "Content-Encoding") or "identity").strip().lower()
+    if coding not in ("gzip", "identity"):
         raise NotJson("the Content-Encoding must be gzip or none")
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and len(length) < 20 and int(length) > most:
+        raise TooLarge
     gunzip = Gunzip(most) if coding == "gzip" else None
     parts, size = list[bytes](), 0
-    async for piece in request.stream():
+    async for piece in http.body_in_time(request.stream()):
         part = gunzip.feed(piece) if gunzip is not None and piece else piece
         size += len(part)
         if size > most:
             raise TooLarge
+        held.add(len(part))
         parts.append(part)
     if gunzip is not None:
         gunzip.end()
@@ -152,17 +201,16 @@ async def read_body(service: Service, request: Request) -> bytes:
 
 
 async def take(service: Service, kind: Kind, caller: Caller, request: Request, body: bytes) -> Response:
-    """The body's items, accepted and confirmed. Raises NotJson, Overloaded, Retryable."""
+    """The body's items, accepted and confirmed. Raises NotJson, WrongHeader, Overloaded, Retryable."""
     large = len(body) > IN_A_THREAD_FROM_BYTES
-    items, batch = items_of(await maybe_in_a_thread(large, lambda: read_json(body)), kind.plural)
+    items, batch = items_of(await maybe_in_a_thread(large, lambda: read(body)), kind.plural)
     if not items:
         return problem(422, "Nothing to take", "the batch is empty", field="body")
-    if len(items) > MOST_ITEMS:
-        return problem(413, "Too large", f"a batch has at most {MOST_ITEMS} items", field="body")
-    key = request.headers.get("idempotency-key")
+    if len(items) > (most := settings().ingest_max_items):
+        return problem(413, "Too large", f"a batch has at most {most} items", field="body")
+    key = only(request, "Idempotency-Key")
     if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
-        reason = f"must be 1 to {LONGEST_KEY} printable ASCII characters"
-        return problem(422, "Wrong header", f"Idempotency-Key {reason}", field="Idempotency-Key", reason=reason)
+        raise WrongHeader(422, "Idempotency-Key", f"must be 1 to {LONGEST_KEY} printable ASCII characters")
     organization = caller.organization.organization
     now = clock.now()
     accepted_at = now.replace(microsecond=now.microsecond // 1000 * 1000)
@@ -171,8 +219,7 @@ async def take(service: Service, kind: Kind, caller: Caller, request: Request, b
         request_hash = hashlib.sha256(f"{kind.plural}\n".encode() + body).digest()
         kept = await in_a_thread(lambda: keep_key(service, organization, key, request_hash, accepted_at))
         if kept.request_hash != request_hash:
-            reason = "was used for another request"
-            return problem(422, "Wrong header", f"Idempotency-Key {reason}", field="Idempotency-Key", reason=reason)
+            raise WrongHeader(422, "Idempotency-Key", "was used for another request")
         accepted_at, confirmed = kept.accepted_at, kept.confirmed
     terms = caller.terms(accepted_at)
     intake = await maybe_in_a_thread(large, lambda: take_in(kind, items, terms, source="http"))
@@ -181,6 +228,11 @@ async def take(service: Service, kind: Kind, caller: Caller, request: Request, b
     if key is not None and not confirmed:
         await in_a_thread(lambda: confirm_key(service, organization, key))
     return respond(intake, batch=batch, duplicate=confirmed)
+
+
+def read(body: bytes) -> object:
+    """The JSON of a body. Raises NotJson."""
+    return read_json(body, most_levels=settings().ingest_max_depth)
 
 
 async def deliver(service: Service, kind: Kind, organization: str, intake: Intake) -> None:

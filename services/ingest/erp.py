@@ -17,7 +17,6 @@ from services.ingest import blocks
 from services.ingest.access import Access, Refused, admitted, bearer
 from services.ingest.bodies import NotJson, items_of, read_json
 from services.ingest.intake import KINDS, Intake, take_in
-from services.ingest.shapes import MOST_ITEMS
 from shared import clock, db, kafka, metrics
 from shared.consuming import Record, Route, consume, dead_letter
 from shared.errors import Retryable
@@ -87,11 +86,11 @@ def take_record(record: Record, access: Access) -> tuple[str, Intake] | str:
         if not token:
             return f"authorization: no header, and no token is configured for {record.topic}"
         caller = admitted(access.find(token), kind.scope)
-        items, _ = items_of(read_json(record.value or b""), kind.plural)
+        items, _ = items_of(read_json(record.value or b"", most_levels=settings().ingest_max_depth), kind.plural)
     except Refused as refused:
         return f"authorization: {refused.reason}"
     except NotJson as error:
         return f"body: {error}"
-    if not items or len(items) > MOST_ITEMS:
-        return f"body: a batch has 1 to {MOST_ITEMS} items"
+    if not 0 < len(items) <= settings().ingest_max_items:
+        return f"body: a batch has 1 to {settings().ingest_max_items} items"
     return caller.organization.organization, take_in(kind, items, caller.terms(record.at), source=record.topic)

@@ -46,10 +46,12 @@ class Problem(BaseModel):
 SHAPES: dict[str, type[Shape]] = {"orders": OrderShape, "accounts": AccountShape, "contacts": ContactShape}
 _REF = "#/components/schemas/{model}"
 _PROBLEMS = {
-    400: "The body is no JSON.",
+    400: "The body is no JSON, or a header comes with several values.",
     401: "No token, or one that is unknown or revoked.",
     403: "The token lacks the scope.",
+    408: "The body took too long to arrive.",
     413: "The body or the batch is too large.",
+    415: "The Content-Type is another one than JSON in UTF-8.",
     422: "None was accepted; or the Idempotency-Key was used for another request.",
     429: "More is waiting than can be taken: again after Retry-After.",
     503: "Kafka or PostgreSQL is away, nothing was confirmed: again after Retry-After.",

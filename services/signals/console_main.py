@@ -10,9 +10,9 @@ from services.signals.web.app import build
 from services.signals.web.live import Streams
 from shared import db, logs
 from shared.errors import Misconfigured
+from shared.http import config
 from shared.settings import settings
 
-DRAIN_SECONDS = 20
 POOL_SECONDS = 5.0  # a request waits so long for a connection, then it is told to try again
 
 
@@ -36,18 +36,7 @@ def main() -> None:
         signal.signal(name, lambda *_: None)  # uvicorn drains, then raises the signal again: the end is no failure
     with db.pool("winback_app", most=8) as pool:
         pool.timeout = POOL_SECONDS
-        server = Server(
-            uvicorn.Config(
-                build(pool),
-                host=settings().host,
-                port=settings().console_port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                ws="none",
-                timeout_graceful_shutdown=DRAIN_SECONDS,
-            )
-        )
+        server = Server(config(build(pool), settings().console_port))
         server.run()
     if not server.started:
         sys.exit(1)

@@ -50,6 +50,7 @@ class Ingest:
     env: dict[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
     url: str = ""
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(limits=httpx.Limits(max_keepalive_connections=0)))
 
     def start(self, *, ready: bool = True) -> None:
         """Until it is ready, or answers at all."""
@@ -85,13 +86,21 @@ class Ingest:
         """`body`: bytes as they are, or a value that becomes JSON."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"Authorization": f"Bearer {token}"} | ({} if key is None else {"Idempotency-Key": key}) | (headers or {})
-        return httpx.post(f"{self.url}/v1/{kind}", content=content, headers=sent, timeout=wait)
+        return self.client.post(f"{self.url}/v1/{kind}", content=content, headers=sent, timeout=wait)
 
     def _answers(self, status: int) -> bool:
         try:
             return httpx.get(f"{self.url}/readyz", timeout=5).status_code == status
         except httpx.TransportError:
             return False
+
+
+def problem_fields(answer: httpx.Response) -> set[str]:
+    """The fields that a problem names."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    problem = answer.json()
+    assert problem["status"] == answer.status_code
+    return {error["field"] for error in problem["errors"]}
 
 
 def landed(organization: str) -> list[Order]:

@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 
 from shared import kafka
 from shared.consuming import Record
 from shared.events import Order
 from shared.kafka import Headers, Publisher
+from shared.settings import settings
 from shared.topics import ERP_ORDERS, dead_letters_of
 from tests.ingest.conftest import TOPICS_ORGANIZATION
 from tests.ingest.door import Ingest, landed, make_token, records
+from tests.ingest.hostile import ORDERS as HOSTILE
 
 WAIT_SECONDS = 30.0
 ORDER = {"order": "O-1", "account": "A-1", "ordered_on": "2026-03-30", "lines": [{"product": "P", "revenue": "10.00"}]}
@@ -97,6 +100,45 @@ def test_poison_is_put_aside_as_it_was_and_its_neighbours_go_in(publisher: Publi
         record, reason = dead_letter(offset)
         assert record.value == poison
         assert field in reason
+
+
+def test_each_hostile_order_is_put_aside_with_its_field_and_its_neighbours_go_in(
+    publisher: Publisher, organization: str, token: str
+) -> None:
+    small = [(item, field) for item, field in HOSTILE if len(item) < 50_000]
+    alone = {put(publisher, item, token): (item, field) for item, field in small}
+    good = [json.dumps(ORDER | {"order": f"G-{number}"}).encode() for number in range(len(small))]
+    among = b"[" + b",".join(part for pair in zip(good, (item for item, _ in small), strict=True) for part in pair) + b"]"
+    put(publisher, among, token)
+    last = put(publisher, ORDER | {"order": "LAST"}, token)
+    assert [order.order for order in wait_for(organization, len(small) + 1)] == [f"G-{n}" for n in range(len(small))] + ["LAST"]
+    eventually(lambda: dead_letter(last - 1))
+    dead = {int(dict(one.headers)["dead_offset"]): one for one in records(dead_letters_of(ERP_ORDERS.name), 0)}
+    for offset, (item, field) in alone.items():
+        assert dead[offset].value == item
+        assert f"{field}: " in dict(dead[offset].headers)["dead_reason"].decode()
+
+
+def test_a_record_as_large_as_the_topic_takes_is_put_aside_whole(publisher: Publisher, organization: str, token: str) -> None:
+    large = json.dumps(ORDER | {"order": "x" * 990_000}).encode()
+    offset = put(publisher, large, token)
+    put(publisher, ORDER, token)
+    record, reason = dead_letter(offset)
+    assert record.value == large
+    assert reason.startswith("order: ")
+    assert [order.order for order in wait_for(organization, 1)] == ["O-1"]
+
+
+@pytest.mark.parametrize("at_ms", [1, 10**12, 253_402_300_800_000, 2**62])
+def test_the_time_that_a_connector_stamps_is_not_the_time_of_acceptance(
+    at_ms: int, ingest: Ingest, organization: str, token: str
+) -> None:
+    headers: list[tuple[str, str | bytes | None]] = [("authorization", f"Bearer {token}".encode())]
+    producer = Producer({"bootstrap.servers": settings().kafka})
+    producer.produce(ERP_ORDERS.name, json.dumps(ORDER).encode(), partition=0, headers=headers, timestamp=at_ms)
+    assert producer.flush(20) == 0
+    (order,) = wait_for(organization, 1)
+    assert abs(order.revision / 1000 - time.time()) < 120
 
 
 def test_of_a_batch_the_right_items_go_in_and_the_record_says_which_were_wrong(

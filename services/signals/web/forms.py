@@ -14,9 +14,11 @@ from urllib.parse import parse_qsl, urlsplit
 from fastapi import Depends, Request
 from itsdangerous import BadData, URLSafeSerializer
 from markupsafe import Markup
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from services.signals.web.access import NotSignedIn, Refused, is_https, session_of
+from shared.http import body_in_time
 from shared.settings import settings
 
 FIELD = "csrf"
@@ -42,10 +44,15 @@ async def own_form(request: Request) -> Posted:
     """A form of our own site, with a session or without. Raises Refused."""
     _refuse_other_sites(request)
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_BYTES:
-            raise Refused(413, "the form is too large")
+    try:
+        async for part in body_in_time(request.stream()):
+            body += part
+            if len(body) > MOST_BYTES:
+                raise Refused(413, "the form is too large")
+    except TimeoutError:
+        raise Refused(408, "the form took too long to arrive") from None
+    except ClientDisconnect:
+        raise Refused(400, "the connection ended inside the form") from None
     try:
         return Posted(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS))
     except ValueError:

@@ -1,0 +1,128 @@
+"""What every HTTP server of the project is made of: uvicorn, with bounds on time and with refusals that a machine can read.
+
+A request whose head does not arrive in time has its connection closed; one that is no HTTP gets `application/problem+json`
+too. Bodies are read by the routes, within `body_in_time`. `Headers` says on every answer what a browser may do with it.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from shared.settings import settings
+
+DRAIN_SECONDS = 20
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+def config(app: Any, port: int) -> uvicorn.Config:
+    """How every server here is run."""
+    return uvicorn.Config(
+        app,
+        host=settings().host,
+        port=port,
+        http=Careful,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+
+
+class Careful(H11Protocol):
+    """HTTP/1.1 that waits for nobody's head for ever, and says what is wrong in the form of all other refusals."""
+
+    _head: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._head = self.loop.call_later(settings().http_head_seconds, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before:
+            self._forget()
+
+    def on_response_complete(self) -> None:
+        """The next request of the connection has as long, from its first byte on (`data_received`)."""
+        self._forget()
+        super().on_response_complete()
+
+    def data_received(self, data: bytes) -> None:
+        if self._head is None and (self.cycle is None or self.cycle.response_complete):
+            self._head = self.loop.call_later(settings().http_head_seconds, self._give_up)
+        super().data_received(data)
+
+    def send_400_response(self, msg: str) -> None:
+        """Of a request that is no HTTP; a body that stops being one leaves nothing to say it with."""
+        if self.cycle is not None and (self.cycle.response_started or self.cycle.response_complete):
+            self.transport.close()
+            return
+        reason = "is no valid HTTP/1.1"
+        errors = [{"field": "request", "reason": reason}]
+        problem = {
+            "type": "about:blank",
+            "title": "Bad request",
+            "status": 400,
+            "detail": f"the request {reason}",
+            "errors": errors,
+        }
+        body = json.dumps(problem).encode()
+        head = ["HTTP/1.1 400 Bad Request", "content-type: application/problem+json", f"content-length: {len(body)}"]
+        head += ["connection: close", *(f"{name.lower()}: {value}" for name, value in HEADERS.items())]
+        self.transport.write("\r\n".join(head).encode() + b"\r\n\r\n" + body)
+        self.transport.close()
+
+    def _give_up(self) -> None:
+        self._head = None
+        if not self.transport.is_closing():
+            self.transport.close()
+
+    def _forget(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+
+async def body_in_time(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces of a body. Raises TimeoutError where the whole of it takes longer than WINBACK_HTTP_BODY_SECONDS."""
+    until = asyncio.get_running_loop().time() + settings().http_body_seconds
+    while True:
+        try:
+            async with asyncio.timeout_at(until):  # around the waiting alone: who reads may leave at any piece
+                piece = await anext(stream)
+        except StopAsyncIteration:
+            return
+        yield piece
+
+
+class Headers:
+    """ASGI: the answers of `app` with `headers`, where they do not have them already."""
+
+    def __init__(self, app: Any, headers: Mapping[str, str] = HEADERS) -> None:
+        self.app = app
+        self.headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def with_headers(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                there = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(pair for pair in self.headers if pair[0] not in there)]
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
