@@ -8,6 +8,7 @@ dead_letter   the original bytes with topic, partition, offset and reason
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -146,7 +147,17 @@ def consume(
         on_ready(True)
         log.info("partitions assigned", consumer=consumer, partitions=[f"{p.topic}/{p.partition}@{p.offset}" for p in partitions])
 
-    kafka.subscribe(list(by_topic), on_assign=on_assign)
+    def on_revoke(client: Consumer, partitions: list[TopicPartition]) -> None:
+        client.incremental_unassign(partitions)
+        for p in partitions:  # who has them now measures them; what stood here last would never fall again
+            for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS):
+                with suppress(KeyError):
+                    gauge.remove(consumer, p.topic, str(p.partition))
+
+    for topic in by_topic:
+        metrics.RECORDS.labels(consumer, topic)
+        metrics.DEAD_LETTERS.labels(topic, consumer)
+    kafka.subscribe(list(by_topic), on_assign=on_assign, on_revoke=on_revoke, on_lost=on_revoke)
     last_lag = 0.0
     try:
         while not stop.is_set():

@@ -3,13 +3,19 @@
 healthz: the process lives. readyz: it does its work (503 with the reason until then).
 """
 
+import os
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from shared import metrics
 from shared.settings import settings
+
+log = structlog.get_logger()
 
 
 class Readiness:
@@ -22,6 +28,18 @@ class Readiness:
     def set(self, ready: bool, reason: str = "") -> None:
         """`reason` in words for whoever asks why not."""
         self.ready, self.reason = ready, reason
+        metrics.READY.set(ready)
+
+
+def measure_disk(name: str, folder: Path) -> None:
+    """Free space and size of the disk that `folder` is on. A folder that is not there (yet) is said in the log alone."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError as error:
+        log.warning("a disk is not measured", disk=name, folder=str(folder), reason=error.strerror)
+        return
+    metrics.DISK_FREE_BYTES.labels(name).set(disk.f_bavail * disk.f_frsize)
+    metrics.DISK_SIZE_BYTES.labels(name).set(disk.f_blocks * disk.f_frsize)
 
 
 def serve_health(port: int, readiness: Readiness) -> Callable[[], None]:

@@ -78,6 +78,10 @@ class Settings(BaseSettings):
     digest_port: int = Field(8085, description="The same for digest.")
     sequences_port: int = Field(8086, description="The same for sequences.")
 
+    watched_disks: dict[str, Path] = Field(
+        default_factory=dict,
+        description='Disks that the clock measures, by name, JSON: {"postgres": "/var/lib/postgresql"}.',
+    )
     mail_from: str = Field("winback@localhost", description="Sender address of digests.")
     stale_feed_hours: float = Field(36.0, gt=0, description="A newest order older than this makes the digest shout.")
     development_cadences: bool = Field(False, description="Offer digests every 5, 10, 30 minutes and hourly.")

@@ -27,10 +27,12 @@ Written by `python -m winback.reference`.
 METRICS_HEAD = """\
 # Metrics
 
-Every process serves them at `/metrics`. Written by `python -m winback.reference` from `shared/metrics.py`.
+Every process serves them at `/metrics`. Alerts on them are in `ops/prometheus/alerts.yml`, what to do at each in
+[operations](operations.md#alerts); dashboards are in `ops/grafana/`. Written by `python -m winback.reference` from
+`shared/metrics.py`.
 
-| metric | kind | labels | what it is, and what a spike means |
-|---|---|---|---|
+| metric | kind | labels |
+|---|---|---|
 """
 
 
@@ -62,21 +64,31 @@ def _argument(param: Any) -> str:
     return name if param.required or name.startswith("[") else f"[{name}]"
 
 
-def metrics_table() -> str:
-    """A row per metric, in the order of `shared/metrics.py`."""
-    return METRICS_HEAD + "".join(f"{_row(metric)}\n" for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase))
+def metrics_page() -> str:
+    """A table of all, then what each means and what to do, in the order of `shared/metrics.py`."""
+    known = [metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)]
+    return METRICS_HEAD + "".join(_row(metric) for metric in known) + "".join(_section(metric) for metric in known)
+
+
+def scraped_name(metric: MetricWrapperBase) -> str:
+    """As Prometheus knows it: counters end in _total. A histogram's series end in _bucket, _count and _sum."""
+    about = next(iter(metric.describe()))
+    return about.name + ("_total" if about.type == "counter" else "")
 
 
 def _row(metric: MetricWrapperBase) -> str:
-    about = next(iter(metric.describe()))
-    name = about.name + ("_total" if about.type == "counter" else "")
-    labels = ", ".join(metric._labelnames)
-    return f"| `{name}` | {about.type} | {labels or '–'} | {about.documentation} |"
+    name, kind = scraped_name(metric), next(iter(metric.describe())).type
+    return f"| [`{name}`](#{name}) | {kind} | {', '.join(metric._labelnames) or '–'} |\n"
+
+
+def _section(metric: MetricWrapperBase) -> str:
+    about = metrics.ABOUT[scraped_name(metric)]
+    return f"\n## {scraped_name(metric)}\n\n{about.what}\n\n- **A spike.** {about.spike}\n- **What to do.** {about.do}\n"
 
 
 def generated() -> dict[Path, str]:
     """File -> text."""
-    return {FOLDER / "cli.md": cli(), FOLDER / "metrics.md": metrics_table()}
+    return {FOLDER / "cli.md": cli(), FOLDER / "metrics.md": metrics_page()}
 
 
 if __name__ == "__main__":

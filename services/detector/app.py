@@ -13,12 +13,13 @@ from services.detector.checkpoint import CheckpointApp, CheckpointTable, leave
 from shared import clock, consuming, kafka, metrics
 from shared.errors import Rejected
 from shared.events import OrdersRecord, RunCompleted, RunRequested, SignalsRecord
-from shared.health import Readiness
+from shared.health import Readiness, measure_disk
 from shared.settings import settings
 from shared.topics import DETECTOR_APP, ORDERS, SIGNALS, STATE_TABLE
 
 log = structlog.get_logger()
 
+DISK_SECONDS = 10.0  # between two looks at the disk
 QUIET_SECONDS = 0.05  # without a record for so long, a checkpoint need not wait for its time
 SESSION_SECONDS = 10.0
 ROCKSDB = {"driver": "rocksdict", "block_cache_size": 32 << 20, "write_buffer_size": 16 << 20, "max_open_files": 512}
@@ -87,6 +88,9 @@ class Worker:
         self._decode = consuming.decode_orders()
         self._publisher: kafka.Publisher | None = None
         self._taken_at = time.monotonic()
+        self._disk_at = 0.0
+        metrics.RECORDS.labels("detector", ORDERS.name)
+        metrics.DEAD_LETTERS.labels(ORDERS.name, "detector")
 
     async def take(self, event: Any) -> None:
         """One record: decode, apply, send what it causes. A record that cannot be read goes to the dead letters.
@@ -163,6 +167,9 @@ class Worker:
             await asyncio.sleep(QUIET_SECONDS)
             readiness.set(bool(self._table.owned) or (not app.rebalancing and not app.unassigned), "joining the group")
             now = time.monotonic()
+            if now - self._disk_at >= DISK_SECONDS:
+                self._disk_at = now
+                measure_disk("detector", settings().state_dir)
             if not self._table.unsaved:
                 for number, one in self._table.owned.items():
                     end = app.consumer.highwater(faust.types.TP(ORDERS.name, number)) or one.source

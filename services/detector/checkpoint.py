@@ -223,9 +223,7 @@ class CheckpointTable(faust.Table[bytes, bytes]):
         actives = self.app.assignor.assigned_actives()
         mine = [tp for tp in assigned if tp.topic == self.changelog_topic_name and tp in actives]
         # Faust calls a partition that went away and came back "not newly assigned": decoded state is never kept
-        before, self.owned = self.owned, {}
-        for one in before.values():
-            await stop(one.writer)
+        await self.let_go()
         await asyncio.gather(*(self._own(tp) for tp in mine))
         if self.owned:
             await self._set_source_offsets()
@@ -254,6 +252,8 @@ class CheckpointTable(faust.Table[bytes, bytes]):
     async def let_go(self) -> None:
         """From here on nothing of the partitions can be written."""
         owned, self.owned = self.owned, {}
+        for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS):
+            gauge.clear()  # who has them now measures them
         for one in owned.values():
             await stop(one.writer)
 

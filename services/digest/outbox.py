@@ -127,6 +127,7 @@ class Sender:
         log.info("mail", **claimed.key, state=answer.state, answer=answer.text)
         if answer.state == "dropped":  # unsubscribed, or another sender's by now, or PostgreSQL is gone: the row decides
             return self._release([claimed])
+        metrics.MAILS.labels(OUTBOX, answer.state).inc()
         if answer.state == "unknown":
             metrics.MAILS_AMBIGUOUS.labels(OUTBOX).inc()
         wait = timedelta() if answer.state == "unknown" else backoff(claimed.attempts)
@@ -137,6 +138,7 @@ class Sender:
         )
         if answer.state == "sent":
             metrics.DIGEST_LAST_SUCCESS.labels(claimed.organization).set(now.timestamp())
+            metrics.MAIL_DELAY_SECONDS.labels(OUTBOX).observe(max(0.0, (now - claimed.slot_at).total_seconds()))
 
     def _release(self, mails: Sequence[Claimed]) -> None:
         self._note(lambda connection: store.release(connection, mails))
@@ -164,6 +166,10 @@ def backoff(attempts: int) -> timedelta:
 
 def measure(pool: ConnectionPool[db.Connection], stop: threading.Event, *, now: Callable[[], datetime] = clock.now) -> None:
     """Until `stop`: the outbox's gauges; now and then forget old mails."""
+    for state in ("sent", "retry", "bounced", "unknown"):
+        metrics.MAILS.labels(OUTBOX, state)
+    metrics.MAILS_AMBIGUOUS.labels(OUTBOX)
+    metrics.MAIL_DELAY_SECONDS.labels(OUTBOX)
     forgotten: float | None = None
     while not stop.is_set():
         try:

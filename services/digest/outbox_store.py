@@ -97,7 +97,13 @@ FROM due
 WHERE m.organization = due.organization
   AND m.digest = due.digest
   AND m.email = due.email
-RETURNING m.organization, m.digest, m.email, m.message, m.attempts
+RETURNING
+    m.organization,
+    m.digest,
+    m.email,
+    m.message,
+    m.attempts,
+    (SELECT slot_at FROM digests d WHERE d.organization = m.organization AND d.digest = m.digest)
 """
 
 # Of the claim that is asking, and only as long as nobody unsubscribed.
@@ -202,6 +208,7 @@ class Claimed:
     email: str
     message: bytes
     attempts: int
+    slot_at: datetime
 
     @property
     def key(self) -> dict[str, str | int]:
@@ -237,7 +244,7 @@ def is_due(connection: db.Connection, *, now: datetime, digest: str | None) -> b
 def claim(connection: db.Connection, *, now: datetime, most: int, digest: str | None) -> list[Claimed]:
     """Up to `most` mails, each one sender's alone."""
     rows = connection.execute(CLAIM, _due(now, digest) | {"most": most, "lease": LEASE})
-    return [Claimed(organization=o, digest=d, email=e, message=bytes(m), attempts=a) for o, d, e, m, a in rows]
+    return [Claimed(organization=o, digest=d, email=e, message=bytes(m), attempts=a, slot_at=s) for o, d, e, m, a, s in rows]
 
 
 def submitting(connection: db.Connection, mail: Claimed, *, now: datetime) -> bool:

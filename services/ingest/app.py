@@ -7,6 +7,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -69,11 +70,20 @@ def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> F
 
     def route(kind: Kind) -> Callable[[Request], Awaitable[Response]]:
         async def post(request: Request) -> Response:
-            return await answer(request.app.state.service, kind, request)
+            began, status = time.perf_counter(), 500
+            try:
+                response = await answer(request.app.state.service, kind, request)
+                status = response.status_code
+            finally:
+                metrics.INGEST_SECONDS.labels(kind.plural).observe(time.perf_counter() - began)
+                metrics.INGEST_REQUESTS.labels(kind.plural, outcome(status)).inc()
+            return response
 
         return post
 
     for kind in KINDS.values():
+        for known in (202, 422, 503):
+            metrics.INGEST_REQUESTS.labels(kind.plural, outcome(known))
         app.post(f"/v1/{kind.plural}", **openapi.operation(kind.plural))(route(kind))
 
     @app.get("/docs", include_in_schema=False)
@@ -100,6 +110,13 @@ def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> F
         return problem(error.status_code, error.detail, f"{request.method} {request.url.path} is not here", headers=error.headers)
 
     return app
+
+
+def outcome(status: int) -> str:
+    """Whose fault it was: a sender that is asked to slow down (429) did nothing wrong."""
+    if status < 300:
+        return "accepted"
+    return "failed" if status == 429 or status >= 500 else "refused"
 
 
 async def answer(service: Service, kind: Kind, request: Request) -> Response:
@@ -243,7 +260,6 @@ async def deliver(service: Service, kind: Kind, organization: str, intake: Intak
     if isinstance(intake.accepted[0].event, Order):
         await service.batcher.put_orders(partition, [one.encoded for one in intake.accepted])
         metrics.ORDERS_ACCEPTED.labels("http").inc(len(intake.accepted))
-        metrics.LAST_ORDER_AT.labels(organization).set(clock.now().timestamp())
         return
     await service.batcher.put_records(kind.topic, partition, [record_of(one) for one in intake.accepted])
 

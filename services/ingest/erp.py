@@ -49,7 +49,7 @@ def run(*, worker_pool: ConnectionPool[db.Connection], access: Access, publisher
 def take_records(records: Sequence[Record], access: Access, publisher: Publisher) -> None:
     """Accept, wait until Kafka has it, then put aside what is wrong. Raises Retryable."""
     orders: dict[int, list[bytes]] = {}
-    accepted: dict[str, int] = {}
+    accepted = 0
     wrong: list[tuple[Record, str]] = []
     for record in records:
         taken = take_record(record, access)
@@ -58,7 +58,7 @@ def take_records(records: Sequence[Record], access: Access, publisher: Publisher
             continue
         organization, intake = taken
         orders.setdefault(kafka.partition_of(organization), []).extend(one.encoded for one in intake.accepted)
-        accepted[organization] = accepted.get(organization, 0) + len(intake.accepted)
+        accepted += len(intake.accepted)
         if intake.errors:
             wrong.append((record, "; ".join(f"{error.field}: {error.reason}" for error in intake.errors)))
     sent = []
@@ -67,9 +67,7 @@ def take_records(records: Sequence[Record], access: Access, publisher: Publisher
             value = blocks.block(gathered, clock.now())
             sent.append(publisher.send(ORDERS.name, value, partition=partition, headers=blocks.headers(value)))
     publisher.confirm(sent)
-    for organization, count in accepted.items():
-        metrics.ORDERS_ACCEPTED.labels(ERP_ORDERS.name).inc(count)
-        metrics.LAST_ORDER_AT.labels(organization).set(clock.now().timestamp())
+    metrics.ORDERS_ACCEPTED.labels(ERP_ORDERS.name).inc(accepted)
     for record, reason in wrong:
         dead_letter(publisher, record, reason=reason, consumer=CONSUMER)
 

@@ -5,12 +5,12 @@ import sys
 import threading
 
 from services.signals.app import ROUTES
-from services.signals.store import feeds
 from services.signals.store.positions import CONSUMER
 from shared import consuming, db, kafka, logs, metrics
 from shared.errors import Misconfigured
 from shared.health import Readiness, serve_health
 from shared.settings import settings
+from shared.topics import ORDERS, SIGNALS
 
 
 def main() -> None:
@@ -25,11 +25,10 @@ def main() -> None:
         signal.signal(name, lambda *_: stop.set())
     readiness = Readiness()
     end_health = serve_health(settings().signals_port, readiness)
+    for topic in (ORDERS, SIGNALS):
+        metrics.PERSISTED_SECONDS.labels(topic.name)
     publisher = kafka.Publisher()
     with db.pool("winback_worker") as pool:
-        with pool.connection() as connection:
-            for organization, accepted_at in feeds.last_orders(connection):
-                metrics.LAST_ORDER_AT.labels(organization).set(accepted_at.timestamp())
         consuming.consume(
             consumer=CONSUMER,
             routes=ROUTES,

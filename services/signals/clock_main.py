@@ -13,8 +13,7 @@ import time
 import psycopg
 import structlog
 
-from services.signals import auditor, clock
-from services.signals.store import runs
+from services.signals import auditor, clock, watch
 from services.signals.store.runs import CLOCK_CHANNEL
 from shared import db, kafka, logs, metrics
 from shared.errors import Misconfigured, Retryable
@@ -48,14 +47,21 @@ def main() -> None:
     leading = threading.Event()
     second_opinion = threading.Thread(target=auditor.run, args=(leading, stop), name="auditor", daemon=True)
     second_opinion.start()
+    watching = threading.Thread(target=watch.run, args=(leading, stop), name="watch", daemon=True)
+    watching.start()
     run(publisher, stop, readiness, leading)
     second_opinion.join(DRAIN_SECONDS)
+    watching.join(DRAIN_SECONDS)
     publisher.close()
     end_health()
 
 
 def run(publisher: kafka.Publisher, stop: threading.Event, readiness: Readiness, leading: threading.Event) -> None:
     """Lead or stand by until `stop`; what is not there (PostgreSQL, Kafka) is tried again. `leading` is set while it leads."""
+    for kind in clock.RUN_REASON:
+        metrics.SLOTS_FIRED.labels(kind)
+        metrics.SLOTS_DROPPED.labels(kind)
+    metrics.CLOCK_LEADS.set(0)
     while not stop.is_set():
         try:
             with db.connect() as connection:
@@ -63,6 +69,7 @@ def run(publisher: kafka.Publisher, stop: threading.Event, readiness: Readiness,
                 if lead(connection, stop, readiness):
                     log.info("leading")
                     leading.set()
+                    metrics.CLOCK_LEADS.set(1)
                     keep_time(connection, publisher, stop, readiness)
         except (psycopg.OperationalError, Retryable) as error:
             readiness.set(False, str(error))
@@ -70,6 +77,7 @@ def run(publisher: kafka.Publisher, stop: threading.Event, readiness: Readiness,
             stop.wait(RETRY_SECONDS)
         finally:
             leading.clear()
+            metrics.CLOCK_LEADS.set(0)
 
 
 def lead(connection: db.Connection, stop: threading.Event, readiness: Readiness) -> bool:
@@ -93,7 +101,6 @@ def keep_time(connection: db.Connection, publisher: kafka.Publisher, stop: threa
         if time.monotonic() >= look_at:
             look_at = time.monotonic() + LOOK_SECONDS
             clock.fire_due(connection)
-            metrics.RUNS_PENDING.set(runs.count_pending(connection))
         clock.publish_runs(connection, publisher)
         clock.send_ticks(connection, publisher)
         clock.send_asked_for(connection, publisher)

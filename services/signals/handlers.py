@@ -1,12 +1,13 @@
 """One function a topic: check whose records these are, sort them out, save them. Each runs in the consume loop's transaction."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import groupby
 
 import structlog
 
 from services.signals.store import known, orders, people, runs, signals
-from shared import db, kafka, metrics
+from shared import clock, db, kafka, metrics
 from shared.consuming import Record
 from shared.errors import FieldError, Rejected
 from shared.events import AccountChanged, ContactChanged, OrdersAccepted, RunCompleted, RunRequested, SequenceDrafted, SignalEvent
@@ -31,10 +32,9 @@ def handle_orders(connection: db.Connection, records: list[Record]) -> None:
         if len(accepted) >= ORDERS_AT_ONCE:
             orders.save(connection, accepted)
             accepted = []
-        for organization in {order.organization for order in event.orders} & here:
-            metrics.LAST_ORDER_AT.labels(organization).set(event.accepted_at.timestamp())
     if accepted:
         orders.save(connection, accepted)
+    _note_age("orders", (record.event.accepted_at for record in records if isinstance(record.event, OrdersAccepted)))
 
 
 def handle_signals(connection: db.Connection, records: list[Record]) -> None:
@@ -50,6 +50,7 @@ def handle_signals(connection: db.Connection, records: list[Record]) -> None:
     found = [event for event in events if isinstance(event, SignalEvent)]
     if found:
         signals.save(connection, found)
+        _note_age("signals", (event.at for event in found))
     for event in found:
         metrics.SIGNAL_EVENTS.labels(event.signal_type, type(event).__name__).inc()
     completed = [event for event in events if isinstance(event, RunCompleted)]
@@ -85,6 +86,13 @@ def handle_sequences(connection: db.Connection, records: list[Record]) -> None:
     for event in events:
         if event.organization in here:
             people.save_draft(connection, event)
+
+
+def _note_age(topic: str, accepted: Iterable[datetime]) -> None:
+    """How old what is now saved has become."""
+    now, seconds = clock.now(), metrics.PERSISTED_SECONDS.labels(topic)
+    for at in accepted:
+        seconds.observe(max(0.0, (now - at).total_seconds()))
 
 
 def _organizations_of(event: OrdersAccepted | RunRequested) -> Iterable[str]:

@@ -1,5 +1,6 @@
 """What runs, in order: the command of each part, its settings, how to ask whether it is ready, and where people find it."""
 
+import json
 import os
 import secrets
 import sys
@@ -65,7 +66,8 @@ def plan(home: Home, *, with_services: bool = True, any_ports: bool = False, fsy
     before = home.state()
     ports = choose_ports(before.get("ports", {}), any_free=any_ports)
     data = postgres_folder(home, before.get("postgres_folder"))
-    env = environment(home, ports)
+    disks = json.dumps({"kafka": str(home.path / "kafka"), "postgres": str(data)})
+    env = environment(home, ports) | {"WINBACK_WATCHED_DISKS": disks}
     return Plan(
         infrastructure=infrastructure(home, ports, data=data, fsync=fsync),
         schema=Part(name="schema", command=(*PYTHON, "winback.stack.schema"), probe=probes.never, url=""),

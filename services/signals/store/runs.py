@@ -192,8 +192,6 @@ GROUP BY organization
 ORDER BY organization
 """
 
-COUNT_PENDING = "SELECT count(*) FROM runs WHERE completed_at IS NULL"
-
 
 @dataclass(frozen=True, kw_only=True)
 class PendingRun:
@@ -372,10 +370,3 @@ def find(connection: db.Connection, organization: str, number: int) -> Run | Non
 def newest_nightly(connection: db.Connection) -> list[tuple[str, int]]:
     """(organization, number) of the newest complete nightly run of each organization that has one."""
     return [(str(row[0]), int(row[1])) for row in connection.execute(NEWEST_NIGHTLY)]
-
-
-def count_pending(connection: db.Connection) -> int:
-    """Runs asked for and not complete."""
-    row = connection.execute(COUNT_PENDING).fetchone()
-    assert row is not None
-    return int(row[0])

@@ -30,6 +30,7 @@ from services.signals.web import (
 from services.signals.web.live import Streams
 from services.signals.web.rendering import HEADERS, render
 from shared import db
+from shared.metrics import READY
 
 
 def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
@@ -83,11 +84,14 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
             with pool.connection(timeout=2) as connection:
                 connection.execute("SELECT 1")
         except (psycopg.OperationalError, PoolTimeout) as error:
+            READY.set(False)
             return Response(f"PostgreSQL: {error}\n", status_code=503, media_type="text/plain")
+        READY.set(True)
         return Response("ready\n", media_type="text/plain")
 
     @app.get("/metrics", include_in_schema=False)
     def metrics() -> Response:
+        readyz()  # winback_ready is as of now, also where nobody else asks
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return app

@@ -1,0 +1,107 @@
+"""Every alert has a test that sees it fire, one that sees it silent, and a section that says what to do."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.metrics import MetricWrapperBase
+
+from shared import metrics
+from tests.operations.rules import PROMETHEUS, ROOT, alerts, known_series, recorded, unknown_series
+from winback import reference
+
+RUNBOOK = ROOT / "docs" / "operations.md"
+
+
+def cases() -> dict[str, list[dict[str, Any]]]:
+    """Alert -> its checks in alerts_test.yml."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for group in yaml.safe_load((PROMETHEUS / "alerts_test.yml").read_text())["tests"]:
+        for check in group.get("alert_rule_test", []):
+            found.setdefault(check["alertname"], []).append(check)
+    return found
+
+
+def untested(names: set[str], found: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Alerts that no check sees fire, or none sees silent."""
+    return sorted(
+        name
+        for name in names
+        if {bool(check.get("exp_alerts")) for check in found.get(name, [])} != {True, False}
+    )  # fmt: skip
+
+
+def promtool(*words: str, cwd: Path = PROMETHEUS) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["promtool", *words], cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+def test_every_alert_is_seen_to_fire_and_to_be_silent() -> None:
+    done = promtool("test", "rules", "alerts_test.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert untested(set(alerts()), cases()) == []
+
+
+def test_an_alert_without_a_test_is_named() -> None:
+    found = cases()
+    del found["DiskFull"]
+    found["RunLate"] = [check for check in found["RunLate"] if not check.get("exp_alerts")]
+    assert untested({*alerts(), "Untried"}, found) == ["DiskFull", "RunLate", "Untried"]
+
+
+def test_promtool_sees_a_rule_that_says_something_else(tmp_path: Path) -> None:
+    for file in ("alerts.yml", "objectives.yml", "alerts_test.yml"):
+        (tmp_path / file).write_text(
+            (PROMETHEUS / file).read_text().replace("(abs(winback_clock_skew_seconds)) > 5", "(vector(0)) > 5")
+        )
+    done = promtool("test", "rules", "alerts_test.yml", cwd=tmp_path)
+    assert done.returncode != 0 and "ClockSkew" in done.stdout + done.stderr
+
+
+def test_prometheus_takes_the_configuration() -> None:
+    done = promtool("check", "config", "prometheus.yml")
+    assert done.returncode == 0 and f"{len(alerts())} rules found" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", [*alerts(), *recorded()])
+def test_a_rule_asks_for_what_is_measured(name: str) -> None:
+    rule = (alerts() | recorded())[name]
+    assert unknown_series(rule["expr"]) == set()
+    assert set(re.findall(r"winback:\w+:\w+", rule["expr"])) <= recorded().keys()
+
+
+def test_a_series_that_nothing_serves_is_named() -> None:
+    assert unknown_series("rate(winback_gone_total[5m]) + winback_run_seconds_count") == {"winback_gone_total"}
+    assert "winback_run_seconds" not in known_series()
+
+
+@pytest.mark.parametrize("name", alerts())
+def test_an_alert_leads_to_its_section(name: str) -> None:
+    rule = alerts()[name]
+    assert rule["annotations"]["runbook"] == f"docs/operations.md#{name.lower()}"
+    section = re.search(rf"^### {name}\n\*(\w+)\.\* (.+)", RUNBOOK.read_text(), re.MULTILINE)
+    assert section is not None
+    assert section[1] == rule["labels"]["severity"]
+
+
+def test_every_section_has_its_alert() -> None:
+    part = RUNBOOK.read_text().split("\n## Alerts\n")[1].split("\n## ")[0]
+    assert re.findall(r"^### (\w+)$", part, re.MULTILINE) == list(alerts())
+
+
+@pytest.mark.parametrize("name", metrics.ABOUT)
+def test_a_metric_says_what_it_is_what_a_spike_means_and_what_to_do(name: str) -> None:
+    about = metrics.ABOUT[name]
+    assert all(text.endswith((".", "?")) for text in (about.what, about.spike, about.do))
+    assert f"\n## {name}\n" in reference.metrics_page()
+
+
+def test_every_metric_has_its_words() -> None:
+    measured = [metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)]
+    assert [reference.scraped_name(metric) for metric in measured] == list(metrics.ABOUT)
+
+
+def test_metrics_and_commands_that_the_runbook_names_are_there() -> None:
+    assert {name for name in re.findall(r"`(winback_\w+)", RUNBOOK.read_text())} <= metrics.ABOUT.keys()
