@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one
     "digest": ("services.digest.cli", "Preview or send the digest of the latest complete run."),
     "undo": ("services.signals.cli.outcomes", "Take back the newest outcome of an account, or of all."),
     "contact": ("services.signals.cli.organizations", "People at accounts: erase."),
+    "chaos": ("winback.chaos.cli", "Do faults to a system of its own, and hold what it promised against what is there."),
     "dead-letters": ("winback.dead_letters", "What could not be read: list, show, replay."),
 }
 

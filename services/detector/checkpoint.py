@@ -22,11 +22,11 @@ import faust
 import rocksdict
 import structlog
 from aiokafka import AIOKafkaProducer
-from confluent_kafka import Consumer, TopicPartition
 from faust.stores.rocksdb import Store as RocksStore
 from faust.transport.drivers.aiokafka import server_list
 from faust.types import TP
 
+from services.detector import restore
 from services.detector.partition import Partition
 from shared import clock, metrics
 
@@ -34,7 +34,6 @@ log = structlog.get_logger()
 
 SOURCE_KEY = b"__faust\0source"  # in table and changelog: the next source offset that the state has not seen
 FAILED = 70  # EX_SOFTWARE: the supervisor starts the process again, the state says where to go on
-RESTORE_RECORDS = 20_000
 BATCH_BYTES = 900_000
 GIVE_BACK_SECONDS = 30.0
 TRANSACTION_MS = 30_000
@@ -75,42 +74,14 @@ class CheckpointStore(RocksStore):
     """Faust's store, brought to the end of the changelog in bulk."""
 
     def catch_up(self, tp: TP, servers: str) -> int:
-        """(in a thread) Read what the local database lacks; returns the number of records.
-
-        The persisted offset becomes the end - 1, also where the last offsets are transaction markers or were compacted away, so
-        that Faust's own recovery finds nothing left to read and cannot wait for a record that never comes.
-        """
-        database = self._db_for_partition(tp.partition)
-        consumer = Consumer(
-            {
-                "bootstrap.servers": servers,
-                "group.id": "winback-restore",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                "fetch.wait.max.ms": 10,
-            }
+        """(in a thread) Read what the local database lacks; returns the number of records."""
+        return restore.catch_up(
+            self._db_for_partition(tp.partition),
+            topic=tp.topic,
+            partition=tp.partition,
+            servers=servers,
+            offset_key=self.offset_key,
         )
-        try:
-            low, high = consumer.get_watermark_offsets(TopicPartition(tp.topic, tp.partition), timeout=10)
-            saved = database.get(self.offset_key)
-            at, count = max(low, int(saved) + 1 if saved else low), 0
-            consumer.assign([TopicPartition(tp.topic, tp.partition, at)])
-            while at < high:
-                batch = rocksdict.WriteBatch(raw_mode=True)
-                for message in consumer.consume(RESTORE_RECORDS, 0.2):
-                    if message.error():
-                        at = high  # the end: what is missing up to it are markers
-                        continue
-                    offset, key, value = message.offset(), message.key(), message.value()
-                    assert offset is not None and key is not None and value is not None  # rows are set, never deleted
-                    count, at = count + 1, offset + 1
-                    batch.put(key, value)
-                batch.put(self.offset_key, str(at - 1).encode())
-                database.write(batch)
-            return count
-        finally:
-            consumer.close()
 
 
 class Owned:

@@ -1,0 +1,35 @@
+"""A short, fixed selection of the faults, on the stack that all tests share: `make chaos` does all of them, for longer."""
+
+import pytest
+
+from winback.chaos.scenarios import pipeline, records
+from winback.chaos.world import World
+
+pytestmark = pytest.mark.system
+
+
+def test_ingest_is_killed_while_clients_send(world: World) -> None:
+    pipeline.kill_ingest(world)
+    assert world.machine.kills >= 2
+    assert world.findings.all == []
+
+
+def test_the_detector_is_killed_at_random_and_loses_its_disk(world: World) -> None:
+    world.seconds = 15.0
+    pipeline.kill_detector(world)
+    assert world.machine.kills >= 1
+    pipeline.wipe(world)
+    world.machine.wait_ready("detector")
+    assert world.findings.all == []
+
+
+def test_the_signals_service_is_killed_and_sees_records_again(world: World) -> None:
+    pipeline.kill_signals(world)
+    assert world.machine.kills >= 1
+    assert world.findings.all == []
+
+
+def test_a_year_comes_shuffled_and_twice_after_live_orders(world: World) -> None:
+    world.seconds = 0.0  # one story
+    records.disorder(world)
+    assert world.findings.all == []

@@ -1,0 +1,160 @@
+"""What comes in: twice, shuffled, a year late; and what nobody can read, between what everybody can."""
+
+import itertools
+import json
+import time
+from collections.abc import Iterator
+
+from services.signals import tenants
+from shared import db, kafka
+from shared.consuming import Record
+from shared.partitions import partition_of
+from shared.settings import settings
+from shared.topics import ERP_ORDERS, ORDERS, dead_letters_of
+from winback.chaos import log, oracles, store
+from winback.chaos.scenarios import Scenario
+from winback.chaos.stories import Batch, RawOrder, Run, Save, Step
+from winback.chaos.telling import insist
+from winback.chaos.world import World
+
+STEPS_AT_MOST = 160
+STORIES_AT_MOST = 4
+AGAIN_SHARE = 0.3  # of all versions come a second time
+BATCH = 100
+REMEMBERED_SECONDS = 11.0  # ingest remembers what a token may do for ten
+POISON_AT_MOST = 120  # below what makes a consumer say that the deploy is bad
+
+
+def disorder(world: World) -> None:
+    """7: live orders first, then the year before them, 30 % of all twice, all of it shuffled: the same signals as in order."""
+    until, twice = time.monotonic() + world.seconds, 0
+    for number in range(STORIES_AT_MOST):
+        if number and time.monotonic() > until:
+            break
+        steps = list(itertools.islice(world.story(number).steps(), STEPS_AT_MOST))
+        orders = [order for step in steps if isinstance(step, Batch) for order in step.orders]
+        live = orders[-len(orders) // 4 :]
+        again = world.chance.sample(orders, k=int(len(orders) * AGAIN_SHARE))
+        twice += len(again)
+        year = orders[: -len(orders) // 4] + again
+        world.chance.shuffle(year)
+        world.chance.shuffle(live)
+        days = [step.as_of for step in steps if isinstance(step, Run)]
+        saves: list[Step] = [step for step in steps if isinstance(step, Save)]
+        teller = world.teller()
+        teller.tell([*saves, *in_batches(live), Run(as_of=days[0]), *in_batches(year), Run(as_of=days[-1])])
+        day = oracles.settle(teller.history)
+        world.findings.add(oracles.settled(teller.history))
+        world.tell_again(teller.history, as_of=day, steps=steps, active_only=True)
+    world.figures["came twice"] = str(twice)
+    world.figures["differing rows"] = str(len(world.findings.differing))
+
+
+def in_batches(orders: list[RawOrder]) -> Iterator[Step]:
+    """Requests; one holds an order once."""
+    waiting: dict[str, RawOrder] = {}
+    for order in orders:
+        if order["order"] in waiting or len(waiting) == BATCH:
+            yield Batch(orders=tuple(waiting.values()))
+            waiting = {}
+        waiting[order["order"]] = order
+    if waiting:
+        yield Batch(orders=tuple(waiting.values()))
+
+
+def poison(world: World) -> None:
+    """8: bad JSON, unknown versions, a megabyte of nothing, another partition's organization, a tombstone; and raw orders with a
+    token that is revoked, which go in once it is not and they are replayed."""
+    partitions = range(settings().partitions)
+    dead = dead_letters_of(ORDERS.name)
+    before = kafka.end_offset(dead, 0)
+    injected: dict[tuple[int, int], bytes | None] = {}
+    publisher = kafka.Publisher()
+    with world.telling() as tellers:
+        until = time.monotonic() + world.seconds
+        while len(injected) < POISON_AT_MOST and time.monotonic() < until:
+            partition = world.chance.choice(partitions)
+            value = world.chance.choice(poisons(tellers[0].organization, other_than(partition)))
+            injected[partition, publisher.publish(ORDERS.name, value, partition=partition)] = value
+            world.pause(0.0, 0.3)
+        replayed = put_right(world, publisher)
+    publisher.close()
+    letters = {place_of(record): record for record in log.records(dead, 0, first=before)}
+    for place, value in injected.items():
+        letter = letters.pop(place, None)
+        if letter is None or letter.value != value or not dict(letter.headers).get("dead_reason"):
+            world.findings.lost.append(f"H: the record at {place} is not in the dead letters as it was, with its reason")
+    world.findings.doubled += [f"H: a dead letter from {place} that nobody injected" for place in letters]
+    world.figures["dead letters / injected"] = f"{len(injected) - len(world.findings.lost)} / {len(injected)}"
+    world.figures["replayed"] = str(replayed)
+
+
+def poisons(organization: str, elsewhere: str) -> list[bytes | None]:
+    """One of each kind."""
+    order = {"organization": elsewhere, "order": "X-1", "account": "A-1", "ordered_on": "2026-01-01", "counts_on": "2026-01-01"}
+    order |= {"revision": 1, "content": "00" * 32, "lines": [{"revenue_cents": 100}]}  # type: ignore[dict-item] # JSON is like that
+    block = {"type": "OrdersAccepted", "version": 1, "accepted_at": "2026-01-01T00:00:00Z", "orders": [order]}
+    return [
+        b"{",
+        b"\xff\xfe\x00",
+        None,
+        b"",
+        b"null",
+        b'"' + b"x" * 1_000_000 + b'"',
+        b"[" * 5_000,
+        json.dumps({"type": "OrdersForgotten", "organization": organization}).encode(),
+        json.dumps(block | {"version": 2}).encode(),
+        json.dumps(block | {"orders": [{"organization": organization}]}).encode(),
+        json.dumps(block).encode(),  # readable, and another partition's
+    ]
+
+
+def other_than(partition: int) -> str:
+    """An organization that lives in another partition."""
+    return next(name for name in map("elsewhere-{}".format, itertools.count()) if partition_of(name) != partition)
+
+
+def put_right(world: World, publisher: kafka.Publisher) -> int:
+    """Raw orders with a revoked token: dead letters, until the token is good again and they are replayed. Returns how many."""
+    history, _ = world.organization()
+
+    def token() -> str:
+        with db.connect() as connection:
+            made = tenants.create_token(connection, history.organization, name="raw", scopes=["orders:write"])
+            store.revoke(connection, history.organization, "raw")
+        return made
+
+    header = [("authorization", f"Bearer {insist(token)}".encode())]
+    dead = dead_letters_of(ERP_ORDERS.name)
+    before = kafka.end_offset(dead, 0)
+    batches = [step for step in itertools.islice(world.story(90).steps(), 8) if isinstance(step, Batch)]
+    for batch in batches:
+        publisher.publish(ERP_ORDERS.name, json.dumps({"orders": batch.orders}).encode(), headers=header)
+    world.recovered_when(lambda: kafka.end_offset(dead, 0) >= before + len(batches), since=time.monotonic())
+    world.recoveries.pop()
+    letters = list(log.records(dead, 0, first=before))
+    with db.connect() as connection:
+        store.unrevoke(connection, history.organization, "raw")
+    time.sleep(REMEMBERED_SECONDS)
+    done = world.machine.winback("dead-letters", "replay", *(f"{dead}/0/{letter.offset}" for letter in letters))
+    assert done.returncode == 0, done.stderr
+    for batch in batches:
+        history.accepted(batch.orders)
+    wanted = {(order["order"], order["revision"]) for batch in batches for order in batch.orders}
+    since = time.monotonic()
+    world.recovered_when(lambda: wanted <= {(one.order, one.revision) for one in log.orders(history.organization)}, since=since)
+    oracles.settle(history)
+    world.findings.add(oracles.settled(history))
+    return len(letters)
+
+
+def place_of(record: Record) -> tuple[int, int]:
+    """Where a dead letter came from."""
+    headers = dict(record.headers)
+    return int(headers["dead_partition"]), int(headers["dead_offset"])
+
+
+SCENARIOS = (
+    Scenario(name="disorder", number=7, does="30 % twice, shuffled, a year's backfill after live orders", run=disorder),
+    Scenario(name="poison", number=8, does="records that nobody can read, between those that everybody can", run=poison),
+)
