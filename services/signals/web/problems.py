@@ -9,9 +9,11 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
 from services.signals.web.access import NotAllowed, NotHere, NotSignedIn, Refused
-from services.signals.web.rendering import render
+from services.signals.web.rendering import HEADERS, render
 
 log = structlog.get_logger()
+
+BROKEN = "the fault is ours, and the console's log has it; nothing of this request was kept. Go back and try again"
 
 
 class Wrong(Exception):
@@ -63,6 +65,13 @@ def register(app: FastAPI) -> None:
         log.warning("PostgreSQL is away", error=str(error))
         response = answer(request, 503, "Try again", "the database is not there for a moment")
         response.headers["Retry-After"] = "2"
+        return response
+
+    @app.exception_handler(Exception)
+    def broken(request: Request, error: Exception) -> Response:
+        """A bug. It is raised further to the log; its answer passes by the middleware, so it brings the headers itself."""
+        response = answer(request, 500, "This went wrong", BROKEN)
+        response.headers.update(HEADERS)
         return response
 
 
