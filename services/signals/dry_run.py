@@ -1,38 +1,67 @@
 """The dry run: what settings would flag before they are saved, held against today's signals, and replayed over last year.
 
-The heavy part, each account's past on a day, depends on none of the numbers that people try but the lengths of windows, so it
-is kept for some minutes: typing another threshold costs no query.
+The orders are read once into columns (`services.signals.ledger`) and kept for some minutes: what is typed then costs no query.
+Several requests for one organization wait for one reading. A try is over as soon as the same person's next one begins.
 """
 
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 import psycopg
 
+from services.signals.ledger import Ambiguous, Ledger
 from services.signals.store import trials
 from shared import db
 from shared.domain.history import Combo
 from shared.domain.thresholds import DetectionSettings
-from shared.domain.trial import Candidate, Past, Subject, came_back, candidates, quarter_ends
+from shared.domain.trial import Candidate, Subject, came_back, candidates, quarter_ends
 from shared.events import SignalType
 
 TYPES: tuple[SignalType, ...] = ("dormant", "lapse", "cherry_picking")
 WITHOUT_ASKING_ACCOUNTS = 100_000  # above this it runs only on a button
 REPLAYED_UNASKED_ACCOUNTS = 20_000
-SECONDS_WHILE_TYPING = 3.0  # a card
+SECONDS_WHILE_TYPING = 3.0
 SECONDS_ON_A_BUTTON = 60.0
 KEPT_SECONDS = 300.0
-KEPT_PASTS = 500_000  # accounts, or combos of them, over all that is kept: some 300 bytes each
+KEPT_BYTES = 512 * 2**20  # of all ledgers together; the least used go first
 
 
 class TooSlow(Exception):
     """The orders are too many for the time that was given."""
+
+
+class Superseded(Exception):
+    """The same person tries something else by now: nobody waits for this answer."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Whose try it is, and the which of theirs."""
+
+    who: tuple[str, str]
+    number: int
+
+    def go_on(self) -> None:
+        """Raises Superseded."""
+        if _turns.get(self.who, self.number) != self.number:
+            raise Superseded
+
+
+_turns: dict[tuple[str, str], int] = {}
+_turns_lock = threading.Lock()
+
+
+def next_turn(organization: str, person: str) -> Turn:
+    """From now on the person's earlier tries are over."""
+    with _turns_lock:
+        number = _turns.get((organization, person), 0) + 1
+        _turns[organization, person] = number
+    return Turn((organization, person), number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,39 +94,103 @@ class Quarter:
 
 
 def tried(
-    connection: db.Connection, organization: str, settings: DetectionSettings, *, as_of: date, run: int, seconds: float
+    connection: db.Connection,
+    organization: str,
+    settings: DetectionSettings,
+    *,
+    as_of: date,
+    run: int,
+    seconds: float,
+    turn: Turn | None = None,
 ) -> dict[SignalType, Tried]:
-    """Each card as if it were switched on. One whose orders take too long is not there; the others are."""
+    """Each card as if it were switched on. Raises TooSlow, Superseded."""
+    ledger = _kept.get(connection, organization, run=run, seconds=seconds)
     active: dict[str, set[Subject]] = {type_: set() for type_ in TYPES}
     for account, type_, od, grade in trials.active(connection, organization):
         active[type_].add(Subject(account, Combo(od, grade) if type_ == "lapse" else None))
     found: dict[SignalType, Tried] = {}
     for type_ in TYPES:
-        with suppress(TooSlow), _patience(connection, seconds):
-            pasts = _pasts(connection, organization, type_, settings, as_of=as_of, run=run)
-            of_type = candidates(type_, pasts, settings)
-            found[type_] = Tried(
-                type=type_,
-                candidates=of_type,
-                flagged={one.subject for one in of_type if one.is_flagged},
-                active=active[type_],
-            )
+        if turn is not None:
+            turn.go_on()
+        of_type = candidates(type_, ledger.pasts(type_, settings, as_of), settings)
+        flagged = {one.subject for one in of_type if one.is_flagged}
+        found[type_] = Tried(type=type_, candidates=of_type, flagged=flagged, active=active[type_])
     return found
 
 
 def replayed(
-    connection: db.Connection, organization: str, settings: DetectionSettings, *, as_of: date, run: int, seconds: float
+    connection: db.Connection,
+    organization: str,
+    settings: DetectionSettings,
+    *,
+    as_of: date,
+    run: int,
+    seconds: float,
+    turn: Turn | None = None,
 ) -> dict[SignalType, list[Quarter]]:
-    """The last four quarters under these settings, by the orders as they are known now. Raises TooSlow."""
+    """The last four quarters under these settings, by the orders as they are known now. Raises TooSlow, Superseded."""
+    ledger = _kept.get(connection, organization, run=run, seconds=seconds)
     found: dict[SignalType, list[Quarter]] = {type_: [] for type_ in TYPES}
-    with _patience(connection, seconds):
-        for type_ in TYPES:
-            for ended_on in quarter_ends(as_of):
-                pasts = _pasts(connection, organization, type_, settings, as_of=ended_on, run=run)
-                of_type = candidates(type_, pasts, settings)
-                flagged = {one.subject for one in of_type if one.is_flagged}
-                found[type_].append(Quarter(ended_on=ended_on, flagged=flagged, back=came_back(of_type, ended_on)))
+    for type_ in TYPES:
+        for ended_on in quarter_ends(as_of):
+            if turn is not None:
+                turn.go_on()
+            of_type = candidates(type_, ledger.pasts(type_, settings, ended_on, look="behind"), settings)
+            flagged = {one.subject for one in of_type if one.is_flagged}
+            found[type_].append(Quarter(ended_on=ended_on, flagged=flagged, back=came_back(of_type, ended_on)))
     return found
+
+
+@dataclass
+class _Place:
+    """An organization's ledger, and the lock that its readers wait at."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    run: int = -1
+    read_at: float = 0.0
+    ledger: Ledger | None = None
+
+
+class _Kept:
+    """What was read lately, the least used forgotten first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._places: OrderedDict[str, _Place] = OrderedDict()
+
+    def get(self, connection: db.Connection, organization: str, *, run: int, seconds: float) -> Ledger:
+        """Of the orders since the latest run, or a few minutes old at most. Raises TooSlow."""
+        with self._lock:
+            place = self._places.setdefault(organization, _Place())
+            self._places.move_to_end(organization)
+        began = time.monotonic()
+        if not place.lock.acquire(timeout=seconds):
+            raise TooSlow
+        try:
+            if place.ledger is None or place.run != run or time.monotonic() - place.read_at > KEPT_SECONDS:
+                left = max(0.001, seconds - (time.monotonic() - began))
+                place.ledger, place.run, place.read_at = _read(connection, organization, left), run, time.monotonic()
+            ledger = place.ledger
+        finally:
+            place.lock.release()
+        self._forget()
+        return ledger
+
+    def _forget(self) -> None:
+        with self._lock:
+            sizes = {name: place.ledger.size_bytes for name, place in self._places.items() if place.ledger is not None}
+            for name in list(sizes)[:-1]:
+                if sum(sizes.values()) <= KEPT_BYTES:
+                    break
+                del sizes[name], self._places[name]
+
+
+def _read(connection: db.Connection, organization: str, seconds: float) -> Ledger:
+    with _patience(connection, seconds):
+        try:
+            return Ledger(trials.orders(connection, organization))
+        except Ambiguous:
+            return Ledger(trials.orders(connection, organization, with_separators=True))
 
 
 @contextmanager
@@ -108,41 +201,6 @@ def _patience(connection: db.Connection, seconds: float) -> Iterator[None]:
             yield
     except psycopg.errors.QueryCanceled:
         raise TooSlow from None
-
-
-def _pasts(
-    connection: db.Connection, organization: str, type_: SignalType, settings: DetectionSettings, *, as_of: date, run: int
-) -> list[Past]:
-    reading: tuple[Any, ...] = (tuple(sorted(settings.sizes.items())), tuple(sorted(settings.grade_aliases.items())))
-    key: tuple[Any, ...] = (organization, run, as_of, type_)
-    if type_ == "dormant":
-        return _kept.get(key, lambda: trials.account_pasts(connection, organization, as_of))
-    if type_ == "lapse":
-        key = (*key, *reading, settings.lapse.history_days)
-        return _kept.get(key, lambda: trials.combo_pasts(connection, organization, as_of, settings))
-    key = (*key, reading[0], settings.cherry_picking.window_days, settings.cherry_picking.minimum_od)
-    return _kept.get(key, lambda: trials.spend_pasts(connection, organization, as_of, settings))
-
-
-class _Kept:
-    """What was read lately, the least used forgotten first. Keys begin with the organization."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._found: OrderedDict[tuple[Any, ...], tuple[float, list[Past]]] = OrderedDict()
-
-    def get(self, key: tuple[Any, ...], read: Callable[[], list[Past]]) -> list[Past]:
-        with self._lock:
-            at, pasts = self._found.get(key, (0.0, []))
-            if at and time.monotonic() - at < KEPT_SECONDS:
-                self._found.move_to_end(key)
-                return pasts
-        pasts = read()
-        with self._lock:
-            self._found[key] = (time.monotonic(), pasts)
-            while len(self._found) > 1 and sum(max(1, len(kept)) for _, kept in self._found.values()) > KEPT_PASTS:
-                self._found.popitem(last=False)
-        return pasts
 
 
 _kept = _Kept()

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse, Response
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
+from services.signals.dry_run import Superseded
 from services.signals.web.access import NotAllowed, NotHere, NotSignedIn, Refused
 from services.signals.web.rendering import HEADERS, render
 
@@ -45,6 +46,12 @@ def register(app: FastAPI) -> None:
     @app.exception_handler(Refused)
     def refused(request: Request, error: Refused) -> Response:
         return answer(request, error.status, "Not done", str(error))
+
+    @app.exception_handler(Superseded)
+    def superseded(request: Request, error: Superseded) -> Response:
+        if "hx-request" in request.headers:
+            return Response(status_code=204)  # the page waits for the next one's answer
+        return answer(request, 409, "Not tried", "you tried something else meanwhile: look at that page")
 
     @app.exception_handler(Wrong)
     def wrong(request: Request, error: Wrong) -> Response:

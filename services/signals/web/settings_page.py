@@ -82,7 +82,7 @@ def try_out(request: Request, organization: str, form: Form) -> Response:
     by_itself = "hx-request" in request.headers
     with organization_of(request, organization) as (who, connection):
         seconds = dry_run.SECONDS_WHILE_TYPING if by_itself else dry_run.SECONDS_ON_A_BUTTON
-        page = _page(connection, organization, who, form, seconds=seconds)
+        page = _page(connection, organization, who, form, seconds=seconds, is_try=True)
         if by_itself:
             return _parts(request, page)
         return _whole(request, connection, page)
@@ -94,7 +94,7 @@ def replay(request: Request, organization: str, form: Form) -> Response:
     by_itself = "hx-request" in request.headers
     with organization_of(request, organization) as (who, connection):
         seconds = dry_run.SECONDS_WHILE_TYPING if by_itself else dry_run.SECONDS_ON_A_BUTTON
-        page = _page(connection, organization, who, form, seconds=seconds, with_replay=True)
+        page = _page(connection, organization, who, form, seconds=seconds, is_try=True, with_replay=True)
         if by_itself:
             return render(request, "parts/settings_replays.html", cards=_cards(page))
         return _whole(request, connection, page)
@@ -196,8 +196,16 @@ def _sizes(
 
 
 def _page(
-    connection: db.Connection, organization: str, who: Visitor, form: Posted | None, *, seconds: float, with_replay: bool = False
+    connection: db.Connection,
+    organization: str,
+    who: Visitor,
+    form: Posted | None,
+    *,
+    seconds: float,
+    is_try: bool = False,
+    with_replay: bool = False,
 ) -> Page:
+    """`is_try`: the person's next try ends it. Raises dry_run.Superseded."""
     head = _head(connection, organization)
     version, saved = settings.latest(connection, organization)
     typed = dict(form) if form is not None else settings_form.typed_of(saved, head.currency)
@@ -225,16 +233,18 @@ def _page(
     if (head.accounts or 0) > dry_run.WITHOUT_ASKING_ACCOUNTS and seconds < dry_run.SECONDS_ON_A_BUTTON:
         return replace(page, no_dry=ONLY_ON_ASKING)
     as_of, run = _as_of(head), runs.newest_number(connection, organization)
-    tried = dry_run.tried(connection, organization, wanted, as_of=as_of, run=run, seconds=seconds)
-    names = trials.names(connection, organization, settings_view.names_needed(tried))
-    page = replace(page, tried=tried, no_dry=TOO_SLOW, names=names)
-    if not with_replay:
-        return page
+    what = "replays" if with_replay else "tries"
+    turn = dry_run.next_turn(organization, f"{who.email} {what}") if is_try else None
     try:
-        replayed = dry_run.replayed(connection, organization, wanted, as_of=as_of, run=run, seconds=seconds)
+        tried = dry_run.tried(connection, organization, wanted, as_of=as_of, run=run, seconds=seconds, turn=turn)
+        names = trials.names(connection, organization, settings_view.names_needed(tried))
+        page = replace(page, tried=tried, names=names)
+        if with_replay:
+            replayed = dry_run.replayed(connection, organization, wanted, as_of=as_of, run=run, seconds=seconds, turn=turn)
+            page = replace(page, replayed=replayed)
     except TooSlow:
-        return page
-    return replace(page, replayed=replayed)
+        return replace(page, no_dry=TOO_SLOW)
+    return page
 
 
 def _head(connection: db.Connection, organization: str) -> Head:
