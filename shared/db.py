@@ -112,15 +112,19 @@ def migrate() -> list[str]:
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATIONS_LOCK,))
         connection.execute(CREATE_MIGRATIONS)
         known = {str(row[0]) for row in connection.execute("SELECT name FROM migrations")}
-        files = sorted((f for f in resources.files("shared.migrations").iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
-        for file in files:
-            if file.name in known:
+        for name in migrations():
+            if name in known:
                 continue
             with connection.transaction():
-                connection.execute(file.read_text(encoding="utf-8").encode())  # bytes: no parameters
-                connection.execute("INSERT INTO migrations (name) VALUES (%s)", (file.name,))
-            applied.append(file.name)
+                connection.execute(resources.files("shared.migrations").joinpath(name).read_text(encoding="utf-8").encode())
+                connection.execute("INSERT INTO migrations (name) VALUES (%s)", (name,))
+            applied.append(name)
     return applied
+
+
+def migrations() -> list[str]:
+    """Their names, in the order in which they are applied."""
+    return sorted(file.name for file in resources.files("shared.migrations").iterdir() if file.name.endswith(".sql"))
 
 
 def position(connection: Connection, *, consumer: str, topic: str, partition: int) -> int:

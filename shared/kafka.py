@@ -44,19 +44,7 @@ def create_topics(*, timeout_seconds: float = 30.0) -> list[str]:
         existing = admin.list_topics(timeout=timeout_seconds).topics
     except KafkaException as error:
         raise Retryable(f"Kafka cannot be reached at {settings().kafka}: {error.args[0].str()}") from None
-    wanted = [new_topic(topic) for topic in TOPICS]
-    wanted += [
-        NewTopic(
-            dead_letters_of(topic.name),
-            1,
-            settings().replication_factor,
-            config=common_config(retention_ms=30 * 24 * 3600 * SECOND_MS),
-        )
-        for topic in TOPICS
-        if topic.dead_letters
-    ]
-    changelog_config = common_config(retention_ms=-1) | {"cleanup.policy": "compact", "segment.ms": "3600000"}
-    wanted.append(NewTopic(STATE_CHANGELOG, settings().partitions, settings().replication_factor, config=changelog_config))
+    wanted = wanted_topics()
     for topic in wanted:
         found = existing.get(topic.topic)
         if found is not None and len(found.partitions) != topic.num_partitions:
@@ -74,6 +62,24 @@ def create_topics(*, timeout_seconds: float = 30.0) -> list[str]:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
     return sorted(created)
+
+
+def wanted_topics() -> list[NewTopic]:
+    """Every topic of topics.py, their dead letters, and the detector's changelog, as they are created."""
+    wanted = [new_topic(topic) for topic in TOPICS]
+    wanted += [
+        NewTopic(
+            dead_letters_of(topic.name),
+            1,
+            settings().replication_factor,
+            config=common_config(retention_ms=30 * 24 * 3600 * SECOND_MS),
+        )
+        for topic in TOPICS
+        if topic.dead_letters
+    ]
+    changelog_config = common_config(retention_ms=-1) | {"cleanup.policy": "compact", "segment.ms": "3600000"}
+    wanted.append(NewTopic(STATE_CHANGELOG, settings().partitions, settings().replication_factor, config=changelog_config))
+    return wanted
 
 
 def new_topic(topic: Topic) -> NewTopic:

@@ -83,6 +83,10 @@ class Settings(BaseSettings):
         description='Disks that the clock measures, by name, JSON: {"postgres": "/var/lib/postgresql"}.',
     )
     mail_from: str = Field("winback@localhost", description="Sender address of digests.")
+    dkim_selector: str = Field(
+        "", description="Selector of the key that the mail server signs with; `winback doctor` looks for its record."
+    )
+    resolver: str = Field("", description="Name server that `winback doctor` asks, host or host:port. Empty: this machine's.")
     stale_feed_hours: float = Field(36.0, gt=0, description="A newest order older than this makes the digest shout.")
     development_cadences: bool = Field(False, description="Offer digests every 5, 10, 30 minutes and hourly.")
     clock_offset_seconds: float = Field(0.0, description="Added to the machine's clock: for tests and fault runs only.")

@@ -102,6 +102,10 @@ class Session:
             raise
         return smtp
 
+    def offers(self, extension: str) -> bool:
+        """An extension that the server named in its answer to EHLO."""
+        return self._smtp.has_extn(extension)
+
     def send(self, *, sender: str, recipient: str, message: bytes, before_final_dot: Callable[[], bool]) -> Answer:
         """One transaction. `message` has CRLF line ends; addresses were checked (`mail.checked_address`)."""
         dotted = False

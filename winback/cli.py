@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one
     "undo": ("services.signals.cli.outcomes", "Take back the newest outcome of an account, or of all."),
     "contact": ("services.signals.cli.organizations", "People at accounts: erase."),
     "chaos": ("winback.chaos.cli", "Do faults to a system of its own, and hold what it promised against what is there."),
+    "doctor": ("winback.doctor", "Look at all that the system stands on, and say what to do."),
     "dead-letters": ("winback.dead_letters", "What could not be read: list, show, replay."),
 }
 
