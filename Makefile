@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check chaos schemas up down secrets requirements
+.PHONY: help setup setup-dev demo test fuzz check chaos schemas up down secrets requirements
 
 help: ## List these.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,10 @@ demo: setup ## Two distributors' orders through the whole system: signals, a dig
 
 test: setup-dev ## Every test, on real Kafka, PostgreSQL and SMTP, which it starts itself.
 	@$(BIN)/pytest
+
+fuzz: setup-dev ## What no test lists: made-up files, bodies and requests for some minutes; ends at the first fault.
+	@PYTHONPATH=. $(BIN)/python -m tests.ingest.fuzz --rounds 20000
+	@$(BIN)/pytest --hypothesis-profile=fuzz tests/ingest/test_properties.py
 
 check: setup-dev ## Style, types, schemas, layers, dependencies.
 	$(BIN)/ruff check .

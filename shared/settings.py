@@ -65,6 +65,11 @@ class Settings(BaseSettings):
     ingest_max_depth: int = Field(500, ge=8, le=500, description="Deepest nesting of a JSON body.")
     http_head_seconds: float = Field(20.0, gt=0, description="How long the head of a request may take to arrive.")
     http_body_seconds: float = Field(120.0, gt=0, description="How long the body of a request may take to arrive.")
+    import_max_bytes: int = Field(100_000_000_000, ge=1000, description="Largest imported file, after decompression.")
+    import_max_rows: int = Field(1_000_000_000, ge=1, description="Most rows of an imported Parquet file.")
+    import_memory_rows: int = Field(
+        1_000_000, ge=100, description="Rows of an import that are gathered in memory; more of them go through the disk."
+    )
     erp_tokens: dict[str, str] = Field(
         default_factory=dict, description='Raw topics and the token each is read with, JSON: {"erp-orders": "wb_…"}.'
     )

@@ -89,7 +89,7 @@ class Columns:
         read = [known[text] for text in distinct]
         values = [one[0] for one in read]
         anything = any(wrong or warning for _, wrong, warning in read)
-        if values == distinct and not anything:
+        if column.dtype is pl.String and values == distinct and not anything:
             found = pl.DataFrame({"text": texts, "value": texts})
         else:
             told = {"text": pl.Series(distinct, dtype=pl.String), "value": pl.Series(values, dtype=column.dtype)}
@@ -189,7 +189,10 @@ def file_day(text: str, terms: Terms, date_format: str | None) -> date:
         except ValueError:
             pass
         else:
-            return at.astimezone(terms.zone).date() if at.tzinfo is not None else at.date()
+            try:
+                return at.astimezone(terms.zone).date() if at.tzinfo is not None else at.date()
+            except OverflowError:
+                raise Wrong("is no day of the calendar") from None
     try:
         return read_day(text, terms.zone)
     except Wrong:

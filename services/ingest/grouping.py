@@ -20,8 +20,8 @@ from services.ingest.fields import stamp
 from shared.domain.orders import ContentLine
 from shared.errors import Rejected
 from shared.events import Order
+from shared.settings import settings
 
-IN_MEMORY_ROWS = 1_000_000
 BUCKETS = 64
 KEY = ["order", "revision"]
 CELLS = ["product", "od", "grade", "quantity", "cents"]  # in the order of orders.ContentLine
@@ -60,7 +60,7 @@ class Gathered:
         """Rows in the order of the file; those without an order have been told of already."""
         self._frames.append(rows.filter(pl.col("order").is_not_null()))
         self._rows += rows.height
-        if self._rows > IN_MEMORY_ROWS:
+        if self._rows > settings().import_memory_rows:
             self._spill()
 
     def orders(self, terms: Terms) -> Iterator[FileOrder]:
@@ -81,7 +81,7 @@ class Gathered:
             return
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="winback-import-")
-        rows = pl.concat(self._frames)
+        rows = _without_surplus(pl.concat(self._frames))
         self._frames, self._rows = [], 0
         parts = rows.with_columns((pl.col("order").hash(seed=0) % BUCKETS).alias("bucket")).partition_by(
             "bucket", as_dict=True, include_key=False
@@ -89,6 +89,14 @@ class Gathered:
         for (bucket,), part in parts.items():
             part.write_ipc(Path(self._folder.name) / f"{bucket:03}-{self._spills:06}.ipc", compression="lz4")
         self._spills += 1
+
+
+def _without_surplus(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row more than an order may have is enough to refuse it: a file of one order costs no more memory than another."""
+    most = settings().ingest_max_lines + 1
+    if rows.group_by(KEY).len()["len"].max() <= most:  # type: ignore[operator]  # of rows that there are, a number
+        return rows
+    return rows.filter(pl.int_range(pl.len()).over(KEY) < most)
 
 
 def orders_of(rows: pl.DataFrame, terms: Terms) -> Iterator[FileOrder]:

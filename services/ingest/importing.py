@@ -21,7 +21,7 @@ from services.ingest.files import File, open_file
 from services.ingest.grouping import FileOrder, Gathered
 from services.ingest.imports_store import counting_versions
 from services.ingest.leases import Lease, organization_of
-from services.ingest.mapping import Mapping
+from services.ingest.mapping import Mapping, not_there
 from services.ingest.progress import Progress
 from services.ingest.rejects import write_rejects
 from services.ingest.report import Report
@@ -64,6 +64,9 @@ def run(job: Job) -> Report:
     for place, file in enumerate(files):
         if file.source.note is not None:
             report.note(place, Note(line=1, order=None, column="", reason=file.source.note, wrong=False))
+        for name in not_there(file.header, job.mapping):
+            reason = f"{file.name} has no such column, though the mapping names it"
+            report.note(place, Note(line=1, order=None, column=name, reason=reason, wrong=False))
     with Progress(sum(file.source.rows for file in files)) as progress:
         if job.dry_run:
             for _ in events(job, files, organization, report, progress, accepted_ms=clock.now_ms(), confirmed=0):

@@ -52,24 +52,29 @@ def sniff(source: Source, kind: str, mapping: Mapping) -> Dialect:
         if len(head) > HEAD_CHARACTERS:
             head = head[:HEAD_CHARACTERS]
             break
-    newline = "\n" if "\n" in head else "\r"
+    newline = "\r" if re.match(r"[^\r\n]*\r(?!\n)", head) else "\n"  # by the first line: a quoted cell may hold other ones
     lines = [line.removesuffix("\r") for line in head.split(newline)]
     at = next((number for number, line in enumerate(lines) if line.strip()), None)
     if at is None:
         raise Rejected(FieldError(field=str(source.path), reason="is empty"))
     delimiter = mapping.delimiter
-    told = re.fullmatch(r"sep=(.)", lines[at].strip())
-    if told is not None:
+    told = re.fullmatch(r"sep=([^\w\s\"']|\t)", lines[at].strip(" \r"))
+    if told is not None and at + 1 < len(lines):
         delimiter, at = delimiter or told[1], at + 1
     quote = "'" if '"' not in head and re.match(r"\s*'[^']*'", lines[at]) else '"'
     escape = "\\" if quote * 2 not in head and re.search(rf"\\{quote}(?![,;\t|\n\r]|$)", head) else None
 
     def parsed(candidate: str) -> tuple[list[str], int]:
         reader = csv.reader((line + "\n" for line in lines[at:]), delimiter=candidate, quotechar=quote, escapechar=escape)
-        return next(reader), reader.line_num
+        try:
+            return next(reader), reader.line_num
+        except (csv.Error, StopIteration):
+            return [], 0
 
     best = delimiter or max(CANDIDATES, key=lambda one: (known_columns(parsed(one)[0], kind, mapping), len(parsed(one)[0])))
     header, used = parsed(best)
+    if not used:
+        raise Rejected(FieldError(field=str(source.path), reason=f"its header in line {at + 1} cannot be read"))
     while header and not header[-1].strip():
         header.pop()
     return Dialect(header=tuple(header), delimiter=best, quote=quote, escape=escape, newline=newline, first_line=at + used + 1)

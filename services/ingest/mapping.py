@@ -3,12 +3,16 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from services.ingest.bodies import NotJson, Number, read_json
+from services.ingest.bodies import REPEATED, NotJson, Number, read_json
 from shared.errors import FieldError, Rejected
+
+LARGEST = 1_000_000  # bytes of a mapping file
+A_DAY = datetime(2024, 11, 23, 17, 45, 59, tzinfo=UTC)  # no two parts of it alike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,25 @@ class Mapping(BaseModel):
     delimiter: str | None = None
     currency: str | None = None
 
+    @field_validator("columns")
+    @classmethod
+    def _each_once(cls, value: dict[str, str | None]) -> dict[str, str | None]:
+        for name in value:
+            if name.endswith(REPEATED):
+                raise ValueError(f"{name.removesuffix(REPEATED)} comes twice")
+        return value
+
+    @field_validator("date_format")
+    @classmethod
+    def _a_whole_day(cls, value: str | None) -> str | None:
+        try:
+            found = value is None or datetime.strptime(A_DAY.strftime(value), value).date() == A_DAY.date()  # noqa: DTZ007  # a day
+        except ValueError:
+            found = False
+        if not found:
+            raise ValueError("must tell day, month and year, such as %d.%m.%Y")
+        return value
+
     @field_validator("decimal")
     @classmethod
     def _decimal(cls, value: str) -> str:
@@ -67,6 +90,22 @@ class Mapping(BaseModel):
             raise ValueError("must be one character")
         return value
 
+    @field_validator("delimiter")
+    @classmethod
+    def _divides(cls, value: str | None) -> str | None:
+        if value is not None and (value.isalnum() or value in "\"'\\\r\n\x00 "):
+            raise ValueError("must be a character that no cell begins with, such as ; or a tab")
+        return value
+
+    @field_validator("thousands")
+    @classmethod
+    def _groups(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and value not in ",.' _\u00a0\u202f\u2019":
+            raise ValueError("must be a comma, a point, a blank, an apostrophe or _")
+        if value is not None and value == info.data.get("decimal"):
+            raise ValueError("must be another one than decimal")
+        return value
+
 
 PLAIN = Mapping()
 
@@ -74,6 +113,8 @@ PLAIN = Mapping()
 def read_mapping(path: Path) -> Mapping:
     """A mapping file. Raises Rejected, naming the key that is wrong."""
     try:
+        if path.stat().st_size > LARGEST:
+            raise Rejected(FieldError(field="--map", reason=f"{path} is larger than {LARGEST} bytes"))
         value = read_json(path.read_bytes())
         return Mapping.model_validate(_plain(value))
     except OSError as error:
@@ -82,7 +123,9 @@ def read_mapping(path: Path) -> Mapping:
         raise Rejected(FieldError(field="--map", reason=str(error))) from None
     except ValidationError as error:
         first = error.errors()[0]
-        raise Rejected(FieldError(field=f"--map: {'.'.join(map(str, first['loc']))}", reason=first["msg"])) from None
+        place = ".".join(map(str, first["loc"]))
+        reason = "comes twice" if place.endswith(REPEATED) else first["msg"].removeprefix("Value error, ")
+        raise Rejected(FieldError(field=f"--map: {place.removesuffix(REPEATED)}".removesuffix(": "), reason=reason)) from None
 
 
 def resolve(header: Sequence[str], kind: str, mapping: Mapping) -> dict[str, int]:
@@ -120,6 +163,12 @@ def resolve(header: Sequence[str], kind: str, mapping: Mapping) -> dict[str, int
         known = ", ".join(text.strip() for text in header)[:300]
         raise Rejected(*(FieldError(field=name, reason=f"the file has no such column, only: {known}") for name in missing))
     return found
+
+
+def not_there(header: Sequence[str], mapping: Mapping) -> list[str]:
+    """The names of the mapping that the file does not have: worth a warning, since what they hold is left out."""
+    there = {_plain_name(text) for text in header}
+    return [name for name, ours in mapping.columns.items() if ours is not None and _plain_name(name) not in there]
 
 
 def known_columns(header: Sequence[str], kind: str, mapping: Mapping) -> int:

@@ -11,9 +11,12 @@ import polars as pl
 
 from services.ingest.lines import LINE, TROUBLE
 from shared.errors import FieldError, Rejected
+from shared.settings import settings
 
 BATCH_ROWS = 200_000
 FLOAT_PLACES = 6
+# A panic of Polars' reader is no Exception: a damaged file must not end the process with its trace.
+BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 
 
 def header(path: Path) -> tuple[str, ...]:
@@ -26,13 +29,13 @@ def frames(path: Path, places: dict[str, int], timezone: str) -> Iterator[pl.Dat
     scan = _scan(path)
     schema = scan.collect_schema()
     names = list(schema.names())
+    most = settings().import_max_rows
+    if _read(path, scan.select(pl.len())).item() > most:
+        raise Rejected(FieldError(field=str(path), reason=f"has more than {most} rows"))
     columns = [_text(names[place], schema[names[place]], timezone).alias(str(place)) for place in places.values()]
     start = 0
     while True:
-        try:
-            frame = scan.slice(start, BATCH_ROWS).select(columns).collect()
-        except pl.exceptions.PolarsError as error:
-            raise Rejected(FieldError(field=str(path), reason=f"is damaged: {str(error)[:200]}")) from None
+        frame = _read(path, scan.slice(start, BATCH_ROWS).select(columns))
         if frame.is_empty():
             return
         yield frame.with_columns(
@@ -41,11 +44,19 @@ def frames(path: Path, places: dict[str, int], timezone: str) -> Iterator[pl.Dat
         start += frame.height
 
 
+def _read(path: Path, wanted: pl.LazyFrame) -> pl.DataFrame:
+    """Raises Rejected."""
+    try:
+        return wanted.collect()
+    except BROKEN as error:
+        raise Rejected(FieldError(field=str(path), reason=f"is damaged: {str(error)[:200]}")) from None
+
+
 def _scan(path: Path) -> pl.LazyFrame:
     try:
         scan = pl.scan_parquet(path, glob=False)
         scan.collect_schema()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except BROKEN as error:
         raise Rejected(FieldError(field=str(path), reason=f"is no Parquet file: {str(error)[:200]}")) from None
     return scan
 

@@ -12,8 +12,10 @@ from typing import IO, Literal, cast
 import zstandard
 
 from shared.errors import FieldError, Rejected
+from shared.settings import settings
 
 PIECE_BYTES = 8_000_000
+LONGEST_LINE_BYTES = 40_000_000  # a file of zeros, however well packed, is known after this
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -49,7 +51,10 @@ class Source:
 
 def survey(path: Path) -> Source:
     """Look through the whole file once: its hash (an import is known by it) and its encoding. Raises Rejected."""
+    most_bytes = settings().import_max_bytes
     try:
+        if not path.is_file() and path.exists():
+            raise Rejected(FieldError(field=str(path), reason="is a folder" if path.is_dir() else "is no file"))
         with path.open("rb") as file:
             head = file.read(4)
             file.seek(0)
@@ -61,39 +66,47 @@ def survey(path: Path) -> Source:
             packing = "gzip"
         elif head == b"\x28\xb5\x2f\xfd":
             packing = "zstd"
-        encoding, rows, note = _encoding(path, packing)
+        encoding, rows, note = _encoding(path, packing, most_bytes)
         return Source(path=path, sha256=sha256, packing=packing, encoding=encoding, rows=rows, note=note)
-    except IsADirectoryError:
-        raise Rejected(FieldError(field=str(path), reason="is a folder")) from None
     except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
         raise Rejected(FieldError(field=str(path), reason=f"is cut or damaged: {error}")) from None
     except OSError as error:
         raise Rejected(FieldError(field=str(path), reason=f"cannot be read: {error.strerror}")) from None
 
 
-def _encoding(path: Path, packing: str) -> tuple[str, int, str | None]:
-    """(codec, about how many lines, what was assumed)."""
+def _encoding(path: Path, packing: str, most_bytes: int) -> tuple[str, int, str | None]:
+    """(codec, about how many lines, what was assumed). Raises Rejected for what no codec reads, and beyond the bounds."""
+    rows, size, line_bytes = 0, 0, 0
     with _unpacked(path, packing) as file:
         piece = file.read(PIECE_BYTES)
-        head, rows = piece[:4], 0
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        utf8, cp1252 = True, True
+        marked = next((name for bom, name in _BOMS if piece.startswith(bom)), None)
+        decoder = codecs.getincrementaldecoder(marked or "utf-8")()
+        fits, cp1252 = True, True
         while piece:
-            if utf8:
-                try:
-                    decoder.decode(piece)
-                except UnicodeDecodeError:
-                    utf8 = False
+            size += len(piece)
+            if size > most_bytes:
+                raise Rejected(FieldError(field=str(path), reason=f"is larger than {most_bytes} bytes when it is unpacked"))
+            line_bytes = line_bytes + len(piece) if piece.find(b"\n") < 0 and piece.find(b"\r") < 0 else 0
+            if line_bytes > LONGEST_LINE_BYTES:
+                raise Rejected(FieldError(field=str(path), reason=f"has a line of more than {LONGEST_LINE_BYTES} bytes"))
+            fits = fits and _decodes(decoder, piece)
             rows += piece.count(b"\n")
             cp1252 = cp1252 and len(piece.translate(None, _UNDEFINED_IN_CP1252)) == len(piece)
             piece = file.read(PIECE_BYTES)
-    for bom, name in _BOMS:
-        if head.startswith(bom):
-            return name, rows, None
-    if utf8 and not decoder.getstate()[0]:
-        return "utf-8", rows, None
+    if fits and _decodes(decoder, b"", final=True):
+        return marked or "utf-8", rows, None
+    if marked:
+        raise Rejected(FieldError(field=str(path), reason=f"is no valid {marked}, though it begins as such"))
     name = "cp1252" if cp1252 else "latin-1"
     return name, rows, f"{path.name} is not UTF-8: read as {name}"
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, piece: bytes, *, final: bool = False) -> bool:
+    try:
+        decoder.decode(piece, final)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _unpacked(path: Path, packing: str) -> IO[bytes]:

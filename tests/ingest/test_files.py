@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import zstandard
 
-from services.ingest import grouping, sources
+from services.ingest import sources
 from services.ingest.acceptance import Terms
 from services.ingest.columns import Columns, Note, plain_number
 from services.ingest.files import File, open_file
@@ -22,6 +22,7 @@ from services.ingest.rejects import harmless, write_rejects
 from shared.domain.money import NotMoney
 from shared.errors import Rejected
 from shared.events import Line
+from shared.settings import settings
 
 TERMS = Terms(organization="acme", currency="USD", timezone="Europe/Berlin", accepted_at=datetime(2026, 3, 31, 12, tzinfo=UTC))
 HEADER = "order,account,ordered_on,product,od,revenue\n"
@@ -309,11 +310,15 @@ def test_floats_are_rounded_to_six_places_before_they_are_money(values: list[flo
     assert [line.revenue_cents for line in orders[0].order.lines] == cents
 
 
-def test_a_file_larger_than_memory_gives_the_same_orders(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_larger_than_memory_gives_the_same_orders(
+    write: Write, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     rows = [f"{number % 301},A,2026-03-01,P{number},,{number}\n" for number in range(3000)]
     file = open_file(write(HEADER + "".join(rows)), "orders", PLAIN)
     expected, _ = orders_of(file)
-    monkeypatch.setattr(grouping, "IN_MEMORY_ROWS", 100)
+    monkeypatch.setenv("WINBACK_IMPORT_MEMORY_ROWS", "100")
+    settings.cache_clear()
+    request.addfinalizer(settings.cache_clear)
     monkeypatch.setattr(sources, "PIECE_BYTES", 4000)
     spilled, _ = orders_of(file)
     again, _ = orders_of(file)
