@@ -11,7 +11,7 @@ out here from the log, and both the read model and the state must hold exactly t
 import json
 import urllib.request
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -239,11 +239,12 @@ def _edited(history: History) -> Findings:
 # -- M ------------------------------------------------------------------------------------------------------------------------
 
 
-def delivered(organization: str, sink_url: str) -> tuple[Findings, Counter[str]]:
-    """Every digest (or heartbeat) whose tick went out, at every recipient. Returns how often each Message-ID is at the sink too."""
+def delivered(organization: str, sink_url: str, *, refused: Collection[str] = ()) -> tuple[Findings, Counter[str]]:
+    """Every digest (or heartbeat) whose tick went out, at every recipient but those whom their server refuses for good. Returns
+    how often each Message-ID is at the sink too."""
     with db.connect() as connection:
         slots = store.digest_slots(connection, organization)
-        recipients = store.recipients(connection, organization)
+        recipients = [email for email in store.recipients(connection, organization) if email not in refused]
     ids = [derived("slot", organization, "digest", at.isoformat()) for at, ticked, _, _ in slots if ticked]
     ids += [derived("slot", organization, "digest", at.isoformat(), "heartbeat") for at, _, beat, _ in slots if beat]
     domain = mail.own_mailbox("").domain

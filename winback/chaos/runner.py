@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from winback.chaos.machine import Machine, started
-from winback.chaos.scenarios import Scenario, broker, pipeline, records
+from winback.chaos.scenarios import Scenario, broker, database, detectors, mails, pipeline, records
 from winback.chaos.world import World, percentile
 
-SCENARIOS: tuple[Scenario, ...] = (*pipeline.SCENARIOS, *broker.SCENARIOS, *records.SCENARIOS)
+SCENARIOS: tuple[Scenario, ...] = tuple(
+    one for module in (pipeline, broker, records, mails, detectors, database) for one in module.SCENARIOS
+)
 
 Say = Callable[[str], None]
 

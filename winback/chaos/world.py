@@ -113,7 +113,16 @@ class World:
         """Wait for something else."""
         self._patiently(done, since)
 
+    def caught_up(self) -> None:
+        """Wait as `recovered` does; no fault is measured."""
+        self.wait_until(self._caught_up_with(self._ends()))
+
     def _patiently(self, done: Callable[[], bool], since: float) -> None:
+        self.wait_until(done)
+        self.recoveries.append(time.monotonic() - since)
+
+    def wait_until(self, done: Callable[[], bool]) -> None:
+        """Raises Retryable when that takes longer than a recovery may."""
         until = time.monotonic() + RECOVERY_SECONDS
         while True:
             with contextlib.suppress(Retryable, psycopg.OperationalError, psycopg.InterfaceError):
@@ -122,7 +131,6 @@ class World:
             if time.monotonic() > until:
                 raise Retryable(f"{self.name}: no recovery within {RECOVERY_SECONDS:.0f} s of a fault")
             time.sleep(POLL_SECONDS)
-        self.recoveries.append(time.monotonic() - since)
 
     def _ends(self) -> dict[int, int]:
         until = time.monotonic() + RECOVERY_SECONDS

@@ -85,7 +85,8 @@ class Mailbox:
 @dataclass
 class Answers:
     """What a recipient gets instead of 250, and how many times: a reply line (`450 4.2.1 busy`) to RCPT; `drop` keeps the
-    mail and ends the connection without an answer; `stall 300` waits that many seconds before the answer."""
+    mail and ends the connection without an answer; `stall 300` waits that many seconds before it keeps it and answers, `hold 5`
+    so many after it has kept it."""
 
     planned: dict[str, tuple[str, int | None]] = field(default_factory=dict)
 
@@ -126,6 +127,9 @@ class Handler:
         content = envelope.content
         assert isinstance(content, bytes)
         mail = self.mailbox.keep(envelope.mail_from or "", list(envelope.rcpt_tos), content)
+        for answer in planned:
+            if answer.startswith("hold"):
+                await asyncio.sleep(float(answer.removeprefix("hold")))
         if "drop" in planned and isinstance(server.transport, asyncio.WriteTransport):
             server.transport.abort()
         return f"250 kept as {mail.id}"

@@ -130,8 +130,7 @@ def put_right(world: World, publisher: kafka.Publisher) -> int:
     batches = [step for step in itertools.islice(world.story(90).steps(), 8) if isinstance(step, Batch)]
     for batch in batches:
         publisher.publish(ERP_ORDERS.name, json.dumps({"orders": batch.orders}).encode(), headers=header)
-    world.recovered_when(lambda: kafka.end_offset(dead, 0) >= before + len(batches), since=time.monotonic())
-    world.recoveries.pop()
+    world.wait_until(lambda: kafka.end_offset(dead, 0) >= before + len(batches))
     letters = list(log.records(dead, 0, first=before))
     with db.connect() as connection:
         store.unrevoke(connection, history.organization, "raw")

@@ -1,0 +1,122 @@
+"""Several detectors: they come and go, freeze past their session and wake, and two claim one instance id."""
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+
+from shared.kafka import end_offset
+from shared.settings import settings
+from shared.topics import SIGNALS
+from winback.chaos import log
+from winback.chaos.machine import Further, freeze, wake
+from winback.chaos.scenarios import Scenario
+from winback.chaos.world import World
+
+FENCED = 70
+SESSION_SECONDS = 10.0
+EVERY_SECONDS = 15.0
+
+
+def scale(world: World) -> None:
+    """12: one, three, one; ended by SIGTERM or kill -9."""
+    rounds = 0
+    with world.telling(), repeated(world):
+        until = time.monotonic() + world.seconds
+        while rounds == 0 or time.monotonic() < until:
+            more = [further(world, f"{rounds}-{number}") for number in range(2)]
+            changed_at = time.monotonic()
+            for one in more:
+                owning(world, one)
+            world.recovered(since=changed_at)
+            time.sleep(max(0.0, min(EVERY_SECONDS, world.seconds / 4) - (time.monotonic() - changed_at)))
+            for one in more:
+                changed_at = time.monotonic()
+                if world.chance.random() < 0.5:
+                    code = world.machine.end(one)
+                    if code != 0:
+                        world.findings.differing.append(f"R: a detector that was asked to end ended with {code}")
+                else:
+                    world.machine.end(one, signal.SIGKILL)
+            world.recovered(since=changed_at)
+            rounds += 1
+    world.figures["rounds 1-3-1"] = str(rounds)
+    world.figures["longest pause, s"] = f"{max(world.recoveries):.1f}"
+
+
+def zombies(world: World) -> None:
+    """12: SIGSTOP past the session, so that its partitions go to another; woken it is fenced, and leaves with 70."""
+    codes: list[int | None] = []
+    with world.telling(), repeated(world):
+        until = time.monotonic() + world.seconds
+        while not codes or time.monotonic() < until:
+            one = further(world, f"zombie-{len(codes)}")
+            owning(world, one)
+            world.caught_up()
+            world.pause(0.0, 1.0)
+            freeze(one.pid)
+            frozen_at = time.monotonic()
+            world.recovered(since=frozen_at)  # the others have its partitions
+            time.sleep(max(0.0, SESSION_SECONDS + 3 - (time.monotonic() - frozen_at)))
+            wake(one.pid)
+            code = one.wait_end(20)
+            codes.append(code)
+            if code is None:  # it had nothing to write: then it must have joined anew, and goes on
+                world.machine.end(one)
+            else:
+                world.machine.further.remove(one)
+    world.figures["woken"] = str(len(codes))
+    world.figures["left with 70"] = str(codes.count(FENCED))
+
+
+def one_identity(world: World) -> None:
+    """12: two live processes with the instance id of one: the broker lets one of them be, and nothing is written twice."""
+    codes: list[int | None] = []
+    before = world.machine.restarts("detector")
+    with world.telling(), repeated(world):
+        until = time.monotonic() + world.seconds
+        while not codes or time.monotonic() < until:
+            one = further(world, f"same-{len(codes)}", detector_id="dev")
+            one.wait_end(world.chance.uniform(8.0, 14.0))
+            codes.append(one.code)
+            ended_at = time.monotonic()
+            if one.code is None:
+                world.machine.end(one, signal.SIGKILL)
+            else:
+                world.machine.further.remove(one)
+            world.recovered(since=ended_at)
+    world.figures["impostors"] = str(len(codes))
+    world.figures["of these left by themselves"] = str(sum(code is not None for code in codes))
+    world.figures["the first was started again"] = str(world.machine.restarts("detector") - before)
+
+
+def further(world: World, label: str, **env: str) -> Further:
+    """One more detector, with a disk of its own."""
+    name = f"detector-{world.name}-{label}"
+    disk = world.machine.home.path / name
+    return world.machine.start("detector", name, **({"detector_id": name, "state_dir": str(disk)} | env))
+
+
+def owning(world: World, one: Further) -> None:
+    """Until it has partitions: before that nothing of it can be lost."""
+    world.wait_until(lambda: one.code is not None or '"partition owned"' in one.log.read_text())
+
+
+@contextlib.contextmanager
+def repeated(world: World) -> Iterator[None]:
+    """How many of the events that went out meanwhile said again what another had said, with the same id."""
+    partitions = range(settings().partitions)
+    before = {partition: end_offset(SIGNALS.name, partition) for partition in partitions}
+    yield
+    ids: list[str] = []
+    for partition in partitions:
+        for record in log.records(SIGNALS.name, partition, first=before[partition]):
+            ids.append(dict(record.headers).get("ce_id", b"").decode())
+    world.figures["events said again"] = f"{100 * (1 - len(set(ids)) / max(1, len(ids))):.2f} %"
+
+
+SCENARIOS = (
+    Scenario(name="rebalances", number=12, does="detectors 1, 3, 1, ended by SIGTERM and kill -9", run=scale),
+    Scenario(name="zombies", number=12, does="a detector frozen past its session, woken: fenced", run=zombies),
+    Scenario(name="one-identity", number=12, does="two detectors with one instance id", run=one_identity),
+)
