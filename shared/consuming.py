@@ -22,7 +22,7 @@ from psycopg_pool import ConnectionPool
 from shared import clock, db, metrics
 from shared.errors import FieldError, Rejected
 from shared.events import OrdersRecord, RunRequested
-from shared.kafka import Headers, Publisher, partition_of
+from shared.kafka import Headers, Publisher, partition_of, topic_ids
 from shared.settings import settings
 from shared.topics import MEGABYTE, dead_letters_of
 
@@ -55,6 +55,8 @@ class Route:
     """How one topic's records are decoded and handled. Both raise Rejected for what can never be right.
 
     is_trusted: our own services write it, so a row of unreadable records means a bad deploy, and the process stops.
+    starts_over: its handler takes a topic that was deleted and made anew from the beginning, since its rows do not hang on
+        offsets; where they do, the process stops and a person decides.
     is_first_reader: puts aside what cannot be decoded; another reader of the topic passes it by, so that it is put aside once.
     """
 
@@ -63,6 +65,7 @@ class Route:
     handle: Handle
     is_trusted: bool = True
     is_first_reader: bool = True
+    starts_over: bool = True
 
 
 def decode_with(decoder: msgspec.json.Decoder[Any], *, tombstones: bool = False) -> Decode:
@@ -140,6 +143,7 @@ def consume(
 
     def on_assign(client: Consumer, partitions: list[TopicPartition]) -> None:
         with pool.connection() as connection:
+            _follow_topics(connection, consumer, routes)
             for p in partitions:
                 p.offset = db.position(connection, consumer=consumer, topic=p.topic, partition=p.partition)
         client.incremental_assign(partitions)
@@ -177,6 +181,8 @@ def consume(
                 for batch in _bounded(whole):
                     moved, rejected = _apply(by_topic[topic], consumer, partition, batch, pool, publisher)
                     if not moved:
+                        with pool.connection() as connection:
+                            _follow_topics(connection, consumer, routes)  # it may be another topic that is at a lower offset
                         _seek_back(kafka, consumer, topic, partition, pool)
                         break
                     poison = poison + rejected if rejected == len(batch) else 0
@@ -255,6 +261,22 @@ def _apply(
     except _Overtaken:
         return False, 0
     return True, len(rejected) + passed_by
+
+
+def _follow_topics(connection: db.Connection, consumer: str, routes: Sequence[Route]) -> None:
+    """Raises RuntimeError where positions are of a topic that is there no more, and the rows hang on its offsets."""
+    for route in routes:
+        topic_id = topic_ids(route.topic)[route.topic]
+        if db.follow_topic(connection, consumer=consumer, topic=route.topic, topic_id=topic_id, start_over=route.starts_over):
+            continue
+        if not route.starts_over:
+            raise RuntimeError(another_topic(route.topic, f"positions of {consumer}"))
+        log.warning("the topic was made anew: starting over", topic=route.topic, consumer=consumer)
+
+
+def another_topic(topic: str, whose: str) -> str:
+    """For people: why a process does not go on."""
+    return f"{topic} was deleted and made anew: the {whose} are of another topic (docs/operations.md says what to do)"
 
 
 class _Overtaken(Exception):

@@ -53,6 +53,32 @@ ON CONFLICT DO NOTHING
 """
 
 
+# A row of its own, at partition -1, says which topic the positions are of: the id that Kafka gave it. 0: not known yet.
+LOCK_TOPIC = """
+INSERT INTO positions (consumer, topic, partition, next_offset)
+VALUES (%(consumer)s, %(topic)s, -1, 0)
+ON CONFLICT (consumer, topic, partition) DO UPDATE SET
+    next_offset = positions.next_offset
+RETURNING next_offset
+"""
+
+SET_TOPIC = """
+UPDATE positions
+SET next_offset = %(id)s
+WHERE consumer = %(consumer)s
+  AND topic = %(topic)s
+  AND partition = -1
+"""
+
+START_OVER = """
+UPDATE positions
+SET next_offset = 0
+WHERE consumer = %(consumer)s
+  AND topic = %(topic)s
+  AND partition >= 0
+"""
+
+
 def pool(role: Role, *, least: int = 1, most: int = 4) -> ConnectionPool[Connection]:
     """An open pool whose connections act as `role`. Close it at the end (it is a context manager)."""
 
@@ -150,3 +176,21 @@ def move_position(connection: Connection, *, consumer: str, topic: str, partitio
         {"consumer": consumer, "topic": topic, "partition": partition, "expected": expected, "next": next_offset},
     )
     return done.rowcount == 1
+
+
+def follow_topic(connection: Connection, *, consumer: str, topic: str, topic_id: int, start_over: bool) -> bool:
+    """Hold the topic that `consumer`'s positions are of against the one that is there, in a transaction of its own.
+
+    True: the same, or the first that is seen. False: another; with `start_over` its positions begin at 0 and it is the one now.
+    """
+    with connection.transaction():
+        row = connection.execute(LOCK_TOPIC, {"consumer": consumer, "topic": topic}).fetchone()
+        assert row is not None
+        if row[0] == topic_id:
+            return True
+        is_first = bool(row[0] == 0)
+        if is_first or start_over:
+            connection.execute(SET_TOPIC, {"consumer": consumer, "topic": topic, "id": topic_id})
+        if not is_first and start_over:
+            connection.execute(START_OVER, {"consumer": consumer, "topic": topic})
+        return is_first

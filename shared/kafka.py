@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -104,13 +104,38 @@ def common_config(*, retention_ms: int) -> dict[str, str]:
 
 def end_offset(topic: str, partition: int, *, timeout_seconds: float = 10.0) -> int:
     """The offset behind the last record."""
+    return _bounds(topic, partition, timeout_seconds)[1]
+
+
+def first_offset(topic: str, partition: int, *, timeout_seconds: float = 10.0) -> int:
+    """The offset of the first record that is kept."""
+    return _bounds(topic, partition, timeout_seconds)[0]
+
+
+def _bounds(topic: str, partition: int, timeout_seconds: float) -> tuple[int, int]:
     consumer = Consumer({"bootstrap.servers": settings().kafka, "group.id": "winback-look", "enable.auto.commit": False})
     try:
-        return int(consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout_seconds)[1])
+        first, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout_seconds)
+        return int(first), int(end)
     except KafkaException as error:
         raise Retryable(f"Kafka does not answer: {error.args[0].str()}") from None
     finally:
         consumer.close()
+
+
+def topic_ids(*topics: str, timeout_seconds: float = 10.0) -> dict[str, int]:
+    """The id that Kafka gave each topic when it was made, as 63 bits, never 0: a topic that was deleted and made anew has another.
+
+    Offsets mean something in one topic only. Raises Retryable where a topic, or Kafka, is not there.
+    """
+    admin = AdminClient({"bootstrap.servers": settings().kafka, "log_level": 2})
+    try:
+        found = admin.describe_topics(TopicCollection(list(topics)), request_timeout=timeout_seconds)
+        ids = {name: future.result().topic_id for name, future in found.items()}
+    except KafkaException as error:
+        raise Retryable(f"Kafka does not answer: {error.args[0].str()}") from None
+    mask = (1 << 63) - 1
+    return {name: (id_.get_most_significant_bits() ^ id_.get_least_significant_bits()) & mask or 1 for name, id_ in ids.items()}
 
 
 # -- publishing -----------------------------------------------------------------------------------------------------------

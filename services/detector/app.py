@@ -20,6 +20,7 @@ from shared.topics import DETECTOR_APP, ORDERS, SIGNALS, STATE_TABLE
 log = structlog.get_logger()
 
 DISK_SECONDS = 10.0  # between two looks at the disk
+WATCH_SECONDS = 10.0  # between two looks at whether the topic is still the one that the state follows
 QUIET_SECONDS = 0.05  # without a record for so long, a checkpoint need not wait for its time
 SESSION_SECONDS = 10.0
 ROCKSDB = {"driver": "rocksdict", "block_cache_size": 32 << 20, "write_buffer_size": 16 << 20, "max_open_files": 512}
@@ -74,6 +75,13 @@ def build(readiness: Readiness) -> CheckpointApp:
             await asyncio.shield(worker.take(event))  # once begun, a record is folded, sent and noted whole
 
     @app.task  # type: ignore[untyped-decorator] # faust has no types for it
+    async def watch() -> None:
+        """Faust drops what comes at lower offsets than it has read: of a topic that was made anew it would say nothing."""
+        while not app.should_stop:
+            await app.sleep(WATCH_SECONDS)
+            await table.require_same_source()
+
+    @app.task  # type: ignore[untyped-decorator] # faust has no types for it
     async def checkpoints() -> None:
         await worker.checkpoint_when_due(app, readiness)
 
@@ -108,6 +116,8 @@ class Worker:
         number, offset = message.tp.partition, message.offset
         async with self._table.lock:
             one = self._table.owned.get(number)
+            if one is not None and offset != one.source:
+                await self._table.require_no_gap(number, offset)
             if one is None or offset < one.source:
                 event.ack()  # not ours any more, or folded before: the state's own offset decides
                 return

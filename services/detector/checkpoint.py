@@ -28,11 +28,14 @@ from faust.types import TP
 
 from services.detector import restore
 from services.detector.partition import Partition
-from shared import clock, metrics
+from shared import clock, consuming, kafka, metrics
+from shared.errors import Retryable
 
 log = structlog.get_logger()
 
 SOURCE_KEY = b"__faust\0source"  # in table and changelog: the next source offset that the state has not seen
+SOURCE_TOPIC_KEY = b"__faust\0source-topic"  # in both too: the id of the topic that this offset is of
+CHANGELOG_KEY = b"__faust\0changelog-topic"  # on the disk alone: the id of the changelog that it was restored from
 FAILED = 70  # EX_SOFTWARE: the supervisor starts the process again, the state says where to go on
 BATCH_BYTES = 900_000
 GIVE_BACK_SECONDS = 30.0
@@ -73,22 +76,24 @@ class RocksPartition:
 class CheckpointStore(RocksStore):
     """Faust's store, brought to the end of the changelog in bulk."""
 
-    def catch_up(self, tp: TP, servers: str) -> int:
-        """(in a thread) Read what the local database lacks; returns the number of records."""
-        return restore.catch_up(
-            self._db_for_partition(tp.partition),
-            topic=tp.topic,
-            partition=tp.partition,
-            servers=servers,
-            offset_key=self.offset_key,
-        )
+    def catch_up(self, tp: TP, servers: str, changelog: int) -> int:
+        """(in a thread) Read what the local database lacks; returns the number of records.
+
+        What was restored from another changelog than the one with the id `changelog` is forgotten first.
+        """
+        database = self._db_for_partition(tp.partition)
+        if int(database.get(CHANGELOG_KEY) or changelog) != changelog:
+            log.warning("the changelog was made anew: starting over", partition=tp.partition)
+            restore.forget(database)
+        database.put(CHANGELOG_KEY, str(changelog).encode())
+        return restore.catch_up(database, topic=tp.topic, partition=tp.partition, servers=servers, offset_key=self.offset_key)
 
 
 class Owned:
     """A partition that is ours: its decoded state, its changelog writer, and how far it has come."""
 
-    def __init__(self, database: Any, writer: Any) -> None:
-        self.database, self.writer = database, writer
+    def __init__(self, database: Any, writer: Any, source_topic: int) -> None:
+        self.database, self.writer, self.source_topic = database, writer, source_topic
         self.state = Partition(RocksPartition(database))
         self.source = self.saved_source = int(database.get(SOURCE_KEY) or 0)
 
@@ -157,7 +162,8 @@ class CheckpointTable(faust.Table[bytes, bytes]):
 
     async def _save(self, number: int, one: Owned) -> None:
         source = one.source
-        rows = [*one.state.flush(self.keep // max(1, len(self.owned))), (SOURCE_KEY, str(source).encode())]
+        place = [(SOURCE_KEY, str(source).encode()), (SOURCE_TOPIC_KEY, str(one.source_topic).encode())]
+        rows = [*one.state.flush(self.keep // max(1, len(self.owned))), *place]
         local = rocksdict.WriteBatch(raw_mode=True)
         for key, value in rows:
             local.put(key, value)
@@ -195,30 +201,68 @@ class CheckpointTable(faust.Table[bytes, bytes]):
         mine = [tp for tp in assigned if tp.topic == self.changelog_topic_name and tp in actives]
         # Faust calls a partition that went away and came back "not newly assigned": decoded state is never kept
         await self.let_go()
-        await asyncio.gather(*(self._own(tp) for tp in mine))
+        if mine:
+            ids = await self._topic_ids()
+            await asyncio.gather(*(self._own(tp, ids) for tp in mine))
         if self.owned:
             await self._set_source_offsets()
 
-    async def _own(self, tp: TP) -> None:
+    async def _topic_ids(self) -> dict[str, int]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(None, kafka.topic_ids, self.source_topic, self.changelog_topic_name)
+
+    async def require_same_source(self) -> None:
+        """Leaves where the source topic is another one than the states follow. While Kafka, or the topic, is away: nothing."""
+        with suppress(Retryable):
+            ids = await self._topic_ids()
+            if any(one.source_topic != ids[self.source_topic] for one in self.owned.values()):
+                leave(consuming.another_topic(self.source_topic, "offsets in the detector's state"))
+
+    async def require_no_gap(self, number: int, offset: int) -> None:
+        """Leaves where a record is not the next one that the state waits for, and nothing explains that.
+
+        One that was folded before is passed by, unless the topic is another one; one that comes later is taken only where those
+        before it are in the log no more.
+        """
+        one = self.owned[number]
+        await self.require_same_source()
+        loop = asyncio.get_running_loop()
+        if offset > one.source < await loop.run_in_executor(None, kafka.first_offset, self.source_topic, number):
+            log.warning("the log begins later than the state ends", partition=number, source=one.source, offset=offset)
+        elif offset > one.source:
+            leave(f"{self.source_topic}/{number}: got {offset}, the state waits for {one.source}")
+
+    async def _own(self, tp: TP, ids: dict[str, int]) -> None:
         writer = await self._producer(
             transactional_id=f"{self.app.conf.id}-{self.name}-{tp.partition}", transaction_timeout_ms=TRANSACTION_MS
         )
         await writer.begin_transaction()  # a new epoch: every earlier owner's write is refused from here on
         store: Any = self.data
-        restored = await asyncio.get_running_loop().run_in_executor(None, store.catch_up, tp, self._servers())
-        one = self.owned[tp.partition] = Owned(store._db_for_partition(tp.partition), writer)
+        loop = asyncio.get_running_loop()
+        restored = await loop.run_in_executor(None, store.catch_up, tp, self._servers(), ids[tp.topic])
+        database, source_topic = store._db_for_partition(tp.partition), ids[self.source_topic]
+        if int(database.get(SOURCE_TOPIC_KEY) or source_topic) != source_topic:
+            leave(consuming.another_topic(self.source_topic, "offsets in the detector's state"))
+        one = self.owned[tp.partition] = Owned(database, writer, source_topic)
         log.info("partition owned", partition=tp.partition, restored=restored, source=one.source)
 
     async def _set_source_offsets(self) -> None:
         offsets = {TP(self.source_topic, number): one.source for number, one in self.owned.items()}
         app: Any = self.app
-        commit = asyncio.ensure_future(app.consumer._commit(offsets))
+        commit = asyncio.ensure_future(self._go_to(app.consumer, offsets))
         stopping = asyncio.ensure_future(app._stopped.wait())  # SIGTERM in here: the consumer's thread answers no more
         done, pending = await asyncio.wait({commit, stopping}, timeout=10, return_when=asyncio.FIRST_COMPLETED)
         for future in pending:
             future.cancel()
         if commit not in done and stopping not in done:
             leave("could not set the source offsets")
+
+    async def _go_to(self, consumer: Any, offsets: dict[TP, int]) -> None:
+        """In the group and in this process: Faust seeks to what is committed later, but passes by a committed 0, and would then
+        read on at the place that the group had before."""
+        await consumer._commit(offsets)
+        for tp, offset in offsets.items():
+            await consumer.seek(tp, offset)
 
     async def let_go(self) -> None:
         """From here on nothing of the partitions can be written."""

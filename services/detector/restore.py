@@ -61,6 +61,17 @@ def catch_up(database: Any, *, topic: str, partition: int, servers: str, offset_
         consumer.close()
 
 
+def forget(database: Any) -> None:
+    """Empty it."""
+    batch = rocksdict.WriteBatch(raw_mode=True)
+    iterator = database.iter()
+    iterator.seek_to_first()
+    while iterator.valid():
+        batch.delete(iterator.key())
+        iterator.next()
+    database.write(batch)
+
+
 def reached(message: Message, error: KafkaError) -> int:
     """The offset that an event of librdkafka says is reached: at the end of the partition that end, what is missing up to it
     are markers. A broker that is away says nothing: it is asked again. Raises KafkaException for what only a person can mend."""

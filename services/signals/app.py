@@ -13,6 +13,7 @@ ROUTES = (
         decode=decode_orders(),
         handle=handlers.handle_orders,
         is_first_reader=False,  # the detector is
+        starts_over=False,  # accounts, runs and signals remember how far in it they are
     ),
     Route(
         topic=SIGNALS.name,

@@ -118,6 +118,14 @@ def _essence(signal: dict[str, Any], active_only: bool) -> str:
     return json.dumps(kept, sort_keys=True)
 
 
+def fingerprint(organization: str) -> str:
+    """All signals of an organization and all orders of its read model, as they stand: equal texts, equal rows."""
+    with db.connect() as connection:
+        signals = [json.dumps(signal, sort_keys=True) for signal in listing.signals(connection, organization)]
+        orders = sorted(str(row) for row in store.orders(connection, organization))
+    return "\n".join([*signals, *orders])
+
+
 # -- H ------------------------------------------------------------------------------------------------------------------------
 
 

@@ -5,12 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from winback.chaos.machine import Machine, started
-from winback.chaos.scenarios import Scenario, broker, database, detectors, mails, pipeline, records
+from winback.chaos.scenarios import Scenario, broker, database, detectors, mails, pipeline, records, topics
 from winback.chaos.world import World, percentile
 
-SCENARIOS: tuple[Scenario, ...] = tuple(
-    one for module in (pipeline, broker, records, mails, detectors, database) for one in module.SCENARIOS
-)
+MODULES = (pipeline, broker, database, records, mails, detectors, topics)
+SCENARIOS: tuple[Scenario, ...] = tuple(one for module in MODULES for one in module.SCENARIOS)
 
 Say = Callable[[str], None]
 

@@ -150,6 +150,7 @@ SELECT partition, next_offset
 FROM positions
 WHERE consumer = %s
   AND topic = %s
+  AND partition >= 0
 """
 
 UNREVOKE = """
