@@ -16,8 +16,10 @@ from services.signals.catching_up import Look
 from services.signals.store import positions
 from shared import db
 from shared.consuming import record_of
-from shared.errors import Retryable
+from shared.dead_letters import DeadLetter, PutBack, letter_of, put_back, read_one
+from shared.errors import NotFound, Retryable
 from shared.ids import read_record_key
+from shared.kafka import Publisher
 from shared.partitions import partition_of
 from shared.settings import settings
 from shared.topics import ORDERS, SIGNALS, TOPICS, dead_letters_of
@@ -33,17 +35,6 @@ class Lag:
     undetected: int
     orders_unsaved: int
     signals_unsaved: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeadLetter:
-    """One of the organization's. id: as `winback dead-letters` names it."""
-
-    id: str
-    topic: str
-    at: str
-    consumer: str
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,18 +74,26 @@ def dead_letters(organization: str) -> Found:
         if record is None:
             complete = False
         elif organizations_of(record.key, record.value) == {organization}:
-            origin = {name: value.decode(errors="replace") for name, value in reversed(record.headers) if name.startswith("dead_")}
-            letters.append(
-                DeadLetter(
-                    id=f"{record.topic}/{record.partition}/{record.offset}",
-                    topic=origin.get("dead_topic", record.topic.removesuffix("-dead")),
-                    at=origin.get("dead_at", record.at.isoformat()),
-                    consumer=origin.get("dead_consumer", ""),
-                    reason=origin.get("dead_reason", ""),
-                )
-            )
+            letters.append(letter_of(record))
     newest = sorted(letters, key=lambda letter: letter.at, reverse=True)
     return Found(letters=tuple(newest[:MOST_SHOWN]), total=len(newest), complete=complete)
+
+
+def dead_letter(organization: str, id_: str) -> DeadLetter:
+    """One of the organization's own. Raises NotFound for everybody else's, Rejected for what is no id, Retryable."""
+    letter = read_one(id_)
+    if organizations_of(letter.key, letter.value) != {organization}:
+        raise NotFound(f"no dead letter {id_}")
+    return letter
+
+
+def replay(connection: db.Connection, letter: DeadLetter) -> PutBack:
+    """Put it back where it came from, once; `connection` is in the transaction that says so. Raises Retryable."""
+    publisher = Publisher()
+    try:
+        return put_back(connection, publisher, letter)
+    finally:
+        publisher.close()
 
 
 def organizations_of(key: bytes | None, value: bytes | None) -> set[str]:

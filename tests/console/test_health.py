@@ -1,14 +1,20 @@
 """The health page: for owners and admins, of their organization alone, and honest about what it could not find out."""
 
+import re
+import secrets
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from services.signals import handlers, pipeline
-from shared import db, kafka
+from shared import consuming, db, kafka
 from shared.ids import record_key
+from shared.settings import settings
 from shared.topics import ORDERS, dead_letters_of
 from tests.console.conftest import MakeBrowser, text_of
 from tests.signals.builders import ACCEPTED_AT, block, completed, order, record, requested
@@ -75,7 +81,65 @@ def test_lag_and_dead_letters_are_looked_for_on_request(browser: MakeBrowser, co
     said = text_of(page)
     assert "Orders not yet looked at by the detector" in said
     assert f"must&lt;/b&gt; be a number of {acme}" in page.text and other not in page.text
-    assert "1 of this organization" in said and "winback dead-letters replay orders-dead/" in said
+    assert "1 of this organization" in said and 'name="id" value="orders-dead/' in page.text
+
+
+def put_aside(organization: str) -> tuple[str, bytes]:
+    """(its id, its value): a dead letter that names the organization."""
+    value = msgspec.json.encode({"organization": organization, "number": "none", "nonce": secrets.token_hex(8)})
+    aside = record("orders", requested(organization, 7), organization, 17)
+    publisher = kafka.Publisher()
+    try:
+        dead = replace(aside, partition=3, value=value, event=None)
+        consuming.dead_letter(publisher, dead, reason="number: must be a number", consumer="signals")
+    finally:
+        publisher.close()
+    topic = dead_letters_of(ORDERS.name)
+    return f"{topic}/0/{kafka.end_offset(topic, 0) - 1}", value
+
+
+def lies_in_orders(value: bytes, *, since: int) -> int:
+    """How often the value is in the partition that it came from."""
+    consumer = Consumer({"bootstrap.servers": settings().kafka, "group.id": "winback-test", "enable.auto.commit": False})
+    consumer.assign([TopicPartition(ORDERS.name, 3, since)])
+    found, end = 0, kafka.end_offset(ORDERS.name, 3)
+    for _ in range(end - since):
+        message = consumer.poll(10)
+        assert message is not None and message.error() is None
+        found += message.value() == value
+    consumer.close()
+    return found
+
+
+def test_a_dead_letter_is_replayed_once_and_noted(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+    (id_, value), since, ana = put_aside(acme), kafka.end_offset(ORDERS.name, 3), browser(acme, "admin")
+    with ThreadPoolExecutor(3) as threads:
+        answers = list(threads.map(lambda _: ana.post(f"/o/{acme}/health/dead-letters", {"id": id_}).status_code, range(3)))
+    assert answers == [303, 303, 303] and lies_in_orders(value, since=since) == 1
+    noted = connection.execute(
+        "SELECT actor, subject, detail ->> 'reason' FROM audit_log WHERE organization = %s AND action = 'replayed'", (acme,)
+    ).fetchall()
+    assert noted == [(ana.email, f"dead letter {id_}", "number: must be a number")]
+    ana.post(f"/o/{acme}/health/dead-letters", {"id": id_})
+    page = ana.get(f"/o/{acme}/health?look=true")
+    assert f"{id_} was replayed before." in text_of(page)
+    assert re.search(r"must be a number signals .{1,40} ago replayed .{1,40} ago", text_of(page))
+    assert f'name="id" value="{id_}"' not in page.text
+    assert lies_in_orders(value, since=since) == 1
+
+
+def test_only_an_organization_s_own_dead_letters_are_replayed_and_by_those_who_govern_it(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
+    (id_, value), since, other = put_aside(acme), kafka.end_offset(ORDERS.name, 3), make_tenant(connection)
+    path = f"/o/{acme}/health/dead-letters"
+    assert browser(acme, "member").post(path, {"id": id_}).status_code == 403
+    assert browser(other).post(path, {"id": id_}).status_code == 404
+    assert browser(other).post(f"/o/{other}/health/dead-letters", {"id": id_}).status_code == 404
+    assert browser(acme).cross_post(path, {"id": id_}).status_code == 403
+    for wrong in ("", "orders/0/1", "orders-dead/0/999999", "orders-dead/99/0", "orders-dead/0/-1"):
+        assert browser(acme).post(path, {"id": wrong}).status_code == 404
+    assert lies_in_orders(value, since=since) == 0
 
 
 @pytest.mark.parametrize(

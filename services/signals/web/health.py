@@ -16,12 +16,13 @@ from services.signals import audit, pipeline
 from services.signals.store import delivery, health, settings
 from services.signals.store.health import AuditRow, RunRow
 from services.signals.store.pages import Head
-from services.signals.web.access import Refused, governing, organization_of
+from services.signals.web.access import NotHere, Refused, governing, organization_of
 from services.signals.web.forms import Form, flash
 from services.signals.web.governing import head_of
 from services.signals.web.rendering import render
 from shared import clock
-from shared.errors import Retryable
+from shared.dead_letters import DeadLetter, Place, replays
+from shared.errors import NotFound, Rejected, Retryable
 from shared.wording import age, count, counted, plain_name, short_day
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -30,6 +31,7 @@ STALE = timedelta(days=2)  # of a feed: beyond it "dormant" may mean that nothin
 DIGESTS_SHOWN = 10
 AUDIT_SECONDS = 15
 DIFFERENCES_KEPT = 20
+REASON_KEPT = 500  # characters of a dead letter's reason in the audit log
 REASONS = {"nightly": "nightly", "digest": "for a digest", "settings": "settings were saved", "manual": "asked for"}
 _auditing = threading.Lock()  # one at a time: it reads every order
 
@@ -58,6 +60,19 @@ class DigestView:
     is_bad: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class DeadView:
+    """One dead letter."""
+
+    id: str
+    topic: str
+    reason: str
+    consumer: str
+    when: str
+    when_exact: str
+    replayed: str
+
+
 @router.get("/o/{organization}/health")
 def show(request: Request, organization: str, look: bool = False) -> Response:
     """With `look`, Kafka is asked too."""
@@ -69,6 +84,7 @@ def show(request: Request, organization: str, look: bool = False) -> Response:
         mails = delivery.mails(connection, organization, [digest.digest for digest in digests])
         audited = health.latest_audit(connection, organization)
         saved = pipeline.saved(connection, organization)
+        replayed = replays(connection) if look else {}
     lag = found = None
     away = ""
     if look:  # without holding a connection: Kafka may take its time
@@ -107,7 +123,7 @@ def show(request: Request, organization: str, look: bool = False) -> Response:
             ("Orders not yet in the console", count(lag.orders_unsaved)),
             ("Signals not yet in the console", count(lag.signals_unsaved)),
         ],
-        dead=found,
+        dead=None if found is None else [_dead(letter, replayed, head, at) for letter in found.letters],
         dead_line="" if found is None else _dead_line(found),
     )
 
@@ -119,6 +135,32 @@ def run_audit(request: Request, organization: str, form: Form) -> Response:
         governing(who, organization)
     said = _hold_against(organization, who.email)
     answer = RedirectResponse(f"/o/{organization}/health", status_code=303)
+    flash(request, answer, said)
+    return answer
+
+
+@router.post("/o/{organization}/health/dead-letters")
+def replay(request: Request, organization: str, form: Form) -> Response:
+    """Put one of the organization's dead letters back where it came from, and note who did."""
+    with organization_of(request, organization) as (who, _):
+        governing(who, organization)
+    try:
+        letter = pipeline.dead_letter(organization, form.get("id", ""))
+        with organization_of(request, organization) as (who, connection):
+            governing(who, organization)
+            done = pipeline.replay(connection, letter)
+            if done.status == "replayed":
+                detail = {"to": done.to, "reason": letter.reason[:REASON_KEPT]}
+                subject = f"dead letter {letter.id}"
+                settings.note(
+                    connection, organization, at=clock.now(), actor=who.email, action="replayed", subject=subject, detail=detail
+                )
+        said = f"Replayed: {letter.id} is in {letter.topic} again." if done.to else f"{letter.id} was replayed before."
+    except (NotFound, Rejected):
+        raise NotHere from None
+    except Retryable as error:
+        said = f"Not replayed: {error}"
+    answer = RedirectResponse(f"/o/{organization}/health?look=true", status_code=303)
     flash(request, answer, said)
     return answer
 
@@ -193,6 +235,20 @@ def _audit(row: AuditRow | None, head: Head, at: datetime) -> dict[str, object] 
         "by": row.actor,
         "first": [plain_name(str(one)) for one in detail.get("first", [])],
     }
+
+
+def _dead(letter: DeadLetter, replayed: dict[Place, datetime], head: Head, at: datetime) -> DeadView:
+    died = datetime.fromisoformat(letter.at)
+    again = replayed.get(letter.place)
+    return DeadView(
+        id=letter.id,
+        topic=letter.topic,
+        reason=plain_name(letter.reason),
+        consumer=letter.consumer,
+        when=f"{age(at - died)} ago",
+        when_exact=_when(died, head),
+        replayed=f"replayed {age(at - again)} ago" if again else "",
+    )
 
 
 def _dead_line(found: pipeline.Found) -> str:
