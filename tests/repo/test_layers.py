@@ -20,7 +20,7 @@ ASKS_THE_TIME = {"now", "utcnow", "today", "time", "monotonic", "time_ns"}
 
 SQL_LIVES_IN = "a module called store… (or …_store), audit…, or shared/db.py"
 SQL_ELSEWHERE = {
-    "winback/dead_letters.py": "two statements over the one table that the operator's command owns",
+    "shared/dead_letters.py": "two statements over the one table that remembers replays, for command line and console",
 }
 
 

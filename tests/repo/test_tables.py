@@ -12,7 +12,7 @@ from tests.repo.tree import ROOT, modules, name, none_of, parsed, statements
 OWNED_ELSEWHERE = {
     "positions": "shared",  # of every consumer, moved in its own transaction by the one consume loop
     "migrations": "shared",
-    "dead_letter_replays": "winback",
+    "dead_letter_replays": "shared",  # of every replay, in the one module that puts records back
 }
 ERASURE = "services/signals/store/erasure.py"  # forgets a person wherever they are, in one transaction, for the operator
 TAMPERING = "winback/chaos/store.py"  # does damage on purpose, to a stack of its own

@@ -73,7 +73,7 @@ def account_page(request: Request, organization: str, account: str) -> Response:
         plain = pages.account(connection, organization, account)
         if row is None or plain is None:
             raise NotHere
-        table = table_of(connection, request, organization, head)
+        table = table_of(connection, request, organization, head, who)
         found = pages.signals_of(connection, organization, account)
         active = sorted((signal for signal in found if signal.recovered_at is None), key=_by_letter)
         versions = store.versions(connection, organization, (signal.settings_version for signal in active))

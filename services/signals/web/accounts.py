@@ -13,7 +13,7 @@ from services.signals.store import accounts, pages, settings
 from services.signals.store.accounts import ListedRow, ListTotals, Sort
 from services.signals.store.pages import Head
 from services.signals.web import views
-from services.signals.web.access import NotHere, app_pool, organization_of
+from services.signals.web.access import NotHere, Visitor, app_pool, organization_of
 from services.signals.web.csv_export import download
 from services.signals.web.doors import local_path
 from services.signals.web.forms import Form, flash
@@ -21,6 +21,7 @@ from services.signals.web.listing import Address, read_address
 from services.signals.web.problems import Wrong
 from services.signals.web.rendering import render
 from services.signals.web.rows import ENROLLMENTS, RowView, enrollment_view, exact_time, in_digest, row_view, short_ago
+from services.signals.web.saved_views import ViewView, entries
 from shared import clock, db
 from shared.domain.identifiers import wrong_id
 from shared.domain.money import minor_places
@@ -70,6 +71,8 @@ class TableView:
     owners: list[tuple[str, str, bool]]
     pins: list[tuple[str, str, bool]]
     narrowed_by: list[tuple[str, str]]
+    views: list[ViewView]
+    query: str
     q: str
     here: str
     back: str
@@ -87,7 +90,7 @@ def accounts_page(request: Request, organization: str) -> Response:
     """The table alone."""
     with organization_of(request, organization) as (who, connection):
         head = head_of(connection, organization)
-        table = table_of(connection, request, organization, head)
+        table = table_of(connection, request, organization, head, who)
     return render(request, "accounts.html", visitor=who, organization=organization, head=head, table=table, drawer=None)
 
 
@@ -156,7 +159,7 @@ def set_enrollment(request: Request, organization: str, form: Form) -> Response:
     return answer
 
 
-def table_of(connection: db.Connection, request: Request, organization: str, head: Head) -> TableView:
+def table_of(connection: db.Connection, request: Request, organization: str, head: Head, who: Visitor) -> TableView:
     """The table that the request's address asks for."""
     address, now = read_address(organization, request.query_params), clock.now()
     rows = accounts.page(
@@ -210,6 +213,8 @@ def table_of(connection: db.Connection, request: Request, organization: str, hea
             for pin, label in ENROLLMENTS.items()
         ],
         narrowed_by=_narrowed_by(address),
+        views=entries(connection, address, who),
+        query=address.to().query,
         q=address.q,
         here=address.path,
         back=f"{request.url.path}{address.query}",

@@ -21,6 +21,7 @@ from services.signals.web import (
     outcomes,
     pages,
     problems,
+    saved_views,
     sequences,
     settings_page,
     single_sign_on,
@@ -59,6 +60,7 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
     app.include_router(tokens_page.router)
     app.include_router(audit_page.router)
     app.include_router(accounts.router)
+    app.include_router(saved_views.router)
     app.include_router(account.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(packages=[("services.signals.web", "static")]), name="static")
