@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test fuzz check chaos schemas up down secrets requirements
+.PHONY: help setup setup-dev demo test fuzz check chaos bench schemas up down secrets requirements
 
 help: ## List these.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ check: setup-dev ## Style, types, schemas, layers, dependencies.
 
 chaos: setup ## Ten minutes of faults: kills, freezes, full disks, wrong clocks; then what was promised against what is there.
 	@$(BIN)/winback chaos --minutes 10
+
+bench: setup-dev ## Every figure of docs/performance.md, measured anew (about an hour).
+	@$(BIN)/winback bench --report docs/performance.md
 
 schemas: setup ## Write schemas/ anew from the events.
 	@$(BIN)/python -P -m shared.schemas write

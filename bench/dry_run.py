@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +184,7 @@ def main() -> None:
                 dry_run._kept = dry_run._Kept()
                 found["first try"].append(timed(lambda: try_out(connection, 0)))
                 found["DuckDB"].append(timed(lambda: duckdb_fires(reader, file, settings_of(0))))
-                found["each further try"] += [timed(lambda number=number: try_out(connection, number)) for number in range(1, 6)]
+                found["each further try"] += [timed(partial(try_out, connection, number)) for number in range(1, 6)]
                 found["replay"].append(
                     timed(lambda: dry_run.replayed(connection, ORGANIZATION, settings_of(0), as_of=AS_OF, run=1, seconds=120))
                 )

@@ -35,6 +35,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one
     "contact": ("services.signals.cli.organizations", "People at accounts: erase."),
     "chaos": ("winback.chaos.cli", "Do faults to a system of its own, and hold what it promised against what is there."),
     "doctor": ("winback.doctor", "Look at all that the system stands on, and say what to do."),
+    "bench": ("winback.bench", "Measure how fast it is, against references side by side (needs a checkout)."),
     "dead-letters": ("winback.dead_letters", "What could not be read: list, show, replay."),
 }
 

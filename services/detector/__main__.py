@@ -11,6 +11,7 @@ from shared.settings import settings
 def main() -> None:
     """Run until SIGTERM; leaves with 70 where only a fresh start can mend it."""
     logs.configure("detector")
+    settings().state_dir.mkdir(parents=True, exist_ok=True)  # Faust makes the last folder only
     readiness = Readiness()
     serve_health(settings().detector_port, readiness)
     worker = faust.Worker(build(readiness), override_logging=False, redirect_stdouts=False, quiet=True)

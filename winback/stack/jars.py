@@ -40,10 +40,10 @@ class Jar:
         return f"{self.artifact}-{self.version}.jar"
 
 
-def locked() -> list[Jar]:
-    """What the broker starts on, in the order of the class path."""
+def locked(lock: Path = LOCK) -> list[Jar]:
+    """What the broker starts on (or what another lock holds), in the order of the class path."""
     names = ("group", "artifact", "version")
-    rows = (line.split() for line in LOCK.read_text().splitlines() if line and not line.startswith("#"))
+    rows = (line.split() for line in lock.read_text().splitlines() if line and not line.startswith("#"))
     return [Jar(sha256=sha256, **dict(zip(names, name.split(":"), strict=True))) for sha256, name in rows]
 
 
@@ -78,8 +78,8 @@ def fetch() -> None:
         new.replace(FOLDER)
 
 
-def with_maven(folder: Path) -> None:
-    command = ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), COPY, "-DincludeScope=runtime", f"-DoutputDirectory={folder}"]
+def with_maven(folder: Path, pom: Path = HERE / "pom.xml") -> None:
+    command = ["mvn", "-q", "-B", "-f", str(pom), COPY, "-DincludeScope=runtime", f"-DoutputDirectory={folder}"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise Retryable(f"Maven could not fetch Kafka's jars: {(done.stdout + done.stderr).strip()[-500:]}")

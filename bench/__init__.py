@@ -1,0 +1,13 @@
+"""The project's own benchmark: every figure a ratio of runs side by side, answers checked before any time is believed.
+
+    workload.py   seeded orders, their blocks, files and lines; the same on every machine
+    answers.py    what must come out of them, from DuckDB over the raw lines, and what did
+    broker.py     topics of a round: filled, read back, forgotten
+    watched.py    a process with its CPU seconds and peak memory
+    figure.py     a figure: two sides, interleaved rounds, medians, ratio against target
+    figures/      what is measured, a module a part of the system
+    peers/        what it is measured against; each a program of its own
+    report.py     docs/performance.md
+
+`winback bench --help`, or `make bench`. Needs a checkout: an installed wheel does not carry it.
+"""

@@ -1,0 +1,121 @@
+"""The benchmark measures what it says: tiny workloads, every answer checked; nothing here depends on how long anything takes."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench import report
+from bench.answers import Gathered
+from bench.figure import Measured, Result, Rounds, Side, Target
+from bench.figures import FIGURES
+from bench.rig import Rig, rig
+from bench.watched import Failed
+from bench.workload import Shape, Workload
+
+SCALE = 0.01
+LIGHT = ("drain", "naive", "import")  # of the figures: those that need nothing but what `make setup-dev` installs
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Iterator[Rig]:
+    """A stack of its own: the benchmark makes the topics anew that other tests read."""
+    with rig(rounds=1, scale=SCALE, say=lambda _: None) as found:
+        yield found
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_a_figure_checks_its_answers_and_has_both_sides(tiny: Rig, name: str) -> None:
+    for result in FIGURES[name][0](tiny):
+        assert isinstance(result, Result)
+        assert result.ratio > 0 and result.ours_value > 0 and result.reference_value > 0
+        assert result.ours_cpu_seconds > 0 and result.reference_peak_bytes > 0
+
+
+def test_a_wrong_answer_is_no_figure() -> None:
+    found = Gathered()
+    found.take([b'{"type":"RunCompleted","organization":"o"}'])
+    with pytest.raises(Failed, match="1 missing"):
+        found.must_be({("o", "A-1", "dormant", "", "", (100, 1, 1))}, "a peer")
+
+
+def test_a_ratio_is_the_median_of_the_rounds_own_ratios_and_sides_take_turns() -> None:
+    went: list[str] = []
+
+    def side(name: str, seconds: list[float], target: Target | None = None) -> Side:
+        def run() -> Measured:
+            went.append(name)
+            return Measured(units=10, seconds=seconds.pop(0))
+
+        return Side(name=name, run=run, target=target)
+
+    rounds = Rounds(3, lambda _: None)
+    (result,) = rounds.compare(
+        "f", title="t", unit="u", ours=side("ours", [1, 2, 4]), references=[side("it", [2, 2, 2], Target(compares="rate", bound=1))]
+    )
+    assert went == ["ours", "it", "it", "ours", "ours", "it"]
+    assert (result.ratio, result.ratios, result.reached) == (1.0, [2.0, 1.0, 0.5], True)
+
+
+def test_a_workload_is_the_same_every_time_and_holds_what_it_should() -> None:
+    shape = Shape(orders=2_000, accounts=100)
+    first, again = Workload(shape), Workload(shape)
+    assert first.orders == again.orders and len(first.orders) == 2_000
+    assert {order.organization for order in first.orders} == set(first.organizations)
+    assert any(order.cancelled for order in first.orders) and any(order.revision == 2 for order in first.orders)
+    assert len(first.counting) < len(first.orders)
+    skewed = Workload(replace(shape, hot=(0.01, 0.3)))
+    assert 0.25 < sum(order.account == "A-000000" for order in skewed.orders) / 2_000 < 0.35
+
+
+def test_the_report_keeps_the_figures_that_were_not_measured_now(tmp_path: Path) -> None:
+    rounds = Rounds(1, lambda _: None)
+
+    def measured(name: str) -> list[Result]:
+        it = Side(name="it", run=lambda: Measured(units=1, seconds=1), target=Target(compares="rate", bound=0.5))
+        return rounds.compare(
+            name,
+            title=f"title of {name}",
+            unit="u/s",
+            ours=Side(name="ours", run=lambda: Measured(units=1, seconds=1)),
+            references=[it],
+        )
+
+    page = tmp_path / "performance.md"
+    report.write(page, measured("drain"), rounds=1, scale=1)
+    report.write(page, measured("import"), rounds=1, scale=0.1)
+    text = page.read_text()
+    assert "title of drain" in text and "title of import" in text
+    assert set(json.loads(page.with_suffix(".json").read_text())) == {"drain", "import"}
+
+
+def test_the_report_in_the_repository_is_what_its_figures_say() -> None:
+    page = Path(__file__).parents[2] / "docs/performance.md"
+    assert page.read_text() == report.page(json.loads(page.with_suffix(".json").read_text()))
+
+
+WITHOUT_A_CHECKOUT = """
+import sys
+
+class Refuse:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.split(".")[0] == "bench":
+            raise ModuleNotFoundError(name=name)
+
+sys.meta_path.insert(0, Refuse)
+from winback.cli import main
+main()
+"""
+
+
+def test_without_a_checkout_the_verb_says_what_is_missing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", WITHOUT_A_CHECKOUT, "bench"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 3
+    assert "checkout" in done.stderr
