@@ -1,0 +1,118 @@
+"""The demo's distributor in a running stack, for people to work with: accounts with every type of signal, a digest, drafts.
+
+A story changes what it works with, so each has accounts of its own (below). Everything got in as a distributor's data does: by
+the command line and over HTTP.
+"""
+
+import json
+import secrets
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from shared import clock
+from tests.stack_fixtures import Mailbox, Stack
+from winback.demo import pipe
+from winback.demo.story import PIPE_SETTINGS
+
+ZONE = "America/Chicago"
+OTHER_DAY = timedelta(weeks=1)
+WAIT_SECONDS = 60.0
+
+# Who is for what: caprock and the others in capitals are told of in winback/demo/pipe.py.
+CAPROCK, SANDHILL, ARABIC, LONG, TWIN = "10104", "10142", "10155", "10163", "10166"  # dormant
+PERMIAN, NORTH_DRAW, HORSEHEAD, IRONWOOD = "10482", "10204", "10233", "10241"  # lapses
+GULF, COPPER, SALT_FORK = "10318", "10322", "10329"  # cherry-picking
+HEALTHY = "20100"
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """A stack with two organizations: one with all that the demo has, one that has nothing yet."""
+
+    stack: Stack
+    organization: str
+    name: str
+    empty: str
+    people: dict[str, str]  # role -> address; the owner is in both organizations
+    token: str
+
+    @property
+    def console(self) -> str:
+        url: str = self.stack.service("console")["url"]
+        return url
+
+    @property
+    def mailbox(self) -> Mailbox:
+        return self.stack.mailbox
+
+    def path(self, page: str = "accounts") -> str:
+        return f"/o/{self.organization}/{page}"
+
+    def sign_in_link(self, email: str) -> str:
+        """As `winback sign-in` prints it, for this console's address."""
+        link = self.stack.winback("sign-in", email).stdout.strip()
+        return self.console + link[link.index("/sign-in/") :]
+
+    def send(self, *orders: dict[str, Any]) -> None:
+        """As an ERP does it."""
+        request = urllib.request.Request(
+            f"{self.stack.service('ingest')['url']}/v1/orders",
+            json.dumps(orders).encode(),
+            {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert answer.status == 202, answer.read()
+
+    def order(self, account: str, *, od: str = "5 1/2", grade: str = "J55", dollars: str = "1250.00") -> dict[str, Any]:
+        """Of today, for `send`."""
+        line = {"product": f"{od} {grade} R3", "od": od, "grade": grade, "quantity": "50", "revenue": dollars}
+        today = clock.today(ZONE).isoformat()
+        return {"order": f"SO-{secrets.token_hex(4)}", "account": account, "ordered_on": today, "lines": [line]}
+
+
+def build(stack: Stack, folder: Path) -> World:
+    """Two runs a week apart, a digest after the second; nothing runs by itself."""
+    mark = secrets.token_hex(3)
+    organization, empty = f"pipe-{mark}", f"new-{mark}"
+    people = {role: f"{role}-{mark}@pipe.example" for role in ("owner", "admin", "member")}
+    money = ("--currency", "USD", "--timezone", ZONE, "--no-schedules")
+    stack.winback("organization", "create", organization, "--name", "Three Forks Pipe", *money)
+    stack.winback("organization", "create", empty, "--name", "Fresh Start", *money)
+    for role, email in people.items():
+        stack.winback("member", "add", organization, email, "--role", role, *(() if role == "owner" else ("--no-digest",)))
+    stack.winback("member", "add", empty, people["owner"], "--role", "owner", "--no-digest")
+    settings, contacts, orders = folder / "settings.json", folder / "contacts.csv", folder / "orders.csv"
+    settings.write_text(json.dumps(PIPE_SETTINGS))
+    stack.winback("settings", "set", "--organization", organization, str(settings))
+    today = clock.today(ZONE)
+    pipe.write_csv(contacts, pipe.contact_rows())
+    pipe.write_csv(orders, pipe.order_rows(today))
+    stack.winback("import", "contacts", str(contacts), "--organization", organization)
+    stack.winback("import", "orders", str(orders), "--organization", organization)
+    for day in (today - OTHER_DAY, today):
+        stack.winback("run", "--organization", organization, "--as-of", day.isoformat(), "--wait")
+    stack.winback("digest", "send", "--organization", organization)
+    made = stack.winback("token", "create", organization, "--name", "erp", "--scope", "orders:write", "--json")
+    world = World(
+        stack=stack,
+        organization=organization,
+        name="Three Forks Pipe",
+        empty=empty,
+        people=people,
+        token=json.loads(made.stdout)["token"],
+    )
+    wait_for(lambda: bool(world.mailbox.mails(people["owner"])))
+    return world
+
+
+def wait_for(done: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
+    """Until it is so."""
+    until = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < until, "it did not come about"
+        time.sleep(0.1)
