@@ -25,7 +25,7 @@ test: setup-dev ## Every test, on real Kafka, PostgreSQL and SMTP, which it star
 
 fuzz: setup-dev ## What no test lists: made-up files, bodies and requests for some minutes; ends at the first fault.
 	@PYTHONPATH=. $(BIN)/python -m tests.ingest.fuzz --rounds 20000
-	@$(BIN)/pytest --hypothesis-profile=fuzz tests/ingest/test_properties.py
+	@SCHEMATHESIS_EXAMPLES=1000 $(BIN)/pytest --hypothesis-profile=fuzz tests/ingest/test_properties.py tests/system/test_api_by_its_document.py
 
 check: setup-dev ## Style, types, schemas, layers, dependencies.
 	$(BIN)/ruff check .

@@ -40,9 +40,17 @@ def _whole_number(value: Any) -> Any:
 DecimalText = Annotated[
     str,
     BeforeValidator(_decimal_text),
-    WithJsonSchema({"type": "string", "pattern": r"^[+-]?\d+(\.\d+)?$", "examples": ["1234.50", "-3.999"]}),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "pattern": r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$"}, {"type": "number"}],
+            "description": "A decimal, best as text: no float is ever made of it.",
+            "examples": ["1234.50", "-3.999"],
+        }
+    ),
 ]
-SizeText = Annotated[str, BeforeValidator(_decimal_text), WithJsonSchema({"type": "string", "examples": ['5 1/2"', "139.7 mm"]})]
+SizeText = Annotated[
+    str, BeforeValidator(_decimal_text), WithJsonSchema({"type": ["string", "number"], "examples": ['5 1/2"', "139.7 mm"]})
+]
 Revision = Annotated[int, BeforeValidator(_whole_number), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 2**53})]
 Id = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 100})]
 Name = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 200})]

@@ -11,8 +11,10 @@ import uvicorn
 
 from services.signals import handlers, tenants
 from services.signals.store import organizations
+from services.signals.web.api import read_cursor, write_cursor
 from services.signals.web.app import build
 from services.signals.web.forms import csrf_token
+from services.signals.web.problems import Wrong
 from shared import db
 from shared.events import Combo
 from shared.mail import unsubscribe_token
@@ -237,3 +239,12 @@ def test_a_token_opens_only_what_its_scope_says(console: httpx.Client, connectio
     own = token(connection, acme, "signals:read")
     connection.execute("UPDATE tokens SET revoked_at = now() WHERE organization = %s", (acme,))
     assert console.get("/v1/signals", headers=own).status_code == 401
+
+
+def test_a_cursor_of_another_organization_is_none_of_ours() -> None:
+    signal = "7b6e3f0e-8a3c-5f43-9f5e-1d2c3b4a5f60"
+    cursor = write_cursor(signal, "acme")
+    assert read_cursor(cursor, "acme") == signal
+    for foreign in (write_cursor(signal, "other"), cursor + "!", "x", "", signal):
+        with pytest.raises(Wrong, match="cursor"):
+            read_cursor(foreign, "acme")

@@ -28,7 +28,7 @@ class NotSignedIn(Exception):
 
 
 class NotHere(Exception):
-    """There is no such thing for whoever asks."""
+    """There is no such thing for whoever asks; a name says which parameter named it."""
 
 
 class NotAllowed(Exception):

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 
 from services.signals.store import listing, pages
 from services.signals.web.access import NotHere, organization_of_token
+from services.signals.web.api_shapes import AccountAnswer, SignalsPage, answers
 from services.signals.web.problems import Wrong
 from shared.domain.identifiers import wrong_id
 from shared.events import SignalType
@@ -20,7 +21,7 @@ MOST_SIGNALS = 1000
 _ID = re.compile(r"[0-9a-f-]{36}")
 
 
-@router.get("/signals", summary="Signals, page by page")
+@router.get("/signals", summary="Signals, page by page", responses=answers(SignalsPage, 401, 403, 422, 503))
 def signals(
     request: Request,
     active: Annotated[bool, Query(description="Leave out recovered ones.")] = False,
@@ -35,24 +36,24 @@ def signals(
     """
     if account is not None and (reason := wrong_id(account)):
         raise Wrong("account", reason)
-    after = read_cursor(cursor) if cursor is not None else None
     with organization_of_token(request) as (organization, connection):
+        after = read_cursor(cursor, organization) if cursor is not None else None
         found = listing.page_of_signals(
             connection, organization, after=after, limit=limit + 1, active=active, account=account, types=type
         )
     more = len(found) > limit
-    return JSONResponse({"signals": found[:limit], "next": write_cursor(found[limit - 1]["signal"]) if more else None})
+    return JSONResponse(
+        {"signals": found[:limit], "next": write_cursor(found[limit - 1]["signal"], organization) if more else None}
+    )
 
 
-@router.get("/accounts/{account:path}", summary="One account")
+@router.get("/accounts/{account:path}", summary="One account", responses=answers(AccountAnswer, 401, 403, 404, 503))
 def account(request: Request, account: str) -> JSONResponse:
     """The account, what it bought in all, and its active signals."""
-    if wrong_id(account):
-        raise NotHere
     with organization_of_token(request) as (organization, connection):
-        row = pages.account(connection, organization, account)
+        row = None if wrong_id(account) else pages.account(connection, organization, account)
         if row is None:
-            raise NotHere
+            raise NotHere("account")
         totals = pages.totals(connection, organization, account)
         found = list(listing.signals(connection, organization, active=True, account=account))
     answer: dict[str, Any] = {
@@ -70,17 +71,17 @@ def account(request: Request, account: str) -> JSONResponse:
     return JSONResponse(answer)
 
 
-def write_cursor(signal: str) -> str:
-    """Opaque to whoever pages; the organization comes from the token alone."""
-    return base64.urlsafe_b64encode(signal.encode()).decode()
+def write_cursor(signal: str, organization: str) -> str:
+    """Opaque to whoever pages. It names its organization, so that no other one's is taken for a place in its own signals."""
+    return base64.urlsafe_b64encode(f"{organization} {signal}".encode()).decode()
 
 
-def read_cursor(cursor: str) -> str:
+def read_cursor(cursor: str, organization: str) -> str:
     """Raises Wrong."""
     try:
-        signal = base64.urlsafe_b64decode(cursor.encode()).decode()
+        whose, _, signal = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode().partition(" ")
     except (binascii.Error, ValueError):
         raise Wrong("cursor", "is none of ours") from None
-    if not _ID.fullmatch(signal):
+    if whose != organization or not _ID.fullmatch(signal):
         raise Wrong("cursor", "is none of ours")
     return signal

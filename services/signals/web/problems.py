@@ -34,7 +34,8 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(NotHere)
     def not_here(request: Request, error: NotHere) -> Response:
-        return answer(request, 404, "Not found", "there is no such thing here")
+        reason = "there is no such thing here"
+        return answer(request, 404, "Not found", reason, [(str(field), reason) for field in error.args])
 
     @app.exception_handler(NotAllowed)
     def not_allowed(request: Request, error: NotAllowed) -> Response:
@@ -64,7 +65,9 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> Response:
-        return answer(request, error.status_code, str(error.detail), str(error.detail))
+        response = answer(request, error.status_code, str(error.detail), str(error.detail))
+        response.headers.update(error.headers or {})
+        return response
 
     @app.exception_handler(psycopg.OperationalError)
     @app.exception_handler(PoolTimeout)
