@@ -1,99 +1,36 @@
 """The accounts table: a page of it by any sort and filter, its totals, what a row's tooltip says, enrollment.
 
-A page starts behind a place (the sort's value and the account's id), never at a number, so that the millionth row costs what
-the first does. Conditions are put together from the named ones below; values are always parameters.
+How a page is asked for, so that it is quick at a million accounts: store/account_pages.py.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 
 from psycopg import sql
 from psycopg.rows import class_row
 
+from services.signals.store.account_pages import (
+    ALONE,
+    CALL,
+    COLUMNS,
+    COUNT,
+    FLAGGED,
+    MOST_COUNTED,
+    PAGE,
+    Filter,
+    Place,
+    Sort,
+    page_statements,
+    parts_of,
+)
 from shared import db
 from shared.domain.enrollment import Enrollment
 from shared.events import SignalType
 
-Sort = Literal["name", "last_order", "lifetime", "stake"]
-Only = Literal["dormant", "lapse", "cherry_picking", "call"]
-
-MOST_FOUND = 5_000  # accounts that a search looks up one by one; a wider one walks the sort's index
-MOST_COUNTED = 10_000
 MOST_OWNERS = 200
 TOP_ITEMS = 3
-
-# The expressions of the indexes accounts_by_…, and what their values are.
-SORTS: dict[Sort, tuple[str, str]] = {
-    "name": ("a.sort_name", "text"),
-    "last_order": ("coalesce(a.last_ordered_on, '0001-01-01')", "date"),
-    "lifetime": ("a.lifetime_cents", "bigint"),
-    "stake": ("a.at_stake_cents", "bigint"),
-}
-
-FLAGGED = "a.dormant + a.lapse + a.cherry_picking > 0"
-
-# Whom the digest would show (shared/domain/enrollment.py says the same).
-CALL = "a.enrollment <> 'no' AND a.lost_at IS NULL AND (a.paused_until IS NULL OR a.paused_until <= %(now)s)"
-
-ONLY: dict[Only, str] = {
-    "dormant": f"{FLAGGED} AND a.dormant > 0",
-    "lapse": f"{FLAGGED} AND a.lapse > 0",
-    "cherry_picking": f"{FLAGGED} AND a.cherry_picking > 0",
-    "call": f"{FLAGGED} AND {CALL}",
-}
-
-HAS_WORD = """EXISTS (
-    SELECT
-    FROM account_words w
-    WHERE w.organization = %(organization)s
-      AND w.account = a.account
-      AND w.word >= lower(%({word})s)
-      AND w.word < lower(%({word})s) || chr(1114111)
-)"""
-
-FIND_WORD = """
-SELECT DISTINCT account
-FROM account_words
-WHERE organization = %(organization)s
-  AND word >= lower(%(word)s)
-  AND word < lower(%(word)s) || chr(1114111)
-LIMIT %(most)s
-"""
-
-PAGE = """
-SELECT
-    a.account,
-    a.name,
-    a.owner,
-    a.enrollment,
-    a.last_ordered_on,
-    a.lifetime_cents,
-    a.at_stake_cents,
-    a.dormant,
-    a.lapse,
-    a.cherry_picking,
-    a.last_contact_at,
-    a.paused_until,
-    a.lost_at,
-    {key} AS key
-FROM accounts a
-WHERE a.organization = %(organization)s
-  {conditions}
-ORDER BY {key} {direction}, a.account {direction}
-"""
-
-COUNT = """
-SELECT count(*)
-FROM (
-    SELECT
-    FROM accounts a
-    WHERE a.organization = %(organization)s
-      {conditions}
-    LIMIT %(most)s
-) AS counted
-"""
 
 TOTALS = """
 SELECT
@@ -176,21 +113,7 @@ HAVING count(*) >= 2
 """
 
 FIND = """
-SELECT
-    a.account,
-    a.name,
-    a.owner,
-    a.enrollment,
-    a.last_ordered_on,
-    a.lifetime_cents,
-    a.at_stake_cents,
-    a.dormant,
-    a.lapse,
-    a.cherry_picking,
-    a.last_contact_at,
-    a.paused_until,
-    a.lost_at,
-    NULL AS key
+SELECT {columns}, NULL AS key
 FROM accounts a
 WHERE a.organization = %(organization)s
   AND a.account = %(account)s
@@ -213,22 +136,11 @@ WHERE organization = %(organization)s
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filter:
-    """Which accounts; all conditions hold at once. `words`: beginnings of words of the name or the id."""
+class Counted:
+    """How many fit; where not all were looked at, it is so many at least."""
 
-    only: Only | None = None
-    owner: str | None = None
-    enrollment: Enrollment | None = None
-    words: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Between two rows: behind (`is_after`) or before the row with this value of the sort and this id."""
-
-    value: str | int
-    account: str
-    is_after: bool
+    number: int
+    is_all: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,9 +198,13 @@ def page(
 ) -> list[ListedRow]:
     """Up to `limit` rows in the order of the sort; before a place: those nearest to it."""
     forwards = place is None or place.is_after
-    statement, values = page_statement(connection, organization, sort, descending, narrowed, place, now)
+    rows: list[ListedRow] = []
+    connection.execute(ALONE)
     with connection.cursor(row_factory=class_row(ListedRow)) as cursor:
-        rows = cursor.execute(statement + sql.SQL("LIMIT %(limit)s"), values | {"limit": limit}).fetchall()
+        for statement, values in page_statements(connection, organization, sort, descending, narrowed, place, now):
+            rows = cursor.execute(statement, values | {"limit": limit}).fetchall()
+            if len(rows) >= limit:
+                break
     return rows if forwards else rows[::-1]
 
 
@@ -296,18 +212,19 @@ def everything(
     connection: db.Connection, organization: str, *, sort: Sort, descending: bool, narrowed: Filter, now: datetime
 ) -> Iterator[ListedRow]:
     """All rows, read as they are asked for."""
-    statement, values = page_statement(connection, organization, sort, descending, narrowed, None, now)
+    found = parts_of(connection, organization, sort, descending, narrowed, None, now)
+    statement, values = sql.SQL(PAGE).format(**found.texts), found.values
     with connection.cursor("everything", row_factory=class_row(ListedRow)) as cursor:
         cursor.itersize = 1_000
         yield from cursor.execute(statement, values)
 
 
-def count(connection: db.Connection, organization: str, narrowed: Filter, *, now: datetime) -> int:
-    """How many; one more than MOST_COUNTED stands for all that are more."""
-    conditions, values = _conditions(connection, organization, narrowed, now)
-    statement = sql.SQL(COUNT).format(conditions=_all(conditions))
-    row = connection.execute(statement, values | {"most": MOST_COUNTED + 1}).fetchone()
-    return int(row[0]) if row else 0
+def count(connection: db.Connection, organization: str, narrowed: Filter, *, now: datetime) -> Counted:
+    """How many fit, of those that the filter's index leads to."""
+    found = parts_of(connection, organization, "stake", True, narrowed, None, now)
+    row = connection.execute(sql.SQL(COUNT).format(**found.texts), found.values | {"most": MOST_COUNTED + 1}).fetchone()
+    fits, seen = (int(row[0]), int(row[1])) if row else (0, 0)
+    return Counted(number=fits if seen <= MOST_COUNTED else min(fits, MOST_COUNTED), is_all=seen <= MOST_COUNTED)
 
 
 def totals(connection: db.Connection, organization: str, *, now: datetime) -> ListTotals:
@@ -340,7 +257,8 @@ def typical_gaps(connection: db.Connection, organization: str, accounts: Sequenc
 def find(connection: db.Connection, organization: str, account: str) -> ListedRow | None:
     """One account; None: there is no such."""
     with connection.cursor(row_factory=class_row(ListedRow)) as cursor:
-        return cursor.execute(FIND, {"organization": organization, "account": account}).fetchone()
+        statement = sql.SQL(FIND).format(columns=sql.SQL(COLUMNS))
+        return cursor.execute(statement, {"organization": organization, "account": account}).fetchone()
 
 
 def set_enrollment(connection: db.Connection, organization: str, account: str, enrollment: Enrollment) -> Enrollment | None:
@@ -352,55 +270,3 @@ def set_enrollment(connection: db.Connection, organization: str, account: str, e
     connection.execute(SET_ENROLLMENT, key | {"enrollment": enrollment})
     was: Enrollment = row[0]
     return was
-
-
-def page_statement(
-    connection: db.Connection,
-    organization: str,
-    sort: Sort,
-    descending: bool,
-    narrowed: Filter,
-    place: Place | None,
-    now: datetime,
-) -> tuple[sql.Composed, dict[str, Any]]:
-    """The statement of a page, without its limit, and its values."""
-    key, type_ = SORTS[sort]
-    conditions, values = _conditions(connection, organization, narrowed, now)
-    upwards = descending != (place is None or place.is_after)
-    if place is not None:
-        conditions.append(f"({key}, a.account) {'>' if upwards else '<'} (%(place_value)s::{type_}, %(place_account)s)")
-        values |= {"place_value": place.value, "place_account": place.account}
-    statement = sql.SQL(PAGE).format(key=sql.SQL(key), conditions=_all(conditions), direction=sql.SQL("ASC" if upwards else "DESC"))
-    return statement, values
-
-
-def _conditions(connection: db.Connection, organization: str, narrowed: Filter, now: datetime) -> tuple[list[str], dict[str, Any]]:
-    """As text with named parameters, and their values."""
-    conditions: list[str] = []
-    values: dict[str, Any] = {"organization": organization, "now": now}
-    if narrowed.only is not None:
-        conditions.append(ONLY[narrowed.only])
-    if narrowed.owner is not None:
-        conditions.append("a.owner = %(owner)s")
-        values["owner"] = narrowed.owner
-    if narrowed.enrollment is not None:
-        conditions.append(
-            "a.enrollment = %(enrollment)s" + (" AND a.enrollment <> 'auto'" if narrowed.enrollment != "auto" else "")
-        )
-        values["enrollment"] = narrowed.enrollment
-    rarest: list[str] | None = None
-    for number, word in enumerate(narrowed.words):
-        name = f"word_{number}"
-        conditions.append(HAS_WORD.format(word=name))
-        values[name] = word
-        found = [str(row[0]) for row in connection.execute(FIND_WORD, values | {"word": word, "most": MOST_FOUND + 1})]
-        if len(found) <= MOST_FOUND and (rarest is None or len(found) < len(rarest)):
-            rarest = found
-    if rarest is not None:
-        conditions.append("a.account = ANY(%(found)s)")
-        values["found"] = rarest
-    return conditions, values
-
-
-def _all(conditions: Sequence[str]) -> sql.Composed:
-    return sql.SQL("\n  ").join(sql.SQL("AND " + condition) for condition in conditions)

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.signals.store import accounts, pages, settings
-from services.signals.store.accounts import ListedRow, ListTotals, Sort
+from services.signals.store.account_pages import Filter, Sort
+from services.signals.store.accounts import Counted, ListedRow, ListTotals
 from services.signals.store.pages import Head
 from services.signals.web import views
 from services.signals.web.access import NotHere, Visitor, app_pool, organization_of
@@ -181,9 +182,7 @@ def table_of(connection: db.Connection, request: Request, organization: str, hea
     gaps = accounts.typical_gaps(connection, organization, names)
     totals = accounts.totals(connection, organization, now=now)
     total = accounts.count(connection, organization, address.narrowed, now=now)
-    everyone = (
-        total if address.narrowed == accounts.Filter() else accounts.count(connection, organization, accounts.Filter(), now=now)
-    )
+    everyone = total if address.narrowed == Filter() else accounts.count(connection, organization, Filter(), now=now)
     has_previous = (more if not forwards else address.place is not None) and bool(shown)
     has_following = (more if forwards else True) and bool(shown)
     hidden = request.cookies.get(COLUMNS_COOKIE, "").split(".")
@@ -245,13 +244,13 @@ def head_of(connection: db.Connection, organization: str) -> Head:
     return head
 
 
-def _tabs(address: Address, totals: ListTotals, everyone: int, head: Head) -> list[dict[str, Any]]:
+def _tabs(address: Address, totals: ListTotals, everyone: Counted, head: Head) -> list[dict[str, Any]]:
     counts: dict[SignalType, tuple[str, int]] = {
         "dormant": ("Dormant", totals.dormant),
         "lapse": ("Lapse", totals.lapse),
         "cherry_picking": ("Cherry-picking", totals.cherry_picking),
     }
-    some = everyone if everyone <= accounts.MOST_COUNTED else max(everyone, head.accounts or 0)  # the latest run counted all
+    some = everyone.number if everyone.is_all else max(everyone.number, head.accounts or 0)  # the latest run counted all
     found: list[dict[str, Any]] = [{"name": "All", "letter": "", "count": f"{some:,}", "only": None}]
     found += [
         {"name": name, "letter": views.LETTERS[only], "count": f"{number:,}", "only": only}
@@ -298,11 +297,12 @@ def _narrowed_by(address: Address) -> list[tuple[str, str]]:
     return found
 
 
-def _range(first: int, shown: int, total: int) -> str:
+def _range(first: int, shown: int, total: Counted) -> str:
     if not shown:
         return ""
-    some = f"{total:,}" if total <= accounts.MOST_COUNTED else f"more than {accounts.MOST_COUNTED:,}"
-    return f"{first:,}–{first + shown - 1:,} of {some}"
+    last = first + shown - 1
+    some = f"{total.number:,}" if total.is_all else f"more than {max(total.number, last):,}"
+    return f"{first:,}–{last:,} of {some}"
 
 
 def _exported(row: ListedRow, currency: str, now: datetime) -> list[Any]:

@@ -11,7 +11,8 @@ from urllib.parse import quote, urlencode
 
 from starlette.datastructures import QueryParams
 
-from services.signals.store.accounts import Filter, ListedRow, Only, Place, Sort
+from services.signals.store.account_pages import Filter, Only, Place, Sort
+from services.signals.store.accounts import ListedRow
 from shared.domain.enrollment import Enrollment
 
 MOST_WORDS = 5

@@ -1,0 +1,296 @@
+"""How a page of the accounts table is asked for, by any sort under any filter, so that it is quick at a million accounts.
+
+A page starts behind a place (the sort's value and the account's id), never at a number, so that the millionth row costs what
+the first does. Conditions are put together from the named ones below; values are always parameters.
+
+Under a filter a page is found in one of two ways. Walking the sort's index and testing each row is quick where many rows fit,
+and endless where those that fit stand at the far end; so a walk ends after MOST_WALKED rows. Then (or at once, where few are
+known to fit) all that fit are gathered by the index of the filter, which holds what sorts need, and the first of them sorted out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from psycopg import sql
+
+from shared import db
+from shared.domain.enrollment import Enrollment
+
+Sort = Literal["name", "last_order", "lifetime", "stake"]
+Only = Literal["dormant", "lapse", "cherry_picking", "call"]
+
+FEW_FOUND = 20_000  # accounts that a search looks up at once
+MOST_FOUND = 60_000  # and after a walk; a wider search tests rows
+MOST_WALKED = 4_000
+MOST_LEADING = 300_000
+MOST_COUNTED = 10_000  # rows that are looked at to count what fits
+# The expressions of the indexes accounts_by_…, and what their values are.
+SORTS: dict[Sort, tuple[str, str]] = {
+    "name": ("a.sort_name", "text"),
+    "last_order": ("coalesce(a.last_ordered_on, '0001-01-01')", "date"),
+    "lifetime": ("a.lifetime_cents", "bigint"),
+    "stake": ("a.at_stake_cents", "bigint"),
+}
+
+FLAGGED = "a.dormant + a.lapse + a.cherry_picking > 0"
+
+# Whom the digest would show (shared/domain/enrollment.py says the same).
+CALL = "a.enrollment <> 'no' AND a.lost_at IS NULL AND (a.paused_until IS NULL OR a.paused_until <= %(now)s)"
+
+ONLY: dict[Only, str] = {
+    "dormant": f"{FLAGGED} AND a.dormant > 0",
+    "lapse": f"{FLAGGED} AND a.lapse > 0",
+    "cherry_picking": f"{FLAGGED} AND a.cherry_picking > 0",
+    "call": f"{FLAGGED} AND {CALL}",
+}
+
+# A beginning of a word: `words` has a blank before each.
+HAS_WORD = "strpos(a.words, ' ' || lower(%({word})s)) > 0"
+
+# The accounts of a word that few have.
+OF_WORD = """a.account IN (
+    SELECT w.account
+    FROM account_words w
+    WHERE w.organization = %(organization)s
+      AND w.word >= lower(%({word})s)
+      AND w.word < lower(%({word})s) || chr(1114111)
+)"""
+
+COUNT_WORD = """
+SELECT count(*)
+FROM (
+    SELECT
+    FROM account_words
+    WHERE organization = %(organization)s
+      AND word >= lower(%(word)s)
+      AND word < lower(%(word)s) || chr(1114111)
+    LIMIT %(most)s
+) AS found
+"""
+
+# Whether all that have a word have it at the beginning of their name: then they stand together in the order of names.
+IS_LEADING = """
+SELECT
+    (
+        SELECT count(*)
+        FROM (
+            SELECT
+            FROM account_words
+            WHERE organization = %(organization)s
+              AND word >= lower(%(word)s)
+              AND word < lower(%(word)s) || chr(1114111)
+            LIMIT %(most)s
+        ) AS found
+    ) = (
+        SELECT count(*)
+        FROM (
+            SELECT
+            FROM accounts
+            WHERE organization = %(organization)s
+              AND sort_name >= lower(%(word)s)
+              AND sort_name < lower(%(word)s) || chr(1114111)
+            LIMIT %(most)s
+        ) AS beginning
+    )
+"""
+
+LEADING = "a.sort_name >= lower(%({word})s) AND a.sort_name < lower(%({word})s) || chr(1114111)"
+
+COLUMNS = """
+    a.account,
+    a.name,
+    a.owner,
+    a.enrollment,
+    a.last_ordered_on,
+    a.lifetime_cents,
+    a.at_stake_cents,
+    a.dormant,
+    a.lapse,
+    a.cherry_picking,
+    a.last_contact_at,
+    a.paused_until,
+    a.lost_at
+"""
+
+PAGE = """
+SELECT {columns}, {key} AS key
+FROM accounts a
+WHERE a.organization = %(organization)s
+  {place}
+  {conditions}
+ORDER BY {key} {direction}, a.account {direction}
+"""
+
+WALKED = """
+SELECT {columns}, {key} AS key
+FROM (
+    SELECT a.*
+    FROM accounts a
+    WHERE a.organization = %(organization)s
+      {place}
+      {indexed}
+    ORDER BY {key} {direction}, a.account {direction}
+    LIMIT %(walked)s
+) AS a
+WHERE true
+  {conditions}
+ORDER BY {key} {direction}, a.account {direction}
+"""
+
+# OFFSET 0: what fits is gathered by the filter's index, not by walking the sort's.
+GATHERED = """
+SELECT {columns}, first.key
+FROM (
+    SELECT fits.account, fits.key
+    FROM (
+        SELECT a.account, {key} AS key
+        FROM accounts a
+        WHERE a.organization = %(organization)s
+          {conditions}
+        OFFSET 0
+    ) AS fits
+    WHERE true
+      {place_of_fits}
+    ORDER BY fits.key {direction}, fits.account {direction}
+    LIMIT %(limit)s
+) AS first
+JOIN accounts a ON a.organization = %(organization)s AND a.account = first.account
+ORDER BY first.key {direction}, first.account {direction}
+"""
+
+COUNT = """
+SELECT
+    count(*) FILTER (WHERE true {conditions}),
+    count(*)
+FROM (
+    SELECT a.*
+    FROM accounts a
+    WHERE a.organization = %(organization)s
+      {led}
+    LIMIT %(most)s
+) AS a
+"""
+
+# A page is asked for by many at once: each keeps to one core.
+ALONE = "SELECT set_config('max_parallel_workers_per_gather', '0', true)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which accounts; all conditions hold at once. `words`: beginnings of words of the name or the id."""
+
+    only: Only | None = None
+    owner: str | None = None
+    enrollment: Enrollment | None = None
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Between two rows: behind (`is_after`) or before the row with this value of the sort and this id."""
+
+    value: str | int
+    account: str
+    is_after: bool
+
+
+def page_statements(
+    connection: db.Connection,
+    organization: str,
+    sort: Sort,
+    descending: bool,
+    narrowed: Filter,
+    place: Place | None,
+    now: datetime,
+) -> list[tuple[sql.Composed, dict[str, Any]]]:
+    """What to ask for a page, one after the other until one fills it; the last one knows all. Each takes `limit`."""
+    found = parts_of(connection, organization, sort, descending, narrowed, place, now)
+    parts, values = found.texts, found.values
+    limited = sql.SQL("LIMIT %(limit)s")
+    if narrowed in (Filter(), Filter(enrollment="auto")):
+        return [(sql.SQL(PAGE).format(**parts) + limited, values)]
+    gathered = (sql.SQL(GATHERED).format(**parts), values)
+    if narrowed.enrollment in ("yes", "no") or found.rarest <= FEW_FOUND:
+        return [gathered]
+    walked = (sql.SQL(WALKED).format(**parts) + limited, values | {"walked": MOST_WALKED})
+    return [walked, gathered]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the statements above are put together from, and their values. rarest: accounts of the rarest word, or more than
+    MOST_FOUND.
+
+    Texts: indexed are conditions that the sort's indexes hold; led those and what another index leads to; conditions all.
+    """
+
+    texts: dict[str, sql.Composable]
+    values: dict[str, Any]
+    rarest: int
+
+
+def parts_of(
+    connection: db.Connection,
+    organization: str,
+    sort: Sort,
+    descending: bool,
+    narrowed: Filter,
+    place: Place | None,
+    now: datetime,
+) -> Parts:
+    key, type_ = SORTS[sort]
+    values: dict[str, Any] = {"organization": organization, "now": now}
+    indexed: list[str] = []
+    led: list[str] = []
+    place_: list[str] = []
+    place_of_fits: list[str] = []
+    others: list[str] = []
+    upwards = descending != (place is None or place.is_after)
+    if place is not None:
+        behind = f"{'>' if upwards else '<'} (%(place_value)s::{type_}, %(place_account)s)"
+        place_, place_of_fits = [f"({key}, a.account) {behind}"], [f"(fits.key, fits.account) {behind}"]
+        values |= {"place_value": place.value, "place_account": place.account}
+    if narrowed.only is not None:
+        indexed.append(FLAGGED)
+        others.append(ONLY[narrowed.only])
+    if narrowed.owner is not None:
+        led.append("a.owner = %(owner)s")
+        values["owner"] = narrowed.owner
+    if narrowed.enrollment is not None:
+        pinned = narrowed.enrollment != "auto"  # few are, and they have an index
+        (led if pinned else others).append("a.enrollment = %(enrollment)s" + (" AND a.enrollment <> 'auto'" if pinned else ""))
+        values["enrollment"] = narrowed.enrollment
+    rarest: tuple[int, str] | None = None
+    for number, word in enumerate(narrowed.words):
+        name = f"word_{number}"
+        others.append(HAS_WORD.format(word=name))
+        values[name] = word
+        row = connection.execute(COUNT_WORD, values | {"word": word, "most": MOST_FOUND + 1}).fetchone()
+        found = int(row[0]) if row else 0
+        if found <= MOST_FOUND and (rarest is None or found < rarest[0]):
+            rarest = (found, name)
+    if rarest is not None:
+        led.append(OF_WORD.format(word=rarest[1]))
+    elif sort == "name":
+        for number, word in enumerate(narrowed.words):
+            row = connection.execute(IS_LEADING, values | {"word": word, "most": MOST_LEADING}).fetchone()
+            if row is not None and row[0]:
+                indexed.append(LEADING.format(word=f"word_{number}"))
+                break
+    texts: dict[str, sql.Composable] = {
+        "columns": sql.SQL(COLUMNS),
+        "key": sql.SQL(key),
+        "place": all_of(place_),
+        "place_of_fits": all_of(place_of_fits),
+        "indexed": all_of(indexed),
+        "led": all_of([*indexed, *led]),
+        "conditions": all_of([*indexed, *led, *others]),
+        "direction": sql.SQL("ASC" if upwards else "DESC"),
+    }
+    return Parts(texts=texts, values=values, rarest=rarest[0] if rarest else MOST_FOUND + 1)
+
+
+def all_of(conditions: Sequence[str]) -> sql.Composed:
+    return sql.SQL("\n  ").join(sql.SQL("AND " + condition) for condition in conditions)
