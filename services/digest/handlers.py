@@ -42,6 +42,9 @@ def plan_due_digests(connection: db.Connection, records: Sequence[Record]) -> No
 
 def plan(connection: db.Connection, due: DigestDue, *, at: datetime, only_to: str | None = None) -> Planned | None:
     """Put a digest into the outbox, for all or for the one who asked. None: no such organization, or it is there already."""
+    if store.is_planned(connection, due.organization, due.slot):
+        log.info("digest is planned already", organization=due.organization, digest=due.digest)
+        return None
     facts = store.facts(connection, due.organization, run=due.run, at=at)
     if facts is None:
         log.info("digest of an organization that is gone", organization=due.organization, digest=due.digest)

@@ -200,6 +200,15 @@ WHERE organization = %s
   AND email = %s
 """
 
+IS_PLANNED = """
+SELECT EXISTS (
+    SELECT
+    FROM digests
+    WHERE organization = %s
+      AND slot = %s
+)
+"""
+
 INSERT_DIGEST = """
 INSERT INTO digests (
     organization, digest, slot, slot_at, run, heartbeat, recoverable_revenue_cents,
@@ -305,6 +314,12 @@ def suppression(connection: db.Connection, organization: str, email: str) -> str
     """Why nothing may be sent to an address."""
     row = connection.execute(SUPPRESSION, (organization, email)).fetchone()
     return None if row is None else str(row[0])
+
+
+def is_planned(connection: db.Connection, organization: str, slot: str) -> bool:
+    """Is there a digest for the slot? Asked before one is rendered in vain; `insert_digest` decides."""
+    row = connection.execute(IS_PLANNED, (organization, slot)).fetchone()
+    return row is not None and bool(row[0])
 
 
 def insert_digest(connection: db.Connection, row: dict[str, Any]) -> bool:

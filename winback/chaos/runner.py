@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from winback.chaos.machine import Machine, started
-from winback.chaos.scenarios import Scenario, broker, database, detectors, mails, pipeline, records, topics
+from winback.chaos.scenarios import Scenario, broker, database, detectors, loads, mails, pipeline, records, times, topics
 from winback.chaos.world import World, percentile
 
-MODULES = (pipeline, broker, database, records, mails, detectors, topics)
+MODULES = (pipeline, broker, database, records, mails, detectors, times, loads, topics)
 SCENARIOS: tuple[Scenario, ...] = tuple(one for module in MODULES for one in module.SCENARIOS)
 
 Say = Callable[[str], None]

@@ -5,6 +5,7 @@ import os
 import secrets
 import sys
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,10 @@ class Plan:
     postgres_folder: Path
 
 
-def plan(home: Home, *, with_services: bool = True, any_ports: bool = False, fsync: bool = True) -> Plan:
-    """The whole stack in `home`, where it was last time if that is still possible."""
+def plan(
+    home: Home, *, with_services: bool = True, any_ports: bool = False, fsync: bool = True, without: Collection[str] = ()
+) -> Plan:
+    """The whole stack in `home`, but for the services `without`, where it was last time if that is still possible."""
     before = home.state()
     ports = choose_ports(before.get("ports", {}), any_free=any_ports)
     data = postgres_folder(home, before.get("postgres_folder"))
@@ -71,7 +74,7 @@ def plan(home: Home, *, with_services: bool = True, any_ports: bool = False, fsy
     return Plan(
         infrastructure=infrastructure(home, ports, data=data, fsync=fsync),
         schema=Part(name="schema", command=(*PYTHON, "winback.stack.schema"), probe=probes.never, url=""),
-        services=services(ports) if with_services else [],
+        services=[part for part in services(ports) if part.name not in without] if with_services else [],
         env=env,
         ports=ports,
         postgres_folder=data,

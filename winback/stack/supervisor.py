@@ -1,6 +1,6 @@
 """One process that starts the parts, asks whether they are ready, starts again what dies, and ends them all.
 
-    python -m winback.stack.supervisor [--without-services] [--any-ports] [--no-fsync]
+    python -m winback.stack.supervisor [--without-services] [--without SERVICE] [--any-ports] [--no-fsync]
 
 What must hold:
 - The end of a part never ends the supervisor; it is said in the log and in state.json, and the part is started again: at
@@ -297,8 +297,15 @@ def main() -> int:
     )
     parser.add_argument("--any-ports", action="store_true", help="free ports instead of the usual ones")
     parser.add_argument("--no-fsync", action="store_true", help="PostgreSQL may lose its data with the machine: for tests")
+    parser.add_argument("--without", action="append", default=[], choices=parts.SERVICES, help="not this service; may be repeated")
     asked = parser.parse_args()
-    wanted = partial(parts.plan, with_services=not asked.without_services, any_ports=asked.any_ports, fsync=not asked.no_fsync)
+    wanted = partial(
+        parts.plan,
+        with_services=not asked.without_services,
+        any_ports=asked.any_ports,
+        fsync=not asked.no_fsync,
+        without=asked.without,
+    )
     return supervise(find(), wanted)
 
 
