@@ -41,6 +41,9 @@ chaos: setup ## Ten minutes of faults: kills, freezes, full disks, wrong clocks;
 bench: setup-dev ## Every figure of docs/performance.md, measured anew (about an hour).
 	@$(BIN)/winback bench --report docs/performance.md
 
+audit-deps: setup ## Known faults of what is pinned, by the registry's advisories (needs uv's `uvx` or pip-audit on the PATH).
+	@$$(command -v pip-audit || echo uvx pip-audit) --strict --require-hashes --disable-pip -r requirements/main.txt
+
 schemas: setup ## Write schemas/ anew from the events.
 	@$(BIN)/python -P -m shared.schemas write
 

@@ -57,6 +57,26 @@ def test_compose_publishes_on_loopback_alone(compose: dict[str, Any]) -> None:
     assert {port["host_ip"] for port in published} == {"127.0.0.1"}
 
 
+def test_compose_lets_only_those_reach_kafka_and_postgresql_who_need_them(compose: dict[str, Any]) -> None:
+    def on(network: str) -> set[str]:
+        return {name for name, service in compose.items() if network in service["networks"]}
+
+    assert on("default") == set()
+    assert on("kafka") == {"kafka", "migrate", *Service}
+    assert on("database") == {"postgres", "migrate", *Service} - {"detector"}
+    assert on("mail") == {"mailpit", "console", "digest"}
+    assert {"kafka", "postgres", "mailpit"}.isdisjoint(on("metrics"))
+
+
+def test_compose_runs_the_project_without_rights_it_does_not_need(compose: dict[str, Any]) -> None:
+    for name in ("migrate", *Service):
+        service = compose[name]
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert not service.get("privileged")
+    assert re.search(r"^USER winback$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+
 def test_compose_passes_secrets_as_files(compose: dict[str, Any]) -> None:
     values = " ".join(str(value) for service in compose.values() for value in (service.get("environment") or {}).values())
     assert "postgresql://" not in values
