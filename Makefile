@@ -27,6 +27,9 @@ fuzz: setup-dev ## What no test lists: made-up files, bodies and requests for so
 	@PYTHONPATH=. $(BIN)/python -m tests.ingest.fuzz --rounds 20000
 	@SCHEMATHESIS_EXAMPLES=1000 $(BIN)/pytest --hypothesis-profile=fuzz tests/ingest/test_properties.py tests/system/test_api_by_its_document.py
 
+screenshots: setup-dev ## Pictures of every page and mail, phone and desk, light and dark, into .winback/screenshots.
+	@$(BIN)/python -m tests.console.browser.pictures $(LOOKS)
+
 check: setup-dev ## Style, types, schemas, layers, dependencies.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

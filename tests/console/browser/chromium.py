@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 FLAGS = (
     "--no-sandbox",  # tests run as root in containers
@@ -27,6 +27,7 @@ def chromium() -> Iterator[Browser]:
     """One browser; contexts are cheap, browsers are not."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     assert path is not None, "these tests need Chromium: make setup-dev installs it, or names the command that does"
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield browser
