@@ -24,7 +24,7 @@ async (rules) => (await axe.run(
   (found) => `${found.id}: ${found.nodes.map((node) => node.target.join(" ") + " " + node.failureSummary).join("; ").slice(0, 600)}`
 )
 """
-BY_SCREEN = ["color-contrast", "link-in-text-block", "target-size", "scrollable-region-focusable", "focus-order-semantics"]
+BY_SCREEN = ["color-contrast", "link-in-text-block", "target-size", "scrollable-region-focusable"]
 STICKS_OUT = """
 () => document.documentElement.scrollWidth > innerWidth
   ? [...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
