@@ -11,7 +11,8 @@ HEAD = """\
 # Reliability: the last fault run
 
 What was done to a running system, and what it had promised afterwards. Every row is one scenario on real Apache Kafka, PostgreSQL,
-SMTP and processes, seeded: `winback chaos --scenario NAME --seed N` does it again, `make chaos` does all in ten minutes.
+SMTP and processes, seeded: `winback chaos --scenario NAME --seed N` does it again. `make chaos` does all with ten
+minutes for the faults and their checks; what has a length of its own (clocks, a frozen broker) comes on top.
 
 - **acknowledged**: operations that were (versions of orders with 2xx, runs, settings, outcomes). **lost**: of these, missing
   or wrong in the log, in PostgreSQL, or in the detector's state rebuilt from its changelog on an empty disk.
