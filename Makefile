@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test fuzz check chaos bench schemas up down secrets requirements
+.PHONY: help setup setup-dev demo test drill fuzz check asyncapi chaos bench schemas up down secrets requirements
 
 help: ## List these.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ fuzz: setup-dev ## What no test lists: made-up files, bodies and requests for so
 screenshots: setup-dev ## Pictures of every page and mail, phone and desk, light and dark, into .winback/screenshots.
 	@$(BIN)/python -m tests.console.browser.pictures $(LOOKS)
 
+drill: setup-dev ## Break the running system, and see every alert fire and clear (minutes; as root).
+	@$(BIN)/pytest -m drill tests/operations
+
 check: setup-dev ## Style, types, schemas, layers, dependencies.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -46,6 +49,9 @@ bench: setup-dev ## Every figure of docs/performance.md, measured anew (about an
 
 audit-deps: setup ## Known faults of what is pinned, by the registry's advisories (needs uv's `uvx` or pip-audit on the PATH).
 	@$$(command -v pip-audit || echo uvx pip-audit) --strict --require-hashes --disable-pip -r requirements/main.txt
+
+asyncapi: ## Validate schemas/asyncapi.yaml with the AsyncAPI parser (needs Node.js and npm).
+	@cd ops/asyncapi && npm ci --silent --no-audit --no-fund && node validate.js ../../schemas/asyncapi.yaml
 
 schemas: setup ## Write schemas/ anew from the events.
 	@$(BIN)/python -P -m shared.schemas write

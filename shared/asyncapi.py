@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document over all topics of `shared/topics.py`, and the few lines of YAML that it needs.
+"""The AsyncAPI 3.1 document over all topics of `shared/topics.py`, and the few lines of YAML that it needs.
 
 A channel is a topic, a message an event with its CloudEvents headers, an operation a service that writes or reads a topic.
 """
@@ -84,7 +84,7 @@ Document = dict[str, Any]
 def document() -> Document:
     """The whole document, as plain values."""
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {
             "title": "Winback",
             "version": metadata.version("winback"),

@@ -6,38 +6,76 @@ prints this list, `.env.example` repeats it, and a test holds the three together
 """
 
 import os
+import re
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from annotated_types import Ge, Gt, Le
+from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from shared.errors import Misconfigured
 
 PREFIX = "WINBACK_"
 
 
+@dataclass(frozen=True)
+class Accepts:
+    """In words, what a text may be; numbers, choices and folders say it by their type."""
+
+    words: str
+
+
+_PLACE = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:/\[\]]+):\d{1,5}"
+Servers = Annotated[
+    str, StringConstraints(strip_whitespace=True, pattern=rf"^{_PLACE}(\s*,\s*{_PLACE})*$"), Accepts("host:port, comma-separated")
+]
+DatabaseUrl = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^postgres(ql)?://\S+$"),
+    Accepts("postgresql://user:password@host:port/database"),
+]
+MailUrl = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^(smtp|smtp\+starttls|smtps)://[^\s/]+/?$"),
+    Accepts("smtp://, smtp+starttls:// or smtps://, then [user:password@]host[:port]"),
+]
+WebUrl = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$"),
+    Accepts("http(s)://host[:port], no query"),
+]
+Secret = Annotated[str, StringConstraints(pattern=r"^(|[^\n]{32,})$"), Accepts("32 random characters or more")]
+Host = Annotated[str, StringConstraints(pattern=r"^[^\s/]+$"), Accepts("an address or a host name")]
+Address = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^@\s]+@[^@\s]+$"), Accepts("a mail address")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{0,200}$"), Accepts("letters, digits, dots, hyphens; or nothing")]
+NameServer = Annotated[str, StringConstraints(pattern=r"^[^\s/]*$"), Accepts("host or host:port; or nothing")]
+Port = Annotated[int, Ge(1), Le(65_535)]
+
+
 class Settings(BaseSettings):
     """What a process is told from outside. Field descriptions are the reference."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", allow_inf_nan=False)
 
-    kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated.")
-    database_url: str = Field("postgresql://winback@127.0.0.1:5432/winback", description="PostgreSQL, a libpq URL.")
-    smtp_url: str = Field(
+    kafka: Servers = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated.")
+    database_url: DatabaseUrl = Field("postgresql://winback@127.0.0.1:5432/winback", description="PostgreSQL, a libpq URL.")
+    smtp_url: MailUrl = Field(
         "smtp://127.0.0.1:1025", description="Mail server: smtp://, smtp+starttls:// or smtps://, with user:password@ when needed."
     )
-    base_url: str = Field("http://127.0.0.1:8080", description="Where people reach the console; links in mails start with it.")
-    secret: str = Field(
+    base_url: WebUrl = Field("http://127.0.0.1:8080", description="Where people reach the console; links in mails start with it.")
+    secret: Secret = Field(
         "", description="Signs unsubscribe links; 32 random characters or more. Empty only for `winback dev`, which makes one."
     )
 
-    oidc_issuer: str = Field(
+    oidc_issuer: Annotated[str, Accepts("an https address; or nothing")] = Field(
         "", description="Single sign-on: the issuer (https) of an OpenID Connect provider. Empty: by mailed links alone."
     )
-    oidc_client_id: str = Field(
+    oidc_client_id: Annotated[str, Accepts("the client's id at the provider")] = Field(
         "",
         validate_default=True,
         description="The client that the console is there; its redirect address is BASE_URL/sign-in/oidc/callback.",
@@ -52,7 +90,7 @@ class Settings(BaseSettings):
     state_dir: Path = Field(
         Path(".winback/detector"), description="The detector's local disk; can be wiped, it is rebuilt from the changelog."
     )
-    detector_id: str = Field("", description="Group instance id of this detector process (static membership). Empty: dynamic.")
+    detector_id: Name = Field("", description="Group instance id of this detector process (static membership). Empty: dynamic.")
     detector_cache_accounts: int = Field(
         100_000, ge=100, description="Accounts a detector keeps decoded in memory, over all its partitions."
     )
@@ -74,24 +112,26 @@ class Settings(BaseSettings):
         default_factory=dict, description='Raw topics and the token each is read with, JSON: {"erp-orders": "wb_…"}.'
     )
 
-    host: str = Field("127.0.0.1", description="Address that every HTTP server binds to.")
-    ingest_port: int = Field(8081, description="Port of ingest: /v1, /docs, /metrics, /healthz, /readyz.")
-    console_port: int = Field(8080, description="Port of the console: pages, /v1/signals, /metrics, /healthz, /readyz.")
-    detector_port: int = Field(8082, description="Port of the detector's /metrics, /healthz, /readyz.")
-    signals_port: int = Field(8083, description="The same for the signals consumer.")
-    clock_port: int = Field(8084, description="The same for the clock.")
-    digest_port: int = Field(8085, description="The same for digest.")
-    sequences_port: int = Field(8086, description="The same for sequences.")
+    host: Host = Field("127.0.0.1", description="Address that every HTTP server binds to.")
+    ingest_port: Port = Field(8081, description="Port of ingest: /v1, /docs, /metrics, /healthz, /readyz.")
+    console_port: Port = Field(8080, description="Port of the console: pages, /v1/signals, /metrics, /healthz, /readyz.")
+    detector_port: Port = Field(8082, description="Port of the detector's /metrics, /healthz, /readyz.")
+    signals_port: Port = Field(8083, description="The same for the signals consumer.")
+    clock_port: Port = Field(8084, description="The same for the clock.")
+    digest_port: Port = Field(8085, description="The same for digest.")
+    sequences_port: Port = Field(8086, description="The same for sequences.")
 
     watched_disks: dict[str, Path] = Field(
         default_factory=dict,
         description='Disks that the clock measures, by name, JSON: {"postgres": "/var/lib/postgresql"}.',
     )
-    mail_from: str = Field("winback@localhost", description="Sender address of digests.")
-    dkim_selector: str = Field(
+    mail_from: Address = Field("winback@localhost", description="Sender address of digests.")
+    dkim_selector: Name = Field(
         "", description="Selector of the key that the mail server signs with; `winback doctor` looks for its record."
     )
-    resolver: str = Field("", description="Name server that `winback doctor` asks, host or host:port. Empty: this machine's.")
+    resolver: NameServer = Field(
+        "", description="Name server that `winback doctor` asks, host or host:port. Empty: this machine's."
+    )
     stale_feed_hours: float = Field(36.0, gt=0, description="A newest order older than this makes the digest shout.")
     development_cadences: bool = Field(False, description="Offer digests every 5, 10, 30 minutes and hourly.")
     clock_offset_seconds: float = Field(0.0, description="Added to the machine's clock: for tests and fault runs only.")
@@ -118,12 +158,12 @@ class Settings(BaseSettings):
             raise ValueError("single sign-on needs WINBACK_SECRET, too")
         return value.strip()
 
-    @field_validator("kafka", "database_url", "smtp_url", "base_url")
+    @field_validator("state_dir")
     @classmethod
-    def _not_empty(cls, value: str) -> str:
-        if not value.strip():
-            raise ValueError("must not be empty")
-        return value.strip()
+    def _can_be_a_folder(cls, value: Path) -> Path:
+        if value == Path() or (value.exists() and not value.is_dir()):
+            raise ValueError("is no folder")
+        return value
 
 
 @lru_cache(maxsize=1)
@@ -134,8 +174,40 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = PREFIX + str(first["loc"][0]).upper()
-        raise Misconfigured(f"{name}: {first['msg']}") from None
+        name, problem = str(first["loc"][0]), first["msg"].removeprefix("Value error, ")
+        if first["type"] == "string_pattern_mismatch":
+            problem = "cannot be right"
+    except SettingsError as error:
+        found = re.search(r'field "(\w+)"', str(error))
+        name, problem = found[1] if found else "", "is no JSON"
+    # the value itself is not repeated: it may be a secret
+    raise Misconfigured(f"{PREFIX}{name.upper()}: {problem}; it accepts {accepts(Settings.model_fields[name])}")
+
+
+def accepts(field: FieldInfo) -> str:
+    """In words, what a setting may be."""
+    kind = field.annotation
+    said = next((one.words for one in field.metadata if isinstance(one, Accepts)), None)
+    if said is not None:
+        return said
+    if kind is bool:
+        return "true or false"
+    if kind is Path:
+        return "a folder; it is made where it is not there"
+    if get_origin(kind) is Literal:
+        *others, last = map(str, get_args(kind))
+        return f"{', '.join(others)} or {last}"
+    if get_origin(kind) is dict:
+        return "a JSON object of names and texts"
+    return f"a{' whole' if kind is int else ''} number{_bounds(field.metadata)}" if kind in (int, float) else "any text"
+
+
+def _bounds(metadata: list[Any]) -> str:
+    least = [f" of at least {one.ge}" for one in metadata if isinstance(one, Ge)] + [
+        f" above {one.gt}" for one in metadata if isinstance(one, Gt)
+    ]
+    most = [f"at most {one.le}" for one in metadata if isinstance(one, Le)]
+    return " and ".join(least + most)
 
 
 def read_secret_files() -> None:

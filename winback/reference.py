@@ -1,6 +1,6 @@
-"""docs/cli.md and docs/metrics.md, from the commands and the metrics themselves; a test holds them up to date.
+"""docs/cli.md, metrics.md, http.md and events.md, from what they describe; a test holds them up to date.
 
-python -m winback.reference     write both
+python -m winback.reference     write all
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from shared import metrics
 from winback.cli import VERBS, app
+from winback.documents import events_page, http_page
 
 FOLDER = Path(__file__).parents[1] / "docs"
 
@@ -88,7 +89,12 @@ def _section(metric: MetricWrapperBase) -> str:
 
 def generated() -> dict[Path, str]:
     """File -> text."""
-    return {FOLDER / "cli.md": cli(), FOLDER / "metrics.md": metrics_page()}
+    return {
+        FOLDER / "cli.md": cli(),
+        FOLDER / "metrics.md": metrics_page(),
+        FOLDER / "http.md": http_page(),
+        FOLDER / "events.md": events_page(),
+    }
 
 
 if __name__ == "__main__":
