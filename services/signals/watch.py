@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 LOOK_SECONDS = 5.0
 ASK_SECONDS = 5.0
+ANSWER_SECONDS = 10.0  # the library keeps its own time; this is for when it does not
 
 DEAD_LETTER_TOPICS = [dead_letters_of(topic.name) for topic in TOPICS if topic.dead_letters]
 OURS = {*(topic.name for topic in TOPICS), *DEAD_LETTER_TOPICS, STATE_CHANGELOG}
@@ -77,6 +78,8 @@ class Watcher:
             ends = self._ends(read | dead)
         except KafkaException as error:
             raise Retryable(f"Kafka does not answer: {error.args[0].str()}") from None
+        except TimeoutError:
+            raise Retryable("Kafka does not answer in time") from None
         for name in {name for name, _ in dead}:
             metrics.DEAD_LETTER_OFFSET.labels(name).set(sum(end for (topic, _), end in ends.items() if topic == name))
         self._note(positions, ends, time.monotonic())
@@ -99,14 +102,20 @@ class Watcher:
         """Partition of `orders` -> the next offset that the detector has not finished."""
         places = [TopicPartition(ORDERS.name, number) for number in cluster.topics[ORDERS.name].partitions]
         asked = ConsumerGroupTopicPartitions(DETECTOR_APP, places)
-        found: Any = self.admin.list_consumer_group_offsets([asked], request_timeout=ASK_SECONDS)[DETECTOR_APP].result()
+        found: Any = self.admin.list_consumer_group_offsets([asked], request_timeout=ASK_SECONDS)[DETECTOR_APP].result(
+            ANSWER_SECONDS
+        )
         return {place.partition: max(0, place.offset) for place in found.topic_partitions}
 
     def _ends(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library has no types for it
         asked: Any = {TopicPartition(topic, number): latest for topic, number in places}
         answers: Any = self.admin.list_offsets(asked, request_timeout=ASK_SECONDS) if asked else {}
-        return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
+        return {(place.topic, place.partition): answer.result(ANSWER_SECONDS).offset for place, answer in answers.items()}
+
+
+def connected() -> AdminClient:
+    return AdminClient({"bootstrap.servers": settings().kafka, "log_level": 2})
 
 
 def run(leading: threading.Event, stop: threading.Event) -> None:
@@ -119,12 +128,13 @@ def run(leading: threading.Event, stop: threading.Event) -> None:
                 take_back()
             watcher = None
             continue
-        watcher = watcher or Watcher(admin=AdminClient({"bootstrap.servers": settings().kafka, "log_level": 2}))
+        watcher = watcher or Watcher(admin=connected())
         try:
             with db.connect() as connection:
                 connection.autocommit = True
                 watcher.look(connection)
         except (psycopg.OperationalError, Retryable) as error:
+            watcher.admin = connected()  # what it knew of brokers may be why
             log.warning("not watched", reason=str(error).strip())
 
 

@@ -28,7 +28,10 @@ from winback.stack.parts import HOST
 from winback.stack.probes import is_free
 
 FACTOR = 100
-FACTORS = {"NotWatched": 10}  # the clock looks every five seconds, however fast the rules are
+FACTORS = {
+    "NotWatched": 10,  # the clock looks every five seconds, however fast the rules are
+    "FreshnessBudgetFast": 400,  # its short window is three scrapes: it need not hold for two more
+}
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 _DURATION = re.compile(r"(\d+)([smhd])")
