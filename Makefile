@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test drill fuzz check asyncapi chaos bench schemas up down secrets requirements
+.PHONY: help setup setup-dev demo test drill upgrade fuzz check asyncapi chaos bench schemas up down secrets requirements
 
 help: ## List these.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ screenshots: setup-dev ## Pictures of every page and mail, phone and desk, light
 
 drill: setup-dev ## Break the running system, and see every alert fire and clear (minutes; as root).
 	@$(BIN)/pytest -m drill tests/operations
+
+upgrade: setup-dev ## Run FROM (a commit; else the one before) and this version side by side under orders: nothing is lost.
+	@UPGRADE_FROM=$(or $(FROM),HEAD~1) $(BIN)/pytest -s -m upgrade tests/operations
 
 check: setup-dev ## Style, types, schemas, layers, dependencies.
 	$(BIN)/ruff check .
