@@ -6,6 +6,7 @@ Consume blocks, fold, and once a second: signals confirmed, changelog confirmed,
 It keeps the order of writes, and leaves out the fence: a second owner is not refused.
 """
 
+import gc
 import signal
 import sys
 import time
@@ -31,6 +32,8 @@ encode = msgspec.json.Encoder().encode
 
 def main() -> None:
     group, folder = sys.argv[1], Path(sys.argv[2])
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # as the detector sets it
     running = True
 
     def stop(*_: object) -> None:

@@ -148,8 +148,9 @@ class Account:
 
     def _count(self, entry: Entry, sign: int) -> None:
         cells, day, values = self.cells, entry.counts_on, entry.values
-        for i in range(0, len(values), 3):
-            add(cells, values[i], day, sign * pack(values[i + 2], positive=bool(values[i + 1])))
+        flat = iter(values)
+        for ref, positive, cents in zip(flat, flat, flat, strict=True):
+            add(cells, ref, day, sign * pack(cents, positive=positive))
 
     def _page(self, page: int) -> dict[str, Entry]:
         if page == self.sealed_pages:

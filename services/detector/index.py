@@ -21,6 +21,7 @@ class Index:
         self._store = store
         self._pages: dict[bytes, IndexPage | None] = {}  # None: was split
         self._unsaved: set[bytes] = set()
+        self._found: tuple[str, str, tuple[bytes, bytes, IndexPage]] = ("", "", (b"", b"", {}))  # what was looked for last
 
     def find(self, organization: str, order: str) -> Place | None:
         """Where the order is, None for one never seen."""
@@ -43,25 +44,35 @@ class Index:
             else:
                 rows.append((key, value))
         self._unsaved.clear()
+        self._found = ("", "", (b"", b"", {}))  # pages are split and let go here
         for key in list(self._pages)[: max(0, len(self._pages) - keep)]:
             del self._pages[key]
         return rows
 
     def _page_of(self, organization: str, order: str) -> tuple[bytes, bytes, IndexPage]:
-        key = index_key(organization, order)
+        if self._found[0] == order and self._found[1] == organization:  # an order is looked for, then set
+            return self._found[2]
+        id_ = order.encode()
+        key = index_key(organization, id_)
         page = self._load(key)
-        if page is not None:
-            return key, order.encode()[-2:], page
-        key = split_index_key(organization, order)
+        found = (key, id_[-2:], page) if page is not None else self._split_page_of(organization, id_)
+        self._found = (order, organization, found)
+        return found
+
+    def _split_page_of(self, organization: str, id_: bytes) -> tuple[bytes, bytes, IndexPage]:
+        key = split_index_key(organization, id_)
         page = self._load(key)
         assert page is not None
-        return key, order.encode()[-1:], page
+        return key, id_[-1:], page
 
     def _load(self, key: bytes) -> IndexPage | None:
-        if key not in self._pages:
+        try:
+            return self._pages[key]
+        except KeyError:
             data = self._store.get(key)
-            self._pages[key] = {} if data is None else unpacked(data, _page)
-        return self._pages[key]
+            page: IndexPage | None = {} if data is None else unpacked(data, _page)
+            self._pages[key] = page
+            return page
 
     def _split(self, key: bytes) -> list[tuple[bytes, bytes]]:
         page = self._pages[key]

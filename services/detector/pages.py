@@ -72,9 +72,9 @@ def episodes_key(organization: str, account: str, page: int) -> bytes:
     return b"e" + organization.encode() + SEPARATOR + account.encode() + SEPARATOR + page.to_bytes(4, "big")
 
 
-def index_key(organization: str, order: str) -> bytes:
-    return b"i" + organization.encode() + SEPARATOR + order.encode()[:-2]
+def index_key(organization: str, order: bytes) -> bytes:
+    return b"i%b\0%b" % (organization.encode(), order[:-2])
 
 
-def split_index_key(organization: str, order: str) -> bytes:
-    return b"j" + organization.encode() + SEPARATOR + order.encode()[:-1]
+def split_index_key(organization: str, order: bytes) -> bytes:
+    return b"j%b\0%b" % (organization.encode(), order[:-1])

@@ -68,7 +68,8 @@ class Partition:
         assert isinstance(event, OrdersAccepted)
         events: Events = []
         for order in event.orders:
-            events += self._fold(order, offset, at)
+            if caused := self._fold(order, offset, at):
+                events += caused
         return events
 
     def flush(self, keep: int) -> list[tuple[bytes, bytes]]:
@@ -108,9 +109,13 @@ class Partition:
                 entry = old._replace(counts_on=entry.counts_on)
             moved = verdict == "new" and place[0] != order.account
             account, left = (self._account(of, order.account), holder) if moved else (holder, None)
-        checked = [one for one in (left, account) if one is not None and one.account in of.open]
-        on = max(entry.counts_on, of.as_of)
-        before = [firing(self._stand(of, one, on), of.settings) for one in checked]
+        checked: list[Account] = []
+        on = 0
+        before: list[set[SignalKey]] = []
+        if of.open:  # most accounts carry no signal: nothing of them can close
+            checked = [one for one in (left, account) if one is not None and one.account in of.open]
+            on = max(entry.counts_on, of.as_of)
+            before = [firing(self._stand(of, one, on), of.settings) for one in checked]
         if left is not None and place is not None:
             left.remove(order.order, place[1])
             self._touched(of, left)
@@ -141,7 +146,7 @@ class Partition:
             for ref, pair in sums.items():
                 values.append(ref)
                 values += pair
-        return Entry(order.revision, bytes.fromhex(order.content)[:CONTENT_BYTES], order.counts_on.toordinal(), tuple(values))
+        return Entry(order.revision, bytes.fromhex(order.content[: 2 * CONTENT_BYTES]), order.counts_on.toordinal(), tuple(values))
 
     def _check(
         self,

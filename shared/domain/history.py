@@ -83,8 +83,8 @@ class Standing:
     next_change: Day
 
 
-def pack(revenue_cents: int, *, positive: bool) -> int:
-    """A cell's value for one order."""
+def pack(revenue_cents: int, *, positive: int) -> int:
+    """A cell's value for one order; `positive` is 1 where it has a positive line of the combo, else 0."""
     return (revenue_cents << POSITIVE_BITS) + positive
 
 
@@ -93,9 +93,10 @@ def add(cells: Cells, ref: int, day: Day, packed: int) -> None:
     days = cells.get(ref)
     if days is None:
         days = cells[ref] = {}
-    value = days.get(day, 0) + packed
-    if value:
-        days[day] = value
+    elif day in days:
+        packed += days[day]
+    if packed:
+        days[day] = packed
     else:
         days.pop(day, None)
 
