@@ -49,14 +49,14 @@ ONLY: dict[Only, str] = {
 # A beginning of a word: `words` has a blank before each.
 HAS_WORD = "strpos(a.words, ' ' || lower(%({word})s)) > 0"
 
-# The accounts of a word that few have.
-OF_WORD = """a.account IN (
+# The accounts of a word that few have. An array, since for two subqueries PostgreSQL would rather read the whole table.
+OF_WORD = """a.account = ANY (ARRAY(
     SELECT w.account
     FROM account_words w
     WHERE w.organization = %(organization)s
       AND w.word >= lower(%({word})s)
       AND w.word < lower(%({word})s) || chr(1114111)
-)"""
+))"""
 
 COUNT_WORD = """
 SELECT count(*)
