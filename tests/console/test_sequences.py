@@ -1,5 +1,7 @@
 """Draft sequences in the console: edited, previewed, archived; what was typed is never lost, and nothing wrong is saved."""
 
+import html
+import re
 from typing import Any
 
 import pytest
@@ -58,6 +60,28 @@ def test_the_preview_underlines_what_is_filled_in_and_escapes_it(browser: MakeBr
     assert "<b>About <mark>5 1/2 J55</mark></b>" in page
     assert "Hello <mark>&lt;b&gt;Ana&lt;/b&gt;</mark>," in page
     assert "nothing is sent until someone launches it" in page
+
+
+def test_anybody_enrolled_is_previewed_however_many_there_are(browser: MakeBrowser, connection: db.Connection, draft: str) -> None:
+    tenant = draft.split("/")[2]
+    connection.execute(
+        "INSERT INTO enrollments (organization, sequence, account, contact, state, variables, enrolled_at, digest, signal_type,"
+        " seen_at) SELECT %s, 's-1', 'B' || lpad(n::text, 4, '0'), 'C' || n, 'enrolled',"
+        " jsonb_build_object('lapsed', 'size ' || n), now(), 'd-1', 'lapse', now() FROM generate_series(1, 750) n",
+        (tenant,),
+    )
+    ana = browser(tenant)
+    last = text_of(ana.get(f"{draft}?contact=750"))  # A1 is the first
+    assert "As B0750 gets it" in last and "751 of 751" in last and "About size 750" in last
+    assert "751 of 751" in text_of(ana.get(f"{draft}?contact=9999"))
+    places, path = [], f"{draft}?tab=contacts"
+    while path:
+        page = ana.get(path)
+        places.append(re.findall(r"[0-9]+–[0-9]+ of [0-9]+", text_of(page)))
+        assert f"?contact={200 * (len(places) - 1)}" in page.text
+        behind = re.search(r'href="([^"]*)"[^>]*aria-label="Those behind"', page.text)
+        path = html.unescape(behind[1]) if behind else ""
+    assert places == [["1–200 of 751"], ["201–400 of 751"], ["401–600 of 751"], ["601–751 of 751"]]
 
 
 def test_each_pane_shows_its_part(browser: MakeBrowser, draft: str) -> None:

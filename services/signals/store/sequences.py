@@ -72,7 +72,8 @@ WHERE e.organization = %(organization)s
   AND e.sequence = %(sequence)s
   AND (e.state = 'skipped') = %(skipped)s
 ORDER BY lower(coalesce(a.name, e.account)), e.account, e.contact
-LIMIT 500
+LIMIT %(most)s
+OFFSET %(first)s
 """
 
 ACTIVITY = """
@@ -176,10 +177,13 @@ def steps(connection: db.Connection, organization: str, sequence: str) -> tuple[
     return tuple(Step(wait_days=wait_days, subject=subject, text=body) for wait_days, subject, body in rows)
 
 
-def enrolled(connection: db.Connection, organization: str, sequence: str, *, skipped: bool = False) -> list[EnrolledRow]:
-    """Who is in it, by name; or who was skipped."""
+def enrolled(
+    connection: db.Connection, organization: str, sequence: str, *, first: int, most: int, skipped: bool = False
+) -> list[EnrolledRow]:
+    """Who is in it, by name, or who was skipped: at most so many, from the `first` on (0: all)."""
+    values = _key(organization, sequence) | {"skipped": skipped, "first": first, "most": most}
     with connection.cursor(row_factory=class_row(EnrolledRow)) as cursor:
-        return cursor.execute(ENROLLED, _key(organization, sequence) | {"skipped": skipped}).fetchall()
+        return cursor.execute(ENROLLED, values).fetchall()
 
 
 def activity(connection: db.Connection, organization: str, sequence: str) -> list[ActivityRow]:

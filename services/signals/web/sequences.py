@@ -36,6 +36,8 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 Tab = Literal["preview", "contacts", "skipped", "activity"]
 
 STATES = {"draft": "Draft", "launched": "Launched", "paused": "Paused", "finished": "Finished", "archived": "Archived"}
+MOST_PLACES = 10**7  # so far a list can be walked
+LISTED = 200  # people on one page of a list
 HEADINGS = ("First mail", "Follow-up", "Last word")
 SKIPPED: dict[str, tuple[str, str]] = {  # reason -> heading, what can be done about it
     "no-contact": ("No primary contact", "Name one at the account, and it is in from the next draft on."),
@@ -119,10 +121,12 @@ def show(
     organization: str,
     sequence: str,
     tab: Tab = "preview",
-    contact: Annotated[int, Query(ge=0, le=499)] = 0,
+    contact: Annotated[int, Query(ge=0, le=MOST_PLACES)] = 0,
+    first: Annotated[int, Query(ge=0, le=MOST_PLACES)] = 0,
 ) -> Response:
-    """A draft: its steps, and beside them one of four panes. `contact` is the place of whom the preview is for."""
-    return _page(request, organization, sequence, tab=tab, contact=contact)
+    """A draft: its steps, and beside them one of four panes. `contact` is the place of whom the preview is for, `first` that of
+    whom a list begins with."""
+    return _page(request, organization, sequence, tab=tab, contact=contact, first=first)
 
 
 @router.post("/o/{organization}/sequences/{sequence}")
@@ -207,6 +211,7 @@ def _page(
     *,
     tab: Tab = "preview",
     contact: int = 0,
+    first: int = 0,
     typed: Sequence[Typed] | None = None,
     errors: dict[str, str] | None = None,
     is_changed: bool = False,
@@ -217,12 +222,17 @@ def _page(
         head = _head(connection, organization)
         row = _sequence(connection, organization, sequence)
         steps = sequences.steps(connection, organization, sequence)
-        enrolled = sequences.enrolled(connection, organization, sequence)
-        skipped = sequences.enrolled(connection, organization, sequence, skipped=True) if tab == "skipped" else []
+        place = min(contact, max(0, row.enrolled - 1))
+        people: list[EnrolledRow] = []
+        if tab == "preview":
+            people = sequences.enrolled(connection, organization, sequence, first=place, most=1)
+        elif tab in ("contacts", "skipped"):
+            of_skipped = tab == "skipped"
+            people = sequences.enrolled(connection, organization, sequence, first=first, most=LISTED, skipped=of_skipped)
         done = sequences.activity(connection, organization, sequence) if tab == "activity" else []
     shown = typed if typed is not None else [_typed(step) for step in steps]
     wrong = errors or {}
-    place = min(contact, max(0, len(enrolled) - 1))
+    path = _path(organization, sequence)
     return render(
         request,
         "sequence.html",
@@ -231,7 +241,7 @@ def _page(
         organization=organization,
         head=head,
         sequence=row,
-        path=_path(organization, sequence),
+        path=path,
         letter=LETTERS[row.signal_type],
         type_name=TYPES[row.signal_type],
         state=STATES[row.state],
@@ -246,9 +256,10 @@ def _page(
         variables=list(VARIABLES[row.signal_type].items()),
         tab=tab,
         tabs=_tabs(row),
-        preview=_preview(row, enrolled, place, steps, path=_path(organization, sequence)),
-        people=[_person(one, organization=organization, path=f"?contact={n}") for n, one in enumerate(enrolled)],
-        skipped=_skipped(skipped, organization=organization),
+        preview=_preview(row, people[0], place, steps, path=path) if tab == "preview" and people else None,
+        people=[_person(one, organization=organization, path=f"?contact={n}") for n, one in enumerate(people, start=first)],
+        skipped=_skipped(people, organization=organization) if tab == "skipped" else [],
+        listed=_listed(row, tab, first, len(people), path=path),
         activity=_activity(done, row, head),
     )
 
@@ -288,13 +299,20 @@ def _tabs(row: SequenceRow) -> list[tuple[Tab, str, str]]:
     ]
 
 
-def _preview(
-    row: SequenceRow, enrolled: Sequence[EnrolledRow], place: int, steps: Sequence[Step], *, path: str
-) -> dict[str, object] | None:
-    """The saved steps as one enrolled contact gets them; None where nobody is enrolled."""
-    if not enrolled:
+def _listed(row: SequenceRow, tab: Tab, first: int, shown: int, *, path: str) -> dict[str, str] | None:
+    """Which of many a list shows, and the ways to those before and behind; None where it shows all."""
+    total = row.skipped if tab == "skipped" else row.enrolled
+    if tab not in ("contacts", "skipped") or (first == 0 and shown == total):
         return None
-    one = enrolled[place]
+    return {
+        "place": f"{wording.count(first + min(1, shown))}–{wording.count(first + shown)} of {wording.count(total)}",
+        "before": f"{path}?tab={tab}&first={max(0, first - LISTED)}" if first else "",
+        "after": f"{path}?tab={tab}&first={first + LISTED}" if first + shown < total else "",
+    }
+
+
+def _preview(row: SequenceRow, one: EnrolledRow, place: int, steps: Sequence[Step], *, path: str) -> dict[str, object]:
+    """The saved steps as one enrolled contact gets them."""
     values = dict.fromkeys(VARIABLES[row.signal_type], "…") | one.variables
     letters = []
     for number, step in enumerate(steps, start=1):
@@ -306,8 +324,8 @@ def _preview(
         "to": one.email or "",
         "letters": letters,
         "before": f"{path}?contact={place - 1}" if place else "",
-        "after": f"{path}?contact={place + 1}" if place + 1 < len(enrolled) else "",
-        "place": f"{place + 1} of {len(enrolled)}",
+        "after": f"{path}?contact={place + 1}" if place + 1 < row.enrolled else "",
+        "place": f"{wording.count(place + 1)} of {wording.count(row.enrolled)}",
     }
 
 
