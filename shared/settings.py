@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     ingest_max_lines: int = Field(5_000, ge=1, le=5_000, description="Most lines of one order.")
     ingest_max_items: int = Field(1_000, ge=1, le=1_000, description="Most items of one HTTP batch, or of one raw record.")
     ingest_max_depth: int = Field(500, ge=8, le=500, description="Deepest nesting of a JSON body.")
+    ingest_max_requests: int = Field(
+        128, ge=1, le=100_000, description="Requests that ingest works on at a time; further ones are told 429 at once."
+    )
     http_head_seconds: float = Field(20.0, gt=0, description="How long the head of a request may take to arrive.")
     http_body_seconds: float = Field(120.0, gt=0, description="How long the body of a request may take to arrive.")
     import_max_bytes: int = Field(100_000_000_000, ge=1000, description="Largest imported file, after decompression.")

@@ -53,6 +53,7 @@ class Service:
     batcher: Batcher
     readiness: Readiness
     bodies_bytes: int = 0  # of all requests, also while they arrive
+    requests: int = 0  # being worked on, also while they arrive
 
 
 def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
@@ -123,6 +124,7 @@ async def answer(service: Service, kind: Kind, request: Request) -> Response:
     """One request, whatever comes of it."""
     held = Held(service)
     try:
+        held.admit()
         caller = await find_caller(service, kind, request)
         body = await read_body(held, request)
         return await take(service, kind, caller, request, body)
@@ -160,10 +162,19 @@ class WrongHeader(ValueError):
 
 @dataclass
 class Held:
-    """The bytes of one request's body that are in memory, as a part of the service's."""
+    """What one request takes of the service's bounds: a place, and the bytes of its body that are in memory."""
 
     service: Service
     size_bytes: int = 0
+    admitted: bool = False
+
+    def admit(self) -> None:
+        """Take a place. Those that wait in line longer than a client waits are answered in vain, so the line is short.
+        Raises Overloaded."""
+        if self.service.requests >= settings().ingest_max_requests:
+            raise Overloaded
+        self.service.requests += 1
+        self.admitted = True
 
     def add(self, size_bytes: int) -> None:
         """Raises Overloaded."""
@@ -174,7 +185,8 @@ class Held:
 
     def release(self) -> None:
         self.service.bodies_bytes -= self.size_bytes
-        self.size_bytes = 0
+        self.service.requests -= self.admitted
+        self.size_bytes, self.admitted = 0, False
 
 
 async def find_caller(service: Service, kind: Kind, request: Request) -> Caller:

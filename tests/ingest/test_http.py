@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import signal
+import socket
 import threading
 import time
 import uuid
@@ -213,6 +214,27 @@ def test_while_kafka_is_frozen_it_says_503_and_nothing_is_lost_after(stack: Stac
             assert time.monotonic() < until
             time.sleep(0.5)
         assert len({(order.order, order.revision, order.content) for order in landed(organization)}) == 1
+        assert ingest.stop() == 0
+    finally:
+        ingest.kill()
+
+
+def test_further_requests_are_told_429_at_once_while_every_place_is_taken(stack: Stack, organization: str, token: str) -> None:
+    ingest = Ingest(stack=stack, env={"WINBACK_INGEST_MAX_REQUESTS": "1"})
+    ingest.start()
+    address = httpx.URL(ingest.url)
+    head = f"POST /v1/orders HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+    try:
+        with socket.create_connection((str(address.host), address.port or 0), timeout=30) as slow:
+            slow.sendall(f"{head}Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n".encode())
+            assert slow.recv(100).startswith(b"HTTP/1.1 100")  # its body is waited for: it has the place
+            answer = ingest.post("orders", ORDER, token=token)
+            assert answer.status_code == 429
+            assert int(answer.headers["retry-after"]) > 0
+        until = time.monotonic() + 30
+        while ingest.post("orders", ORDER, token=token).status_code != 202:  # the place is free again
+            assert time.monotonic() < until
+            time.sleep(0.1)
         assert ingest.stop() == 0
     finally:
         ingest.kill()
