@@ -26,3 +26,11 @@ def test_what_could_not_be_run_to_its_end_has_no_row(tmp_path: Path) -> None:
     page = tmp_path / "reliability.md"
     write(page, [replace(KILLS, failure="Retryable: it never came back")])
     assert "detector-kills |" not in page.read_text()
+
+
+def test_what_this_machine_cannot_do_has_no_row_and_does_not_hold(tmp_path: Path) -> None:
+    page = tmp_path / "reliability.md"
+    impossible = Result(number=15, name="full-disks", seed=1, impossible="only root can mount a small file system")
+    write(page, [impossible])
+    assert "full-disks |" not in page.read_text()
+    assert not impossible.holds

@@ -33,3 +33,9 @@ def test_a_year_comes_shuffled_and_twice_after_live_orders(world: World) -> None
     world.seconds = 0.0  # one story
     records.disorder(world)
     assert world.findings.all == []
+
+
+def test_a_newer_producer_sends_fields_and_versions_that_nobody_knows(world: World) -> None:
+    world.seconds = 0.0  # as fast as it goes
+    records.mixed_producers(world)
+    assert world.findings.all == []

@@ -3,6 +3,7 @@
     stories.py      what is told: seeded orders, corrections, runs, settings
     telling.py      who tells it, over HTTP, again until it is acknowledged; history.py keeps what was
     machine.py      the stack that suffers: kills and freezes by pid, further processes
+    disks.py        folders that are small file systems, and how they fill
     scenarios/      the faults, one function each; world.py is the frame that they share
     oracles.py      R, H and M, over what log.py reads from Kafka and store.py from PostgreSQL
     runner.py       scenarios one after the other; reporting.py writes the page

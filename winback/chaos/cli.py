@@ -1,6 +1,7 @@
 """`winback chaos`: do the faults, look at what held, write the page."""
 
 import json
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -44,13 +45,12 @@ def chaos(
     def say(text: str) -> None:
         print(text, file=sys.stderr if as_json else sys.stdout, flush=True)
 
-    try:
-        results = runner.run(scenarios, seed=seed, minutes=minutes, say=say)
-    except runner.CannotRun as error:
-        print(f"winback: {error}", file=sys.stderr)
-        raise typer.Exit(3) from None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was mounted and started is undone then too
+    results = runner.run(scenarios, seed=seed, minutes=minutes, say=say)
     if as_json:
         print(json.dumps([asdict(result) for result in results], indent=1, sort_keys=True))
     if report is not None:
         reporting.write(report, results)
-    raise typer.Exit(0 if all(result.holds for result in results) else 1)
+    if not all(result.holds or result.impossible for result in results):
+        raise typer.Exit(1)
+    raise typer.Exit(3 if any(result.impossible for result in results) else 0)

@@ -14,12 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.errors import Retryable
 from shared.settings import PREFIX, settings
+from winback.chaos import disks
 from winback.dev import SCHEMA_TRIES, current
 from winback.stack import parts, probes, processes
 from winback.stack.home import Home
@@ -210,15 +211,19 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def started(*options: str, folder: Path | None = None, **env: str) -> Iterator[Machine]:
+def started(
+    *options: str, folder: Path | None = None, small_disks: Mapping[str, int] = disks.NONE, **env: str
+) -> Iterator[Machine]:
     """A stack in a temporary folder, or in `folder`, which stays; it ends with this process. This process's settings point to it.
 
-    options: of the supervisor. env: settings of all of its processes, without their prefix. Raises Retryable.
+    options: of the supervisor. small_disks: folders of the home that are file systems of their own, in megabytes. env: settings of
+    all of its processes, without their prefix. Raises Retryable, disks.CannotMount.
     """
     own = Path(tempfile.mkdtemp(prefix="winback-chaos-")) if folder is None else folder
     own.chmod(0o755)
     home = Home(own / "home")
     home.make()
+    mounted = disks.mount(home.path, small_disks)
     bare = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     with (home.logs / "supervisor.log").open("ab") as log:
         supervisor = subprocess.Popen(
@@ -240,6 +245,7 @@ def started(*options: str, folder: Path | None = None, **env: str) -> Iterator[M
     finally:
         supervisor.terminate()
         supervisor.wait(90)
+        disks.unmount(mounted)
         if folder is None:
             outside = home.state().get("postgres_folder")
             for path in (own, *([Path(outside)] if outside else [])):

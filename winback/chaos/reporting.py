@@ -36,7 +36,7 @@ ROW = re.compile(r"^\| (\d+) \| ([a-z0-9-]+) \| (\d+) \| (\d+) \| ([\d,]+) \| (\
 def write(file: Path, results: Sequence[Result]) -> None:
     """The page with these results in it. What could not be run to its end has no row: it proved nothing."""
     rows = {key(line): line for line in (file.read_text().splitlines() if file.exists() else []) if ROW.match(line)}
-    rows |= {(r.number, r.name, r.seed): row(r) for r in results if not r.failure}
+    rows |= {(r.number, r.name, r.seed): row(r) for r in results if not (r.failure or r.impossible)}
     lines = [rows[found] for found in sorted(rows)]
     file.write_text(HEAD + totals(lines) + TABLE + "\n".join(lines) + "\n")
 

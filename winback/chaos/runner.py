@@ -4,11 +4,24 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from winback.chaos.disks import CannotMount
 from winback.chaos.machine import Machine, started
-from winback.chaos.scenarios import Scenario, broker, database, detectors, loads, mails, pipeline, records, times, topics
+from winback.chaos.scenarios import (
+    Scenario,
+    broker,
+    database,
+    detectors,
+    full_disks,
+    loads,
+    mails,
+    pipeline,
+    records,
+    times,
+    topics,
+)
 from winback.chaos.world import World, percentile
 
-MODULES = (pipeline, broker, database, records, mails, detectors, times, loads, topics)
+MODULES = (pipeline, broker, database, records, mails, detectors, times, loads, full_disks, topics)
 SCENARIOS: tuple[Scenario, ...] = tuple(one for module in MODULES for one in module.SCENARIOS)
 
 Say = Callable[[str], None]
@@ -16,30 +29,28 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One scenario's line of the report. `failure`: it could not be run to its end, and why."""
+    """One scenario's line of the report. `failure`: it could not be run to its end, and why. `impossible`: this machine cannot do
+    the fault, and why: nothing was proved."""
 
     number: int
     name: str
     seed: int
-    kills: int
-    acknowledged: int
-    lost: int
-    doubled: int
-    differing: int
-    p50: float
-    p99: float
-    seconds: float
+    kills: int = 0
+    acknowledged: int = 0
+    lost: int = 0
+    doubled: int = 0
+    differing: int = 0
+    p50: float = 0.0
+    p99: float = 0.0
+    seconds: float = 0.0
     figures: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     failure: str = ""
+    impossible: str = ""
 
     @property
     def holds(self) -> bool:
-        return not (self.lost or self.doubled or self.differing or self.failure)
-
-
-class CannotRun(Exception):
-    """This machine lacks what the scenario needs (a small file system, say): nothing was proved, and that is said."""
+        return not (self.lost or self.doubled or self.differing or self.failure or self.impossible)
 
 
 def named(names: Sequence[str]) -> list[Scenario]:
@@ -61,8 +72,12 @@ def run(scenarios: Sequence[Scenario], *, seed: int, minutes: float, say: Say) -
             results += [run_one(one, machine, seed=seed, seconds=seconds, say=say) for one in shared]
     for one in scenarios:
         if one.own_machine:
-            with started(*one.options) as machine:
-                results.append(run_one(one, machine, seed=seed, seconds=seconds, say=say))
+            try:
+                with started(*one.options, small_disks=one.small_disks, **one.env) as machine:  # type: ignore[arg-type] # names of settings
+                    results.append(run_one(one, machine, seed=seed, seconds=seconds, say=say))
+            except CannotMount as error:
+                say(f"{one.name}: cannot be done on this machine: {error}")
+                results.append(Result(number=one.number, name=one.name, seed=seed, impossible=str(error)))
     return sorted(results, key=lambda result: (result.number, result.name))
 
 
@@ -73,7 +88,7 @@ def run_one(scenario: Scenario, machine: Machine, *, seed: int, seconds: float, 
     kills_before, began, failure = machine.kills, time.monotonic(), ""
     try:
         scenario.run(world)
-    except CannotRun:
+    except CannotMount:
         raise
     except Exception as error:  # what it found so far is said all the same, and this is a failure
         failure = f"{type(error).__name__}: {error}"

@@ -1,14 +1,15 @@
 """The faults, one function each. A scenario does its faults to a world; what does not hold afterwards is in `world.findings`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from winback.chaos.world import World
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """`number` as the list of promises has it. `options`, `env`: of the supervisor, where it needs a machine of its own."""
+    """`number` as the list of promises has it. `options`, `small_disks`, `env`: as `machine.started` takes them, where it needs a
+    machine of its own."""
 
     name: str
     number: int
@@ -16,3 +17,5 @@ class Scenario:
     run: Callable[[World], None]
     own_machine: bool = False
     options: tuple[str, ...] = ()
+    small_disks: Mapping[str, int] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)

@@ -19,6 +19,8 @@ from winback.chaos.world import World, last_on, percentile
 from winback.stack import processes
 
 CLIENTS = 24  # one alone keeps ingest busy most of the time
+PLACES = 6  # requests that ingest works on at a time here: the clients are four times as many
+SLOWEST_REFUSAL_SECONDS = 5.0
 ORDERS_AT_ONCE = 1_000
 MOST_RSS = 1_500_000_000  # of ingest, with 256 MB of bodies and 64 MB on their way
 LARGEST_VALUE = 64_000
@@ -32,7 +34,7 @@ def overload(world: World) -> None:
     """5: clients that never wait. Those that are too many hear 429 or 503 in time; what was accepted is there; and it is over when
     they stop."""
     history, token = world.organization()
-    stop, times = threading.Event(), list[float]()
+    stop, times, refusals = threading.Event(), list[float](), list[float]()
 
     def client(number: int) -> None:
         for turn in itertools.count():
@@ -48,6 +50,8 @@ def overload(world: World) -> None:
                 history.accepted(orders)
             else:
                 history.without_retry_after += answer.status in (429, 503) and answer.retry_after is None
+            if answer.status == 429:
+                refusals.append(answer.seconds)
 
     threads = [threading.Thread(target=client, args=(number,), daemon=True) for number in range(CLIENTS)]
     for thread in threads:
@@ -74,6 +78,10 @@ def overload(world: World) -> None:
     world.recovered(since=ended_at)
     oracles.settle(history)
     world.findings.add(oracles.settled(history))
+    if not refusals:
+        world.findings.differing.append("H: nobody was told to slow down: the scenario proved less than it says")
+    if percentile(refusals, 0.99) > SLOWEST_REFUSAL_SECONDS:
+        world.findings.differing.append(f"H: it took {percentile(refusals, 0.99):.1f} s to say that there is too much")
     if peak > MOST_RSS:
         world.findings.differing.append(f"H: ingest grew to {peak:,} bytes")
     if world.machine.living("ingest") != pid:
@@ -82,6 +90,7 @@ def overload(world: World) -> None:
         world.findings.differing.append(f"H: {history.without_retry_after} answers without Retry-After")
     world.figures["answers"] = ", ".join(f"{status}: {count}" for status, count in sorted(history.answers.items()))
     world.figures["answer p99, s"] = f"{percentile(times, 0.99):.1f}"
+    world.figures["429 p99, s"] = f"{percentile(refusals, 0.99):.1f}"
     world.figures["one alone afterwards, s"] = f"{answer.seconds:.2f}"
     world.figures["peak RSS of ingest, MB"] = f"{peak / 1e6:.0f}"
 
@@ -199,7 +208,14 @@ def import_file(machine: Machine, file: Path, organization: str) -> int:
 
 
 SCENARIOS = (
-    Scenario(name="overload", number=5, does="clients that never wait, and Kafka frozen under them", run=overload),
+    Scenario(
+        name="overload",
+        number=5,
+        does="clients that never wait, more than ingest has places for, and Kafka frozen under them",
+        run=overload,
+        own_machine=True,
+        env={"ingest_max_requests": str(PLACES)},
+    ),
     Scenario(name="skew", number=14, does="an account with up to 100,000 orders from a file, some corrected", run=skew),
     Scenario(name="large-and-strange", number=14, does="5,000 lines, emoji, right-to-left, NUL", run=large_and_strange),
 )

@@ -1,13 +1,17 @@
-"""What comes in: twice, shuffled, a year late; and what nobody can read, between what everybody can."""
+"""What comes in: twice, shuffled, a year late; what nobody can read, between what everybody can; and from newer producers."""
 
 import itertools
 import json
 import time
 from collections.abc import Iterator
+from typing import Any
+
+import msgspec
 
 from services.signals import tenants
 from shared import db, kafka
 from shared.consuming import Record
+from shared.events import Order
 from shared.partitions import partition_of
 from shared.settings import settings
 from shared.topics import ERP_ORDERS, ORDERS, dead_letters_of
@@ -21,6 +25,7 @@ STEPS_AT_MOST = 160
 STORIES_AT_MOST = 4
 AGAIN_SHARE = 0.3  # of all versions come a second time
 BATCH = 100
+NEWER_STEPS = 40
 REMEMBERED_SECONDS = 11.0  # ingest remembers what a token may do for ten
 POISON_AT_MOST = 120  # below what makes a consumer say that the deploy is bad
 
@@ -66,8 +71,7 @@ def poison(world: World) -> None:
     """8: bad JSON, unknown versions, a megabyte of nothing, another partition's organization, a tombstone; and raw orders with a
     token that is revoked, which go in once it is not and they are replayed."""
     partitions = range(settings().partitions)
-    dead = dead_letters_of(ORDERS.name)
-    before = kafka.end_offset(dead, 0)
+    before = kafka.end_offset(dead_letters_of(ORDERS.name), 0)
     injected: dict[tuple[int, int], bytes | None] = {}
     publisher = kafka.Publisher()
     with world.telling() as tellers:
@@ -79,14 +83,69 @@ def poison(world: World) -> None:
             world.pause(0.0, 0.3)
         replayed = put_right(world, publisher)
     publisher.close()
-    letters = {place_of(record): record for record in log.records(dead, 0, first=before)}
+    check_letters(world, injected, before)
+    world.figures["replayed"] = str(replayed)
+
+
+def mixed_producers(world: World) -> None:
+    """15: an organization whose producer is newer: its blocks, orders and lines have fields that nobody here knows, and between
+    them come versions and types that nobody here knows. What can be read counts like the same from a producer of today."""
+    before = kafka.end_offset(dead_letters_of(ORDERS.name), 0)
+    injected: dict[tuple[int, int], bytes | None] = {}
+    publisher = kafka.Publisher()
+    with world.telling():
+        today, newer = world.teller(), world.teller()
+        today.tell(itertools.islice(world.story(80).steps(), NEWER_STEPS))
+        known = {(order.order, order.revision): order for order in log.orders(today.organization)}
+        partition = partition_of(newer.organization)
+        until, blocks = time.monotonic() + world.seconds, 0
+        for step in today.history.steps:
+            if not isinstance(step, Batch):
+                newer.tell_one(step)
+                continue
+            orders = [newer_order(known[order["order"], order["revision"]], newer.organization) for order in step.orders]
+            block = {
+                "type": "OrdersAccepted",
+                "version": 1,
+                "accepted_at": "2026-01-01T00:00:00Z",
+                "orders": orders,
+                "region": "EU",
+            }
+            for unknown in ({"version": 2}, {"version": 1_000}, {"type": "OrdersPriced"}):
+                if len(injected) < POISON_AT_MOST and world.chance.random() < 0.5:
+                    value = json.dumps(block | unknown).encode()
+                    injected[partition, publisher.publish(ORDERS.name, value, partition=partition)] = value
+            publisher.publish(ORDERS.name, json.dumps(block).encode(), partition=partition)
+            newer.history.accepted(step.orders)
+            blocks += 1
+            world.pause(0.0, max(0.0, min(0.5, (until - time.monotonic()) / NEWER_STEPS)))
+    publisher.close()
+    day = oracles.settle(today.history)
+    oracles.settle(newer.history, as_of=day)
+    world.findings.add(oracles.settled(today.history))
+    world.findings.add(oracles.settled(newer.history))
+    world.findings.add(oracles.compared(today.organization, newer.organization))
+    check_letters(world, injected, before)
+    world.figures["blocks with unknown fields"] = str(blocks)
+
+
+def newer_order(order: Order, organization: str) -> dict[str, Any]:
+    """As a later producer might say it, for another organization."""
+    said: dict[str, Any] = msgspec.to_builtins(order) | {"organization": organization, "priority": {"level": 3}}
+    return said | {"lines": [line | {"weight_kg": "12.5", "tags": ["new"]} for line in said["lines"]]}
+
+
+def check_letters(world: World, injected: dict[tuple[int, int], bytes | None], before: int) -> None:
+    """Each record that was injected is a dead letter, byte for byte, with its reason, and nothing else is."""
+    letters = {place_of(record): record for record in log.records(dead_letters_of(ORDERS.name), 0, first=before)}
+    missing = 0
     for place, value in injected.items():
         letter = letters.pop(place, None)
         if letter is None or letter.value != value or not dict(letter.headers).get("dead_reason"):
+            missing += 1
             world.findings.lost.append(f"H: the record at {place} is not in the dead letters as it was, with its reason")
     world.findings.doubled += [f"H: a dead letter from {place} that nobody injected" for place in letters]
-    world.figures["dead letters / injected"] = f"{len(injected) - len(world.findings.lost)} / {len(injected)}"
-    world.figures["replayed"] = str(replayed)
+    world.figures["dead letters / injected"] = f"{len(injected) - missing} / {len(injected)}"
 
 
 def poisons(organization: str, elsewhere: str) -> list[bytes | None]:
@@ -156,4 +215,7 @@ def place_of(record: Record) -> tuple[int, int]:
 SCENARIOS = (
     Scenario(name="disorder", number=7, does="30 % twice, shuffled, a year's backfill after live orders", run=disorder),
     Scenario(name="poison", number=8, does="records that nobody can read, between those that everybody can", run=poison),
+    Scenario(
+        name="mixed-producers", number=15, does="producers of today and of tomorrow, unknown versions between", run=mixed_producers
+    ),
 )
