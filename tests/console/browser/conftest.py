@@ -7,11 +7,12 @@ person       person("member") -> a page of a context of its own, signed in; pers
              have asked another origin, nor made the browser complain: the Content-Security-Policy holds.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page
 
 from tests.console.browser import world as worlds
 from tests.console.browser.chromium import Watched, chromium
@@ -23,6 +24,11 @@ class Person(Protocol):
     """Makes a page for a person; `expecting`: what the browser will complain of, since the test provokes it."""
 
     def __call__(self, role: str | None = "owner", *, expecting: tuple[str, ...] = (), **options: Any) -> Page: ...
+
+
+def said(page: Page, text: str | re.Pattern[str]) -> Locator:
+    """The words of the toast; the live region around them has no size of its own."""
+    return page.get_by_role("status").get_by_text(text)
 
 
 @pytest.fixture(scope="package")

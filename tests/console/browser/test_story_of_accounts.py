@@ -1,12 +1,14 @@
-"""The accounts table as people use it: signed in by a link, columns chosen, badges read, enrollment changed, a mistake kept."""
+"""A sales manager's Monday: find who needs a call, see why, say what came of it; by mouse, by keys alone, and without scripts."""
 
+import csv
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.console.browser import world as w
-from tests.console.browser.conftest import Person
+from tests.console.browser.conftest import Person, said
 from tests.console.browser.world import World
 
 pytestmark = pytest.mark.usefixtures("services")
@@ -36,6 +38,34 @@ def test_one_signs_in_by_the_link_in_a_mail_and_out_again(person: Person, world:
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.goto(world.console + link[0][link[0].index("/sign-in/") :])
     expect(page.get_by_role("heading", name="does not work any more")).to_be_visible()
+
+
+def test_the_table_sorts_filters_searches_and_pages(person: Person, world: World) -> None:
+    page = person()
+    page.goto(world.path())
+    expect(page.get_by_text("need a call")).to_be_visible()
+    page.get_by_role("columnheader", name="Account").get_by_role("link").click()
+    by_name = rows(page)
+    assert by_name == sorted(by_name, key=str.casefold) and len(by_name) == 50
+    page.get_by_role("link", name="Next 50").click()
+    expect(page.get_by_text(re.compile(r"51–\d+ of \d+"))).to_be_visible()
+    assert not set(rows(page)) & set(by_name)
+    page.get_by_role("link", name="Previous 50").click()
+    assert rows(page) == by_name
+    page.get_by_role("link", name=re.compile("^Lapse")).click()
+    lapsed = rows(page)
+    assert "Permian Supply" in lapsed and "Caprock Energy Services" not in lapsed
+    page.get_by_text("Owner", exact=True).first.click()
+    page.get_by_role("link", name="dk", exact=True).click()
+    assert set(rows(page)) <= set(lapsed) and "Ironwood Casing Crews" not in rows(page)
+    page.get_by_role("link", name=re.compile("owner dk")).click()
+    assert rows(page) == lapsed
+    page.goto(world.path())
+    page.keyboard.press("/")
+    page.get_by_role("searchbox").fill("permian")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=permian*")
+    assert rows(page) == ["Permian Supply"]
 
 
 def test_columns_are_chosen_and_stay(person: Person, world: World) -> None:
@@ -82,6 +112,81 @@ def test_enrollment_changes_in_its_place(person: Person, world: World) -> None:
     expect(page.locator(".enr summary").first).to_have_text("Auto · Yes")
 
 
+def test_the_view_is_a_file_too(person: Person, world: World, tmp_path: Path) -> None:
+    page = person()
+    page.goto(world.path() + "?only=dormant")
+    shown = rows(page)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download as CSV").click()
+    download.value.save_as(tmp_path / "accounts.csv")
+    found = list(csv.DictReader((tmp_path / "accounts.csv").read_text(encoding="utf-8-sig").splitlines()))
+    assert [one["name"] for one in found] == shown and {one["currency"] for one in found} == {"USD"}
+
+
+def test_the_drawer_opens_by_click_and_by_enter_back_closes_it_and_focus_returns(person: Person, world: World) -> None:
+    page = person()
+    page.goto(world.path())
+    link = page.get_by_role("link", name="Permian Supply")
+    for by_key in (False, True):
+        if by_key:
+            link.press("Enter")
+        else:
+            link.click()
+        drawer = page.get_by_role("complementary", name="Permian Supply")
+        expect(drawer).to_be_focused()
+        assert f"/accounts/{w.PERMIAN}" in page.url
+        expect(drawer.get_by_role("heading", name="Win-Back signals")).to_be_visible()
+        expect(drawer.get_by_text("silent for").first).to_be_visible()
+        expect(drawer.get_by_role("img").first).to_have_attribute("aria-label", re.compile("Orders with"))
+        expect(drawer.get_by_text("What clears it.").first).to_be_visible()
+        page.go_back()
+        expect(drawer).to_have_count(0)
+        expect(link).to_be_focused()
+    link.click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("complementary")).to_have_count(0)
+    expect(link).to_be_focused()
+
+
+def test_reached_out_is_undone_by_the_toast(person: Person, world: World) -> None:
+    page = person("member")
+    page.goto(world.path(f"accounts/{w.TWIN}"))
+    page.get_by_role("button", name="Reached out").click()
+    toast = page.locator(".toast").filter(has_text="Reached out to Twin Buttes")
+    expect(toast).to_contain_text("off the digest until")
+    toast.get_by_role("button", name="Undo").click()
+    expect(said(page, "Undone: reached out")).to_be_visible()
+    page.goto(world.path() + "?q=twin")
+    expect(page.locator(".enr summary").first).to_have_text("Auto · Yes")
+
+
+def test_won_back_with_a_value_is_undone_later_and_counts_in_the_summary(person: Person, world: World) -> None:
+    page = person()
+    page.goto(world.path(f"accounts/{w.NORTH_DRAW}"))
+    page.get_by_text("Won back…").click()
+    page.get_by_label("Monthly value").fill("4,321")
+    page.get_by_role("button", name="Won back", exact=True).click()
+    expect(said(page, "Won back North Draw")).to_be_visible()
+    page.goto(world.path("summary"))
+    expect(page.get_by_role("row").filter(has_text="North Draw").first).to_contain_text("$4,321")
+    page.goto(world.path(f"accounts/{w.NORTH_DRAW}"))
+    page.get_by_role("button", name=re.compile("^Undo: .*[Ww]on back")).first.click()
+    expect(said(page, "Undone: won back")).to_be_visible()
+
+
+def test_lost_with_its_reason_leaves_the_calls_and_is_in_the_history(person: Person, world: World) -> None:
+    page = person()
+    page.goto(world.path(f"accounts/{w.SANDHILL}"))
+    page.get_by_text("Lost…").click()
+    page.get_by_role("radio", name="Competitor").check()
+    page.get_by_role("button", name="Lost", exact=True).click()
+    expect(said(page, "Lost Sandhill")).to_be_visible()
+    page.goto(world.path() + "?only=call")
+    assert "Sandhill Well Service" not in rows(page)
+    page.goto(world.path("settings/audit") + f"?subject={w.SANDHILL}")
+    expect(page.get_by_role("row").filter(has_text="lost").first).to_contain_text("competitor")
+
+
 def test_a_wrong_value_stands_beside_its_field_and_is_kept(person: Person, world: World) -> None:
     page = person(expecting=("status of 422",))
     page.goto(world.path(f"accounts/{w.IRONWOOD}"))
@@ -90,3 +195,48 @@ def test_a_wrong_value_stands_beside_its_field_and_is_kept(person: Person, world
     page.get_by_role("button", name="Won back", exact=True).click()
     expect(page.get_by_label("Monthly value")).to_have_value("a lot")
     expect(page.get_by_label("Monthly value")).to_have_attribute("aria-invalid", "true")
+
+
+def test_the_main_path_by_keys_alone(person: Person, world: World) -> None:
+    page = person()
+    page.goto(world.path() + "?only=dormant")
+    names = rows(page)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    for key, name in (("j", names[0]), ("j", names[1]), ("k", names[0])):
+        page.keyboard.press(key)
+        expect(page.get_by_role("link", name=name)).to_be_focused()
+    page.keyboard.press("e")
+    expect(page.get_by_role("button", name=re.compile("^Auto")).first).to_be_focused()
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("complementary")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.wait_for_url("**/accounts?only=dormant")
+    expect(page.get_by_role("complementary")).to_have_count(0)
+    page.keyboard.press("/")
+    page.keyboard.type("caprock")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Caprock Energy Services")).to_be_visible()
+
+
+def test_all_of_it_without_scripts(person: Person, world: World) -> None:
+    page = person(java_script_enabled=False)
+    page.goto(world.path() + "?only=dormant&sort=name")
+    page.get_by_role("link", name="Caprock Energy Services").click()
+    expect(page.get_by_role("complementary", name="Caprock Energy Services")).to_be_visible()
+    page.get_by_role("button", name="Reached out").click()
+    expect(said(page, "Reached out to Caprock")).to_be_visible()
+    page.get_by_role("status").get_by_role("button", name="Undo").click()
+    expect(said(page, "Undone: reached out")).to_be_visible()
+    page.get_by_role("link", name="Close Caprock").click()
+    page.locator("tr").filter(has_text="Caprock").locator(".enr summary").click()
+    page.locator("tr").filter(has_text="Caprock").get_by_role("button", name=re.compile("^Yes")).click()
+    expect(said(page, "enrollment Yes")).to_be_visible()
+    page.goto(world.path("settings"))
+    page.get_by_role("textbox", name="Inactivity gap").fill("80")
+    page.get_by_role("button", name="Try", exact=True).last.click()
+    expect(page.get_by_role("textbox", name="Inactivity gap")).to_have_value("80")
+    expect(page.get_by_text("Would flag").or_(page.get_by_text("Flags")).first).to_be_visible()

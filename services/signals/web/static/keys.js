@@ -20,7 +20,7 @@
     if (first) first.focus();
   };
   const keys = {
-    "/": () => openMenu(document.getElementById("find")),
+    "/": () => openMenu(document.getElementById("search")),
     j: () => move(1),
     k: () => move(-1),
     e: () => {
