@@ -1,6 +1,8 @@
 """A small disk is full to the last byte and is given back; where none can be mounted, that is said."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,12 @@ def test_what_was_mounted_is_given_back_when_the_next_cannot_be(tmp_path: Path) 
     with pytest.raises(disks.CannotMount):
         disks.mount(tmp_path, {"first": 2, "second": -1})
     assert not os.path.ismount(tmp_path / "first")
+
+
+def test_a_machine_without_small_disks_says_so_ends_with_3_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    without_mount = os.environ | {"PATH": str(tmp_path), "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-P", "-m", "winback", "chaos", "--scenario", "full-disks"]
+    ended = subprocess.run(command, env=without_mount, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 3, ended.stderr
+    assert "cannot be done on this machine" in ended.stdout
+    assert list(tmp_path.iterdir()) == []

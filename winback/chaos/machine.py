@@ -223,7 +223,12 @@ def started(
     own.chmod(0o755)
     home = Home(own / "home")
     home.make()
-    mounted = disks.mount(home.path, small_disks)
+    try:
+        mounted = disks.mount(home.path, small_disks)
+    except disks.CannotMount:
+        if folder is None:
+            shutil.rmtree(own, ignore_errors=True)
+        raise
     bare = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     with (home.logs / "supervisor.log").open("ab") as log:
         supervisor = subprocess.Popen(
