@@ -31,7 +31,9 @@ def went_in(kind: str, organization: str) -> list[str]:
     if kind == "orders":
         return [order.order for order in landed(organization)]
     topic, model = {"accounts": (ACCOUNTS, AccountChanged), "contacts": (CONTACTS, ContactChanged)}[kind]
-    found = [msgspec.json.decode(one.value or b"", type=model) for one in records(topic.name, kafka.partition_of(organization))]
+    found = [
+        msgspec.json.decode(one.value, type=model) for one in records(topic.name, kafka.partition_of(organization)) if one.value
+    ]
     return [getattr(event, IDS[kind]) for event in found if event.organization == organization]
 
 
