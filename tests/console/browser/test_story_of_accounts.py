@@ -143,6 +143,7 @@ def test_the_drawer_opens_by_click_and_by_enter_back_closes_it_and_focus_returns
         expect(drawer).to_have_count(0)
         expect(link).to_be_focused()
     link.click()
+    expect(page.get_by_role("complementary", name="Permian Supply")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.get_by_role("complementary")).to_have_count(0)
     expect(link).to_be_focused()
