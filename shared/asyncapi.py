@@ -24,6 +24,8 @@ CLOUD_EVENTS = {
         "ce_time": {"type": "string", "format": "date-time"},
         "ce_specversion": {"type": "string", "const": "1.0"},
         "content-type": {"type": "string", "const": "application/json"},
+        "traceparent": {"type": "string", "description": "W3C Trace Context, where traces are on."},
+        "tracestate": {"type": "string", "description": "As its beginner sent it."},
     },
     "required": ["ce_id", "ce_type", "ce_source", "ce_time", "ce_specversion"],
 }

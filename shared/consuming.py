@@ -19,7 +19,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from psycopg_pool import ConnectionPool
 
-from shared import clock, db, metrics
+from shared import clock, db, metrics, tracing
 from shared.errors import FieldError, Rejected
 from shared.events import OrdersRecord, RunRequested
 from shared.kafka import Headers, Publisher, partition_of, topic_ids
@@ -179,7 +179,8 @@ def consume(
                 batches.setdefault((record.topic, record.partition), []).append(record)
             for (topic, partition), whole in batches.items():
                 for batch in _bounded(whole):
-                    moved, rejected = _apply(by_topic[topic], consumer, partition, batch, pool, publisher)
+                    with tracing.taking(consumer, batch):
+                        moved, rejected = _apply(by_topic[topic], consumer, partition, batch, pool, publisher)
                     if not moved:
                         with pool.connection() as connection:
                             _follow_topics(connection, consumer, routes)  # it may be another topic that is at a lower offset

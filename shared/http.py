@@ -6,10 +6,12 @@ too. Bodies are read by the routes, within `body_in_time`. `Headers` says on eve
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import uvicorn
+from fastapi.telemetry import TelemetryConfig
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from shared.settings import settings
@@ -21,6 +23,17 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+NOT_TRACED = re.compile(r"/(healthz|readyz|metrics|static/.*)|.*/live")  # asked all the time, or open all the time
+
+# What FastAPI itself does where traces are on (shared/tracing.py): a span for a request, and nothing else.
+TELEMETRY: TelemetryConfig = {
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+    "exclude": lambda scope: NOT_TRACED.fullmatch(scope["path"]) is not None,
 }
 
 

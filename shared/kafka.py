@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from shared import clock
+from shared import clock, tracing
 from shared.errors import Misconfigured, Retryable
 from shared.partitions import partition_of as partition_of
 from shared.settings import settings
@@ -245,7 +245,7 @@ class Publisher:
 
 
 def headers_of(event: msgspec.Struct, *, source: str, event_id: str | None = None) -> Headers:
-    """CloudEvents attributes for an event (binary mode of the Kafka protocol binding)."""
+    """CloudEvents attributes for an event (binary mode of the Kafka protocol binding), and where it comes from (tracing)."""
     kind = type(event).__name__
     return [
         ("ce_id", (event_id or str(getattr(event, "id", "")) or kind).encode()),
@@ -254,4 +254,5 @@ def headers_of(event: msgspec.Struct, *, source: str, event_id: str | None = Non
         ("ce_time", clock.now().isoformat().encode()),
         ("ce_specversion", b"1.0"),
         ("content-type", b"application/json"),
+        *tracing.record_headers(),
     ]

@@ -5,17 +5,21 @@ import sys
 
 import structlog
 
+from shared import tracing
 from shared.settings import settings
 
 CHATTY = ("aiokafka", "faust", "mode", "httpx", "uvicorn.access")  # their INFO is of no use to an operator
 
 
 def configure(service: str) -> None:
-    """Call once, in `__main__`. Every line carries the service's name, from whichever thread or library it comes."""
+    """Call once, in `__main__`. Every line carries the service's name, from whichever thread or library it comes, and the
+    ids of the trace that it belongs to where traces are on (which this switches on, since all processes begin here)."""
+    tracing.configure(service)
     level = getattr(logging, settings().log_level.upper())
 
     def named(_logger: object, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
         line["service"] = service
+        line.update(tracing.ids())
         return line
 
     common: list[structlog.typing.Processor] = [

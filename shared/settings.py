@@ -49,6 +49,11 @@ WebUrl = Annotated[
     StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$"),
     Accepts("http(s)://host[:port], no query"),
 ]
+CollectorUrl = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^(|https?://[^\s/?#]+(/[^\s?#]*)?)$"),
+    Accepts("http(s)://host[:port]; or nothing"),
+]
 Secret = Annotated[str, StringConstraints(pattern=r"^(|[^\n]{32,})$"), Accepts("32 random characters or more")]
 Host = Annotated[str, StringConstraints(pattern=r"^[^\s/]+$"), Accepts("an address or a host name")]
 Address = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^@\s]+@[^@\s]+$"), Accepts("a mail address")]
@@ -138,6 +143,10 @@ class Settings(BaseSettings):
     stale_feed_hours: float = Field(36.0, gt=0, description="A newest order older than this makes the digest shout.")
     development_cadences: bool = Field(False, description="Offer digests every 5, 10, 30 minutes and hourly.")
     clock_offset_seconds: float = Field(0.0, description="Added to the machine's clock: for tests and fault runs only.")
+    otlp_endpoint: CollectorUrl = Field(
+        "", description="Collector that traces are sent to over OTLP/HTTP, such as http://localhost:4318. Empty: no traces."
+    )
+    trace_share: float = Field(1.0, ge=0, le=1, description="Share of the traces that begin here and are sent.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for eyes.")
 

@@ -5,6 +5,7 @@ organization    a fresh tenant (its id); every test has its own, since all share
 organizations   makes further ones: organizations(currency="EUR", timezone="Europe/Berlin") -> id
 mailbox         mails that the sink kept, and what it answers
 services        another stack, with every service running under the supervisor; settings point to it for the test
+collector       where those services send their traces
 """
 
 import json
@@ -17,7 +18,7 @@ import tempfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ import pytest
 
 from shared import db
 from shared.settings import settings
+from tests.collector import Collector, collecting
 from winback.dev import SCHEMA_TRIES, current
 from winback.stack import processes
 from winback.stack.home import Home
@@ -119,8 +121,8 @@ class Stack:
         return done
 
 
-def start_stack(*options: str, seconds: float = START_SECONDS) -> Stack:
-    """A supervisor that ends with this process, in a folder that PostgreSQL's user can get to."""
+def start_stack(*options: str, seconds: float = START_SECONDS, env: Mapping[str, str] | None = None) -> Stack:
+    """A supervisor that ends with this process, in a folder that PostgreSQL's user can get to. env: for all that it starts."""
     folder = Path(tempfile.mkdtemp(prefix="winback-test-"))
     folder.chmod(0o755)
     home = Home(folder / "home")
@@ -132,7 +134,7 @@ def start_stack(*options: str, seconds: float = START_SECONDS) -> Stack:
             stdout=log,
             stderr=log,
             env={name: value for name, value in os.environ.items() if not name.startswith("WINBACK_")}
-            | {"WINBACK_HOME": str(home.path)},
+            | {"WINBACK_HOME": str(home.path), **(env or {})},
             preexec_fn=processes.die_with_parent,
         )
     until = time.monotonic() + seconds
@@ -143,9 +145,9 @@ def start_stack(*options: str, seconds: float = START_SECONDS) -> Stack:
             stop_stack(home, supervisor)
             raise RuntimeError(f"the stack did not become ready:\n{said}")
         time.sleep(0.05)
-    env = home.env()
-    env["WINBACK_SECRET"] = Path(env.pop("WINBACK_SECRET_FILE")).read_text().strip()
-    return Stack(home, env, supervisor)
+    reach = home.env()
+    reach["WINBACK_SECRET"] = Path(reach.pop("WINBACK_SECRET_FILE")).read_text().strip()
+    return Stack(home, reach, supervisor)
 
 
 def stop_stack(home: Home, supervisor: "subprocess.Popen[bytes]") -> None:
@@ -171,9 +173,16 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def stack_with_services() -> Iterator[Stack]:
+def collector() -> Iterator[Collector]:
+    """It keeps the traces of `services`."""
+    with collecting() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stack_with_services(collector: Collector) -> Iterator[Stack]:
     """A second stack, in which the services run: their consumers would take the records of other tests."""
-    started = start_stack()
+    started = start_stack(env={"WINBACK_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"})
     try:
         yield started
     finally:

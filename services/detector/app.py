@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from services.detector.checkpoint import CheckpointApp, CheckpointTable, leave
-from shared import clock, consuming, kafka, metrics
+from shared import clock, consuming, kafka, metrics, tracing
 from shared.errors import Rejected
 from shared.events import OrdersRecord, RunCompleted, RunRequested, SignalsRecord
 from shared.health import Readiness, measure_disk
@@ -139,8 +139,9 @@ class Worker:
                 await asyncio.get_running_loop().run_in_executor(None, self._put_aside, record, str(error))
             if decoded is not None:
                 started = time.monotonic()
-                for caused in one.state.apply(decoded, offset=offset, at=at):
-                    await self._send(caused, number, started)
+                with tracing.taking("detector", [record]):
+                    for caused in one.state.apply(decoded, offset=offset, at=at):
+                        await self._send(caused, number, started)
             self._table.taken(event, number, offset)
             self._taken_at = time.monotonic()
             metrics.RECORDS.labels("detector", ORDERS.name).inc()

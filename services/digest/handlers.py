@@ -10,7 +10,7 @@ from services.digest import shown, store
 from services.digest.edition import Edition, edit
 from services.digest.facts import Facts, Purchase, Recipient
 from services.digest.frame import Occasion
-from shared import clock, db, mail
+from shared import clock, db, mail, tracing
 from shared.consuming import Record
 from shared.domain.cadence import next_firing
 from shared.domain.digest import SECTION_TYPES
@@ -37,7 +37,8 @@ def plan_due_digests(connection: db.Connection, records: Sequence[Record]) -> No
     """Each tick once: a digest that is there already is passed by."""
     for record in records:
         if record.event is not None:
-            plan(connection, record.event, at=clock.now(), only_to=record.event.only_to)
+            with tracing.of(record):
+                plan(connection, record.event, at=clock.now(), only_to=record.event.only_to)
 
 
 def plan(connection: db.Connection, due: DigestDue, *, at: datetime, only_to: str | None = None) -> Planned | None:
@@ -137,6 +138,10 @@ def _mail_row(due: DigestDue, facts: Facts, edition: Edition, recipient: Recipie
         at=due.slot_at,
         text=own.text,
         html=own.html,
-        headers={"Auto-Submitted": "auto-generated", **mail.unsubscribe_headers(due.organization, recipient.email)},
+        headers={
+            "Auto-Submitted": "auto-generated",
+            **mail.unsubscribe_headers(due.organization, recipient.email),
+            **tracing.mail_headers(),
+        },
     )
     return row | {"state": "queued", "message": message, "answer": None}

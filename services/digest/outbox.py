@@ -16,7 +16,7 @@ from psycopg_pool import ConnectionPool
 
 from services.digest import outbox_store as store
 from services.digest.outbox_store import Claimed
-from shared import clock, db, mail, metrics
+from shared import clock, db, mail, metrics, tracing
 from shared.errors import Retryable
 from shared.settings import settings
 from shared.smtp import Answer, MailServer, Session, mail_server
@@ -86,7 +86,8 @@ class Sender:
             except Retryable:
                 self._release(claimed[done:])
                 raise
-            self._settle(one, self._hand_over(session, one))
+            with tracing.mailing(one.message):
+                self._settle(one, self._hand_over(session, one))
         return len(claimed)
 
     def close(self) -> None:

@@ -65,6 +65,7 @@ def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> F
         description="Orders, accounts and contacts of one organization, named by the token. 2xx: it is on disk in Kafka.",
         docs_url=None,  # its page would load scripts from elsewhere; ours is reference.py
         redoc_url=None,
+        telemetry=http.TELEMETRY,
     )
     app.add_middleware(http.Headers)
     openapi.describe(app)

@@ -6,9 +6,10 @@ Lives in the event loop: nothing here blocks, and nothing is shared with another
 import asyncio
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from services.ingest import blocks
-from shared import clock, kafka
+from shared import clock, kafka, tracing
 from shared.errors import Retryable
 from shared.kafka import Publisher, Sent
 from shared.topics import ORDERS
@@ -47,6 +48,7 @@ class Gathering:
     orders: list[bytes] = field(default_factory=list)
     size_bytes: int = 0
     tickets: dict[int, Ticket] = field(default_factory=dict)
+    causes: list[Any] = field(default_factory=list)  # spans of the requests, where traces are on
     timer: asyncio.TimerHandle | None = None
 
 
@@ -76,6 +78,8 @@ class Batcher:
             if id(ticket) not in gathering.tickets:
                 gathering.tickets[id(ticket)] = ticket
                 ticket.open_records += 1
+                if (cause := tracing.here()) is not None:
+                    gathering.causes.append(cause)
             gathering.orders.append(order)
             gathering.size_bytes += len(order)
             if len(gathering.orders) == blocks.MOST_ORDERS:
@@ -108,7 +112,8 @@ class Batcher:
         if gathering.timer is not None:
             gathering.timer.cancel()
         value = blocks.block(gathering.orders, clock.now())
-        self._send(ORDERS.name, partition, value, list(gathering.tickets.values()), headers=blocks.headers(value))
+        with tracing.sending(ORDERS.name, gathering.causes):
+            self._send(ORDERS.name, partition, value, list(gathering.tickets.values()), headers=blocks.headers(value))
 
     def _send(
         self,

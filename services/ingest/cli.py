@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shared import tracing
+
 if TYPE_CHECKING:
     from services.ingest.report import Report
 
@@ -102,7 +104,9 @@ def _import(
         shift_days=shift_days,
     )
     gc.set_threshold(COLLECT_AFTER)
-    report = run(job)
+    tracing.configure("import")
+    with tracing.doing(f"import {kind}", organization=organization):
+        report = run(job)
     print(json.dumps(report.as_json()) if as_json else _in_words(report, dry_run=dry_run))
     if report.rejected:
         sys.exit(1)

@@ -8,14 +8,14 @@ import structlog
 
 from services.sequences import store
 from services.sequences.store import Candidate, Enrolled, Occasion, Stop
-from shared import db, kafka, metrics
+from shared import db, kafka, metrics, tracing
 from shared.consuming import Record
 from shared.domain import drafts, letters
 from shared.domain.enrollment import INCLUDED, inclusion
 from shared.events import SequenceDrafted, SequencesDue, SignalRecovered, SignalType
 from shared.ids import derived
 from shared.kafka import Publisher
-from shared.topics import SEQUENCES
+from shared.topics import SEQUENCE_TICKS, SEQUENCES
 
 log = structlog.get_logger()
 
@@ -25,17 +25,22 @@ def draft(connection: db.Connection, records: list[Record], *, publisher: Publis
 
     The drafts are published, confirmed, before the enrollments commit: a tick that comes again says the same under the same id.
     """
-    for due in (record.event for record in records):
-        occasion = store.occasion(connection, due)
-        if occasion is None:
-            metrics.RECORDS_SKIPPED.labels("sequences", records[0].topic).inc()
-            continue
-        if occasion.drafted:
-            log.info("drafts are there already", organization=due.organization, digest=due.digest)
-            continue
-        enrolled = list(_enrolled(connection, occasion, _included(store.candidates(connection, occasion), due)))
-        store.save(connection, occasion, enrolled)
-        _publish(publisher, occasion, enrolled)
+    for record in records:
+        with tracing.of(record):
+            _draft(connection, record.event, publisher)
+
+
+def _draft(connection: db.Connection, due: SequencesDue, publisher: Publisher) -> None:
+    occasion = store.occasion(connection, due)
+    if occasion is None:
+        metrics.RECORDS_SKIPPED.labels("sequences", SEQUENCE_TICKS.name).inc()
+        return
+    if occasion.drafted:
+        log.info("drafts are there already", organization=due.organization, digest=due.digest)
+        return
+    enrolled = list(_enrolled(connection, occasion, _included(store.candidates(connection, occasion), due)))
+    store.save(connection, occasion, enrolled)
+    _publish(publisher, occasion, enrolled)
 
 
 def stop(connection: db.Connection, records: list[Record]) -> None:

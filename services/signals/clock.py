@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from services.signals.store import digest_requests, runs, slots
-from shared import clock, db, kafka, metrics
+from shared import clock, db, kafka, metrics, tracing
 from shared.domain.cadence import due, next_firing
 from shared.domain.thresholds import DetectionSettings
 from shared.errors import NotFound
@@ -86,13 +86,14 @@ def publish_runs(connection: db.Connection, publisher: kafka.Publisher) -> None:
                 reason=run.reason,
                 requested_at=run.requested_at,
             )
-            publisher.publish(
-                ORDERS.name,
-                msgspec.json.encode(event),
-                key=organization.encode(),
-                partition=kafka.partition_of(organization),
-                headers=kafka.headers_of(event, source="clock", event_id=derived("run", organization, str(run.number))),
-            )
+            with tracing.sending(ORDERS.name):
+                publisher.publish(
+                    ORDERS.name,
+                    msgspec.json.encode(event),
+                    key=organization.encode(),
+                    partition=kafka.partition_of(organization),
+                    headers=kafka.headers_of(event, source="clock", event_id=derived("run", organization, str(run.number))),
+                )
             runs.mark_published(connection, organization, run.number, published_at=now, settings_version=run.settings_version)
         log.info("run", organization=organization, number=run.number, as_of=run.as_of.isoformat(), reason=run.reason)
 
@@ -158,16 +159,19 @@ def _send(
     if run is not None and completed_at is not None:
         drafts = SequencesDue(organization=slot.organization, slot=slot_id, digest=digest, run=run, drafted_at=completed_at)
         events.append((SEQUENCE_TICKS.name, drafts))
-    sends = [
-        publisher.send(
-            topic,
-            msgspec.json.encode(event),
-            key=slot.organization.encode(),
-            partition=0,
-            headers=kafka.headers_of(event, source="clock", event_id=slot_id),
-        )
-        for topic, event in events
-    ]
+    sends = []
+    with tracing.doing("digest due", organization=slot.organization):
+        for topic, event in events:
+            with tracing.sending(topic):
+                sends.append(
+                    publisher.send(
+                        topic,
+                        msgspec.json.encode(event),
+                        key=slot.organization.encode(),
+                        partition=0,
+                        headers=kafka.headers_of(event, source="clock", event_id=slot_id),
+                    )
+                )
     publisher.confirm(sends)
 
 
@@ -183,13 +187,14 @@ def send_asked_for(connection: db.Connection, publisher: kafka.Publisher) -> Non
                 run=request.run,
                 only_to=request.email,
             )
-            publisher.publish(
-                DIGEST_TICKS.name,
-                msgspec.json.encode(event),
-                key=request.organization.encode(),
-                partition=0,
-                headers=kafka.headers_of(event, source="clock", event_id=request.slot),
-            )
+            with tracing.sending(DIGEST_TICKS.name):
+                publisher.publish(
+                    DIGEST_TICKS.name,
+                    msgspec.json.encode(event),
+                    key=request.organization.encode(),
+                    partition=0,
+                    headers=kafka.headers_of(event, source="clock", event_id=request.slot),
+                )
             digest_requests.set_ticked(connection, request, at=clock.now())
         log.info("digest asked for", organization=request.organization, run=request.run)
 

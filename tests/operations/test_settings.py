@@ -32,6 +32,7 @@ WRONG = {
     "resolver": ("http://ns", "host or host:port; or nothing"),
     "development_cadences": ("perhaps", "true or false"),
     "clock_offset_seconds": ("inf", "a number"),
+    "otlp_endpoint": ("collector:4318", "http(s)://host[:port]; or nothing"),
     "log_level": ("loud", "debug, info, warning or error"),
     "log_format": ("xml", "json or console"),
 }

@@ -7,7 +7,7 @@ import threading
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -41,14 +41,22 @@ class World:
         self.token: str = json.loads(made.stdout)["token"]
         self.publisher = kafka.Publisher()
 
-    def post(self, *, revenue: str = "100.00", days_ago: int = 0, account: str = "A-1", seconds: float = 30.0) -> int:
+    def post(
+        self,
+        *,
+        revenue: str = "100.00",
+        days_ago: int = 0,
+        account: str = "A-1",
+        seconds: float = 30.0,
+        headers: Mapping[str, str] | None = None,
+    ) -> int:
         """One order over HTTP. Returns the status."""
         day = (clock.now() - timedelta(days=days_ago)).date().isoformat()
         order = {"order": uuid.uuid4().hex, "account": account, "ordered_on": day, "lines": [{"product": "P", "revenue": revenue}]}
         request = urllib.request.Request(
             f"{self.stack.service('ingest')['url']}/v1/orders",
             data=json.dumps(order).encode(),
-            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", **(headers or {})},
         )
         try:
             with urllib.request.urlopen(request, timeout=seconds) as answer:

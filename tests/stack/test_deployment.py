@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
     """docker-compose.yml as Docker Compose itself reads it; it refuses what cannot be."""
-    command = [str(Path(sys.executable).with_name("docker-compose")), "config", "--format", "json"]
+    command = [str(Path(sys.executable).with_name("docker-compose")), "--profile", "traces", "config", "--format", "json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     services: dict[str, Any] = json.loads(done.stdout)["services"]

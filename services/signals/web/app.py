@@ -31,6 +31,7 @@ from services.signals.web import (
 from services.signals.web.live import Streams
 from services.signals.web.rendering import HEADERS, render
 from shared import db
+from shared.http import TELEMETRY
 from shared.metrics import READY
 
 
@@ -42,6 +43,7 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
         description="Which accounts are being lost, for systems. A token with the scope signals:read names the organization.",
         docs_url=None,  # its page would load scripts from elsewhere; ours is below
         redoc_url=None,
+        telemetry=TELEMETRY,
     )
     app.state.pool = pool
     app.state.streams = Streams()
