@@ -5,11 +5,12 @@ Sizes and grades are real (API 5CT casing and tubing, API 5L line pipe), written
 
 import csv
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 SEED = 20261123
 HISTORY_DAYS = 730
@@ -277,19 +278,24 @@ def line(one: Account, buys: Buys, rnd: random.Random) -> dict[str, str]:
     }
 
 
-def live_orders(today: date, count: int) -> list[dict[str, object]]:
-    """What arrives while you watch, as POST /v1/orders takes it: everyday orders, and the two that people wait for."""
+def live_orders(
+    today: date, count: int, closing: Sequence[dict[str, Any]]
+) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
+    """What arrives while you watch, as POST /v1/orders takes it: everyday orders, and spread among them one that closes each
+    signal of `closing` (rows of `winback signals --json`), with that signal beside it."""
     rnd = random.Random(SEED + 1)
-    everyday = [one for one in accounts() if one.account.startswith("2")]
-    wanted = {count // 3: (COMES_BACK, 0), 2 * count // 3: (REORDERS, 0)}
     by_id = {one.account: one for one in accounts()}
-    orders: list[dict[str, object]] = []
+    everyday = [one for one in by_id.values() if one.account.startswith("2")]
+    places = {count * place // (len(closing) + 1): signal for place, signal in enumerate(closing, 1)}
     for i in range(count):
-        one = by_id[wanted[i][0]] if i in wanted else rnd.choice(everyday)
-        row = line(one, one.buys[wanted[i][1] if i in wanted else 0], rnd)
+        signal = places.get(i)
+        one = rnd.choice(everyday) if signal is None else by_id[signal["account"]]
+        row = line(one, one.buys[0], rnd)
+        if signal is not None and "combo" in signal:
+            od, grade = signal["combo"]["od"], signal["combo"]["grade"]
+            row |= {"product": f"{od} {grade} R3", "od": od, "grade": grade}
         lines = [{name: row[name] for name in ("product", "od", "grade", "quantity", "revenue")}]
-        orders.append({"order": f"SO-{90_000 + i}", "account": one.account, "ordered_on": today.isoformat(), "lines": lines})
-    return orders
+        yield {"order": f"SO-{90_000 + i}", "account": one.account, "ordered_on": today.isoformat(), "lines": lines}, signal
 
 
 def write_csv(path: Path, rows: Iterable[dict[str, str]]) -> int:
