@@ -17,7 +17,7 @@ from shared import clock
 from shared.consuming import Record, record_of
 from shared.db import Connection
 from shared.errors import FieldError, NotFound, Rejected, Retryable
-from shared.kafka import Headers, Publisher
+from shared.kafka import Headers, Publisher, require_reachable
 from shared.settings import settings
 from shared.topics import TOPICS, dead_letters_of
 
@@ -124,6 +124,7 @@ def _consumer() -> Consumer:
 
 
 def _partitions(consumer: Consumer, topic: str) -> list[int]:
+    require_reachable(timeout_seconds=READ_SECONDS)
     try:
         return sorted(consumer.list_topics(topic, timeout=READ_SECONDS).topics[topic].partitions)
     except KafkaException as error:

@@ -5,6 +5,7 @@ create_topics     every topic of topics.py (and its dead letters); can be repeat
 Publisher         an idempotent producer whose confirmations can be awaited; waits are bounded
 """
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -100,6 +101,19 @@ def common_config(*, retention_ms: int) -> dict[str, str]:
         "max.message.bytes": str(4 * MEGABYTE),
         "message.timestamp.after.max.ms": str(2**63 - 1),  # a producer whose clock is ahead (a test's too) must not be stopped
     }
+
+
+def require_reachable(*, timeout_seconds: float = 10.0) -> None:
+    """Raises Retryable at once where no bootstrap server takes a connection: librdkafka asks again and again for all its time."""
+    reason: OSError | None = None
+    for server in settings().kafka.split(","):
+        host, _, port = server.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout_seconds).close()
+            return
+        except OSError as error:
+            reason = error
+    raise Retryable(f"Kafka cannot be reached at {settings().kafka}: {reason}")
 
 
 def end_offset(topic: str, partition: int, *, timeout_seconds: float = 10.0) -> int:

@@ -16,44 +16,17 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its referen
     ConfigResource,
     ResourceType,
 )
-from dnslib.server import DNSServer
-from dnslib.zoneresolver import ZoneResolver
 
 from shared import db
 from shared.settings import settings
 from tests.digest.servers import Answers, serving
+from tests.operations.configured import Configure as Configure
 from tests.stack_fixtures import Stack
 from winback.doctor import catalogue_store, kafka, machine, mail, postgres
 from winback.doctor.findings import Finding, exit_code, good, note
 from winback.doctor.findings import away as gone
 
 pytestmark = pytest.mark.system
-
-WELL = """
-acme.test.                    60 IN TXT "v=spf1 include:mail.test -all"
-acme.test.                    60 IN MX 10 mail.test.
-key._domainkey.acme.test.     60 IN TXT "v=DKIM1; k=rsa; " "p=MIGf"
-_dmarc.acme.test.             60 IN TXT "v=DMARC1; p=reject"
-"""
-
-
-class Configure:
-    """configure(mail_from="a@acme.test"): from now on, for this test."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self._patch = patch
-
-    def __call__(self, **values: str) -> None:
-        for name, value in values.items():
-            self._patch.setenv(f"WINBACK_{name.upper()}", value)
-        settings.cache_clear()
-
-
-@pytest.fixture
-def configure(stack: Stack) -> Iterator[Configure]:
-    with pytest.MonkeyPatch.context() as patch:
-        yield Configure(patch)
-    settings.cache_clear()
 
 
 def states(findings: Iterator[Finding]) -> dict[str, str]:
@@ -186,65 +159,6 @@ def test_migrations_that_are_missing_or_of_a_newer_version_are_told_apart(stack:
 
 
 # -- mail -----------------------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def names(zone: str) -> Iterator[int]:
-    """A name server for `zone`. Yields its port."""
-    server = DNSServer(ZoneResolver(zone), port=0, address="127.0.0.1")
-    server.start_thread()
-    try:
-        yield server.server.server_address[1]
-    finally:
-        server.server.shutdown()
-        server.server.server_close()
-
-
-def domain_of(zone: str, configure: Configure, *, sender: str = "hello@acme.test") -> dict[str, Finding]:
-    with names(zone) as port:
-        configure(mail_from=sender, dkim_selector="key", resolver=f"127.0.0.1:{port}")
-        return {finding.name: finding for finding in mail.look()}
-
-
-def test_a_domain_that_names_its_senders_is_well(configure: Configure) -> None:
-    found = domain_of(WELL, configure)
-    assert {name: finding.state for name, finding in found.items()} == {
-        name: "good" for name in ("mail server", "spf", "dkim", "dmarc", "sender's mailbox")
-    }
-    assert "p=reject" in found["dmarc"].said
-
-
-@pytest.mark.parametrize(
-    ("line", "instead", "name", "state", "words"),
-    [
-        ("v=spf1 include:mail.test -all", "something else", "spf", "wrong", "no record"),
-        ("v=spf1 include:mail.test -all", "v=spf1 +all", "spf", "wrong", "everybody may send"),
-        ("v=spf1 include:mail.test -all", "v=spf1 include:mail.test", "spf", "note", "says nothing"),
-        ("include:mail.test -all\"", "-all\"\nacme.test. 60 IN TXT \"v=spf1 ~all\"", "spf", "wrong", "2 records"),
-        ('"p=MIGf"', '"p="', "dkim", "wrong", "revoked"),
-        ("key._domainkey", "other._domainkey", "dkim", "wrong", "no key at key._domainkey.acme.test"),
-        ("_dmarc.acme", "_dmarc.other", "dmarc", "wrong", "no record at _dmarc.acme.test"),
-        ("p=reject", "p=none", "dmarc", "note", "only reports"),
-        ("IN MX 10 mail.test.", "IN TXT unrelated", "sender's mailbox", "wrong", "no MX"),
-    ],
-)  # fmt: skip
-def test_what_a_domain_lacks_is_named(configure: Configure, line: str, instead: str, name: str, state: str, words: str) -> None:
-    assert line in WELL
-    found = domain_of(WELL.replace(line, instead), configure)[name]
-    assert (found.state, words in found.said) == (state, True), found
-    assert found.do
-
-
-def test_a_policy_of_the_domain_above_counts(configure: Configure) -> None:
-    zone = WELL.replace("acme.test.  ", "mail.acme.test.  ").replace("_domainkey.acme", "_domainkey.mail.acme")
-    zone = zone.replace("_dmarc.mail.", "_dmarc.")
-    assert domain_of(zone, configure, sender="hello@mail.acme.test")["dmarc"].state == "good"
-
-
-def test_a_name_server_that_is_silent_is_away(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mail, "ASK_SECONDS", 0.5)
-    configure(mail_from="hello@acme.test", resolver="127.0.0.1:1")
-    assert of(mail.look(), "domain").state == "away"
 
 
 def test_a_login_that_the_mail_server_refuses_is_said(configure: Configure) -> None:

@@ -3,7 +3,8 @@
 findings     what is said of one thing: good, worth knowing, wrong, or not there
 kafka        broker, replicas, topics against shared/topics.py, a record written and read back, the detector's group
 postgres     version, migrations, roles, row-level security (SQL in catalogue_store)
-mail         the mail server, and SPF, DKIM, DMARC of the sender's domain
+mail         the mail server
+domain       SPF, DKIM, DMARC of the sender's domain, evaluated as receivers do
 machine      settings that only make sense together, disks, clocks, the detector's folder
 """
 

@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # t
 from confluent_kafka.cimpl import NewTopic
 
 from shared import clock, kafka
+from shared.errors import Retryable
 from shared.settings import settings
 from shared.topics import DETECTOR_APP, ORDERS
 from winback.doctor.findings import Finding, away, good, judged, note, wrong
@@ -32,11 +33,11 @@ FOREVER = -1
 def look() -> Iterator[Finding]:
     admin = AdminClient({"bootstrap.servers": settings().kafka, "log_level": 0, "socket.timeout.ms": int(ASK_SECONDS * 1000)})
     try:
+        kafka.require_reachable(timeout_seconds=ASK_SECONDS)
         cluster: Any = admin.list_topics(timeout=ASK_SECONDS)
-    except KafkaException as error:
-        yield away(
-            "kafka", f"{settings().kafka}: {error.args[0].str()}", "Start it, or set WINBACK_KAFKA to where it listens for clients."
-        )
+    except (KafkaException, Retryable) as error:
+        said = f"{settings().kafka}: {error.args[0].str()}" if isinstance(error, KafkaException) else str(error)
+        yield away("kafka", said, "Start it, or set WINBACK_KAFKA to where it listens for clients.")
         return
     yield good("kafka", f"{len(cluster.brokers)} broker{'s' if len(cluster.brokers) != 1 else ''} at {settings().kafka}")
     yield _version(next(iter(cluster.brokers.values())))
