@@ -1,5 +1,6 @@
 """Things go wrong on the running system, and the real Prometheus sees it, and sees it mended. The slow ones: `make drill`."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from shared.events import SequencesDue
 from shared.topics import ACCOUNTS, SEQUENCE_TICKS
 from tests.operations.prometheus import Alert, Prometheus, faster, watching
 from tests.operations.world import World, again_and_again, frozen
-from tests.stack_fixtures import Stack
+from tests.stack_fixtures import Stack, pointed_to
 
 pytestmark = pytest.mark.system
 
@@ -29,11 +30,30 @@ INSERT INTO feeds (organization, last_accepted_at, last_ordered_on)
 VALUES (%s, now() - interval '40 hours', current_date - 2)
 """
 
+RIGHTLY_EMPTY = {'sum by (alertname) (ALERTS{alertstate="firing"})'}  # while all is well
+
 
 @pytest.fixture(scope="module")
 def prometheus(stack_with_services: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     with watching(stack_with_services, tmp_path_factory.mktemp("prometheus")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def busy(stack_with_services: Stack) -> Iterator[None]:
+    """Of a day's work: orders that are taken, refused and nobody's, a run that finds something, a digest with its drafts. What
+    the audit says of it comes within a minute, so this is begun before what goes wrong."""
+    with pointed_to(stack_with_services):
+        world = World(stack_with_services)
+        assert world.post(revenue="a lot") == 422
+        assert world.post(revenue="250000.00", days_ago=200) == 202
+        world.order_of_nobody()
+        stack_with_services.winback("member", "add", world.organization, f"panels-{world.organization}@example.com", "--digest")
+        world.nightly()
+        world.execute(SLOT, world.organization, timedelta(), timedelta())
+    yield
+    with pointed_to(stack_with_services):
+        world.close()
 
 
 @pytest.fixture
@@ -56,7 +76,7 @@ def test_only_times_are_divided() -> None:
     }
 
 
-def test_what_goes_wrong_is_seen_to_fire_and_to_clear(services: Stack, prometheus: Prometheus, world: World) -> None:
+def test_what_goes_wrong_is_seen_to_fire_and_to_clear(services: Stack, prometheus: Prometheus, world: World, busy: None) -> None:
     """All at once: they do not know of each other."""
     slow, dropped, refused = (f"{name}-{world.organization}@example.com" for name in ("slow", "dropped", "refused"))
     for recipient, answer, times in ((slow, "450 4.2.1 busy", None), (dropped, "drop", 1), (refused, "550 5.1.1 unknown", None)):
@@ -105,6 +125,9 @@ def test_what_goes_wrong_is_seen_to_fire_and_to_clear(services: Stack, prometheu
     prometheus.wait_until_all_clear(wrong)
 
 
-@pytest.mark.parametrize("query", dashboards.queries())
-def test_every_panel_of_the_dashboards_is_answered(prometheus: Prometheus, query: str) -> None:
-    prometheus.query(query.replace("$__rate_interval", "5s"))
+def test_every_panel_of_the_dashboards_has_something_to_show(prometheus: Prometheus, busy: None) -> None:
+    left = [query for query in dashboards.queries() if query not in RIGHTLY_EMPTY]
+    until = time.monotonic() + 120
+    while left := [query for query in left if not prometheus.query(query.replace("$__rate_interval", "10m"))]:
+        assert time.monotonic() < until, left
+        time.sleep(0.5)

@@ -235,25 +235,9 @@ def test_the_second_opinion_finds_something_else(stack: Stack, prometheus: Prome
     """Somebody closes a signal by hand: the audit after a nightly run sees it, and the next run that sees the signal mends it."""
     wrong = [Alert("AuditDifferences", organization=world.organization)]
     assert world.post(revenue="250000.00", days_ago=200) == 202
-    nightly(world)
+    world.nightly()
     assert stack.winback("signals", "--organization", world.organization, "--active", "--json").stdout.count("dormant") >= 1
     world.execute("UPDATE signals SET recovered_at = now(), resolution = 'correction' WHERE organization = %s", world.organization)
     prometheus.wait_until_all_fired(wrong)
-    nightly(world)
+    world.nightly()
     prometheus.wait_until_all_clear(wrong)
-
-
-def nightly(world: World) -> None:
-    stack = world.stack
-    stack.winback("wait", "--organization", world.organization)
-    world.execute(
-        """
-        INSERT INTO runs (organization, number, as_of, settings_version, reason, requested_at)
-        SELECT %s, coalesce(max(number), 0) + 1, current_date, 1, 'nightly', now()
-        FROM runs
-        WHERE organization = %s
-        """,
-        world.organization,
-        world.organization,
-    )
-    stack.winback("wait", "--organization", world.organization)

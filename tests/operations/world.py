@@ -79,6 +79,12 @@ class World:
         block = OrdersAccepted(accepted_at=clock.now(), orders=(msgspec.structs.replace(template, organization=name),))
         self.publisher.publish(ORDERS.name, msgspec.json.encode(block), partition=kafka.partition_of(name))
 
+    def nightly(self) -> None:
+        """A run as the schedule asks for it, with the audit that follows; until it is complete."""
+        self.stack.winback("wait", "--organization", self.organization)
+        self.execute(NIGHTLY, self.organization, self.organization)
+        self.stack.winback("wait", "--organization", self.organization)
+
     def execute(self, statement: str, *parameters: object) -> None:
         """One statement of an operator's, committed."""
         with db.connect() as connection:
@@ -89,6 +95,13 @@ class World:
         self.publisher.close()
         self.execute("DELETE FROM organizations WHERE organization = %s", self.organization)
 
+
+NIGHTLY = """
+INSERT INTO runs (organization, number, as_of, settings_version, reason, requested_at)
+SELECT %s, coalesce(max(number), 0) + 1, current_date, 1, 'nightly', now()
+FROM runs
+WHERE organization = %s
+"""
 
 ORDER = b"""
 {"organization": "x", "order": "1", "account": "A", "ordered_on": "2026-01-05", "counts_on": "2026-01-05", "revision": 1,
