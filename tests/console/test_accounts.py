@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from datetime import date, timedelta
+from html import unescape
 from urllib.parse import quote
 
 import pytest
@@ -219,3 +220,36 @@ def test_nothing_of_it_is_there_for_others(browser: MakeBrowser, acme: str, conn
 def test_an_organization_without_orders_says_what_to_do_first(browser: MakeBrowser, tenant: str) -> None:
     said = text_of(browser(tenant).get(f"/o/{tenant}/accounts"))
     assert "Three steps to the first signals" in said and f"winback import orders orders.csv --organization {tenant}" in said
+
+
+def test_a_drawer_has_the_rows_around_its_own_beside_it_and_all_of_them_on_demand(browser: MakeBrowser, acme: str) -> None:
+    ana = browser(acme)
+    page = listed(ana, f"/o/{acme}/accounts?sort=name")
+    for opened, start in ((page[0], 0), (page[25], 18), (page[49], 35)):
+        drawer = f"/o/{acme}/accounts/{opened}?sort=name"
+        beside = listed(ana, drawer)
+        assert beside == page[start : start + 15] and opened in beside
+        text = ana.get(drawer).text
+        assert re.findall(r'<tr role="row" id="r(\d+)"', text) == [str(n) for n in range(start + 1, start + 16)]
+        assert ("Rows before these" in text, "Rows behind these" in text) == (start > 0, start < 35)
+        assert listed(ana, f"{drawer}&rows=all") == page
+    assert listed(ana, f"/o/{acme}/accounts/{page[0]}?q=nothing-like-it") == []
+
+
+def test_a_drawer_of_many_signals_tells_the_first_in_full_and_each_other_when_asked(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
+    combos = [Combo(od=od, grade=None) for od in ("4.5", "5", "5.5", "7", "9.625")]
+    events = [signal_event("opened", acme, offset=9, account="A4", combo=combo) for combo in combos]
+    with connection.transaction():
+        handlers.handle_signals(connection, [record("signals", event, acme, 20 + place) for place, event in enumerate(events)])
+    ana, drawer = browser(acme), f"/o/{acme}/accounts/A4?sort=name"
+    text = ana.get(drawer).text
+    cards = re.findall(r'<div class="sig" id="s-([^"]+)">', text)
+    assert len(cards) == 5 and text.count("What clears it.") == 3 == text.count('<svg class="strip"')
+    links = re.findall(r'<a class="why" href="([^"]+)"', text)
+    assert [link.split("why=")[1] for link in links] == [f"{card}#s-{card}" for card in cards[3:]]
+    asked = ana.get(unescape(links[1])).text
+    assert asked.count("What clears it.") == 4
+    assert '<details class="why" open>' in asked.split(f'id="s-{cards[4]}"')[1]
+    assert ana.get(f"{drawer}&why=nothing-like-it").text.count("What clears it.") == 3

@@ -27,6 +27,7 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 ORDERS_SHOWN = 12
 CARDS_SHOWN = 10
+WHYS_SHOWN = 3  # of the cards, at once; the others' are an address away
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class ContactView:
 
 @dataclass(frozen=True, kw_only=True)
 class DrawerView:
-    """Everything of one account, top to bottom."""
+    """Everything of one account, top to bottom. whys: signals whose why the page carries, and whether it is open."""
 
     account: str
     path: str
@@ -53,6 +54,8 @@ class DrawerView:
     facts: list[tuple[str, str, str]]
     cards: list[SignalCard]
     cards_line: str
+    whys: dict[str, bool]
+    why_path: str
     orders: list[views.OrderView]
     orders_line: str
     contacts: list[ContactView]
@@ -73,7 +76,7 @@ def account_page(request: Request, organization: str, account: str) -> Response:
         plain = pages.account(connection, organization, account)
         if row is None or plain is None:
             raise NotHere
-        table = table_of(connection, request, organization, head, who)
+        table = table_of(connection, request, organization, head, who, beside=account)
         found = pages.signals_of(connection, organization, account)
         active = sorted((signal for signal in found if signal.recovered_at is None), key=_by_letter)
         versions = store.versions(connection, organization, (signal.settings_version for signal in active))
@@ -92,6 +95,8 @@ def account_page(request: Request, organization: str, account: str) -> Response:
             badges=badges(row, [], head, now),
             facts=_facts(row, gap, first_on, orders_count, head, now),
             cards=cards(active[:CARDS_SHOWN], behind, versions, usual, head),
+            whys=_whys(active[:CARDS_SHOWN], request.query_params.get("why")),
+            why_path=f"{request.url.path}{table.query}{'&' if table.query else '?'}why=",
             cards_line=views.shown_of(CARDS_SHOWN, len(active)).replace("the newest", "the first")
             if len(active) > CARDS_SHOWN
             else "",
@@ -158,6 +163,15 @@ def _facts(
         ),
         ("At stake", money(row.at_stake_cents, head.currency) if row.at_stake_cents else "–", _at_stake_of(row)),
     ]
+
+
+def _whys(signals: Sequence[SignalRow], asked: str | None) -> dict[str, bool]:
+    """The first ones', of which the very first is open, and the one that is asked for, which is open."""
+    return {
+        signal.signal: signal.signal == asked or number == 0
+        for number, signal in enumerate(signals)
+        if number < WHYS_SHOWN or signal.signal == asked
+    }
 
 
 def _by_letter(signal: SignalRow) -> tuple[str, int]:

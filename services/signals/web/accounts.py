@@ -32,6 +32,7 @@ from shared.wording import money, plain_name, short_money
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 ROWS_A_PAGE = 50
+ROWS_BESIDE = 15  # of them beside a drawer at first: the page stays light; the others come on demand
 COLUMNS_COOKIE = "winback_columns"
 COLUMNS_LAST = timedelta(days=365)
 COLUMNS: dict[str, str] = {
@@ -52,7 +53,8 @@ EXPORTED = (
 
 @dataclass(frozen=True, kw_only=True)
 class TableView:
-    """The page's left side, with or without a drawer beside it."""
+    """The page's left side, with or without a drawer beside it. earlier, later: the first and the last row that are shown, where
+    the page has more before or behind them, which `whole` gives."""
 
     call: str
     call_noun: str
@@ -67,6 +69,9 @@ class TableView:
     sort_name: str
     caption: str
     rows: list[RowView]
+    earlier: int | None
+    later: int | None
+    whole: str
     columns: frozenset[str]
     choices: list[tuple[str, str, bool]]
     owners: list[tuple[str, str, bool]]
@@ -160,8 +165,10 @@ def set_enrollment(request: Request, organization: str, form: Form) -> Response:
     return answer
 
 
-def table_of(connection: db.Connection, request: Request, organization: str, head: Head, who: Visitor) -> TableView:
-    """The table that the request's address asks for."""
+def table_of(
+    connection: db.Connection, request: Request, organization: str, head: Head, who: Visitor, *, beside: str | None = None
+) -> TableView:
+    """The table that the request's address asks for; beside an account's drawer the rows around that account."""
     address, now = read_address(organization, request.query_params), clock.now()
     rows = accounts.page(
         connection,
@@ -178,8 +185,9 @@ def table_of(connection: db.Connection, request: Request, organization: str, hea
     shown = rows[:ROWS_A_PAGE] if forwards else rows[-ROWS_A_PAGE:]
     first = address.number if forwards else max(1, address.number - len(shown))
     names = [row.account for row in shown]
-    tops = accounts.top_signals(connection, organization, names)
-    gaps = accounts.typical_gaps(connection, organization, names)
+    start, end = _around(beside, names) if beside is not None and request.query_params.get("rows") != "all" else (0, len(shown))
+    tops = accounts.top_signals(connection, organization, names[start:end])
+    gaps = accounts.typical_gaps(connection, organization, names[start:end])
     totals = accounts.totals(connection, organization, now=now)
     total = accounts.count(connection, organization, address.narrowed, now=now)
     everyone = total if address.narrowed == Filter() else accounts.count(connection, organization, Filter(), now=now)
@@ -200,7 +208,10 @@ def table_of(connection: db.Connection, request: Request, organization: str, hea
         sorts=[(name, address.sorted_by(sort).path, sort == address.sort) for sort, name in SORT_NAMES.items()],
         sort_name=SORT_NAMES[address.sort],
         caption=f"Accounts by {SORT_NAMES[address.sort]}, {'descending' if address.descending else 'ascending'}",
-        rows=[row_view(row, address, tops, gaps, head, now) for row in shown],
+        rows=[row_view(row, number, address, tops, gaps, head, now) for number, row in enumerate(shown[start:end], start + 1)],
+        earlier=start + 1 if start else None,
+        later=end if end < len(shown) else None,
+        whole=f"{request.url.path}{address.query}{'&' if address.query else '?'}rows=all",
         columns=columns,
         choices=[(name, label, name in columns) for name, label in COLUMNS.items()],
         owners=[
@@ -242,6 +253,13 @@ def head_of(connection: db.Connection, organization: str) -> Head:
     if head is None:
         raise NotHere
     return head
+
+
+def _around(account: str, names: list[str]) -> tuple[int, int]:
+    """(start, end) of the rows that stand beside the account's drawer: with it about in their middle."""
+    at = names.index(account) if account in names else 0
+    start = max(0, min(at - ROWS_BESIDE // 2, len(names) - ROWS_BESIDE))
+    return start, min(len(names), start + ROWS_BESIDE)
 
 
 def _tabs(address: Address, totals: ListTotals, everyone: Counted, head: Head) -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ from services.signals.web import (
     summary,
     tokens_page,
 )
+from services.signals.web.compression import Compression
 from services.signals.web.live import Streams
 from services.signals.web.rendering import HEADERS, render
 from shared import db
@@ -73,6 +74,8 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
+
+    app.add_middleware(Compression)
 
     @app.get("/docs", include_in_schema=False)
     def docs(request: Request) -> Response:

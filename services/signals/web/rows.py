@@ -43,8 +43,9 @@ class EnrollmentView:
 
 @dataclass(frozen=True, kw_only=True)
 class RowView:
-    """An account as a row."""
+    """An account as a row. number: its place on the page, from 1."""
 
+    number: int
     account: str
     path: str
     name: str
@@ -64,11 +65,18 @@ class RowView:
 
 
 def row_view(
-    row: ListedRow, address: Address, tops: Sequence[TopSignal], gaps: dict[str, tuple[int, int]], head: Head, now: datetime
+    row: ListedRow,
+    number: int,
+    address: Address,
+    tops: Sequence[TopSignal],
+    gaps: dict[str, tuple[int, int]],
+    head: Head,
+    now: datetime,
 ) -> RowView:
     today = now.astimezone(ZoneInfo(head.timezone)).date()
     contact, contact_exact, note = contact_words(row, head, now)
     return RowView(
+        number=number,
         account=row.account,
         path=address.account_path(row.account),
         name=plain_name(row.name or row.account),

@@ -3,7 +3,7 @@
 Places along it are percentages, heights are pixels: it stretches with the page, its letters do not.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -11,6 +11,7 @@ from shared.wording import money, short_day
 
 LINE_Y = 50
 TALLEST, SHORTEST = 26, 10
+MOST_HITS = 24  # that say their sums on hover; more of them stand too close to be pointed at, and are drawn at once
 EDGE_DAYS = 8
 MONTHS_SHOWN = 14
 WIDTH = 1000  # of the path of ticks, in its own units
@@ -28,7 +29,8 @@ class Hit:
 
 @dataclass(frozen=True, kw_only=True)
 class StripView:
-    """Ready to be drawn. ticks: the path of all orders, below the line. limit_x: where the silence became too long."""
+    """Ready to be drawn. ticks: the path of all orders, below the line; many, many_old: those of the signal, where they are too
+    many for `hits`; marks: of the months. limit_x: where the silence became too long."""
 
     words: str
     window_x: str
@@ -42,6 +44,9 @@ class StripView:
     silence_words: str
     ticks: str
     hits: list[Hit]
+    many: str
+    many_old: str
+    marks: str
     months: list[tuple[str, str]]
 
 
@@ -70,6 +75,17 @@ def draw(
     limit = None if limit_days is None else as_of - timedelta(days=limit_days)
     largest = max(hits.values(), default=1)
     inside = {day: cents for day, cents in hits.items() if day > start and cents > 0}
+    drawn = [
+        Hit(
+            x=_place(at(day)),
+            top=LINE_Y - SHORTEST - round((TALLEST - SHORTEST) * cents / largest),
+            title=f"{short_day(day, seen_from=date.min)}: {money(cents, currency)}",
+            is_old=day <= window_from,
+        )
+        for day, cents in sorted(inside.items())
+    ]
+    is_crowded = len(drawn) > MOST_HITS
+    months = _months(start, as_of, at)
     return StripView(
         words=f"{about}: {len([day for day in inside if day > window_from])} days with an order in the last {window_days}"
         + (f", none in the last {silent} days" if limit and last else ""),
@@ -83,17 +99,17 @@ def draw(
         to_x=_place(at(as_of)),
         silence_words=f"{silent} d silent" if limit and last else "",
         ticks="".join(f"M{WIDTH * at(day) / 100:.0f} 0v5" for day in sorted({day for day in others if day > start})),
-        hits=[
-            Hit(
-                x=_place(at(day)),
-                top=LINE_Y - SHORTEST - round((TALLEST - SHORTEST) * cents / largest),
-                title=f"{short_day(day, seen_from=date.min)}: {money(cents, currency)}",
-                is_old=day <= window_from,
-            )
-            for day, cents in sorted(inside.items())
-        ],
-        months=_months(start, as_of, at),
+        hits=[] if is_crowded else drawn,
+        many=_path([hit for hit in drawn if not hit.is_old]) if is_crowded else "",
+        many_old=_path([hit for hit in drawn if hit.is_old]) if is_crowded else "",
+        marks="".join(f"M{float(place.removesuffix('%')) * WIDTH / 100:.0f} 0v3" for place, _ in months),
+        months=months,
     )
+
+
+def _path(hits: Sequence[Hit]) -> str:
+    """From the line up, along WIDTH."""
+    return "".join(f"M{float(hit.x.removesuffix('%')) * WIDTH / 100:.0f} {hit.top}V{LINE_Y}" for hit in hits)
 
 
 def _months(start: date, end: date, at: Callable[[date], float]) -> list[tuple[str, str]]:

@@ -37,6 +37,7 @@ class LineView:
 class SignalCard:
     """One active signal. sentence: (text, is it strong). figures: (figure, is, threshold)."""
 
+    signal: str
     type: str
     letter: str
     type_name: str
@@ -93,6 +94,7 @@ def _card(signal: SignalRow, orders: Sequence[OrderBehind], version: Version, us
     orders_count, credits = len({line.order.order_id for line in inside}), len([line for line in inside if line.cents < 0])
     currency = head.currency
     return SignalCard(
+        signal=signal.signal,
         type=signal.type,
         letter=views.LETTERS[signal.type],
         type_name=views.TYPES[signal.type],

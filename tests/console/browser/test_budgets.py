@@ -11,7 +11,17 @@ from tests.stack_fixtures import Stack
 MOST_HTML_BYTES = 60_000
 MOST_CSS_BYTES = 25 * 1024
 
-HEAVIEST = ("accounts", "settings-member", "digest-settings", "members", "orders", "health", "summary")
+HEAVIEST = (
+    "accounts",
+    "drawer-two-types",
+    "drawer-lapse",
+    "settings-member",
+    "digest-settings",
+    "members",
+    "orders",
+    "health",
+    "summary",
+)
 
 
 @pytest.mark.parametrize("look", [look for look in looks() if look.name in HEAVIEST], ids=lambda look: look.name)

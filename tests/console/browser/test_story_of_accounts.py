@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("services")
 
 
 def rows(page: Page) -> list[str]:
-    return page.locator("tbody").get_by_role("rowheader").all_inner_texts()
+    return page.locator(".ledger tbody").get_by_role("rowheader").all_inner_texts()
 
 
 def test_one_signs_in_by_the_link_in_a_mail_and_out_again(person: Person, world: World) -> None:
@@ -147,6 +147,23 @@ def test_the_drawer_opens_by_click_and_by_enter_back_closes_it_and_focus_returns
     page.keyboard.press("Escape")
     expect(page.get_by_role("complementary")).to_have_count(0)
     expect(link).to_be_focused()
+
+
+def test_beside_a_drawer_the_other_rows_come_when_they_are_asked_for_and_keep_the_place(person: Person, world: World) -> None:
+    page = person(viewport={"width": 1600, "height": 500})
+    page.goto(world.path() + "?sort=name")
+    names = rows(page)
+    page.get_by_role("link", name=names[30], exact=True).click()
+    expect(page.get_by_role("complementary")).to_be_focused()
+    own = page.locator("tbody tr[aria-current]")
+    expect(own).to_contain_text(names[30])
+    assert len(rows(page)) < 50
+    page.get_by_role("link", name="Rows before these").click()
+    expect(page.get_by_role("link", name="Rows before these")).to_have_count(0)
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(page.get_by_role("link", name="Rows behind these")).to_have_count(0)
+    assert rows(page) == names
+    expect(own).to_contain_text(names[30])
 
 
 def test_reached_out_is_undone_by_the_toast(person: Person, world: World) -> None:

@@ -1,7 +1,7 @@
 // Keys: / search, j k rows, Enter open (the link has the focus), e enrollment, Esc close, ? help. Everything works without.
 (() => {
-  const rows = () => [...document.querySelectorAll(".ledger tbody tr")];
   const link = (row) => row && row.querySelector("th a");
+  const rows = () => [...document.querySelectorAll(".ledger tbody tr")].filter(link);
   const current = () => rows().findIndex((row) => row.contains(document.activeElement));
   const typing = (on) => on.closest("input, textarea, select, [contenteditable]");
   const menus = () => document.querySelectorAll("details.menu[open]");
