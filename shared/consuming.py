@@ -20,6 +20,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from psycopg_pool import ConnectionPool
 
 from shared import clock, db, metrics, tracing
+from shared.away import ASSIGNMENT, Away, Place
 from shared.errors import FieldError, Rejected
 from shared.events import OrdersRecord, RunRequested
 from shared.kafka import Headers, Publisher, partition_of, topic_ids
@@ -30,6 +31,7 @@ log = structlog.get_logger()
 
 POISON_LIMIT = 200  # so many unreadable records in a row mean that the deploy is bad, not the data
 TRANSACTION_BYTES = 4 * MEGABYTE  # of records at most in one transaction: bounds memory, whatever the blocks hold
+ASSIGNED_WITHIN_SECONDS = 240.0  # Kafka takes a consumer that does not poll for 300 for dead
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,14 +117,15 @@ def consume(
     pool: ConnectionPool[db.Connection],
     publisher: Publisher,
     stop: threading.Event,
-    on_ready: Callable[[bool], None] = lambda ready: None,
+    on_ready: Callable[[bool, str], None] = lambda ready, reason: None,
     most: int = 500,
     wait_seconds: float = 0.1,
 ) -> None:
     """Run until `stop`: each partition's batch and its next offset in one transaction; on assignment seek to PostgreSQL's offset.
 
     A record that cannot be decoded, or that its handler rejects, goes to the dead letters (confirmed) and is passed by.
-    POISON_LIMIT of them in a row, or any other error, ends the process: loudly, with nothing lost.
+    While PostgreSQL is away or cannot write (its disk is full), batches are read and tried again, ever more rarely, and `on_ready`
+    is told why not. POISON_LIMIT poison records in a row, or any other error, ends the process: loudly, with nothing lost.
     """
     by_topic = {route.topic: route for route in routes}
     kafka = Consumer(
@@ -139,24 +142,53 @@ def consume(
         }
     )
     poison = 0
-    assigned = threading.Event()
+    away = Away(on_ready)
 
     def on_assign(client: Consumer, partitions: list[TopicPartition]) -> None:
-        with pool.connection() as connection:
-            _follow_topics(connection, consumer, routes)
-            for p in partitions:
-                p.offset = db.position(connection, consumer=consumer, topic=p.topic, partition=p.partition)
+        until = time.monotonic() + ASSIGNED_WITHIN_SECONDS
+        while True:
+            try:
+                with pool.connection() as connection:
+                    _follow_topics(connection, consumer, routes)
+                    for p in partitions:
+                        p.offset = db.position(connection, consumer=consumer, topic=p.topic, partition=p.partition)
+                break
+            except psycopg.OperationalError as error:
+                if time.monotonic() > until:
+                    raise
+                away.hold(ASSIGNMENT, 0, error)
+                away.wait(stop)
+                if stop.is_set():
+                    return
         client.incremental_assign(partitions)
-        assigned.set()
-        on_ready(True)
+        away.is_back(ASSIGNMENT)
         log.info("partitions assigned", consumer=consumer, partitions=[f"{p.topic}/{p.partition}@{p.offset}" for p in partitions])
 
     def on_revoke(client: Consumer, partitions: list[TopicPartition]) -> None:
         client.incremental_unassign(partitions)
         for p in partitions:  # who has them now measures them; what stood here last would never fall again
+            away.is_back((p.topic, p.partition))
             for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS):
                 with suppress(KeyError):
                     gauge.remove(consumer, p.topic, str(p.partition))
+
+    def take(route: Route, whole: list[Record], poison: int) -> int:
+        """One partition's records. Returns how many poison records the last batch ended with, added to those before it."""
+        topic, partition = whole[0].topic, whole[0].partition
+        for batch in _bounded(whole):
+            with tracing.taking(consumer, batch):
+                moved, rejected = _apply(route, consumer, partition, batch, pool, publisher)
+            if not moved:
+                with pool.connection() as connection:
+                    _follow_topics(connection, consumer, routes)  # it may be another topic that is at a lower offset
+                _seek_back(kafka, consumer, topic, partition, pool)
+                break
+            poison = poison + rejected if rejected == len(batch) else 0
+            if poison >= POISON_LIMIT and route.is_trusted:
+                raise RuntimeError(f"{poison} records in a row of {topic} cannot be read: is this the right version?")
+        metrics.RECORDS.labels(consumer, topic).inc(len(whole))
+        metrics.LAG_SECONDS.labels(consumer, topic, str(partition)).set(max(0.0, (clock.now() - whole[-1].at).total_seconds()))
+        return poison
 
     for topic in by_topic:
         metrics.RECORDS.labels(consumer, topic)
@@ -167,7 +199,7 @@ def consume(
         while not stop.is_set():
             first = kafka.poll(wait_seconds)  # `consume` would wait for a full batch; this takes what is there
             messages = [] if first is None else [first, *kafka.consume(most - 1, 0.0)]
-            batches: dict[tuple[str, int], list[Record]] = {}
+            batches: dict[Place, list[Record]] = {}
             for message in messages:
                 error = message.error()
                 if error is not None:
@@ -177,27 +209,35 @@ def consume(
                     continue
                 record = record_of(message)
                 batches.setdefault((record.topic, record.partition), []).append(record)
-            for (topic, partition), whole in batches.items():
-                for batch in _bounded(whole):
-                    with tracing.taking(consumer, batch):
-                        moved, rejected = _apply(by_topic[topic], consumer, partition, batch, pool, publisher)
-                    if not moved:
-                        with pool.connection() as connection:
-                            _follow_topics(connection, consumer, routes)  # it may be another topic that is at a lower offset
-                        _seek_back(kafka, consumer, topic, partition, pool)
-                        break
-                    poison = poison + rejected if rejected == len(batch) else 0
-                    if poison >= POISON_LIMIT and by_topic[topic].is_trusted:
-                        raise RuntimeError(f"{poison} records in a row of {topic} cannot be read: is this the right version?")
-                metrics.RECORDS.labels(consumer, topic).inc(len(whole))
-                metrics.LAG_SECONDS.labels(consumer, topic, str(partition)).set(
-                    max(0.0, (clock.now() - whole[-1].at).total_seconds())
-                )
+            for place, whole in batches.items():
+                begin = away.begins.setdefault(place, whole[0].offset)
+                if away.error is not None or (begin < whole[0].offset and _is_there(kafka, place, begin)):
+                    _seek(kafka, place, begin)  # one is enough to know, the rest waits with it; or this was read before a seek
+                    continue
+                try:
+                    poison = take(by_topic[place[0]], whole, poison)
+                except psycopg.OperationalError as error:
+                    away.hold(place, begin, error)
+                    _seek(kafka, place, begin)
+                else:
+                    away.is_back(place)
+            away.wait(stop)
             if time.monotonic() - last_lag > 2:
                 last_lag = time.monotonic()
                 _measure_lag(kafka, consumer, idle=not messages)
     finally:
         kafka.close()
+
+
+def _seek(kafka: Consumer, place: Place, offset: int) -> None:
+    """Read from there on, unless the partition was taken away meanwhile."""
+    if any((p.topic, p.partition) == place for p in kafka.assignment()):
+        kafka.seek(TopicPartition(*place, offset))
+
+
+def _is_there(kafka: Consumer, place: Place, offset: int) -> bool:
+    """The topic still keeps what is at that offset."""
+    return bool(kafka.get_watermark_offsets(TopicPartition(*place), timeout=5)[0] <= offset)
 
 
 def _bounded(batch: list[Record]) -> Iterator[list[Record]]:

@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 
 from services.signals.app import ROUTES
@@ -23,14 +24,18 @@ from tests.signals.builders import block, completed, order, recovered, requested
 
 
 @contextmanager
-def consuming(publisher: kafka.Publisher, routes: Sequence[Route] = ROUTES) -> Iterator[None]:
+def consuming(
+    publisher: kafka.Publisher,
+    routes: Sequence[Route] = ROUTES,
+    on_ready: Callable[[bool, str], None] = lambda ready, reason: None,
+) -> Iterator[None]:
     """The consume loop in a thread, drained at the end."""
     stop = threading.Event()
     failed: list[BaseException] = []
 
     def run(pool: Any) -> None:
         try:
-            consume(consumer=CONSUMER, routes=routes, pool=pool, publisher=publisher, stop=stop)
+            consume(consumer=CONSUMER, routes=routes, pool=pool, publisher=publisher, stop=stop, on_ready=on_ready)
         except BaseException as error:
             failed.append(error)
 
@@ -147,6 +152,42 @@ def test_a_process_that_was_frozen_writes_nothing_that_another_has_written(
     assert frozen_once.is_set()
     assert first not in written
     assert written[-1] == last
+
+
+def test_while_postgres_takes_nothing_the_process_lives_says_why_and_goes_on_where_it_was(
+    connection: db.Connection, publisher: kafka.Publisher, tenant: str
+) -> None:
+    """The server ends the connection under the handler, as when it has no space; records that came meanwhile keep their order."""
+    failures, said = 3, list[tuple[bool, str]]()
+    sent: list[int] = []
+    written: list[int] = []
+
+    def cut_off(inside: db.Connection, records: list[Record]) -> None:
+        nonlocal failures
+        orders.handle(inside, records)
+        mine = [one.offset for one in records if one.partition == kafka.partition_of(tenant)]
+        if mine and failures:
+            failures -= 1
+            sent.append(publish(publisher, ORDERS.name, tenant, block(order(tenant, f"SO-{failures}")).event))
+            with psycopg.connect(settings().database_url) as server:
+                server.execute("SELECT pg_terminate_backend(%s)", (inside.info.backend_pid,))
+        else:
+            written.extend(mine)
+
+    orders = next(route for route in ROUTES if route.topic == ORDERS.name)
+    routes = [replace(orders, handle=cut_off), *(route for route in ROUTES if route is not orders)]
+    with consuming(publisher):
+        wait_for(connection, tenant, {ORDERS.name: publish(publisher, ORDERS.name, tenant, block(order(tenant, "before")).event)})
+    with consuming(publisher, routes, lambda ready, reason: said.append((ready, reason))):
+        sent.append(publish(publisher, ORDERS.name, tenant, block(order(tenant, "SO-first")).event))
+        wait_for(connection, tenant, {ORDERS.name: sent[0]})
+        wait_for(connection, tenant, {ORDERS.name: max(sent)})
+    assert failures == 0
+    assert set(sent) <= set(written) and written == sorted(set(written))
+    assert {row["order_id"] for row in tables(connection, tenant)["orders"]} == {"before", "SO-first", "SO-0", "SO-1", "SO-2"}
+    reasons = [reason for ready, reason in said if not ready]
+    assert len(reasons) >= 3 and all(reason.startswith("PostgreSQL: ") for reason in reasons)
+    assert said[-1] == (True, "")
 
 
 def test_what_cannot_be_read_is_put_aside_once_and_the_partition_moves_on(
