@@ -11,6 +11,7 @@ owns      idempotency_keys, imports, token_uses
     blocks.py      orders -> records of the topic orders
     app.py         HTTP;  batcher.py gathers what it accepts into blocks
     erp.py         the raw topic
-    importing.py   files: sources (bytes), lines and parquet (cells), columns (values), grouping (orders), sending, leases
+    importing.py   files: sources (bytes), lines and parquet (cells), columns and plain (values), grouping (orders), encoding
+                   (their bytes), sending, leases
     cli.py         winback import
 """

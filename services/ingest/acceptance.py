@@ -1,6 +1,7 @@
 """One untrusted item -> one event with its warnings, or all that is wrong with it. Pure: time and settings come as `Terms`.
 
-`order_of` is the narrow place that HTTP, the raw topic and files all pass: an order that leaves it is fit for Kafka.
+`order_of` is the narrow place that HTTP and the raw topic pass: an order that leaves it is fit for Kafka. Files pass
+`encoding.encoded`, which writes the same bytes for many at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,6 +33,7 @@ from shared.errors import FieldError, Rejected
 from shared.events import AccountChanged, ContactChanged, Line, Order
 
 LARGEST_RECORD = 900_000  # bytes of one order: a record of the topic stays below 1 MB
+TOO_LARGE = f"the order is larger than {LARGEST_RECORD} bytes"
 ROUNDED = "was rounded to the minor unit of the currency"
 
 encode = msgspec.json.Encoder().encode
@@ -172,7 +174,7 @@ def order_of(
     )
     encoded = encode(event)
     if len(encoded) > LARGEST_RECORD:
-        raise Rejected(FieldError(field="lines", reason=f"the order is larger than {LARGEST_RECORD} bytes"))
+        raise Rejected(FieldError(field="lines", reason=TOO_LARGE))
     return event, encoded
 
 

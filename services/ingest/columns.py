@@ -1,4 +1,5 @@
-"""Raw cells -> typed columns, with all that is wrong and all worth a warning. Each distinct text is read once.
+"""Raw cells -> typed columns, with all that is wrong and all worth a warning. Plain texts are read a column at a time (`plain.py`),
+of the others each distinct one once.
 
 Reads by `fields.py`, as HTTP does. What a file alone can have is read here: its own days, its decimal mark and thousands.
 """
@@ -12,10 +13,12 @@ from typing import Any
 
 import polars as pl
 
+from services.ingest import plain
 from services.ingest.acceptance import ROUNDED, Terms, kept_od, money
 from services.ingest.fields import Wrong, read_cancelled, read_day, read_quantity, read_revision, stamp
 from services.ingest.lines import LINE, TROUBLE
 from services.ingest.mapping import Mapping
+from services.ingest.plain import Plain
 from shared.domain.identifiers import wrong_id, wrong_name, wrong_text
 from shared.domain.money import NotMoney, read_cents
 
@@ -26,12 +29,14 @@ Read = tuple[Any, str | None, str | None]  # value, what is wrong, what is worth
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """How one of our columns is read. `missing`: why an empty cell is wrong; None where it may be empty."""
+    """How one of our columns is read. `missing`: why an empty cell is wrong; None where it may be empty.
+    `plain` reads what it can of a whole column, `read` every distinct text that it leaves."""
 
     name: str
     dtype: type[pl.DataType]
     read: Callable[[str], Read]
     missing: str | None = None
+    plain: Plain | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +84,22 @@ class Columns:
 
     def _mapped(self, column: Column, texts: pl.Series) -> tuple[pl.Series, pl.Series | None, pl.Series | None]:
         """(values, what is wrong, what is worth a warning) of the cells; None for a whole column without any."""
+        read = None if column.plain is None else column.plain(texts)
+        if read is None:
+            found = self._told(column, texts)
+        elif read.null_count() == texts.null_count():
+            found = pl.DataFrame({"text": texts, "value": read})
+        else:
+            found = self._told(column, texts.set(read.is_not_null(), None))
+            found = found.with_columns(texts.alias("text"), pl.coalesce(read, found["value"]).alias("value"))
+        if column.missing is not None and texts.null_count():
+            wrong = pl.col("wrong") if "wrong" in found.columns else pl.lit(None, dtype=pl.String)
+            missing = pl.when(pl.col("text").is_null()).then(pl.lit(column.missing)).otherwise(wrong)
+            found = found.with_columns(missing.alias("wrong"))
+        return found["value"], found.get_column("wrong", default=None), found.get_column("warning", default=None)
+
+    def _told(self, column: Column, texts: pl.Series) -> pl.DataFrame:
+        """`text`, `value`, and where there is any, what is `wrong` and what is worth a `warning`."""
         known = self._read[column.name]
         if len(known) > MOST_REMEMBERED:
             known.clear()
@@ -90,20 +111,14 @@ class Columns:
         values = [one[0] for one in read]
         anything = any(wrong or warning for _, wrong, warning in read)
         if column.dtype is pl.String and values == distinct and not anything:
-            found = pl.DataFrame({"text": texts, "value": texts})
-        else:
-            told = {"text": pl.Series(distinct, dtype=pl.String), "value": pl.Series(values, dtype=column.dtype)}
-            if anything:
-                told |= {
-                    "wrong": pl.Series([one[1] for one in read], dtype=pl.String),
-                    "warning": pl.Series([one[2] for one in read], dtype=pl.String),
-                }
-            found = pl.DataFrame({"text": texts}).join(pl.DataFrame(told), on="text", how="left", maintain_order="left")
-        if column.missing is not None and texts.null_count():
-            wrong = pl.col("wrong") if anything else pl.lit(None, dtype=pl.String)
-            missing = pl.when(pl.col("text").is_null()).then(pl.lit(column.missing)).otherwise(wrong)
-            found = found.with_columns(missing.alias("wrong"))
-        return found["value"], found.get_column("wrong", default=None), found.get_column("warning", default=None)
+            return pl.DataFrame({"text": texts, "value": texts})
+        told = {"text": pl.Series(distinct, dtype=pl.String), "value": pl.Series(values, dtype=column.dtype)}
+        if anything:
+            told |= {
+                "wrong": pl.Series([one[1] for one in read], dtype=pl.String),
+                "warning": pl.Series([one[2] for one in read], dtype=pl.String),
+            }
+        return pl.DataFrame({"text": texts}).join(pl.DataFrame(told), on="text", how="left", maintain_order="left")
 
 
 def _notes(texts: pl.DataFrame, reasons: pl.Series, *, column: str, wrong: bool) -> list[Note]:
@@ -156,23 +171,25 @@ def _order_columns(places: dict[str, int], terms: Terms, mapping: Mapping, shift
         return read
 
     cents = "revenue_cents" if "revenue_cents" in places else "revenue"
+    is_plain = mapping.decimal == "." and mapping.thousands is None
     return [
-        Column(name="order", dtype=pl.String, read=checked(wrong_id), missing="is missing"),
-        Column(name="account", dtype=pl.String, read=checked(wrong_id), missing="is missing"),
+        Column(name="order", dtype=pl.String, read=checked(wrong_id), missing="is missing", plain=plain.ids),
+        Column(name="account", dtype=pl.String, read=checked(wrong_id), missing="is missing", plain=plain.ids),
         Column(name="ordered_on", dtype=pl.Date, read=tried(day), missing="is missing"),
         Column(name="revision", dtype=pl.Int64, read=tried(read_revision)),
         Column(name="status", dtype=pl.Boolean, read=tried(read_cancelled)),
         Column(name="account_name", dtype=pl.String, read=checked(wrong_name)),
         Column(name="owner", dtype=pl.String, read=checked(wrong_name)),
-        Column(name="product", dtype=pl.String, read=checked(wrong_text)),
+        Column(name="product", dtype=pl.String, read=checked(wrong_text), plain=plain.ascii_texts),
         Column(name="od", dtype=pl.String, read=od),
-        Column(name="grade", dtype=pl.String, read=checked(wrong_text)),
+        Column(name="grade", dtype=pl.String, read=checked(wrong_text), plain=plain.ascii_texts),
         Column(name="quantity", dtype=pl.String, read=tried(lambda text: read_quantity(numbers(text)))),
         Column(
             name=cents,
             dtype=pl.Int64,
             read=revenue if cents == "revenue" else tried(lambda text: read_cents(numbers(text))),
             missing="is missing",
+            plain=plain.amounts(terms.places if cents == "revenue" else 0) if is_plain else None,
         ),
         Column(name="currency", dtype=pl.String, read=tried(currency)),
     ]

@@ -7,35 +7,31 @@ same version: a resumed import counts on it.
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import NamedTuple
 
 import polars as pl
 
-from services.ingest.acceptance import Terms, order_of
+from services.ingest.acceptance import LARGEST_RECORD, TOO_LARGE, Terms
 from services.ingest.columns import Note
-from services.ingest.fields import stamp
-from shared.domain.orders import ContentLine
-from shared.errors import Rejected
-from shared.events import Order
+from services.ingest.encoding import CELLS, encoded
 from shared.settings import settings
 
 BUCKETS = 64
 KEY = ["order", "revision"]
-CELLS = ["product", "od", "grade", "quantity", "cents"]  # in the order of orders.ContentLine
-ORDERS_AT_ONCE = 4_096  # as Python objects; the rest stays with Polars
 AGREED = ["account", "ordered_on", "status"]  # what all rows of an order must say alike
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FileOrder:
-    """An order of a file: fit for Kafka, or refused (the notes say why). `line`: of its first row."""
+class FileOrder(NamedTuple):
+    """An order of a file: fit for Kafka, or refused (then `encoded` is empty, and the notes say why). `line`: of its first row.
+    `revision` None: it brought none, and has the time of acceptance."""
 
     id: str
     line: int
-    order: Order | None
+    revision: int | None
+    content: str
+    lines: int
     encoded: bytes
     notes: tuple[Note, ...] = ()
 
@@ -109,50 +105,26 @@ def orders_of(rows: pl.DataFrame, terms: Terms) -> Iterator[FileOrder]:
         pl.col("bad").any(),
         *(pl.col(name).first() for name in AGREED),
         *(pl.col(name).drop_nulls().first() for name in ("account_name", "owner")),
-        pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).first()) for name in AGREED).all().alias("agreed"),
         *(pl.col(name) for name in CELLS),
     )
+    if rows.select(*KEY, *AGREED).n_unique() > groups.height:  # seldom, and to find which costs as much as all the rest
+        agreed = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).first()) for name in AGREED).all()
+        groups = groups.with_columns(rows.group_by(KEY, maintain_order=True).agg(agreed.alias("agreed"))["agreed"])
+    else:
+        groups = groups.with_columns(pl.lit(True).alias("agreed"))
     disagreeing = _disagreements(rows, groups)
-    for part in groups.iter_slices(ORDERS_AT_ONCE):
-        lines: list[ContentLine] = list(zip(*(cells.to_list() for cells in part.select(CELLS).explode(CELLS)), strict=True))
-        end = 0
-        for group in part.drop(CELLS).iter_rows(named=True):
-            start, end = end, end + group["size"]
-            yield _order(group, lines[start:end], disagreeing, terms)
-
-
-def _order(
-    group: dict[str, Any], lines: list[ContentLine], disagreeing: dict[tuple[str, int | None], list[Note]], terms: Terms
-) -> FileOrder:
-    """The order of one group of rows. Refused, its notes are those that no row has by itself."""
-    order: str = group["order"]
-    line: int = group["line"]
-
-    def refused(*notes: Note) -> FileOrder:
-        return FileOrder(id=order, line=line, order=None, encoded=b"", notes=notes)
-
-    if group["bad"]:
-        return refused()
-    if not group["agreed"]:
-        return refused(*disagreeing[order, group["revision"]])
-    if group["size"] > terms.most_lines:
-        return refused(Note(line=line, order=order, column="order", reason=f"has more than {terms.most_lines} lines", wrong=True))
-    try:
-        event, encoded = order_of(
-            terms,
-            order=order,
-            account=group["account"],
-            ordered_on=group["ordered_on"],
-            counts_on=stamp(group["ordered_on"], terms.today),
-            revision=group["revision"],
-            cancelled=group["status"],
-            lines=lines,
-            account_name=group["account_name"],
-            owner=group["owner"],
-        )
-    except Rejected as error:
-        return refused(Note(line=line, order=order, column="order", reason=error.errors[0].reason, wrong=True))
-    return FileOrder(id=order, line=line, order=event, encoded=encoded)
+    facts = groups.select(*KEY, "line", "size", "bad", "agreed").iter_rows()
+    for (order, revision, line, size, bad, agreed), (content, value) in zip(facts, encoded(groups, terms), strict=True):
+        if not bad and agreed and size <= terms.most_lines and len(value) <= LARGEST_RECORD:
+            yield FileOrder(order, line, revision, content, size, value)
+            continue
+        notes: list[Note] = []
+        if not bad and not agreed:
+            notes = disagreeing[order, revision]
+        elif not bad:  # else its rows have said why
+            reason = f"has more than {terms.most_lines} lines" if size > terms.most_lines else TOO_LARGE
+            notes = [Note(line=line, order=order, column="order", reason=reason, wrong=True)]
+        yield FileOrder(order, line, revision, "", size, b"", tuple(notes))
 
 
 def _disagreements(rows: pl.DataFrame, groups: pl.DataFrame) -> dict[tuple[str, int | None], list[Note]]:

@@ -7,10 +7,11 @@ passes by what was confirmed; without it, or when a confirmation was lost, event
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -78,14 +79,13 @@ def run(job: Job) -> Report:
     return report
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """An accepted event. `key` and `headers`: of its record; an order has none, it goes in a block."""
 
     encoded: bytes
     rows: int
     key: bytes | None = None
-    headers: kafka.Headers = field(default_factory=list)
+    headers: kafka.Headers | None = None
 
 
 def send(job: Job, files: list[File], organization: Organization, report: Report, progress: Progress) -> None:
@@ -109,7 +109,7 @@ def send(job: Job, files: list[File], organization: Organization, report: Report
                 send_blocks(going, sender)
             else:
                 for event in going:
-                    sender.send(event.encoded, items=1, rows=1, key=event.key, headers=event.headers)
+                    sender.send(event.encoded, items=1, rows=1, key=event.key, headers=event.headers or [])
             sender.finish()
         finally:
             publisher.close()
@@ -195,41 +195,35 @@ def orders(
             progress.add(read=cells.height)
         left = gathered.orders(terms)
         while some := list(islice(left, LOOKED_UP_AT_ONCE)):
-            known = counting_versions(connection, job.organization, [one.id for one in some if one.order is not None])
+            known = counting_versions(connection, job.organization, [one.id for one in some if one.encoded])
             connection.commit()  # a long import holds no snapshot
             for one in some:
-                if one.order is None:
+                if not one.encoded:
                     report.rejected += 1
                     for note in one.notes:
                         report.note(place, note)
                     continue
                 report.items += 1
-                report.rows += len(one.order.lines)
-                if report.items > confirmed and _repeats(one, known, seen, place, report):
+                report.rows += one.lines
+                if report.items > confirmed and _repeats(one, terms, known, seen, place, report):
                     report.duplicates += 1
-                yield Outgoing(encoded=one.encoded, rows=len(one.order.lines))
+                yield Outgoing(one.encoded, one.lines)
 
 
 def _repeats(
-    one: FileOrder,
-    known: dict[str, tuple[int, str]],
-    seen: Seen | None,
-    place: int,
-    report: Report,
+    one: FileOrder, terms: Terms, known: dict[str, tuple[int, str]], seen: Seen | None, place: int, report: Report
 ) -> bool:
     """True for a version that an earlier file had, or that counts already."""
-    order = one.order
-    assert order is not None
     if seen is not None:
-        version = (order.order, order.revision)
-        before = seen.setdefault(version, (place, order.content))
-        if before[1] != order.content:
+        version = (one.id, terms.accepted_ms if one.revision is None else one.revision)
+        before = seen.setdefault(version, (place, one.content))
+        if before[1] != one.content:
             reason = "came with another content in an earlier file: the greater counts"
             report.note(place, Note(line=one.line, order=one.id, column="revision", reason=reason, wrong=False))
         elif before[0] != place:
             return True
     revision, content = known.get(one.id, (-1, ""))
-    return content == order.content and (revision == order.revision or not order.revision_given)
+    return content == one.content and (one.revision is None or revision == one.revision)
 
 
 def import_id(job: Job, files: list[File], organization: Organization) -> str:

@@ -4,18 +4,24 @@ import csv
 import io
 import json
 import tempfile
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingest import acceptance, plain
 from services.ingest.acceptance import accept_order
 from services.ingest.bodies import NotJson, read_json
+from services.ingest.encoding import CELLS, encoded
+from services.ingest.fields import stamp
 from services.ingest.files import open_file
 from services.ingest.mapping import PLAIN
 from shared.domain.grades import plain_grade, read_grade
-from shared.domain.money import NotMoney, read_money
+from shared.domain.identifiers import wrong_id, wrong_text
+from shared.domain.money import Amount, NotMoney, read_money
 from shared.domain.sizes import read_od
 from shared.errors import Rejected
 from tests.ingest.test_acceptance import ORDER, TERMS
@@ -96,3 +102,53 @@ def test_a_file_reads_as_it_was_written(rows: list[tuple[str, str, str]], delimi
         found = cells_of(open_file(path, "accounts", PLAIN))
     expected = [(line, None, *(cell or None for cell in row)) for line, row in zip(lines, rows, strict=True)]
     assert [tuple(cell or None for cell in row) for row in found] == expected
+
+
+WRITTEN = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('"\\/\n\t\x7f'), min_size=1, max_size=8)
+LINES = st.lists(
+    st.tuples(*[st.none() | WRITTEN] * 4, st.integers(-(10**15), 10**15)),
+    min_size=1,
+    max_size=4,
+)
+ORDERS = st.tuples(
+    WRITTEN,
+    WRITTEN,
+    st.dates(date(1970, 1, 1), date(2026, 4, 1)),
+    st.none() | st.integers(0, 2**53),
+    st.booleans(),
+    st.none() | WRITTEN,
+    st.none() | WRITTEN,
+    LINES,
+)
+
+
+@given(st.lists(ORDERS, min_size=1, max_size=4))
+def test_many_orders_at_once_are_the_same_bytes_as_each_by_itself(orders: list[Any]) -> None:
+    names = ["order", "account", "ordered_on", "revision", "status", "account_name", "owner"]
+    types = [pl.String, pl.String, pl.Date, pl.Int64, pl.Boolean, pl.String, pl.String]
+    columns = [pl.Series(name, [one[at] for one in orders], dtype=types[at]) for at, name in enumerate(names)]
+    for at, name in enumerate(CELLS):
+        dtype = pl.List(pl.Int64 if name == "cents" else pl.String)
+        columns.append(pl.Series(name, [[line[at] for line in one[-1]] for one in orders], dtype=dtype))
+    expected = []
+    for order, account, ordered_on, revision, cancelled, account_name, owner, lines in orders:
+        event, value = acceptance.order_of(
+            TERMS, order=order, account=account, ordered_on=ordered_on, counts_on=stamp(ordered_on, TERMS.today), revision=revision,
+            cancelled=cancelled, account_name=account_name, owner=owner, lines=lines,
+        )  # fmt: skip
+        expected.append((event.content, value))
+    assert list(encoded(pl.DataFrame(columns), TERMS)) == expected
+
+
+@given(
+    st.lists(st.none() | ANY_TEXT.filter(str.isascii) | st.text(st.sampled_from("0123456789.-+ A"), max_size=18), min_size=1),
+    st.sampled_from([0, 2, 3, 4]),
+)
+def test_what_is_read_a_column_at_a_time_is_what_its_own_reader_says(texts: list[str | None], places: int) -> None:
+    column = pl.Series("x", texts, dtype=pl.String)
+    for text, amount in zip(texts, plain.amounts(places)(column), strict=True):
+        assert amount is None or read_money(str(text), places) == Amount(amount, False)
+    for text, found in zip(texts, plain.ids(column), strict=True):
+        assert found is None or (found == text and wrong_id(found) is None and found == found.strip())
+    for text, found in zip(texts, plain.ascii_texts(column), strict=True):
+        assert found is None or (found == text and wrong_text(found) is None)
