@@ -14,6 +14,18 @@ WHERE organization = %s
 FOR UPDATE
 """
 
+# Of a machine that vanished PostgreSQL hears within half a minute.
+WATCH_CONNECTION = """
+SELECT
+    set_config('tcp_keepalives_idle', '15', false),
+    set_config('tcp_keepalives_interval', '5', false),
+    set_config('tcp_keepalives_count', '3', false)
+"""
+
+LOCK_IMPORT = """
+SELECT pg_try_advisory_lock(hashtextextended(%(organization)s || '/' || %(import_id)s, 0))
+"""
+
 TAKE = """
 INSERT INTO imports (organization, import_id, kind, files, accepted_ms, started_at, lease_until)
 VALUES (
@@ -71,6 +83,13 @@ class Key:
 
     organization: str
     import_id: str
+
+
+def lock(connection: Connection, key: Key) -> bool:
+    """For as long as the connection lives; False: another one has it."""
+    connection.execute(WATCH_CONNECTION)
+    row = connection.execute(LOCK_IMPORT, asdict(key)).fetchone()
+    return row is not None and bool(row[0])
 
 
 def take(

@@ -2,8 +2,12 @@
 
 Taking the lease locks the organization's row, as asking for a run does: one of the two comes first. A killed import holds
 nothing for longer than LEASE_SECONDS.
+
+The same files twice at once would share the row: the first to end would end the other's lease, and a run could see half of a
+history. So a session lock of PostgreSQL goes with it, which ends with the process: the second one is refused while the first lives.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -22,6 +26,7 @@ log = structlog.get_logger()
 
 LEASE_SECONDS = 60
 RENEW_EVERY_SECONDS = 15.0
+ALONE_WITHIN_SECONDS = 2.0  # PostgreSQL may hear a moment later that a process was killed
 NOTE_EVERY_SECONDS = 2.0  # how much a resumed import sends again, at most
 
 
@@ -31,13 +36,18 @@ class Lease:
     def __init__(self, *, organization: str, import_id: str) -> None:
         self._key = imports_store.Key(organization=organization, import_id=import_id)
         self._stop = threading.Event()
+        self._alone = contextlib.ExitStack()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
         self.accepted_ms = 0
         self.confirmed = 0
         self.summary: dict[str, Any] | None = None
 
     def take(self, *, kind: str, files: Sequence[str], accepted_ms: int, resume: bool) -> None:
-        """Raises Retryable, NotFound. `accepted_ms` and `confirmed` are then those of the import that is resumed, if it is."""
+        """Raises Retryable, NotFound. `accepted_ms` and `confirmed` are then those of the import that is resumed, if it is.
+
+        Retryable too where another process imports the same files, read the same way, at this moment.
+        """
+        self._be_alone()
         with db.connect() as connection:
             taken = imports_store.take(
                 connection, self._key, kind=kind, files=files, accepted_ms=accepted_ms, lease_seconds=LEASE_SECONDS, resume=resume
@@ -51,6 +61,22 @@ class Lease:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            self._end()
+        finally:
+            with contextlib.suppress(psycopg.Error):  # PostgreSQL restarted meanwhile: the lock is gone with the connection
+                self._alone.close()
+
+    def _be_alone(self) -> None:
+        connection = self._alone.enter_context(db.connect())
+        connection.autocommit = True
+        until = time.monotonic() + ALONE_WITHIN_SECONDS
+        while not imports_store.lock(connection, self._key):
+            if time.monotonic() > until:
+                raise Retryable("another process imports the same files at this moment; wait for it, or end it and use --resume")
+            time.sleep(0.1)
+
+    def _end(self) -> None:
         if not self._thread.is_alive():
             return
         self._stop.set()

@@ -198,6 +198,29 @@ def test_a_killed_import_is_resumed_without_a_double_effect(stack: Stack, organi
     assert len(landed(organization)) == sent, "all of it was confirmed: nothing is sent again"
 
 
+def test_the_same_file_twice_at_once_is_refused_while_the_first_lives_and_its_lease_stands(
+    stack: Stack, organization: str, write: Write
+) -> None:
+    """They would share the lease: the end of one would let runs in while the other still sends."""
+    path = write(HEADER + "".join(f"O-{number},A-{number % 97},2026-03-01,P,5.5,{number}.25\n" for number in range(30_000)))
+    command = [sys.executable, "-P", "-m", "winback", "import", "orders", str(path), "-o", organization]
+    before = kafka.end_offset(ORDERS.name, kafka.partition_of(organization))
+    with subprocess.Popen(command, env=os.environ | stack.env) as first:
+        until = time.monotonic() + WAIT_SECONDS
+        while kafka.end_offset(ORDERS.name, kafka.partition_of(organization)) == before:
+            assert first.poll() is None and time.monotonic() < until
+        first.send_signal(signal.SIGSTOP)
+        second = subprocess.run(
+            [*command, "--resume"], env=os.environ | stack.env, capture_output=True, text=True, timeout=WAIT_SECONDS
+        )
+        assert (second.returncode, "another process imports the same files" in second.stderr) == (3, True), second.stderr
+        assert [held for _, held in imports_of(organization, IN_FLIGHT)] == [True]
+        first.send_signal(signal.SIGCONT)
+        assert first.wait(WAIT_SECONDS) == 0
+    assert imports_of(organization) == [(30_000, True, True)]
+    assert len(landed(organization)) == 30_000
+
+
 def test_an_import_that_begins_anew_takes_a_new_time(stack: Stack, organization: str, write: Write) -> None:
     path = write(HEADER + "1,A,2026-03-01,P,,10\n")
     imported(stack, path, "-o", organization)
