@@ -30,8 +30,9 @@ fuzz: setup-dev ## What no test lists: made-up files, bodies and requests for so
 screenshots: setup-dev ## Pictures of every page and mail, phone and desk, light and dark, into .winback/screenshots.
 	@$(BIN)/python -m tests.console.browser.pictures $(LOOKS)
 
-drill: setup-dev ## Break the running system, and see every alert fire and clear (minutes; as root).
-	@$(BIN)/pytest -m drill tests/operations
+drill: setup-dev ## Break the running system, and see every alert fire and clear; run each process as Docker would (minutes; as root).
+	@$(BIN)/pytest -m 'not upgrade' tests/operations/test_compose.py tests/operations/test_drill.py \
+	tests/operations/test_drill_at_length.py
 
 upgrade: setup-dev ## Run FROM (a commit; else the one before) and this version side by side under orders: nothing is lost.
 	@UPGRADE_FROM=$(or $(FROM),HEAD~1) $(BIN)/pytest -s -m upgrade tests/operations

@@ -28,6 +28,8 @@ from winback.stack import processes
 START_SECONDS = 30.0
 EVERY_SCOPE = ("orders:write", "accounts:write", "contacts:write")
 
+_READ: dict[tuple[str, int, int], list[Record]] = {}  # topic, its id (it may be made anew), partition
+
 INSERT_TOKEN = """
 INSERT INTO tokens (token_hash, organization, name, scopes)
 VALUES (%s, %s, %s, %s)
@@ -118,18 +120,18 @@ def landed(organization: str) -> list[Order]:
 
 
 def records(topic: str, partition: int) -> list[Record]:
-    """All of a partition, up to its end now."""
+    """All of a partition, up to its end now. What was read before is kept: all tests share the log, and it grows."""
+    found = _READ.setdefault((topic, kafka.topic_ids(topic)[topic], partition), [])
     consumer = Consumer({"bootstrap.servers": settings().kafka, "group.id": f"look-{uuid.uuid4()}", "enable.auto.commit": False})
     try:
         low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
-        consumer.assign([TopicPartition(topic, partition, low)])
-        found: list[Record] = []
+        consumer.assign([TopicPartition(topic, partition, found[-1].offset + 1 if found else low)])
         until = time.monotonic() + 30
-        while (found[-1].offset + 1 if found else low) < end:
+        while (left := end - (found[-1].offset + 1 if found else low)) > 0:
             assert time.monotonic() < until, f"{topic}/{partition} cannot be read up to {end}"
-            for message in consumer.consume(1000, 0.5):
+            for message in consumer.consume(min(left, 1000), 0.5):  # it waits for as many as it is asked for
                 assert message.error() is None, message.error()
                 found.append(record_of(message))
-        return found
+        return list(found)
     finally:
         consumer.close()

@@ -52,6 +52,10 @@ def shorter(duration: str, factor: float) -> str:
     return f"{int(int(found[1]) * SECONDS[found[2]] * 1000 / factor)}ms"
 
 
+FIRED: set[str] = set()  # of alerts, in this run of the tests
+CLEARED: set[str] = set()
+
+
 class Prometheus:
     """A running one."""
 
@@ -76,6 +80,7 @@ class Prometheus:
         while left := [alert for alert in left if not alert.is_in(self.firing())]:
             assert time.monotonic() < until, f"after {seconds} s still silent: {left}; firing: {self.firing()}"
             time.sleep(0.3)
+        FIRED.update(alert.name for alert in wanted)
 
     def wait_until_all_clear(self, wanted: "list[Alert]", *, seconds: float = 180.0) -> None:
         """Until none of them fires."""
@@ -83,6 +88,7 @@ class Prometheus:
         while left := [alert for alert in wanted if alert.is_in(self.firing())]:
             assert time.monotonic() < until, f"after {seconds} s still firing: {left}"
             time.sleep(0.3)
+        CLEARED.update(FIRED & {alert.name for alert in wanted})
 
     def _get(self, path: str) -> Any:
         with urllib.request.urlopen(self.url + path, timeout=10) as answer:

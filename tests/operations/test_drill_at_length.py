@@ -17,7 +17,8 @@ from confluent_kafka.cimpl import NewTopic
 
 from shared import db
 from shared.settings import settings
-from tests.operations.prometheus import Alert, Prometheus, watching
+from tests.operations.prometheus import CLEARED, Alert, Prometheus, watching
+from tests.operations.rules import alerts
 from tests.operations.world import World, again_and_again, frozen
 from tests.stack_fixtures import Stack, pointed_to, start_stack, stop_stack
 from winback.stack import jars, java, probes, processes
@@ -106,6 +107,7 @@ def test_a_broker_that_is_slow(stack: Stack, prometheus: Prometheus, world: Worl
             with frozen(stack, "kafka"):
                 time.sleep(1.6)
             time.sleep(0.2)
+        prometheus.wait_until_all_fired(wrong)
     for _ in range(40):
         assert world.post() == 202
         time.sleep(0.1)
@@ -241,3 +243,8 @@ def test_the_second_opinion_finds_something_else(stack: Stack, prometheus: Prome
     prometheus.wait_until_all_fired(wrong)
     world.nightly()
     prometheus.wait_until_all_clear(wrong)
+
+
+def test_every_alert_was_seen_to_fire_and_to_clear() -> None:
+    """The last: `make drill` runs test_drill.py first."""
+    assert sorted(CLEARED) == sorted(alerts())

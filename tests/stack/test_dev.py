@@ -20,7 +20,7 @@ pytestmark = pytest.mark.system
 WITHOUT_SERVICES = ("dev", "up", "--detach", "--without-services")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def directory() -> Iterator[Path]:
     """A project directory; PostgreSQL's user can get to it."""
     folder = Path(tempfile.mkdtemp(prefix="winback-test-"))
@@ -29,9 +29,9 @@ def directory() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def winback(directory: Path) -> Iterator[Winback]:
-    """The command in that directory, without a WINBACK_… setting; everything ends with the test."""
+    """The command in that directory, without a WINBACK_… setting; everything ends with the tests."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("WINBACK_")}
 
     def run(*words: str) -> "subprocess.CompletedProcess[str]":
@@ -42,9 +42,13 @@ def winback(directory: Path) -> Iterator[Winback]:
     run("dev", "reset", "--yes")
 
 
-def test_up_says_what_is_ready_and_verbs_need_no_settings(winback: Winback, directory: Path) -> None:
-    up = winback(*WITHOUT_SERVICES)
-    assert up.returncode == 0, up.stderr
+@pytest.fixture
+def up(winback: Winback) -> None:
+    """It is up there: nothing happens where it was."""
+    assert winback(*WITHOUT_SERVICES).returncode == 0
+
+
+def test_up_says_what_is_ready_and_verbs_need_no_settings(winback: Winback, up: None, directory: Path) -> None:
     status = winback("dev", "status", "--json")
     found = json.loads(status.stdout)
     assert status.returncode == 0
@@ -62,8 +66,17 @@ def test_up_says_what_is_ready_and_verbs_need_no_settings(winback: Winback, dire
     )
 
 
-def test_down_leaves_no_process_and_the_next_up_knows_what_the_last_one_knew(winback: Winback) -> None:
-    winback(*WITHOUT_SERVICES)
+def test_logs_are_by_service_and_an_unknown_one_is_wrong_use(winback: Winback, up: None) -> None:
+    assert "Kafka Server started" in winback("dev", "logs", "kafka").stdout
+    assert winback("dev", "logs", "nobody").returncode == 2
+
+
+def test_down_leaves_no_process_and_the_next_up_knows_what_the_last_one_knew(winback: Winback, up: None, directory: Path) -> None:
+    home = directory / ".winback"
+    private = [home / name for name in ("secret", "database-password", "env", "state.json")]
+    assert [oct(file.stat().st_mode & 0o777) for file in private] == ["0o600"] * 4
+    secret = (home / "secret").read_text()
+    assert len(secret.strip()) >= 32
     pids = [service["pid"] for service in json.loads(winback("dev", "status", "--json").stdout)["services"]]
     down = winback("dev", "down")
     assert (down.returncode, down.stdout) == (0, "down\n")
@@ -76,37 +89,21 @@ def test_down_leaves_no_process_and_the_next_up_knows_what_the_last_one_knew(win
     winback(*WITHOUT_SERVICES)
     assert winback("migrate").stdout == "nothing to apply\n"
     assert winback("topics").stdout == "nothing to create\n"
-
-
-def test_secrets_are_made_once_and_are_their_owners_alone(winback: Winback, directory: Path) -> None:
-    winback(*WITHOUT_SERVICES)
-    home = directory / ".winback"
-    private = [home / name for name in ("secret", "database-password", "env", "state.json")]
-    assert [oct(file.stat().st_mode & 0o777) for file in private] == ["0o600"] * 4
-    secret = (home / "secret").read_text()
-    winback("dev", "down")
-    winback(*WITHOUT_SERVICES)
     assert (home / "secret").read_text() == secret
-    assert len(secret.strip()) >= 32
 
 
-def test_reset_wants_to_be_sure_and_then_forgets_everything(winback: Winback, directory: Path) -> None:
-    winback(*WITHOUT_SERVICES)
+def test_reset_wants_to_be_sure_and_then_forgets_everything_but_what_is_not_its_own(
+    winback: Winback, up: None, directory: Path
+) -> None:
+    home = directory / ".winback"
     unsure = winback("dev", "reset")
     assert unsure.returncode == 2
     assert "say --yes" in unsure.stderr
     assert winback("dev", "reset", "--yes").returncode == 0
-    assert not (directory / ".winback").exists()
+    assert not home.exists()
 
-
-def test_reset_leaves_a_folder_alone_that_is_not_its_own(winback: Winback, directory: Path) -> None:
-    (directory / ".winback").mkdir()
-    (directory / ".winback" / "thesis.txt").write_text("years of work")
+    home.mkdir()
+    (home / "thesis.txt").write_text("years of work")
     assert winback("dev", "reset", "--yes").returncode == 2
-    assert (directory / ".winback" / "thesis.txt").read_text() == "years of work"
-
-
-def test_logs_are_by_service_and_an_unknown_one_is_wrong_use(winback: Winback) -> None:
-    winback(*WITHOUT_SERVICES)
-    assert "Kafka Server started" in winback("dev", "logs", "kafka").stdout
-    assert winback("dev", "logs", "nobody").returncode == 2
+    assert (home / "thesis.txt").read_text() == "years of work"
+    shutil.rmtree(home)

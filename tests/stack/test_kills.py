@@ -1,5 +1,6 @@
 """kill -9 of the real servers: they are back, with all that they had confirmed."""
 
+import smtplib
 from collections.abc import Iterator
 
 import pytest
@@ -21,39 +22,26 @@ def own_stack() -> Iterator[Stack]:
     stop_stack(started.home, started.supervisor)
 
 
-def test_kafka_is_back_with_every_confirmed_record(own_stack: Stack) -> None:
+def test_all_are_back_with_what_they_had_confirmed_when_all_are_killed_at_once(own_stack: Stack) -> None:
     publisher = kafka.Publisher()
     offset = publisher.publish("orders", b"before", partition=1)
-    own_stack.wait_ready("kafka", other_than=own_stack.kill("kafka"), seconds=20)
-    assert publisher.publish("orders", b"after", partition=1) == offset + 1
-    publisher.close()
-    assert read("orders", 1, offset, count=2) == [b"before", b"after"]
-
-
-def test_postgresql_is_back_with_every_committed_row(own_stack: Stack) -> None:
     with db.connect() as connection:
         connection.execute("INSERT INTO positions VALUES ('test', 'orders', 0, 42)")
-    own_stack.wait_ready("postgres", other_than=own_stack.kill("postgres"), seconds=20)
-    with db.connect() as connection:
-        row = connection.execute("SELECT next_offset FROM positions WHERE consumer = 'test'").fetchone()
-    assert row == (42,)
-
-
-def test_the_mail_sink_is_back_with_every_mail(own_stack: Stack) -> None:
-    import smtplib
-
     host, port = settings().smtp_url.removeprefix("smtp://").split(":")
     with smtplib.SMTP(host, int(port), timeout=10) as client:
         client.sendmail("a@example.com", ["kept@example.com"], "Subject: kept\r\n\r\nbody\r\n")
-    own_stack.wait_ready("smtp", other_than=own_stack.kill("smtp"))
+
+    killed = {name: own_stack.kill(name) for name in ("kafka", "postgres", "smtp")}
+    for name, pid in killed.items():
+        own_stack.wait_ready(name, other_than=pid)
+
+    assert publisher.publish("orders", b"after", partition=1) == offset + 1
+    publisher.close()
+    assert read("orders", 1, offset, count=2) == [b"before", b"after"]
+    with db.connect() as connection:
+        row = connection.execute("SELECT next_offset FROM positions WHERE consumer = 'test'").fetchone()
+    assert row == (42,)
     assert [mail["subject"] for mail in own_stack.mailbox.mails(to="kept@example.com")] == ["kept"]
-
-
-def test_all_of_it_comes_back_when_everything_is_killed_at_once(own_stack: Stack) -> None:
-    names = ("kafka", "postgres", "smtp")
-    killed = {name: own_stack.kill(name) for name in names}
-    for name in names:
-        own_stack.wait_ready(name, other_than=killed[name], seconds=20)
     assert own_stack.status()["ready"]
 
 

@@ -22,13 +22,7 @@ def test_every_process_of_the_system_is_ready(services: Stack) -> None:
     assert [service["name"] for service in status["services"]] == names
 
 
-def test_killed_services_are_started_again(services: Stack) -> None:
-    killed = {name: services.kill(name) for name in Service}
-    for name, pid in killed.items():
-        services.wait_ready(name, other_than=pid)
-
-
-def test_services_drain_on_sigterm_within_their_time(services: Stack) -> None:
+def test_services_drain_on_sigterm_within_their_time_and_are_started_again(services: Stack) -> None:
     pids = {name: services.wait_ready(name) for name in Service}
     for pid in pids.values():
         os.kill(pid, signal.SIGTERM)
@@ -39,6 +33,13 @@ def test_services_drain_on_sigterm_within_their_time(services: Stack) -> None:
     for name, pid in pids.items():
         services.wait_ready(name, other_than=pid)
         assert f"{name}: ended with 0; starting it again" in services.log()
+
+
+def test_a_killed_service_is_started_again(services: Stack) -> None:
+    """That each one finds its place again is what the histories and the faults see."""
+    killed = {name: services.kill(name) for name in (Service.CLOCK, Service.SEQUENCES)}
+    for name, pid in killed.items():
+        services.wait_ready(name, other_than=pid)
 
 
 def test_services_outlive_a_kill_of_what_they_stand_on(services: Stack) -> None:
