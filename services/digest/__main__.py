@@ -1,8 +1,6 @@
 """The process: one thread plans digests from ticks, some send, one measures."""
 
 import os
-import signal
-import sys
 import threading
 from collections.abc import Callable
 
@@ -10,9 +8,7 @@ import structlog
 
 from services.digest.app import CONSUMER, RECORDS_AT_ONCE, ROUTES
 from services.digest.outbox import Sender, measure
-from shared import consuming, db, kafka, logs, mail
-from shared.errors import Misconfigured
-from shared.health import Readiness, serve_health
+from shared import consuming, db, mail, process
 from shared.settings import settings
 from shared.smtp import mail_server
 
@@ -24,36 +20,26 @@ DRAIN_SECONDS = 25.0
 
 def main() -> None:
     """Run until SIGTERM; the batch and the mails under way are finished first."""
-    try:
-        logs.configure(CONSUMER)
-        mail_server(settings().smtp_url)
-        mail.own_mailbox("")
-        mail.unsubscribe_token("", "")
-    except Misconfigured as error:
-        print(f"winback: {error}", file=sys.stderr)
-        sys.exit(2)
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
-    readiness = Readiness()
-    end_health = serve_health(settings().digest_port, readiness)
-    publisher = kafka.Publisher()
-    with db.pool("winback_worker", most=SENDERS + 4) as pool:
-        threads = [_thread(f"sender-{number}", lambda: Sender(pool).run(stop)) for number in range(SENDERS)]
-        threads.append(_thread("measure", lambda: measure(pool, stop)))
+    process.configure(
+        CONSUMER,
+        lambda: mail_server(settings().smtp_url),
+        lambda: mail.own_mailbox(""),
+        lambda: mail.unsubscribe_token("", ""),
+    )
+    with process.running(settings().digest_port) as this, db.pool("winback_worker", most=SENDERS + 4) as pool:
+        threads = [_thread(f"sender-{number}", lambda: Sender(pool).run(this.stop)) for number in range(SENDERS)]
+        threads.append(_thread("measure", lambda: measure(pool, this.stop)))
         consuming.consume(
             consumer=CONSUMER,
             routes=ROUTES,
             pool=pool,
-            publisher=publisher,
-            stop=stop,
-            on_ready=readiness.set,
+            publisher=this.publisher,
+            stop=this.stop,
+            on_ready=this.readiness.set,
             most=RECORDS_AT_ONCE,
         )
         for thread in threads:
             thread.join(DRAIN_SECONDS)
-    publisher.close()
-    end_health()
 
 
 def _thread(name: str, work: Callable[[], None]) -> threading.Thread:

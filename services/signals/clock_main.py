@@ -5,8 +5,6 @@ nothing on it, and PostgreSQL ends the session, so that another takes over.
 """
 
 import contextlib
-import signal
-import sys
 import threading
 import time
 
@@ -15,9 +13,9 @@ import structlog
 
 from services.signals import auditor, clock, watch
 from services.signals.store.runs import CLOCK_CHANNEL
-from shared import db, kafka, logs, metrics
-from shared.errors import Misconfigured, Retryable
-from shared.health import Readiness, serve_health
+from shared import db, kafka, metrics, process
+from shared.errors import Retryable
+from shared.health import Readiness
 from shared.settings import settings
 
 log = structlog.get_logger()
@@ -33,27 +31,18 @@ SILENT_AT_MOST = "15s"  # after this PostgreSQL ends a leader's session
 
 def main() -> None:
     """Run until SIGTERM; the tick under way is finished first."""
-    try:
-        logs.configure("clock")
-    except Misconfigured as error:
-        print(f"winback: {error}", file=sys.stderr)
-        sys.exit(2)
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
-    readiness = Readiness()
-    end_health = serve_health(settings().clock_port, readiness)
-    publisher = kafka.Publisher()
-    leading = threading.Event()
-    second_opinion = threading.Thread(target=auditor.run, args=(leading, stop), name="auditor", daemon=True)
-    second_opinion.start()
-    watching = threading.Thread(target=watch.run, args=(leading, stop), name="watch", daemon=True)
-    watching.start()
-    run(publisher, stop, readiness, leading)
-    second_opinion.join(DRAIN_SECONDS)
-    watching.join(DRAIN_SECONDS)
-    publisher.close()
-    end_health()
+    process.configure("clock")
+    with process.running(settings().clock_port) as this:
+        leading = threading.Event()
+        beside = [
+            threading.Thread(target=work, args=(leading, this.stop), name=name, daemon=True)
+            for name, work in (("auditor", auditor.run), ("watch", watch.run))
+        ]
+        for thread in beside:
+            thread.start()
+        run(this.publisher, this.stop, this.readiness, leading)
+        for thread in beside:
+            thread.join(DRAIN_SECONDS)
 
 
 def run(publisher: kafka.Publisher, stop: threading.Event, readiness: Readiness, leading: threading.Event) -> None:

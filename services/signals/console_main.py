@@ -8,8 +8,7 @@ import uvicorn
 
 from services.signals.web.app import build
 from services.signals.web.live import Streams
-from shared import db, logs
-from shared.errors import Misconfigured
+from shared import db, process
 from shared.http import config
 from shared.settings import settings
 
@@ -27,11 +26,7 @@ class Server(uvicorn.Server):
 
 def main() -> None:
     """Serve until SIGTERM; requests under way are answered first."""
-    try:
-        logs.configure("console")
-    except Misconfigured as error:
-        print(f"winback: {error}", file=sys.stderr)
-        sys.exit(2)
+    process.configure("console")
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: None)  # uvicorn drains, then raises the signal again: the end is no failure
     with db.pool("winback_app", most=8) as pool:

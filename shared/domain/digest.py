@@ -10,17 +10,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
-from shared.domain.cadence import Frequency
 from shared.domain.enrollment import INCLUDED, Enrollment, inclusion
 from shared.events import Combo, DormantFigures, Figures, LapseFigures, SignalType
 
 SECTION_ACCOUNTS = 25
 ACCOUNT_COMBOS = 5
 ALWAYS_ACCOUNTS = 25
-
-DEFAULT_FREQUENCY: Frequency = "weekly"
-DEFAULT_WEEKDAY = 0  # Monday
-DEFAULT_HOUR = 8
 
 SECTION_TYPES: tuple[SignalType, ...] = ("dormant", "lapse", "cherry_picking")
 

@@ -7,8 +7,6 @@ tenant      a fresh organization with default settings and no schedules
 
 import re
 import secrets
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -16,14 +14,13 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-import uvicorn
 
 from services.signals import tenants
 from services.signals.store import organizations
-from services.signals.web.app import build
 from services.signals.web.forms import csrf_token
 from shared import db
 from tests.signals.conftest import at, make_tenant  # noqa: F401 # `at` is a fixture
+from tests.signals.serving import console_served
 from tests.stack_fixtures import Stack
 
 BASE = "http://127.0.0.1"  # of links; the browser asks for their paths
@@ -55,14 +52,8 @@ class Browser:
 @pytest.fixture(scope="session")
 def address(stack: Stack) -> Iterator[str]:
     """The console, served as its process does."""
-    with db.pool("winback_app") as pool, socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(build(pool), log_config=None, ws="none"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(30)
+    with console_served() as served:
+        yield served
 
 
 @pytest.fixture

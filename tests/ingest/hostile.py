@@ -116,20 +116,7 @@ CONTACTS: list[Hostile] = [
     *((json.dumps(CONTACT | {"contact": text}).encode(), "contact") for text in IN_AN_ID),
     *((json.dumps(CONTACT | {"account": text}).encode(), "account") for text in IN_AN_ID),
     *((json.dumps(CONTACT | {"name": text}).encode(), "name") for text in IN_A_NAME),
-    *(
-        (json.dumps(CONTACT | {"email": text}).encode(), "email")
-        for text in (
-            "",
-            "x",
-            "a@b",
-            "a@b.cd\r\nBcc: e@f.gh",
-            "a@b.cd, e@f.gh",
-            "a\x00@b.cd",
-            "<a@b.cd>",
-            "a" * 250 + "@b.cd",
-            "\ud800@b.cd",
-        )
-    ),
+    *((json.dumps(CONTACT | {"email": text}).encode(), "email") for text in NO_ADDRESS),
     *((json.dumps(CONTACT | {"primary": value}).encode(), "primary") for value in NO_TRUTH),
     (texts(CONTACT, **{"email": '"a@b.cd", "email": "e@f.gh"'}), "email"),
     (json.dumps(CONTACT | {"unsubscribed": False}).encode(), "unsubscribed"),

@@ -324,10 +324,6 @@ def audited(
         return differences(connection, organization)
 
 
-def figure_changed(signal_type: str, figure: str, value: int) -> str:
-    return f"UPDATE signals SET figures = figures || '{{\"{figure}\": {value}}}' WHERE organization = %s AND type = '{signal_type}'"
-
-
 def insert_organizations(connection: db.Connection, organizations: Sequence[str]) -> None:
     for organization in organizations:
         connection.execute(

@@ -1,18 +1,14 @@
 """The console's pages and GET /v1: who sees what, what hostile input meets, one-time links, unsubscribing."""
 
-import socket
-import threading
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-import uvicorn
 
 from services.signals import handlers, tenants
 from services.signals.store import organizations
 from services.signals.web.api import read_cursor, write_cursor
-from services.signals.web.app import build
 from services.signals.web.forms import csrf_token
 from services.signals.web.problems import Wrong
 from shared import db
@@ -20,6 +16,7 @@ from shared.events import Combo
 from shared.mail import unsubscribe_token
 from tests.signals.builders import block, completed, order, record, recovered, requested, rows, signal_event
 from tests.signals.conftest import make_tenant
+from tests.signals.serving import console_served
 from tests.stack_fixtures import Stack
 
 BASE = "http://127.0.0.1"  # of links; the browser asks for their paths
@@ -28,14 +25,8 @@ BASE = "http://127.0.0.1"  # of links; the browser asks for their paths
 @pytest.fixture(scope="module")
 def address(stack: Stack) -> Iterator[str]:
     """The console, served as its process does."""
-    with db.pool("winback_app") as pool, socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(build(pool), log_config=None, ws="none"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(30)
+    with console_served() as served:
+        yield served
 
 
 @pytest.fixture

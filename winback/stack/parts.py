@@ -31,7 +31,6 @@ PORTS = {
     "mail": 8025,
     "controller": 9093,
 }
-INFRASTRUCTURE = ("kafka", "postgres", "smtp")
 SERVICES = ("ingest", "detector", "signals", "console", "clock", "digest", "sequences")
 LASTING = Path("/var/tmp")  # noqa: S108 - mkdtemp makes a folder there that nobody else could have made
 OTHERS_PORTS = range(20_000, 30_000)  # below the range from which connections get theirs

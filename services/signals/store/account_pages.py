@@ -11,7 +11,7 @@ known to fit) all that fit are gathered by the index of the filter, which holds 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 
 from psycopg import sql
 
@@ -70,30 +70,17 @@ FROM (
 ) AS found
 """
 
-# Whether all that have a word have it at the beginning of their name: then they stand together in the order of names.
-IS_LEADING = """
-SELECT
-    (
-        SELECT count(*)
-        FROM (
-            SELECT
-            FROM account_words
-            WHERE organization = %(organization)s
-              AND word >= lower(%(word)s)
-              AND word < lower(%(word)s) || chr(1114111)
-            LIMIT %(most)s
-        ) AS found
-    ) = (
-        SELECT count(*)
-        FROM (
-            SELECT
-            FROM accounts
-            WHERE organization = %(organization)s
-              AND sort_name >= lower(%(word)s)
-              AND sort_name < lower(%(word)s) || chr(1114111)
-            LIMIT %(most)s
-        ) AS beginning
-    )
+# As many as have a word: all have it at the beginning of their name, and stand together in the order of names.
+COUNT_LEADING = """
+SELECT count(*)
+FROM (
+    SELECT
+    FROM accounts
+    WHERE organization = %(organization)s
+      AND sort_name >= lower(%(word)s)
+      AND sort_name < lower(%(word)s) || chr(1114111)
+    LIMIT %(most)s
+) AS beginning
 """
 
 LEADING = "a.sort_name >= lower(%({word})s) AND a.sort_name < lower(%({word})s) || chr(1114111)"
@@ -267,16 +254,17 @@ def parts_of(
         name = f"word_{number}"
         others.append(HAS_WORD.format(word=name))
         values[name] = word
-        row = connection.execute(COUNT_WORD, values | {"word": word, "most": MOST_FOUND + 1}).fetchone()
-        found = int(row[0]) if row else 0
+        found = counted(connection, COUNT_WORD, organization, word, most=MOST_FOUND + 1)
         if found <= MOST_FOUND and (rarest is None or found < rarest[0]):
             rarest = (found, name)
     if rarest is not None:
         led.append(OF_WORD.format(word=rarest[1]))
     elif sort == "name":
         for number, word in enumerate(narrowed.words):
-            row = connection.execute(IS_LEADING, values | {"word": word, "most": MOST_LEADING}).fetchone()
-            if row is not None and row[0]:
+            found, leading = (
+                counted(connection, count, organization, word, most=MOST_LEADING) for count in (COUNT_WORD, COUNT_LEADING)
+            )
+            if found == leading:
                 indexed.append(LEADING.format(word=f"word_{number}"))
                 break
     texts: dict[str, sql.Composable] = {
@@ -290,6 +278,11 @@ def parts_of(
         "direction": sql.SQL("ASC" if upwards else "DESC"),
     }
     return Parts(texts=texts, values=values, rarest=rarest[0] if rarest else MOST_FOUND + 1)
+
+
+def counted(connection: db.Connection, count: LiteralString, organization: str, word: str, *, most: int) -> int:
+    row = connection.execute(count, {"organization": organization, "word": word, "most": most}).fetchone()
+    return int(row[0]) if row else 0
 
 
 def all_of(conditions: Sequence[str]) -> sql.Composed:

@@ -1,0 +1,45 @@
+"""What every process is made of that serves no pages: its settings are right, it says how it is, and it ends in order."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from shared import kafka, logs
+from shared.errors import Misconfigured
+from shared.health import Readiness, serve_health
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """`stop` is set by SIGTERM: what is under way is finished first."""
+
+    stop: threading.Event
+    readiness: Readiness
+    publisher: kafka.Publisher
+
+
+def configure(name: str, *checks: Callable[[], object]) -> None:
+    """Its logs and traces, then what else must be right. A setting that cannot be right ends it: one line, exit code 2."""
+    try:
+        logs.configure(name)
+        for check in checks:
+            check()
+    except Misconfigured as error:
+        print(f"winback: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@contextmanager
+def running(health_port: int) -> Iterator[Process]:
+    """Around its work. An error leaves at once: nothing is waited for that may not come."""
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    process = Process(stop=stop, readiness=Readiness(), publisher=kafka.Publisher())
+    end_health = serve_health(health_port, process.readiness)
+    yield process
+    process.publisher.close()
+    end_health()
