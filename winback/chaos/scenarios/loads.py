@@ -191,9 +191,9 @@ def import_file(machine: Machine, file: Path, organization: str) -> int:
     """`winback import`. Returns the most memory that it took."""
     done = threading.Event()
     peak = [0]
+    known = set(processes.children())
 
     def watch() -> None:
-        known = set(processes.children())
         while not done.is_set():
             new = [processes.resident_bytes(pid) for pid in set(processes.children()) - known]
             peak[0] = max([peak[0], *new])
