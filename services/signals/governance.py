@@ -77,7 +77,7 @@ def roles(connection: db.Connection, organization: str) -> dict[str, str]:
 
 def _may_give(role: str, by: Actor) -> None:
     if role not in tenants.ROLES:
-        raise Rejected(FieldError(field="role", reason="must be owner, admin or member"))
+        raise Rejected(FieldError(field="role", reason="the role must be owner, admin or member"))
     if role == "owner" and by.role != "owner":
         raise Rejected(FieldError(field="role", reason="only an owner makes owners"))
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from shared.domain import placeholders
+from shared.domain.identifiers import ENCODED_WORD, INVISIBLE
 from shared.errors import FieldError, Rejected
 from shared.events import Step
 
@@ -13,7 +14,7 @@ LONGEST_SUBJECT = 200
 LONGEST_BODY = 10_000
 MOST_WAIT_DAYS = 90
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{INVISIBLE}]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,8 @@ def read_steps(typed: Sequence[Typed], allowed: Collection[str]) -> tuple[Step, 
         wrong += _wrong_text(body, allowed, field=f"body-{number}", longest=LONGEST_BODY)
         if "\n" in subject:
             wrong.append(FieldError(field=f"subject-{number}", reason="must be one line"))
+        if ENCODED_WORD.search(subject):
+            wrong.append(FieldError(field=f"subject-{number}", reason="holds =?…?=, which mail programs show as another text"))
         wait = step.wait.strip()
         if not (wait.isascii() and wait.isdecimal() and len(wait) < 4 and int(wait) <= MOST_WAIT_DAYS):
             wrong.append(FieldError(field=f"wait-{number}", reason=f"must be 0 to {MOST_WAIT_DAYS} business days"))

@@ -148,12 +148,12 @@ def read_wish(form: Posted, organization: str, who: Visitor, head: Head) -> hand
     kind = next((kind for kind in KINDS if kind == form.get("kind")), None)
     reason = next((reason for reason in REASONS if reason == form.get("reason")), None)
     if kind is None:
-        raise Rejected(FieldError(field="kind", reason="choose one of the three"))
+        raise Rejected(FieldError(field="kind", reason="the kind must be one of the three"))
     if form.get("reason", "") not in ("", *REASONS):
-        raise Rejected(FieldError(field="reason", reason="is none of those offered"))
+        raise Rejected(FieldError(field="reason", reason="the reason is none of those offered"))
     signal = form.get("signal") or None
     if signal is not None and wrong_id(signal):
-        raise Rejected(FieldError(field="signal", reason="is none of those offered"))
+        raise Rejected(FieldError(field="signal", reason="the signal is none of those offered"))
     return handler.Wish(
         outcome=derived("outcome", organization, who.email, form.get("once") or secrets.token_hex(16)),
         account=form.get("account", ""),

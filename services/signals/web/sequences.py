@@ -20,6 +20,7 @@ from services.signals.store.pages import Head
 from services.signals.store.sequences import ActivityRow, EnrolledRow, SequenceRow
 from services.signals.web.access import NotHere, Refused, Visitor, organization_of
 from services.signals.web.forms import Form, Posted, flash
+from services.signals.web.problems import Wrong
 from services.signals.web.rendering import render
 from services.signals.web.views import LETTERS, REASONS, TYPES, account_path
 from shared import clock, db, wording
@@ -47,6 +48,8 @@ SKIPPED: dict[str, tuple[str, str]] = {  # reason -> heading, what can be done a
     "account-in-sequence": ("Account already in another sequence", "No one is in two at once."),
     "contact-in-sequence": ("Contact already in another sequence", "No one is in two at once."),
 }
+NOTHING_TO_DO = "what to do with it is none of what is offered"
+TOO_MANY = f"a sequence has {MOST_STEPS} steps at most"
 NEWER = "somebody saved this draft while you were editing it: what you typed is below, what they saved is on the page without it"
 
 
@@ -135,11 +138,15 @@ def edit(request: Request, organization: str, sequence: str, form: Form) -> Resp
     if wrong_id(sequence):
         raise NotHere
     typed, do = read_form(form), form.get("do", "save")
-    if do == "add" and len(typed) < MOST_STEPS:
-        return _page(request, organization, sequence, typed=[*typed, Typed()], is_changed=True)
+    if do == "add":
+        if len(typed) < MOST_STEPS:
+            return _page(request, organization, sequence, typed=[*typed, Typed()], is_changed=True)
+        return _page(request, organization, sequence, typed=typed, errors={"steps": TOO_MANY}, is_changed=True)
     if removed := re.fullmatch(r"remove-([1-9][0-9]?)", do):
         kept = [step for number, step in enumerate(typed, start=1) if number != int(removed[1])]
         return _page(request, organization, sequence, typed=kept or typed, is_changed=True)
+    if do != "save":
+        return _page(request, organization, sequence, typed=typed, errors={"steps": NOTHING_TO_DO}, is_changed=True)
     edition = form.get("edition", "")
     try:
         saved = _save(request, organization, sequence, typed, edition=int(edition) if edition.isdecimal() else 0)
@@ -158,7 +165,10 @@ def archive(request: Request, organization: str, sequence: str, form: Form) -> R
     """Put a draft away, or bring it back."""
     if wrong_id(sequence):
         raise NotHere
-    back = form.get("do") == "restore"
+    do = form.get("do", "archive")
+    if do not in ("archive", "restore"):
+        raise Wrong("do", "is none of those offered")
+    back = do == "restore"
     before, after, word = ("archived", "draft", "brought back") if back else ("draft", "archived", "archived")
     with organization_of(request, organization) as (who, connection):
         row = _sequence(connection, organization, sequence)
