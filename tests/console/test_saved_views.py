@@ -39,15 +39,41 @@ def id_of(connection: db.Connection, organization: str, name: str) -> str:
 def test_a_view_is_the_table_s_own_address_with_a_name(browser: MakeBrowser, acme: str) -> None:
     ana = browser(acme, "member")
     saved = ana.post(
-        f"/o/{acme}/views", {"name": "  My  lapses ", "query": "?sort=-lifetime&only=lapse&owner=dk&q=permian&after=x&junk=1"}
+        f"/o/{acme}/views",
+        {"name": "  My  lapses ", "query": "?sort=-lifetime&only=lapse&owner=dk&q=permian&columns=con.wb.junk&after=x&junk=1"},
     )
-    kept = f"/o/{acme}/accounts?sort=-lifetime&only=lapse&owner=dk&q=permian"
+    kept = f"/o/{acme}/accounts?sort=-lifetime&only=lapse&owner=dk&q=permian&columns=wb.con"
     assert (saved.status_code, saved.headers["location"]) == (303, kept)
     assert "Saved as My lapses." in text_of(ana.get(kept))
     assert views(ana, acme) == [("My lapses", kept)]
     entry = ana.get(kept).text.split("My lapses")[0].rsplit("<a ", 1)[1]
     assert 'aria-current="true"' in entry
     assert 'aria-current="true"' not in ana.get(f"/o/{acme}/accounts").text.split("My lapses")[0].rsplit("<a ", 1)[1]
+
+
+def columns_of(browser: Browser, path: str) -> list[str]:
+    found = re.findall(r'<th role="columnheader"[^>]*>(?:<a[^>]*>)?([^<]*)', browser.get(path).text)
+    return [head.strip() for head in found]
+
+
+def test_a_view_shows_its_own_columns_whatever_a_browser_shows_else(browser: MakeBrowser, acme: str) -> None:
+    ana, bob = browser(acme, "member"), browser(acme, "member")
+    table = f"/o/{acme}/accounts"
+    ana.post(f"/o/{acme}/columns", {"column": ["wb", "stake"], "back": table})
+    query = re.search(r'action="/o/[^"]*/views">.*?name="query" value="([^"]*)"', ana.get(f"{table}?sort=name").text, re.DOTALL)
+    assert query is not None
+    saved = ana.post(f"/o/{acme}/views", {"name": "Calls", "query": unescape(query[1]), "everybody": "yes"})
+    view = saved.headers["location"]
+    assert view == f"{table}?sort=name&columns=wb.stake" and views(bob, acme) == [("Calls", view)]
+    assert columns_of(bob, view) == ["Account", "Win-Back", "At stake"] and len(columns_of(bob, table)) == 8
+    turned = re.search(r'<th role="columnheader"[^>]*><a href="([^"]*)">Account', bob.get(view).text)
+    assert turned is not None and turned[1] == f"{table}?sort=-name&amp;columns=wb.stake"
+    back = re.search(r'/columns">.*?name="back" value="([^"]*)"', bob.get(view).text, re.DOTALL)
+    assert back is not None and unescape(back[1]) == f"{table}?sort=name"
+    ana.post(f"/o/{acme}/columns", {"back": table})
+    query = re.search(r'action="/o/[^"]*/views">.*?name="query" value="([^"]*)"', ana.get(table).text, re.DOTALL)
+    assert query is not None and unescape(query[1]) == "?columns=none"
+    assert columns_of(bob, f"{table}?columns=none") == ["Account"] and len(columns_of(bob, f"{table}?columns=what")) == 8
 
 
 def test_a_view_is_its_member_s_alone_unless_it_is_for_everybody(

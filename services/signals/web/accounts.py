@@ -18,7 +18,7 @@ from services.signals.web.access import NotHere, Visitor, app_pool, organization
 from services.signals.web.csv_export import download
 from services.signals.web.doors import local_path
 from services.signals.web.forms import Form, flash
-from services.signals.web.listing import Address, read_address
+from services.signals.web.listing import COLUMNS, Address, read_address
 from services.signals.web.problems import Wrong
 from services.signals.web.rendering import render
 from services.signals.web.rows import ENROLLMENTS, RowView, enrollment_view, exact_time, in_digest, row_view, short_ago
@@ -35,15 +35,6 @@ ROWS_A_PAGE = 50
 ROWS_BESIDE = 15  # of them beside a drawer at first: the page stays light; the others come on demand
 COLUMNS_COOKIE = "winback_columns"
 COLUMNS_LAST = timedelta(days=365)
-COLUMNS: dict[str, str] = {
-    "own": "Owner",
-    "wb": "Win-Back",
-    "enr": "Enrollment",
-    "gap": "Since order",
-    "life": "Lifetime",
-    "stake": "At stake",
-    "con": "Last contact",
-}
 SORT_NAMES: dict[Sort, str] = {"stake": "at stake", "lifetime": "lifetime", "last_order": "last order", "name": "name"}
 EXPORTED = (
     "account", "name", "owner", "dormant", "lapse", "cherry_picking", "enrollment", "in_digest", "last_ordered_on",
@@ -79,6 +70,7 @@ class TableView:
     narrowed_by: list[tuple[str, str]]
     views: list[ViewView]
     query: str
+    own_columns: str
     q: str
     here: str
     back: str
@@ -120,7 +112,7 @@ def export(request: Request, organization: str) -> Response:
 
 @router.post("/o/{organization}/columns")
 def choose_columns(request: Request, organization: str, form: Form) -> Response:
-    """Which columns this browser shows."""
+    """Which columns this browser shows, where a view does not say it."""
     with organization_of(request, organization):
         pass
     hidden = [name for name in COLUMNS if name not in form.all("column")]
@@ -193,8 +185,7 @@ def table_of(
     everyone = total if address.narrowed == Filter() else accounts.count(connection, organization, Filter(), now=now)
     has_previous = (more if not forwards else address.place is not None) and bool(shown)
     has_following = (more if forwards else True) and bool(shown)
-    hidden = request.cookies.get(COLUMNS_COOKIE, "").split(".")
-    columns = frozenset(name for name in COLUMNS if name not in hidden)
+    columns = _columns(address, request)
     return TableView(
         call=f"{totals.call:,}",
         call_noun="needs a call" if totals.call == 1 else "need a call",
@@ -224,7 +215,8 @@ def table_of(
         ],
         narrowed_by=_narrowed_by(address),
         views=entries(connection, address, who),
-        query=address.to().query,
+        query=address.to(columns=columns).query,
+        own_columns=address.to(columns=None).path,
         q=address.q,
         here=address.path,
         back=f"{request.url.path}{address.query}",
@@ -253,6 +245,14 @@ def head_of(connection: db.Connection, organization: str) -> Head:
     if head is None:
         raise NotHere
     return head
+
+
+def _columns(address: Address, request: Request) -> frozenset[str]:
+    """Those that the address names, as a saved view's does; else this browser's own."""
+    if address.columns is not None:
+        return address.columns
+    hidden = request.cookies.get(COLUMNS_COOKIE, "").split(".")
+    return frozenset(name for name in COLUMNS if name not in hidden)
 
 
 def _around(account: str, names: list[str]) -> tuple[int, int]:

@@ -18,12 +18,24 @@ from shared.domain.enrollment import Enrollment
 MOST_WORDS = 5
 LONGEST = 200
 WORD_ENDS = re.compile(r"[\s!-/:-@\[\]^_`{|}~\x00]+")  # as words_of in 0011_account_facts.sql
+COLUMNS: dict[str, str] = {
+    "own": "Owner",
+    "wb": "Win-Back",
+    "enr": "Enrollment",
+    "gap": "Since order",
+    "life": "Lifetime",
+    "stake": "At stake",
+    "con": "Last contact",
+}
+NO_COLUMNS = "none"  # but the account itself
 DESCENDING: dict[Sort, bool] = {"name": False, "last_order": False, "lifetime": True, "stake": True}  # until turned around
 
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """A view of the table. What cannot be read is left out: an old link still shows a table. `number`: of the first row."""
+    """A view of the table. What cannot be read is left out: an old link still shows a table. `number`: of the first row.
+    `columns`: those beside the account; None leaves them to the browser.
+    """
 
     organization: str
     sort: Sort = "stake"
@@ -32,6 +44,7 @@ class Address:
     owner: str | None = None
     enrollment: Enrollment | None = None
     q: str = ""
+    columns: frozenset[str] | None = None
     place: Place | None = None
     number: int = 1
 
@@ -52,6 +65,8 @@ class Address:
             for name, value in (("only", self.only), ("owner", self.owner), ("enrollment", self.enrollment), ("q", self.q))
             if value
         }
+        if self.columns is not None:
+            said["columns"] = ".".join(name for name in COLUMNS if name in self.columns) or NO_COLUMNS
         if self.place is not None:
             said["before" if not self.place.is_after else "after"] = _write(self.place, self.number)
         return f"?{urlencode(said, quote_via=quote)}" if said else ""
@@ -94,12 +109,19 @@ def read_address(organization: str, query: QueryParams) -> Address:
         enrollment=query.get("enrollment") if query.get("enrollment") in get_args(Enrollment) else None,  # type: ignore[arg-type] # likewise
         owner=_text(query.get("owner", "")) or None,
         q=_text(query.get("q", "")).strip(),
+        columns=_columns(query.get("columns", "")),
     )
     for name, is_after in (("after", True), ("before", False)):
         found = _read(query.get(name, ""), address.sort, is_after)
         if found is not None:
             return replace(address, place=found[0], number=found[1])
     return address
+
+
+def _columns(said: str) -> frozenset[str] | None:
+    """None where it names no column that there is."""
+    named = frozenset(said.split(".")) & COLUMNS.keys()
+    return frozenset(named) if named or said == NO_COLUMNS else None
 
 
 def _text(value: str) -> str:

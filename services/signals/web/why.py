@@ -253,6 +253,6 @@ def _note(signal: SignalRow, version: Version, head: Head) -> str:
     zone = ZoneInfo(head.timezone)
     opened = short_day(signal.opened_on, seen_from=date.min)
     again = "" if signal.episode == 1 else f" (time {signal.episode})"
-    saved = short_day(version.saved_at.astimezone(zone).date(), seen_from=date.min)
-    seen = short_day(signal.as_of, seen_from=date.min)
-    return f"Open since {opened}{again} · seen again {seen} · settings of {saved} (version {version.version})"
+    saved = short_day(version.saved_at.astimezone(zone).date(), seen_from=signal.as_of)
+    seen = short_day(signal.as_of, seen_from=signal.opened_on)
+    return f"Open since {opened}{again} · seen again {seen} · settings of {saved} (version\u00a0{version.version})"

@@ -120,6 +120,7 @@ LOOKS: dict[str, tuple[Look, ...]] = {
         Look(name="accounts-none", path="/o/{organization}/accounts?q=nobody-is-called-so"),
         Look(name="accounts-second-page", path="/o/{organization}/accounts?sort=name", act=follow("Next 50")),
         Look(name="first-start", path="/o/{empty}/accounts"),
+        Look(name="accounts-views", path="/o/{organization}/accounts?only=lapse&columns=wb.stake", act=show("Views")),
         Look(name="accounts-menu", path="/o/{organization}/accounts", act=show("Enrollment")),
         Look(name="keys", path="/o/{organization}/accounts", act=lambda page: page.keyboard.press("?")),
     ),

@@ -80,6 +80,36 @@ def test_columns_are_chosen_and_stay(person: Person, world: World) -> None:
     expect(page.get_by_role("columnheader", name="At stake")).to_have_count(1)
 
 
+def test_a_view_is_saved_with_its_columns_opened_and_deleted_and_everybody_s_is_everybody_s(person: Person, world: World) -> None:
+    page, name = person("admin"), "West, by name"
+    page.goto(world.path() + "?sort=name&owner=dk")
+    page.get_by_text("Columns", exact=True).click()
+    page.get_by_label("Last contact").uncheck()
+    page.get_by_role("button", name="Show these").click()
+    page.get_by_text("Views", exact=True).click()
+    page.get_by_label("Save as").fill(name)
+    page.get_by_label("for everybody").check()
+    page.get_by_role("button", name="Save this view").click()
+    expect(said(page, f"Saved as {name}, for everybody")).to_be_visible()
+    shown = rows(page)
+    theirs = person("member")
+    theirs.goto(world.path())
+    theirs.get_by_text("Views", exact=True).click()
+    theirs.get_by_role("link", name=name).click()
+    theirs.wait_for_url("**owner=dk*")
+    assert rows(theirs) == shown
+    expect(theirs.get_by_role("columnheader", name="Last contact")).to_have_count(0)
+    theirs.get_by_text("Views", exact=True).press("Enter")
+    expect(theirs.get_by_role("link", name=name)).to_have_attribute("aria-current", "true")
+    expect(theirs.get_by_role("button", name=f"Delete the view {name}")).to_have_count(0)
+    page.get_by_text("Views", exact=True).click()
+    page.get_by_role("button", name=f"Delete the view {name}").click()
+    expect(said(page, f"Deleted the view {name}")).to_be_visible()
+    assert rows(page) == shown
+    page.get_by_text("Views", exact=True).click()
+    expect(page.get_by_role("link", name=name)).to_have_count(0)
+
+
 def test_a_badge_tells_its_three_largest_on_hover_and_on_focus(person: Person, world: World) -> None:
     page = person()
     page.goto(world.path() + "?q=permian")
