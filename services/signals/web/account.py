@@ -94,7 +94,7 @@ def account_page(request: Request, organization: str, account: str) -> Response:
             enrollment=enrollment_view(row, now),
             badges=badges(row, [], head, now),
             facts=_facts(row, gap, first_on, orders_count, head, now),
-            cards=cards(active[:CARDS_SHOWN], behind, versions, usual, head),
+            cards=cards(active[:CARDS_SHOWN], behind, versions, usual, row.last_ordered_on, head),
             whys=_whys(active[:CARDS_SHOWN], request.query_params.get("why")),
             why_path=f"{request.url.path}{table.query}{'&' if table.query else '?'}why=",
             cards_line=views.shown_of(CARDS_SHOWN, len(active)).replace("the newest", "the first")

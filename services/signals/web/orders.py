@@ -14,17 +14,20 @@ from services.signals.store.live import Answered, NewOrder
 from services.signals.store.pages import Head
 from services.signals.web import live as streaming
 from services.signals.web.access import NotHere, organization_of
+from services.signals.web.problems import like
 from services.signals.web.rendering import render
 from services.signals.web.rows import short_ago
 from services.signals.web.views import LETTERS, TYPES, account_path
 from shared import clock
 from shared.events import Combo, SignalType
-from shared.wording import combo_words, counted, money, plain_name, short_day, short_money
+from shared.wording import combo_words, counted, money, plain_name, short_day
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 ORDERS_A_PAGE = 50
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Place = Annotated[str, like(r"\d{1,17}~.{1,200}", "is no place among the orders; go on with “Older orders”")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,6 @@ class OrderView:
     day: str
     lines: str
     net: str
-    net_exact: str
     note: str
 
 
@@ -59,7 +61,7 @@ class OrderView:
 def orders(
     request: Request,
     organization: str,
-    before: Annotated[str | None, Query(pattern=r"^\d{1,17}~.{1,200}$")] = None,
+    before: Annotated[Place | None, Query()] = None,
 ) -> Response:
     """The newest first. A page behind the first one stands still."""
     with organization_of(request, organization) as (who, connection):
@@ -122,8 +124,7 @@ def order_view(
         when_exact=f"{accepted:%Y-%m-%d %H:%M:%S}",
         day=short_day(row.counts_on, seen_from=at.date()),
         lines=counted(row.lines, "line"),
-        net=short_money(row.net_cents, head.currency),
-        net_exact=money(row.net_cents, head.currency),
+        net=money(row.net_cents, head.currency),
         note="cancelled" if row.cancelled else "",
     )
 

@@ -1,11 +1,14 @@
 """What goes wrong, as whoever asked can use it: problem+json (RFC 9457) for systems, a page for people."""
 
+import re
+
 import psycopg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from psycopg_pool import PoolTimeout
+from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 
 from services.signals.dry_run import Superseded
@@ -23,6 +26,17 @@ class Wrong(Exception):
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}")
         self.field, self.reason = field, reason
+
+
+def like(pattern: str, words: str) -> AfterValidator:
+    """A parameter's form, refused in words where a pattern would say itself."""
+
+    def checked(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(words)
+        return value
+
+    return AfterValidator(checked)
 
 
 def register(app: FastAPI) -> None:
@@ -60,7 +74,10 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def not_valid(request: Request, error: RequestValidationError) -> Response:
-        fields = [(".".join(str(part) for part in one["loc"][1:]), str(one["msg"])) for one in error.errors()]
+        fields = [
+            (".".join(str(part) for part in one["loc"][1:]), str(one.get("ctx", {}).get("error") or one["msg"]))
+            for one in error.errors()
+        ]
         return answer(request, 422, "Wrong parameter", "; ".join(f"{field}: {reason}" for field, reason in fields), fields)
 
     @app.exception_handler(HTTPException)

@@ -20,7 +20,7 @@ from services.signals.store.pages import Head
 from services.signals.store.sequences import ActivityRow, EnrolledRow, SequenceRow
 from services.signals.web.access import NotHere, Refused, Visitor, organization_of
 from services.signals.web.forms import Form, Posted, flash
-from services.signals.web.problems import Wrong
+from services.signals.web.problems import Wrong, like
 from services.signals.web.rendering import render
 from services.signals.web.views import LETTERS, REASONS, TYPES, account_path
 from shared import clock, db, wording
@@ -88,7 +88,7 @@ class PersonView:
 
 @router.get("/o/{organization}/sequences")
 def show_list(
-    request: Request, organization: str, state: Annotated[str, Query(pattern="^(drafts|archived)$")] = "drafts"
+    request: Request, organization: str, state: Annotated[str, like("drafts|archived", "is one of drafts and archived")] = "drafts"
 ) -> Response:
     """The newest first; archived ones apart."""
     with organization_of(request, organization) as (who, connection):

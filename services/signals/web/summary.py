@@ -16,7 +16,7 @@ from services.signals.store.pages import Head
 from services.signals.web.access import NotHere, organization_of
 from services.signals.web.csv_export import download
 from services.signals.web.outcomes import REASON_NAMES
-from services.signals.web.problems import Wrong
+from services.signals.web.problems import Wrong, like
 from services.signals.web.rendering import render
 from services.signals.web.views import account_path
 from shared import clock, wording
@@ -29,7 +29,10 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 FIRST_YEAR = 2000
 
-Month = Annotated[str | None, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", description="Like 2026-11; without it this month.")]
+Month = Annotated[
+    Annotated[str, like(r"[0-9]{4}-(0[1-9]|1[0-2])", "is no month: write it like 2026-11")] | None,
+    Query(description="Like 2026-11; without it this month."),
+]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,17 +73,25 @@ def cards(
     orders: Sequence[OrderBehind],
     versions: Mapping[int, Version],
     usual_shares: Mapping[int, str],
+    last_ordered_on: date | None,
     head: Head,
 ) -> list[SignalCard]:
     """In the order of the signals; those whose settings are gone are left out."""
     return [
-        _card(signal, orders, versions[signal.settings_version], usual_shares.get(signal.run), head)
+        _card(signal, orders, versions[signal.settings_version], usual_shares.get(signal.run), last_ordered_on, head)
         for signal in signals
         if signal.settings_version in versions
     ]
 
 
-def _card(signal: SignalRow, orders: Sequence[OrderBehind], version: Version, usual: str | None, head: Head) -> SignalCard:
+def _card(
+    signal: SignalRow,
+    orders: Sequence[OrderBehind],
+    version: Version,
+    usual: str | None,
+    last_ordered_on: date | None,
+    head: Head,
+) -> SignalCard:
     thresholds = version.settings
     after, up_to = _window(signal, thresholds)
     lines = list(_lines(signal, orders, thresholds))
@@ -108,7 +116,7 @@ def _card(signal: SignalRow, orders: Sequence[OrderBehind], version: Version, us
             about=f"Orders with {_what(signal)}" if signal.type == "lapse" else views.TYPES[signal.type],
             currency=currency,
         ),
-        figures=_figures(signal, thresholds, usual, currency),
+        figures=_figures(signal, thresholds, usual, last_ordered_on, currency),
         lines=[
             LineView(
                 day=short_day(line.order.counts_on, seen_from=date.min),
@@ -188,7 +196,9 @@ def _sentence(signal: SignalRow, settings: DetectionSettings, head: Head) -> lis
     ]
 
 
-def _figures(signal: SignalRow, settings: DetectionSettings, usual: str | None, currency: str) -> list[tuple[str, str, str]]:
+def _figures(
+    signal: SignalRow, settings: DetectionSettings, usual: str | None, last_ordered_on: date | None, currency: str
+) -> list[tuple[str, str, str]]:
     figures = signal.figures
     if signal.type == "dormant":
         a = settings.dormant
@@ -210,6 +220,7 @@ def _figures(signal: SignalRow, settings: DetectionSettings, usual: str | None, 
                 f"at least {money(b.minimum_revenue_cents, currency)}",
             ),
             ("Different months with an order", f"{figures['distinct_months']}", f"at least {b.minimum_months}"),
+            *_last_order(signal, settings, last_ordered_on),
         ]
     c = settings.cherry_picking
     least = size(c.minimum_od)
@@ -226,6 +237,14 @@ def _figures(signal: SignalRow, settings: DetectionSettings, usual: str | None, 
         found.append(("Usual share m, of accounts that buy both", share(usual), "20 to 80 %"))
     found.append(("Upside: specialty × (1 − m) ÷ m − standard", money(figures["estimated_upside_cents"], currency), "an estimate"))
     return found
+
+
+def _last_order(signal: SignalRow, settings: DetectionSettings, last_ordered_on: date | None) -> list[tuple[str, str, str]]:
+    """The account itself is active: only then can a product have lapsed."""
+    if last_ordered_on is None:
+        return []
+    days = max(0, (signal.as_of - last_ordered_on).days)
+    return [("Account’s own last order", f"{days:,} d ago" if days else "today", f"under {settings.dormant.gap_days:,}")]
 
 
 def _clears(signal: SignalRow, settings: DetectionSettings, currency: str) -> str:
