@@ -162,6 +162,7 @@ def test_the_drawer_explains_every_signal(browser: MakeBrowser, acme: str) -> No
     page = one.get(f"/o/{acme}/accounts/A%2F2?only=lapse&sort=name")
     said = text_of(page)
     assert page.status_code == 200 and 'class="drawer"' in page.text and 'aria-current="true"><th role="rowheader"' in page.text
+    assert "Account’s own last order" in said and "under 90" in said
     assert "5 1/2 J55 silent for 90 days" in said and "What clears it. An order line of 5 1/2 J55 above zero" in said
     assert "at least 90" in said and "version 1" in said
     assert "SO-A/2-5" in said and "6 orders" in said, "the lines behind it, with their sum"

@@ -50,6 +50,11 @@ class Watched:
     def page(self) -> Page:
         return self.context.new_page()
 
+    def begin(self, expected: tuple[str, ...]) -> None:
+        """Another test's: what was seen so far is forgotten."""
+        self.expected = set(expected)
+        self._wrong.clear()
+
     def wrong(self) -> list[str]:
         """What was seen so far that may not be, the expected left out."""
         return [one for one in self._wrong if not any(text in one for text in self.expected)]
