@@ -28,6 +28,7 @@ from shared.settings import settings
 log = structlog.get_logger()
 
 LOOK_EVERY_SECONDS = 2.0
+POOL_SECONDS = 3.0  # so long a request, or the raw topic's thread, waits for PostgreSQL; a process that ends too
 ANSWER_SECONDS = 8  # the sender hears of a Kafka that is away before usual clients give up
 
 
@@ -38,7 +39,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, lambda *_: None)
     failed = threading.Event()
     with db.pool("winback_app", most=8) as app_pool, db.pool("winback_worker", most=2) as worker_pool:
-        app_pool.timeout = 3.0
+        app_pool.timeout = worker_pool.timeout = POOL_SECONDS
         publisher = Publisher(extra={"delivery.timeout.ms": ANSWER_SECONDS * 1000})
         access = Access(app_pool)
         readiness = Readiness()

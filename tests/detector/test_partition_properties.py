@@ -30,9 +30,8 @@ from tests.oracle.oracle import Oracle
 from tests.oracle.projection import Projection
 from tests.oracle.rules import Key
 
-slow = settings(
+slow = settings(  # 100 examples; --hypothesis-profile=fuzz: 5,000
     deadline=None,
-    max_examples=150,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 

@@ -28,7 +28,8 @@ from winback.stack.parts import HOST
 from winback.stack.probes import is_free
 
 FACTOR = 100
-FACTORS = {
+LOOK_BACK_LONG = ("DigestLate", "DigestMissed", "MailAmbiguous", "RecordsSkipped")  # half an hour, or one
+FACTORS = dict.fromkeys(LOOK_BACK_LONG, 400) | {
     "NotWatched": 10,  # the clock looks every five seconds, however fast the rules are
     "FreshnessBudgetFast": 400,  # its short window is three scrapes: it need not hold for two more
 }

@@ -94,7 +94,7 @@ class Container:
 @pytest.fixture(scope="module")
 def containers(compose: dict[str, Any], stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Container]:
     made: dict[str, Container] = {}
-    free = (port for port in range(33_000, 34_000) if probes.is_free(port))
+    free = (port for port in range(33_000 + os.getpid() % 900, 34_000) if probes.is_free(port))
     ports = {compose[name]["environment"][f"{PREFIX}{name.upper()}_PORT"]: str(next(free)) for name in Service}
     for name in ("migrate", *Service):
         folder = tmp_path_factory.mktemp(name)

@@ -66,7 +66,7 @@ TOUCH = "UPDATE accounts SET touched_offset = %s WHERE organization = %s AND acc
 # -- the rules -----------------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     received=st.lists(histories.orders(), min_size=5, max_size=25),
     many=st.one_of(st.just([]), histories.crowds(), histories.floods()),
@@ -89,7 +89,7 @@ def test_the_sql_and_the_oracle_fire_the_same_signals_with_the_same_figures(
         connection.rollback()
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(histories.crowded())
 def test_the_sql_has_the_oracles_median_of_a_crowd(stack: Stack, crowd: tuple[list[Order], RunRequested, RunRequested]) -> None:
     orders, *runs = crowd
