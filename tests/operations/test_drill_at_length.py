@@ -19,7 +19,7 @@ from shared import db
 from shared.settings import settings
 from tests.operations.prometheus import CLEARED, Alert, Prometheus, watching
 from tests.operations.rules import alerts
-from tests.operations.world import World, again_and_again, frozen
+from tests.operations.world import World, again_and_again, frozen, slowed
 from tests.stack_fixtures import Stack, pointed_to, start_stack, stop_stack
 from winback.stack import jars, java, probes, processes
 from winback.stack.parts import HOST
@@ -123,7 +123,8 @@ def test_orders_that_come_faster_than_they_are_read(stack: Stack, prometheus: Pr
     with frozen(stack, "signals"):
         stack.winback("import", "orders", str(file), "--organization", world.organization)
         time.sleep(3)
-    prometheus.wait_until_all_fired(wrong)
+    with slowed(stack, "signals"):
+        prometheus.wait_until_all_fired(wrong)
     prometheus.wait_until_all_clear(wrong, seconds=300)
 
 
