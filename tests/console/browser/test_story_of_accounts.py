@@ -235,6 +235,27 @@ def test_lost_with_its_reason_leaves_the_calls_and_is_in_the_history(person: Per
     expect(page.get_by_role("row").filter(has_text="lost").first).to_contain_text("competitor")
 
 
+def test_the_next_order_clears_lost(person: Person, world: World) -> None:
+    page = person()
+    page.goto(world.path(f"accounts/{w.GULF}"))
+    page.get_by_text("Lost…").click()
+    page.get_by_role("radio", name="Price").check()
+    page.get_by_role("button", name="Lost", exact=True).click()
+    expect(said(page, "Lost Gulf")).to_be_visible()
+    page.reload()
+    lost = page.get_by_text("The next order clears it.", exact=False).and_(page.get_by_text("Lost since"))
+    expect(lost).to_be_visible()
+    sent = world.order(w.GULF)
+    world.send(sent)
+
+    def is_cleared() -> bool:
+        page.reload()
+        return lost.count() == 0
+
+    w.wait_for(is_cleared)
+    expect(page.get_by_role("region", name="Outcomes").get_by_text(f"cleared by order {sent['order']}")).to_be_visible()
+
+
 def test_a_wrong_value_stands_beside_its_field_and_is_kept(person: Person, world: World) -> None:
     page = person(expecting=("status of 422",))
     page.goto(world.path(f"accounts/{w.IRONWOOD}"))
