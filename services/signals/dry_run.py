@@ -25,7 +25,9 @@ from shared.events import SignalType
 TYPES: tuple[SignalType, ...] = ("dormant", "lapse", "cherry_picking")
 WITHOUT_ASKING_ACCOUNTS = 100_000  # above this it runs only on a button
 REPLAYED_UNASKED_ACCOUNTS = 20_000
+READ_AHEAD_ACCOUNTS = 5_000  # above this their first reading is behind the page that is opened, not in front of it
 SECONDS_WHILE_TYPING = 3.0
+SECONDS_TO_READ = 20.0
 SECONDS_ON_A_BUTTON = 60.0
 KEPT_SECONDS = 300.0
 KEPT_BYTES = 512 * 2**20  # of all ledgers together; the least used go first
@@ -93,6 +95,11 @@ class Quarter:
     back: set[Subject]
 
 
+def is_read(organization: str, *, run: int) -> bool:
+    """Whether a try costs no reading of orders."""
+    return _kept.has(organization, run)
+
+
 def tried(
     connection: db.Connection,
     organization: str,
@@ -150,6 +157,9 @@ class _Place:
     read_at: float = 0.0
     ledger: Ledger | None = None
 
+    def is_fresh(self, run: int) -> bool:
+        return self.ledger is not None and self.run == run and time.monotonic() - self.read_at <= KEPT_SECONDS
+
 
 class _Kept:
     """What was read lately, the least used forgotten first."""
@@ -167,7 +177,7 @@ class _Kept:
         if not place.lock.acquire(timeout=seconds):
             raise TooSlow
         try:
-            if place.ledger is None or place.run != run or time.monotonic() - place.read_at > KEPT_SECONDS:
+            if place.ledger is None or not place.is_fresh(run):
                 left = max(0.001, seconds - (time.monotonic() - began))
                 place.ledger, place.run, place.read_at = _read(connection, organization, left), run, time.monotonic()
             ledger = place.ledger
@@ -175,6 +185,11 @@ class _Kept:
             place.lock.release()
         self._forget()
         return ledger
+
+    def has(self, organization: str, run: int) -> bool:
+        """Without waiting for who reads."""
+        place = self._places.get(organization)
+        return place is not None and place.is_fresh(run)
 
     def _forget(self) -> None:
         with self._lock:

@@ -344,6 +344,29 @@ def test_above_a_hundred_thousand_accounts_the_dry_run_waits_for_its_button(
     assert "Would flag 2 accounts" in text_of(owner.post(f"/o/{acme}/settings/try", typed()))
 
 
+def test_a_large_organization_s_page_is_there_at_once_and_asks_for_the_reading_of_its_orders_itself(
+    browser: MakeBrowser, acme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dry_run, "READ_AHEAD_ACCOUNTS", 0)
+    owner = browser(acme)
+    first = owner.get(f"/o/{acme}/settings")
+    assert settings_page.READING in text_of(first) and 'hx-trigger="load, input' in first.text
+    asked = owner.client.post(
+        f"/o/{acme}/settings/try",
+        data=typed(csrf=csrf(first.text)),
+        headers={"HX-Request": "true", "Sec-Fetch-Site": "same-origin"},
+    )
+    assert "Would flag 2 accounts" in text_of(asked)
+    for again in (owner, browser(acme, "member")):
+        page = again.get(f"/o/{acme}/settings")
+        assert settings_page.READING not in text_of(page) and 'hx-trigger="load' not in page.text and "2 accounts" in text_of(page)
+
+
+def test_members_try_nothing_so_their_page_reads_itself(browser: MakeBrowser, acme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dry_run, "READ_AHEAD_ACCOUNTS", 0)
+    assert "2 accounts" in text_of(browser(acme, "member").get(f"/o/{acme}/settings"))
+
+
 def test_without_orders_the_page_says_what_is_to_come(browser: MakeBrowser, tenant: str) -> None:
     assert settings_page.NO_ORDERS in text_of(browser(tenant).get(f"/o/{tenant}/settings"))
 

@@ -35,12 +35,14 @@ VERSIONS_SHOWN = 8
 UNREAD_SHOWN = 40
 TOO_SLOW = "The orders are too many to try this out while you type. The button below takes up to a minute."
 ONLY_ON_ASKING = "With so many accounts the dry run takes a while, so it waits for the button below."
+READING = "The orders are being read for this: a few seconds. Without scripts, press Try."
 NO_ORDERS = "No orders yet: with the first ones this shows whom these thresholds would flag."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What every answer here is made from. `typed` may be what cannot be; then `errors` says so and `wanted` is None."""
+    """What every answer here is made from. `typed` may be what cannot be; then `errors` says so and `wanted` is None. `is_reading`:
+    the page asks for its first try itself, since that reads all orders."""
 
     organization: str
     who: Visitor
@@ -53,6 +55,7 @@ class Page:
     tried: dict[SignalType, Tried] | None = None
     replayed: dict[SignalType, list[Quarter]] | None = None
     no_dry: str = ""
+    is_reading: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -65,7 +68,7 @@ class Page:
 def show(request: Request, organization: str) -> Response:
     """The settings as they are saved."""
     with organization_of(request, organization) as (who, connection):
-        page = _page(connection, organization, who, None, seconds=dry_run.SECONDS_WHILE_TYPING)
+        page = _page(connection, organization, who, None, seconds=dry_run.SECONDS_WHILE_TYPING, reads_ahead=True)
         return _whole(request, connection, page)
 
 
@@ -204,8 +207,10 @@ def _page(
     seconds: float,
     is_try: bool = False,
     with_replay: bool = False,
+    reads_ahead: bool = False,
 ) -> Page:
-    """`is_try`: the person's next try ends it. Raises dry_run.Superseded."""
+    """`is_try`: the person's next try ends it; where it has to read the orders first it may take its time. Raises
+    dry_run.Superseded."""
     head = _head(connection, organization)
     version, saved = settings.latest(connection, organization)
     typed = dict(form) if form is not None else settings_form.typed_of(saved, head.currency)
@@ -233,6 +238,11 @@ def _page(
     if (head.accounts or 0) > dry_run.WITHOUT_ASKING_ACCOUNTS and seconds < dry_run.SECONDS_ON_A_BUTTON:
         return replace(page, no_dry=ONLY_ON_ASKING)
     as_of, run = _as_of(head), runs.newest_number(connection, organization)
+    if not dry_run.is_read(organization, run=run):
+        if reads_ahead and page.may_change and (head.accounts or 0) > dry_run.READ_AHEAD_ACCOUNTS:
+            return replace(page, no_dry=READING, is_reading=True)
+        if is_try:
+            seconds = max(seconds, dry_run.SECONDS_TO_READ)
     what = "replays" if with_replay else "tries"
     turn = dry_run.next_turn(organization, f"{who.email} {what}") if is_try else None
     try:
@@ -319,7 +329,9 @@ def _whole(request: Request, connection: db.Connection, page: Page, *, status_co
         stale=stale,
         summary=settings_view.error_summary(page.errors),
         as_of=settings_view.day_words(_as_of(page.head)),
-        replays_by_itself=page.tried is not None and (page.head.accounts or 0) <= dry_run.REPLAYED_UNASKED_ACCOUNTS,
+        is_reading=page.is_reading,
+        replays_by_itself=(page.tried is not None or page.is_reading)
+        and (page.head.accounts or 0) <= dry_run.REPLAYED_UNASKED_ACCOUNTS,
         versions=_versions(connection, page),
     )
 
