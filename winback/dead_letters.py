@@ -12,6 +12,8 @@ from shared.errors import FieldError, Rejected
 if TYPE_CHECKING:
     from shared.dead_letters import DeadLetter
 
+TOKEN_BEGINNING = len("Bearer wb_1234")  # enough to tell which token it was
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="What could not be read: list, show, replay.")
 
 Topic = Annotated[str | None, typer.Option(metavar="TOPIC", help="Only those of this topic (orders, signals, …).")]
@@ -45,6 +47,7 @@ def show(
     raw: Annotated[bool, typer.Option("--raw", help="Write the original bytes alone, as they came.")] = False,
 ) -> None:
     """One dead letter: the reason, its headers, the original bytes (what is no text is escaped; --json has it in base64).
+    Of a token only its beginning is shown; `replay` sends it whole.
 
     Example: winback dead-letters show orders-dead/0/12
     """
@@ -56,17 +59,23 @@ def show(
         return
     if as_json:
         encoded = {"key_base64": _base64(letter.key), "value_base64": _base64(letter.value)}
-        headers = [[name, value.decode(errors="backslashreplace")] for name, value in letter.headers]
+        headers = [[name, shown(name, value)] for name, value in letter.headers]
         print(json.dumps(as_json_of(letter) | encoded | {"headers": headers}, indent=1, sort_keys=True))
         return
     print(f"{letter.id}  from {letter.topic}/{letter.partition}@{letter.offset}")
     print(f"{letter.at}  {letter.consumer}: {visible(letter.reason)}")
     for name, value in letter.headers:
-        print(f"{visible(name)}: {visible(value.decode(errors='backslashreplace'))}")
+        print(f"{visible(name)}: {visible(shown(name, value))}")
     if letter.key is not None:
         print(f"key: {visible(letter.key.decode(errors='backslashreplace'))}")
     print()
     print("(no value: a tombstone)" if letter.value is None else visible(letter.value.decode(errors="backslashreplace")))
+
+
+def shown(name: str, value: bytes) -> str:
+    """A header for eyes; of one that lets somebody in no more than its beginning."""
+    text = value.decode(errors="backslashreplace")
+    return f"{text[:TOKEN_BEGINNING]}…" if name.lower() == "authorization" else text
 
 
 @app.command("replay")
