@@ -1,10 +1,18 @@
 """The broker of the benchmark: topics filled, read back and forgotten, so that every round starts from the same log."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupState,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -132,19 +140,33 @@ class Broker:
         return Follower(self._consumer("bench-follow"), topic)
 
     def values(self, topic: str) -> list[bytes]:
-        """Everything in the topic, by partition."""
-        found: list[bytes] = []
+        """Every value in the topic, by partition."""
+        return [value for _, value in self.records(topic)]
+
+    def records(self, topic: str, *, most: int = 500) -> Iterator[Record]:
+        """Everything in the topic, by partition, at `most` so many at a time; what transactions left open or aborted is not."""
         for partition, end in self.ends(topic).items():
             consumer, at = self._consumer("bench-read"), 0
             consumer.assign([TopicPartition(topic, partition, 0)])
             while at < end:
-                for message in consumer.consume(500, 1.0):
-                    value, offset = message.value(), message.offset()
-                    assert message.error() is None and value is not None and offset is not None
-                    found.append(value)
+                for message in consumer.consume(most, 0.2):
+                    error, value, offset = message.error(), message.value(), message.offset()
+                    assert offset is not None
+                    if error is not None:
+                        assert error.code() == KafkaError._PARTITION_EOF, error
+                        at = max(at, offset)
+                        continue
+                    assert value is not None
+                    yield message.key(), value
                     at = offset + 1
             consumer.close()
-        return found
+
+    def members(self, group: str) -> int:
+        """Members that have partitions of a group that is stable; 0 for one that is not."""
+        found = self._admin.describe_consumer_groups([group])[group].result()
+        if found.state != ConsumerGroupState.STABLE:
+            return 0
+        return sum(bool(member.assignment.topic_partitions) for member in found.members)
 
     def _consumer(self, group: str) -> Consumer:
         return Consumer(
@@ -152,6 +174,7 @@ class Broker:
                 "bootstrap.servers": self._servers,
                 "group.id": group,
                 "enable.auto.commit": False,
+                "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 10,
                 "fetch.error.backoff.ms": 50,

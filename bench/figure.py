@@ -153,12 +153,20 @@ class Rounds:
         """Our side against each reference. Where `compares` is time, values are seconds."""
         began = os.getloadavg()[0]
         kept = self.run([ours, *references])
-        load = (round(began, 1), round(os.getloadavg()[0], 1))
         return [
-            _result(figure, title, unit, ours.name, kept[ours.name], reference, kept[reference.name], load, note)
+            self.result(figure, title=title, unit=unit, ours=ours, reference=reference, kept=kept, note=note, began=began)
             for reference in references
             if reference.target is not None
         ]
+
+    def result(
+        self, figure: str, *, title: str, unit: str, ours: Side, reference: Side, kept: dict[str, list[Measured]], note: str = "",
+        began: float | None = None,
+    ) -> Result:  # fmt: skip
+        """One pair of sides that `run` has measured. `began`: the machine's load then."""
+        load = os.getloadavg()[0]
+        span = (round(load if began is None else began, 1), round(load, 1))
+        return _result(figure, title, unit, ours.name, kept[ours.name], reference, kept[reference.name], span, note)
 
 
 def _result(

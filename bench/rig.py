@@ -78,9 +78,10 @@ class Rig:
 
     # -- the log --------------------------------------------------------------------------------------------------------------
 
-    def fill_orders(self, workload: Workload, *, runs: bool = True) -> None:
-        """The topic `orders`: the blocks of the workload, then a run of each organization."""
-        self.broker.make(ORDERS.name, partitions=self.partitions)
+    def fill_orders(self, workload: Workload, *, runs: bool = True, anew: bool = True) -> None:
+        """The topic `orders`: the blocks of the workload, then a run of each organization. `anew`: it holds nothing before."""
+        if anew:
+            self.broker.make(ORDERS.name, partitions=self.partitions)
         records: list[list[Record]] = [[(None, block) for block in some] for some in workload.blocks]
         if runs:
             for run in workload.runs():

@@ -51,7 +51,7 @@ def gathered(rig: Rig, runs: int, *, alive: Watched, topic: str = SIGNALS.name) 
 
 
 def ours(rig: Rig, workload: Workload, wanted: set[Answer], *, units: int | None = None, **env: str) -> Measured:
-    """One drain by the real detector process."""
+    """One drain of what stands in the log by the real detector process."""
     rig.forget_detector()
     ends = rig.broker.ends(ORDERS.name)
     with rig.detector(env=env) as detector:

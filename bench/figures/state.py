@@ -1,0 +1,211 @@
+"""The detector's state: larger than its cache, uneven, shared by workers, gone, or only taken up again.
+
+Every drain is as in `detector.py`, answers checked.
+"""
+
+import shutil
+import tempfile
+import time
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from bench.answers import Answer
+from bench.figure import Found, Measured, Plain, Result, Side, Target, timed
+from bench.figures.detector import OURS, expected, gathered, ours
+from bench.rig import Rig
+from bench.watched import Failed, together
+from bench.workload import Workload
+from services.detector import restore
+from services.detector.checkpoint import CheckpointStore
+from shared.settings import settings
+from shared.topics import DETECTOR_APP, ORDERS, STATE_CHANGELOG
+
+ORDERS_OF_A_FIGURE, ACCOUNTS_OF_A_FIGURE = 150_000, 20_000
+CACHED_SHARE = 20
+JOIN_SECONDS = 90.0
+
+
+def cache(rig: Rig) -> list[Result]:
+    """The same orders with a cache for a twentieth of the accounts."""
+    workload = rig.workload(orders=ORDERS_OF_A_FIGURE, accounts=ACCOUNTS_OF_A_FIGURE)
+    wanted = expected(rig, workload)
+    rig.fill_orders(workload)
+    cached = max(100, workload.shape.accounts // CACHED_SHARE)
+    return rig.rounds.compare(
+        "cache",
+        title="State larger than the cache, drain",
+        unit="orders/s",
+        ours=Side(
+            name=f"a cache of 1 in {CACHED_SHARE} accounts",
+            run=partial(ours, rig, workload, wanted, WINBACK_DETECTOR_CACHE_ACCOUNTS=str(cached)),
+        ),
+        references=[
+            Side(
+                name="all in the cache",
+                run=partial(ours, rig, workload, wanted),
+                target=Target(compares="rate", bound=0.3, moonshot=0.6),
+            )
+        ],
+        note=f"{workload.shape.accounts:,} accounts, a cache of {cached:,}",
+    )
+
+
+def skew(rig: Rig) -> list[Result]:
+    """One account in a hundred has 30 % of the orders."""
+    even = rig.workload(orders=ORDERS_OF_A_FIGURE, accounts=ACCOUNTS_OF_A_FIGURE)
+    uneven = rig.workload(orders=ORDERS_OF_A_FIGURE, accounts=ACCOUNTS_OF_A_FIGURE, hot=(0.01, 0.3))
+    wanted = {id(workload): expected(rig, workload) for workload in (even, uneven)}
+
+    def run(workload: Workload) -> Measured:
+        rig.fill_orders(workload)
+        return ours(rig, workload, wanted[id(workload)])
+
+    return rig.rounds.compare(
+        "skew",
+        title="Skew, drain",
+        unit="orders/s",
+        ours=Side(name="1 % of the accounts, 30 % of the orders", run=lambda: run(uneven)),
+        references=[Side(name="even load", run=lambda: run(even), target=Target(compares="rate", bound=0.8, moonshot=1))],
+    )
+
+
+def workers(rig: Rig) -> list[Result]:
+    """One, two and four detectors of one group; all have joined before the first order comes."""
+    workload = rig.workload()
+    wanted = expected(rig, workload)
+
+    def side(count: int, target: Target | None = None) -> Side:
+        name = f"{count} worker{'s' if count > 1 else ''}"
+        return Side(name=name, run=lambda: shared_by(rig, workload, wanted, count), target=target)
+
+    note = f"{workload.shape.organizations} organizations in {rig.partitions} partitions; the broker has the same cores"
+    target = Target(compares="rate", bound=1.6, moonshot=1.9)
+    one, two, four = side(1, target), side(2), side(4)
+    kept = rig.rounds.run([two, one, four])
+    return [
+        rig.rounds.result(
+            "workers", title="Drain by several workers", unit="orders/s", ours=many, reference=one, kept=kept, note=note
+        )
+        for many in (two, four)
+    ]
+
+
+def shared_by(rig: Rig, workload: Workload, wanted: set[Answer], count: int) -> Measured:
+    """A drain by so many detectors, from the first block sent to the last one's group committed."""
+    rig.broker.make(ORDERS.name, partitions=rig.partitions)
+    rig.forget_detector()
+    with ExitStack() as opened:
+        detectors = [opened.enter_context(rig.detector(number=number)) for number in range(count)]
+        until = time.monotonic() + JOIN_SECONDS
+        while rig.broker.members(DETECTOR_APP) != count:
+            if time.monotonic() > until:
+                raise Failed(f"{count} workers did not join\n{detectors[0].said()}")
+            time.sleep(0.1)
+        for detector in detectors:
+            detector.wait_for('"partition owned"', count=rig.partitions // count)
+            detector.mark()
+        began = time.monotonic()
+        rig.fill_orders(workload, anew=False)
+        ends = rig.broker.ends(ORDERS.name)
+        found = gathered(rig, len(workload.organizations), alive=detectors[0])
+        rig.broker.wait_committed(DETECTOR_APP, ORDERS.name, ends)
+        seconds = time.monotonic() - began
+        measured = together([one.measured(1) for one in detectors], len(workload.orders), seconds)
+        found.must_be(wanted, f"{count} workers")
+        return measured
+
+
+def restored(rig: Rig) -> list[Found]:
+    """A wiped state read back from its changelog; how large that is; how soon a detector consumes that has nothing to restore."""
+    workload = rig.workload(orders=ORDERS_OF_A_FIGURE, accounts=ACCOUNTS_OF_A_FIGURE)
+    wanted = expected(rig, workload)
+    rig.fill_orders(workload)
+    ours(rig, workload, wanted)
+    keys: set[bytes] = set()
+    size = 0
+    for key, value in rig.broker.records(STATE_CHANGELOG):
+        assert key is not None
+        keys.add(key)
+        size += len(key) + len(value)
+    json_bytes = sum(len(block) for some in workload.blocks for block in some) / len(workload.orders)
+    found: list[Found] = [
+        Plain(
+            figure="restore",
+            title="Changelog, bytes an order",
+            value=size / len(workload.orders),
+            bound=json_bytes,
+            unit="bytes",
+            note=f"keys and values of one drain before compaction; at most the order's own JSON, {json_bytes:.0f} bytes",
+        )
+    ]
+    found += rig.rounds.compare(
+        "restore",
+        title="Restore of a wiped state",
+        unit="records/s",
+        ours=Side(name="restore into RocksDB", run=lambda: wiped(rig, keys)),
+        references=[
+            Side(
+                name="a bare consumer of the changelog",
+                run=lambda: timed(lambda: sum(1 for _ in rig.broker.records(STATE_CHANGELOG, most=20_000))),
+                target=Target(compares="rate", bound=0.5, moonshot=0.8),
+            )
+        ],
+        note=f"{len(keys):,} keys",
+    )
+    found += rig.rounds.compare(
+        "restore",
+        title="Start to consuming, nothing to restore",
+        unit="s",
+        ours=Side(name=OURS, run=lambda: started(rig)),
+        references=[
+            Side(
+                name="group join of a bare consumer",
+                run=lambda: joined(rig),
+                target=Target(compares="time", bound=2, moonshot=1.2),
+            )
+        ],
+        note="whole processes, from their start, Python's imports included",
+    )
+    return found
+
+
+def wiped(rig: Rig, keys: set[bytes]) -> Measured:
+    """Every partition by the detector's own restore, one after the other, into empty databases."""
+    folder = Path(tempfile.mkdtemp(dir=rig.folder))
+    databases = [restore.opened(folder / str(number)) for number in range(rig.partitions)]
+
+    def work() -> float:
+        return sum(
+            restore.catch_up(
+                database, topic=STATE_CHANGELOG, partition=number, servers=settings().kafka, offset_key=CheckpointStore.offset_key
+            )
+            for number, database in enumerate(databases)
+        )
+
+    measured = timed(work)
+    held = sum(1 for database in databases for key in database.keys() if key != CheckpointStore.offset_key)  # noqa: SIM118
+    if held < len(keys):
+        raise Failed(f"{held} keys were restored, of {len(keys)}")
+    for database in databases:
+        database.close()
+    shutil.rmtree(folder)
+    return measured
+
+
+def started(rig: Rig) -> Measured:
+    """A detector that finds its state on its disk."""
+    with rig.detector() as detector:
+        lines = detector.wait_for('"partition owned"', count=rig.partitions)
+        seconds = time.monotonic() - detector.started_at
+        if not all('"restored": 0' in line or '"restored":0' in line for line in lines):
+            raise Failed(f"there was something to restore\n{lines}")
+        return Measured(units=1, seconds=seconds, cpu_seconds=detector.cpu_seconds(), peak_bytes=detector.peak_bytes())
+
+
+def joined(rig: Rig) -> Measured:
+    """The least that a member of a group can do."""
+    with rig.peer("bare_group", f"bench-{time.monotonic_ns()}", ORDERS.name) as peer:
+        peer.wait_for("ready$")
+        seconds = time.monotonic() - peer.started_at
+        return Measured(units=1, seconds=seconds, cpu_seconds=peer.cpu_seconds(), peak_bytes=peer.peak_bytes())
