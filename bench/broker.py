@@ -22,7 +22,12 @@ from shared.topics import MEGABYTE
 
 Record = tuple[bytes | None, bytes]  # key, value
 LARGEST = {"max.message.bytes": str(4 * MEGABYTE), "retention.ms": "-1", "message.timestamp.after.max.ms": str(2**63 - 1)}
-STARTING = {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE}
+STARTING = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError._TIMED_OUT,
+}
 QUIET = {"log_level": 0}  # what goes wrong is raised
 STAMP_MS = 1_782_907_200_000  # the time of every record that is filled in: a round repeats the one before
 

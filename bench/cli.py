@@ -1,11 +1,13 @@
 """The command `winback bench`: measure figures, print them, write the report."""
 
 import json
+import logging
 import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from bench import report
@@ -43,6 +45,7 @@ def bench(
     if unknown := [name for name in names if name not in FIGURES]:
         print(f"winback: no figure {unknown[0]}; there are {', '.join(FIGURES)}", file=sys.stderr)
         raise typer.Exit(2)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))  # of what runs in this process
     found: list[Found] = []
     failed = False
     with rig(rounds=rounds, scale=scale, say=say) as at:

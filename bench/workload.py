@@ -113,12 +113,16 @@ class Workload:
             for name in self.organizations
         ]
 
-    def write_csv(self, path: Path) -> None:
-        """A row a line, as interfaces.md names the columns; the same lines as `orders`."""
+    def write_csv(self, path: Path, *, once: bool = False) -> None:
+        """A row a line, as interfaces.md names the columns; the same lines as `orders`. `once`: a version that came twice is there
+        once, since rows of one order are its lines, however often it comes."""
+        orders: Iterable[Order] = self.orders
+        if once:
+            orders = {(order.organization, order.order, order.revision): order for order in self.orders}.values()
         with path.open("w", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(COLUMNS)
-            rows.writerows(_rows(self.orders))
+            rows.writerows(_rows(orders))
 
 
 COLUMNS = ("order", "account", "ordered_on", "revision", "status", "product", "od", "grade", "quantity", "revenue")
@@ -196,3 +200,17 @@ def _order(
         organization=organization, order=id_, account=name, ordered_on=on, counts_on=on, revision=revision, content=content,
         lines=lines, cancelled=cancelled,
     )  # fmt: skip
+
+
+def touching(workload: Workload, count: int, number: int) -> list[list[bytes]]:
+    """The `number`th new order of each of the first `count` accounts that order at all, as blocks, a list a partition."""
+    firsts: dict[tuple[str, str], Order] = {}
+    for order in workload.orders:
+        firsts.setdefault((order.organization, order.account), order)
+    encoded: list[list[bytes]] = [[] for _ in range(workload.shape.partitions)]
+    for first in list(firsts.values())[:count]:
+        order = _order(
+            first.organization, f"T{number}-{first.order}", int(first.account.removeprefix("A-")), LAST_DAY, 1, first.lines
+        )
+        encoded[partition_of(order.organization, workload.shape.partitions)].append(encode(order))
+    return [[blocks.block(part, ACCEPTED_AT) for part in blocks.in_blocks(some)] for some in encoded]

@@ -137,7 +137,7 @@ def consume(
             "isolation.level": "read_committed",
             "partition.assignment.strategy": "cooperative-sticky",
             "session.timeout.ms": 10_000,
-            "fetch.wait.max.ms": 20,
+            "fetch.wait.max.ms": 200,  # of an empty topic: the broker answers at once when a record comes
             "queued.max.messages.kbytes": 65_536,
         }
     )
