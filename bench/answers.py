@@ -142,17 +142,23 @@ _FIGURES = {
 
 
 class Gathered:
-    """Signals and completed runs, as they come."""
+    """Signals, and the organizations whose run is completed, as they come. A worker that takes its partitions up again repeats what
+    it had not saved, a completion too: who counted records would believe that all is answered while a partition is not."""
 
     def __init__(self) -> None:
         self.signals: set[Answer] = set()
-        self.completed = 0
+        self._completed: set[str] = set()
+
+    @property
+    def completed(self) -> int:
+        """How many organizations are answered."""
+        return len(self._completed)
 
     def take(self, values: Iterable[bytes]) -> None:
         for value in values:
             seen = _decode(value)
             if seen.type == "RunCompleted":
-                self.completed += 1
+                self._completed.add(seen.organization)
             elif seen.type == "SignalOpened":
                 assert seen.figures is not None
                 combo = seen.combo or {}

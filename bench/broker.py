@@ -22,11 +22,12 @@ from shared.topics import MEGABYTE
 
 Record = tuple[bytes | None, bytes]  # key, value
 LARGEST = {"max.message.bytes": str(4 * MEGABYTE), "retention.ms": "-1", "message.timestamp.after.max.ms": str(2**63 - 1)}
-STARTING = {
+NOT_YET = {
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError._TIMED_OUT,
+    KafkaError.NON_EMPTY_GROUP,
 }
 QUIET = {"log_level": 0}  # what goes wrong is raised
 STAMP_MS = 1_782_907_200_000  # the time of every record that is filled in: a round repeats the one before
@@ -84,7 +85,7 @@ class Broker:
                 code = error.args[0].code()
                 if code == KafkaError.GROUP_ID_NOT_FOUND:
                     return
-                if code not in STARTING or time.monotonic() > until:
+                if code not in NOT_YET or time.monotonic() > until:
                     raise
                 time.sleep(0.1)
 

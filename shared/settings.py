@@ -99,7 +99,12 @@ class Settings(BaseSettings):
     detector_cache_accounts: int = Field(
         100_000, ge=100, description="Accounts a detector keeps decoded in memory, over all its partitions."
     )
-    checkpoint_seconds: float = Field(1.0, gt=0, le=30, description="The longest time between two checkpoints of the detector.")
+    checkpoint_seconds: float = Field(
+        1.0,
+        gt=0,
+        le=30,
+        description="Time between two checkpoints while orders come without a pause; up to 5 s where one takes long.",
+    )
 
     ingest_linger_ms: int = Field(10, ge=0, le=1000, description="How long ingest gathers orders of one partition into a block.")
     ingest_max_body_bytes: int = Field(16_000_000, ge=1000, description="Largest HTTP body, after decompression.")

@@ -2,8 +2,8 @@
 
     python -m bench.peers.loop GROUP STATE
 
-Consume blocks, fold, and once a second: signals confirmed, changelog confirmed, one RocksDB batch a partition, offsets committed.
-It keeps the order of writes, and leaves out the fence: a second owner is not refused.
+Consume blocks, fold, and at the detector's own pace: signals confirmed, changelog confirmed, one RocksDB batch a partition, offsets
+committed. It keeps the order of writes, and leaves out the fence: a second owner is not refused.
 """
 
 import gc
@@ -19,13 +19,12 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from services.detector.checkpoint import RocksPartition
+from services.detector.checkpoint import Pace, RocksPartition
 from services.detector.partition import Partition
 from shared.events import OrdersRecord, RunRequested
 from shared.settings import settings
 from shared.topics import MEGABYTE, ORDERS, SIGNALS
 
-EVERY_SECONDS = 1.0
 decode = msgspec.json.Decoder(OrdersRecord).decode
 encode = msgspec.json.Encoder().encode
 
@@ -70,10 +69,10 @@ def main() -> None:
         print("ready", flush=True)
 
     consumer.subscribe([ORDERS.name], on_assign=assigned)
-    saved_at = time.monotonic()
+    pace = Pace(settings().checkpoint_seconds)
 
     def save() -> None:
-        nonlocal saved_at
+        began = time.monotonic()
         producer.flush()
         for number in next_offsets:
             batch = rocksdict.WriteBatch(raw_mode=True)
@@ -84,7 +83,7 @@ def main() -> None:
             databases[number].write(batch)
         consumer.commit(offsets=[TopicPartition(ORDERS.name, n, at) for n, at in next_offsets.items()], asynchronous=False)
         next_offsets.clear()
-        saved_at = time.monotonic()
+        pace.ended(time.monotonic() - began)
 
     while running:
         for message in consumer.consume(100, 0.05):
@@ -96,9 +95,9 @@ def main() -> None:
                 producer.produce(SIGNALS.name, encode(caused), partition=number)
                 producer.poll(0)
             next_offsets[number] = offset + 1
-            if isinstance(event, RunRequested) or time.monotonic() - saved_at >= EVERY_SECONDS:
+            if isinstance(event, RunRequested) or pace.is_due():
                 save()
-        if next_offsets and time.monotonic() - saved_at >= EVERY_SECONDS:
+        if next_offsets and pace.is_due():
             save()
     consumer.close()
 

@@ -9,7 +9,7 @@ import faust
 import msgspec
 import structlog
 
-from services.detector.checkpoint import CheckpointApp, CheckpointTable, leave
+from services.detector.checkpoint import CheckpointApp, CheckpointTable, Pace, leave
 from shared import clock, consuming, kafka, metrics, tracing
 from shared.errors import Rejected
 from shared.events import OrdersRecord, RunCompleted, RunRequested, SignalsRecord
@@ -64,9 +64,10 @@ def build(readiness: Readiness) -> CheckpointApp:
         default=None,
     )
     table.source_topic, table.signals_topic, table.keep = ORDERS.name, SIGNALS.name, configured.detector_cache_accounts
+    table.pace = Pace(configured.checkpoint_seconds)
     app.tables.add(table)
     app.table = table
-    worker = Worker(table, configured.checkpoint_seconds)
+    worker = Worker(table)
 
     @app.agent(orders, concurrency=1)
     async def detect(stream: Any) -> None:
@@ -91,8 +92,8 @@ def build(readiness: Readiness) -> CheckpointApp:
 class Worker:
     """Takes events in order, one at a time, and decides when to checkpoint."""
 
-    def __init__(self, table: CheckpointTable, checkpoint_seconds: float) -> None:
-        self._table, self._every = table, checkpoint_seconds
+    def __init__(self, table: CheckpointTable) -> None:
+        self._table = table
         self._decode = consuming.decode_orders()
         self._publisher: kafka.Publisher | None = None
         self._taken_at = time.monotonic()
@@ -148,7 +149,7 @@ class Worker:
             metrics.LAG_SECONDS.labels("detector", ORDERS.name, str(number)).set(
                 max(0.0, clock.now().timestamp() - message.timestamp)
             )
-            if isinstance(decoded, RunRequested) or self._taken_at - self._table.checkpointed_at >= self._every:
+            if isinstance(decoded, RunRequested) or self._table.pace.is_due():
                 await self._table.checkpoint()
 
     async def _send(self, event: SignalsRecord, number: int, started: float) -> None:
@@ -187,6 +188,6 @@ class Worker:
                     metrics.LAG_RECORDS.labels("detector", ORDERS.name, str(number)).set(max(0, end - one.source))
                     if end <= one.source:
                         metrics.LAG_SECONDS.labels("detector", ORDERS.name, str(number)).set(0)
-            elif now - self._taken_at >= QUIET_SECONDS or now - self._table.checkpointed_at >= self._every:
+            elif now - self._taken_at >= QUIET_SECONDS or self._table.pace.is_due():
                 async with self._table.lock:
                     await self._table.checkpoint()

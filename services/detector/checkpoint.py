@@ -40,6 +40,8 @@ FAILED = 70  # EX_SOFTWARE: the supervisor starts the process again, the state s
 BATCH_BYTES = 900_000
 GIVE_BACK_SECONDS = 30.0
 TRANSACTION_MS = 30_000
+CHECKPOINT_SHARE = 0.1  # of the time, at most, while records come without a pause: each writes every touched account whole
+LONGEST_PACE_SECONDS = 5.0  # bounds what a crash repeats, and the blocks that wait to be acknowledged
 
 Row = tuple[bytes, bytes]
 
@@ -98,9 +100,30 @@ class Owned:
         self.source = self.saved_source = int(database.get(SOURCE_KEY) or 0)
 
 
+class Pace:
+    """When a checkpoint is due: after `every_seconds`, later where the one before took so long that they would take too much of the
+    time. Nothing that is seen outside waits for it: signal events are on their way, and a pause in the records brings it at once.
+    """
+
+    def __init__(self, every_seconds: float) -> None:
+        self._every_seconds = every_seconds
+        self.ended_at = time.monotonic()
+        self._took_seconds = 0.0
+
+    def is_due(self) -> bool:
+        """True where it is time."""
+        slower = min(LONGEST_PACE_SECONDS, self._took_seconds * (1 / CHECKPOINT_SHARE - 1))
+        return time.monotonic() - self.ended_at >= max(self._every_seconds, slower)
+
+    def ended(self, seconds: float) -> None:
+        """A checkpoint ended now, after so many seconds."""
+        self.ended_at, self._took_seconds = time.monotonic(), seconds
+
+
 class CheckpointTable(faust.Table[bytes, bytes]):
     """The detector's rolling tables. `source_topic` is the topic whose offsets follow the state; `keep` bounds memory."""
 
+    pace: Pace
     source_topic = ""
     signals_topic = ""
     keep = 100_000
@@ -109,7 +132,6 @@ class CheckpointTable(faust.Table[bytes, bytes]):
         super().__init__(*args, **kwargs)
         self.owned: dict[int, Owned] = {}
         self.lock = asyncio.Lock()
-        self.checkpointed_at = time.monotonic()
         self._signals: Any = None
         self._sends: list[Any] = []
         self._events: list[Any] = []
@@ -156,8 +178,9 @@ class CheckpointTable(faust.Table[bytes, bytes]):
                 event.ack()
         except BaseException as error:
             leave(f"checkpoint: {error!r}")
-        self.checkpointed_at = time.monotonic()
-        metrics.CHECKPOINT_SECONDS.observe(self.checkpointed_at - started)
+        seconds = time.monotonic() - started
+        self.pace.ended(seconds)
+        metrics.CHECKPOINT_SECONDS.observe(seconds)
         metrics.CACHED_ACCOUNTS.set(sum(one.state.cached_accounts for one in self.owned.values()))
 
     async def _save(self, number: int, one: Owned) -> None:

@@ -44,6 +44,14 @@ def test_a_wrong_answer_is_no_figure() -> None:
         found.must_be({("o", "A-1", "dormant", "", "", (100, 1, 1))}, "a peer")
 
 
+def test_a_run_that_is_answered_again_is_not_taken_for_another_ones() -> None:
+    found = Gathered()
+    found.take([b'{"type":"RunCompleted","organization":"one"}'] * 2)
+    assert found.completed == 1
+    found.take([b'{"type":"RunCompleted","organization":"other"}'])
+    assert found.completed == 2
+
+
 def test_a_ratio_is_the_median_of_the_rounds_own_ratios_and_sides_take_turns() -> None:
     went: list[str] = []
 
