@@ -169,7 +169,12 @@ class Broker:
 
     def members(self, group: str) -> int:
         """Members that have partitions of a group that is stable; 0 for one that is not."""
-        found = self._admin.describe_consumer_groups([group])[group].result()
+        try:
+            found = self._admin.describe_consumer_groups([group])[group].result()
+        except KafkaException as error:
+            if error.args[0].code() not in NOT_YET:
+                raise
+            return 0
         if found.state != ConsumerGroupState.STABLE:
             return 0
         return sum(bool(member.assignment.topic_partitions) for member in found.members)

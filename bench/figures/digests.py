@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from datetime import date, timedelta
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import aiosmtplib
@@ -70,7 +70,7 @@ def digests(rig: Rig) -> list[Result]:
     """One digest to many recipients: from the tick to the last answer of the mail server."""
     recipients = max(5, int(RECIPIENTS * rig.scale))
     make_organization(ORGANIZATION)
-    as_of = date.today()  # noqa: DTZ011
+    as_of = clock.now().date()
     values = {
         "organization": ORGANIZATION,
         "settings": Jsonb(msgspec.to_builtins(DEFAULTS)),

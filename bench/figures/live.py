@@ -8,7 +8,8 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
+from functools import partial
 
 import msgspec
 
@@ -20,7 +21,7 @@ from bench.workload import ACCEPTED_AT, ALL_TYPES, encode
 from services.ingest import blocks
 from services.ingest.access import token_hash
 from services.signals.store.sign_in import hashed
-from shared import db
+from shared import clock, db
 from shared.domain.orders import content_hash
 from shared.events import Line, Order, RunRequested
 from shared.partitions import partition_of
@@ -87,7 +88,7 @@ def body(order: str, account: str, revenue: str) -> dict[str, object]:
     lines = [
         {"product": f"PIPE-{od}", "od": od, "grade": "J55", "quantity": "120", "revenue": revenue} for od in ("4.5", "5.5", "7")
     ]
-    return {"order": order, "account": account, "ordered_on": date.today().isoformat(), "revision": 1, "lines": lines}  # noqa: DTZ011
+    return {"order": order, "account": account, "ordered_on": clock.now().date().isoformat(), "revision": 1, "lines": lines}
 
 
 def posted(door: Door, waiting: Sequence[bytes], orders: int) -> Measured:
@@ -122,6 +123,20 @@ def posted(door: Door, waiting: Sequence[bytes], orders: int) -> Measured:
     return door.process.measured(orders)
 
 
+def checked(rig: Rig, door: Door, waiting: Sequence[bytes], orders: int) -> Measured:
+    """Ours. Raises Failed where 202 was said for orders that are not all in the log."""
+    held = in_log(rig)
+    measured = posted(door, waiting, orders)
+    if in_log(rig) - held != orders:
+        raise Failed(f"{in_log(rig) - held} of {orders} orders stand in the log")
+    return measured
+
+
+def in_log(rig: Rig) -> int:
+    """Orders in the topic."""
+    return sum(value.count(b'"counts_on":') for value in rig.broker.values(ORDERS.name))
+
+
 def ingest(rig: Rig) -> list[Result]:
     """`POST /v1/orders`, in batches of 100 and one by one, against a route that parses and returns."""
     make_organization(ORGANIZATION)
@@ -141,22 +156,15 @@ def ingest(rig: Rig) -> list[Result]:
             waiting, orders = bodies(count, each), count * each
             posted(ours, waiting[:10], 1)  # its tokens are known, its connections open
 
-            def checked(waiting: list[bytes] = waiting, orders: int = orders) -> Measured:
-                before = sum(rig.broker.ends(ORDERS.name).values())
-                measured = posted(ours, waiting, orders)
-                if sum(rig.broker.ends(ORDERS.name).values()) == before:
-                    raise Failed("202 was said, and nothing stands in the log")
-                return measured
-
             found += rig.rounds.compare(
                 "http",
                 title=title,
                 unit="orders/s",
-                ours=Side(name="winback serve ingest", run=checked),
+                ours=Side(name="winback serve ingest", run=partial(checked, rig, ours, waiting, orders)),
                 references=[
                     Side(
                         name="FastAPI parses and returns",
-                        run=lambda waiting=waiting, orders=orders: posted(bare, waiting, orders),  # type: ignore[misc]
+                        run=partial(posted, bare, waiting, orders),
                         target=Target(compares="rate", bound=0.5, moonshot=0.8),
                     )
                 ],
@@ -223,7 +231,7 @@ def account_of(number: int, at: int) -> str:
 
 def flagged(rig: Rig, process: Watched, count: int, number: int) -> None:
     """So many more accounts that are dormant, by a run."""
-    on = date.today() - timedelta(days=QUIET_DAYS)  # noqa: DTZ011
+    on = clock.now().date() - timedelta(days=QUIET_DAYS)
     orders = []
     for at in range(count):
         account = account_of(number, at)
@@ -245,9 +253,14 @@ def flagged(rig: Rig, process: Watched, count: int, number: int) -> None:
             )
         )
     run = RunRequested(
-        organization=ORGANIZATION, number=number + 1, as_of=date.today(), settings_version=1, settings=ALL_TYPES, reason="manual",  # noqa: DTZ011
+        organization=ORGANIZATION,
+        number=number + 1,
+        as_of=clock.now().date(),
+        settings_version=1,
+        settings=ALL_TYPES,
+        reason="manual",
         requested_at=ACCEPTED_AT,
-    )  # fmt: skip
+    )
     mine: list[tuple[bytes | None, bytes]] = [
         (None, blocks.block(part, ACCEPTED_AT)) for part in blocks.in_blocks(map(encode, orders))
     ]

@@ -184,7 +184,7 @@ def wiped(rig: Rig, keys: set[bytes]) -> Measured:
         )
 
     measured = timed(work)
-    held = sum(1 for database in databases for key in database.keys() if key != CheckpointStore.offset_key)  # noqa: SIM118
+    held = sum(1 for database in databases for key, _ in database.items() if key != CheckpointStore.offset_key)
     if held < len(keys):
         raise Failed(f"{held} keys were restored, of {len(keys)}")
     for database in databases:
