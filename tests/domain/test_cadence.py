@@ -49,7 +49,13 @@ def test_each_cadence_fires_from_its_anchor_on(frequency: Frequency, at: str, la
         ("America/Chicago", date(2026, 3, 9), 2, "2026-03-09 07:00"),
         ("America/Chicago", date(2026, 11, 1), 1, "2026-11-01 06:00"),  # doubled: the first of the two
         ("America/Chicago", date(2026, 11, 1), 2, "2026-11-01 08:00"),
+        ("America/New_York", date(2026, 3, 8), 2, "2026-03-08 07:00"),
+        ("America/New_York", date(2026, 11, 1), 1, "2026-11-01 05:00"),
+        ("America/New_York", date(2028, 2, 29), 2, "2028-02-29 07:00"),
         ("Europe/Berlin", date(2026, 3, 29), 2, "2026-03-29 01:00"),
+        ("Australia/Sydney", date(2026, 10, 4), 2, "2026-10-03 16:00"),  # south of the equator: skipped in October
+        ("Australia/Sydney", date(2026, 4, 5), 2, "2026-04-04 15:00"),  # and doubled in April
+        ("America/Santiago", date(2026, 9, 6), 0, "2026-09-06 04:00"),  # midnight, in the south
         ("Australia/Lord_Howe", date(2026, 10, 4), 2, "2026-10-03 15:30"),  # a gap of half an hour
         ("Asia/Kathmandu", date(2026, 1, 5), 5, "2026-01-04 23:15"),
         ("Africa/Cairo", date(2026, 4, 24), 0, "2026-04-23 22:00"),  # midnight itself is skipped
@@ -62,16 +68,27 @@ def test_local_times_that_are_skipped_fire_after_the_gap_and_doubled_ones_once(
 
 
 @pytest.mark.parametrize("hour", range(24))
-@pytest.mark.parametrize("timezone", ["America/Chicago", "Europe/Berlin", "Australia/Lord_Howe", "Africa/Cairo", "UTC"])
-def test_every_day_of_a_year_fires_exactly_once(timezone: str, hour: int) -> None:
+@pytest.mark.parametrize(
+    ("timezone", "year", "days"),
+    [
+        ("America/Chicago", 2026, 365),
+        ("Europe/Berlin", 2026, 365),
+        ("Australia/Lord_Howe", 2026, 365),
+        ("Africa/Cairo", 2026, 365),
+        ("UTC", 2026, 365),
+        ("America/New_York", 2028, 366),
+        ("Australia/Sydney", 2028, 366),
+    ],
+)
+def test_every_day_of_a_year_fires_exactly_once(timezone: str, year: int, days: int, hour: int) -> None:
     daily = schedule("daily", hour=hour, timezone=timezone)
-    at = local_instant(date(2026, 1, 1), 0, timezone) - timedelta(seconds=1)
-    end = local_instant(date(2027, 1, 1), 0, timezone) - timedelta(seconds=1)
+    at = local_instant(date(year, 1, 1), 0, timezone) - timedelta(seconds=1)
+    end = local_instant(date(year + 1, 1, 1), 0, timezone) - timedelta(seconds=1)
     fired = []
     while (at := next_firing(daily, at)) <= end:
         assert latest_firing(daily, at) == at
         fired.append(at)
-    assert len(fired) == 365
+    assert len(fired) == days
     assert fired == sorted(set(fired))
 
 

@@ -21,6 +21,8 @@ minutes for the faults and their checks; what has a length of its own (clocks, a
 - **recovery**: seconds from a fault until everything in the log by then is detected and persisted (ingest: until the next 2xx).
   Measured while other work ran on the same two cores: an upper bound, no benchmark.
 
+A row stays until its scenario and seed are done again: rows may be of several versions.
+
 full-disks mounts small file systems of its own and takes root: where that cannot be done it has no row, and the exit code is 3.
 
 Written by `winback chaos --report`.

@@ -5,6 +5,9 @@ import signal
 import time
 from collections.abc import Iterator
 
+from confluent_kafka import ConsumerGroupState, KafkaException
+from confluent_kafka.admin import AdminClient
+
 from shared.kafka import end_offset
 from shared.settings import settings
 from shared.topics import SIGNALS
@@ -13,6 +16,7 @@ from winback.chaos.machine import Further, freeze, wake
 from winback.chaos.scenarios import Scenario
 from winback.chaos.world import World
 
+GROUP = "winback-detector"
 FENCED = 70
 SESSION_SECONDS = 10.0
 EVERY_SECONDS = 15.0
@@ -26,8 +30,7 @@ def scale(world: World) -> None:
         while rounds == 0 or time.monotonic() < until:
             more = [further(world, f"{rounds}-{number}") for number in range(2)]
             changed_at = time.monotonic()
-            for one in more:
-                owning(world, one)
+            joined(world, 1 + len(more))
             world.recovered(since=changed_at)
             time.sleep(max(0.0, min(EVERY_SECONDS, world.seconds / 4) - (time.monotonic() - changed_at)))
             for one in more:
@@ -70,8 +73,11 @@ def zombies(world: World) -> None:
 
 
 def one_identity(world: World) -> None:
-    """12: two live processes with the instance id of one: the broker lets one of them be, and nothing is written twice."""
+    """12: a second process with the instance id of the first takes its place in the group, each time; the one that was put out
+    joins again once it is gone. Both may be at work for a moment, on disks of their own: the fence of the changelog and ids that
+    say what they name decide that nothing is lost, there twice, or different. `took over` counts those that owned partitions."""
     codes: list[int | None] = []
+    took_over = 0
     before = world.machine.restarts("detector")
     with world.telling(), repeated(world):
         until = time.monotonic() + world.seconds
@@ -79,13 +85,17 @@ def one_identity(world: World) -> None:
             one = further(world, f"same-{len(codes)}", detector_id="dev")
             one.wait_end(world.chance.uniform(8.0, 14.0))
             codes.append(one.code)
+            took_over += owned(one)
             ended_at = time.monotonic()
             if one.code is None:
                 world.machine.end(one, signal.SIGKILL)
             else:
                 world.machine.further.remove(one)
             world.recovered(since=ended_at)
+    if not took_over:
+        world.findings.differing.append("R: no second process ever owned a partition: the scenario proved less than it says")
     world.figures["impostors"] = str(len(codes))
+    world.figures["took over"] = str(took_over)
     world.figures["of these left by themselves"] = str(sum(code is not None for code in codes))
     world.figures["the first was started again"] = str(world.machine.restarts("detector") - before)
 
@@ -99,7 +109,27 @@ def further(world: World, label: str, **env: str) -> Further:
 
 def owning(world: World, one: Further) -> None:
     """Until it has partitions: before that nothing of it can be lost."""
-    world.wait_until(lambda: one.code is not None or '"partition owned"' in one.log.read_text())
+    world.wait_until(lambda: one.code is not None or owned(one))
+
+
+def owned(one: Further) -> bool:
+    """It has, or had, partitions."""
+    return '"partition owned"' in one.log.read_text()
+
+
+def joined(world: World, members: int) -> None:
+    """Until the group has so many, and each knows what is its own. That may be nothing: of four partitions Faust leaves two
+    where they are, twice, and the third detector stands by."""
+    admin = AdminClient({"bootstrap.servers": settings().kafka})
+
+    def is_whole() -> bool:
+        try:
+            group = admin.describe_consumer_groups([GROUP], request_timeout=5)[GROUP].result(10)
+        except KafkaException:
+            return False
+        return bool(group.state == ConsumerGroupState.STABLE and len(group.members) >= members)
+
+    world.wait_until(is_whole)
 
 
 @contextlib.contextmanager
