@@ -20,6 +20,7 @@ from playwright.sync_api import Error as BrowserError
 from tests.console.browser.chromium import Watched, chromium
 from tests.console.browser.pages import Look, go, looks
 from winback.demo.story import PIPE, READER
+from winback.stack import home
 
 FOLDER = Path(".winback/screenshots")
 SIZES = ((1280, 900), (390, 844))
@@ -39,6 +40,7 @@ class Demo:
     def __init__(self) -> None:
         if PIPE not in {row["organization"] for row in _ask("organization", "list", check=False) or []}:
             _winback("demo")
+        home.load_env()  # its secret signs the link that unsubscribes
         self.addresses = {service["name"]: service["url"] for service in _ask("dev", "status")["services"]}
         self.console: str = self.addresses["console"]
         if EMPTY not in {row["organization"] for row in _ask("organization", "list")}:
