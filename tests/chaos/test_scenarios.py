@@ -15,7 +15,7 @@ def test_ingest_is_killed_while_clients_send(world: World) -> None:
 
 
 def test_the_detector_is_killed_at_random_and_loses_its_disk(world: World) -> None:
-    world.seconds = 15.0
+    world.seconds = 8.0
     pipeline.kill_detector(world)
     assert world.machine.kills >= 1
     pipeline.wipe(world)
