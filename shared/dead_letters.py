@@ -6,6 +6,7 @@ topic, and remembers it in PostgreSQL, so that asking twice does it once. A repl
 second time: every consumer knows a repeat when it sees one.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from shared.settings import settings
 from shared.topics import TOPICS, dead_letters_of
 
 PLACE = ("dead_topic", "dead_partition", "dead_offset", "dead_reason", "dead_consumer", "dead_at")
+NUMBERS = re.compile(r"[0-9]{1,9}/[0-9]{1,18}")  # of a partition and an offset: more digits than these none has
 READ_SECONDS = 10.0  # a broker that says nothing for so long is not there
 
 REPLAYED = """
@@ -104,7 +106,7 @@ def read_one(id_: str) -> DeadLetter:
 def _place(id_: str) -> Place:
     parts = id_.rsplit("/", 2)
     known = {dead_letters_of(t.name) for t in TOPICS if t.dead_letters}
-    if len(parts) != 3 or not (parts[1].isdecimal() and parts[2].isdecimal()) or parts[0] not in known:
+    if len(parts) != 3 or not NUMBERS.fullmatch("/".join(parts[1:])) or parts[0] not in known:
         raise Rejected(FieldError(field="ID", reason=f"{id_} is no TOPIC/PARTITION/OFFSET of a dead-letter topic"))
     return parts[0], int(parts[1]), int(parts[2])
 

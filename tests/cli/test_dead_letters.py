@@ -111,6 +111,7 @@ def test_all_dead_letters_of_a_topic_are_replayed_together(stack: Stack, publish
         ("show", "orders-dead/0/999999"),
         ("show", "orders-dead/7/0"),
         ("show", "orders/0/1"),
+        ("show", f"orders-dead/0/{'9' * 5_000}"),
         ("show", "nonsense"),
         ("list", "--topic", "nonsense"),
         ("replay",),

@@ -31,10 +31,11 @@ HOSTILE: dict[str, str | None] = {
     "template code": "{{ 7 * 7 }}{% for x in y %}",
     "a script": "<script>alert(1)</script>\"'",
     "far too long": "x" * 100_000,
-    "40 digits": "9" * 40,
+    "40 digits": "9" * 40,  # more than a column holds
+    "5,000 digits": "9" * 5_000,  # more than Python reads
 }
 COSTLY = {"/o/{organization}/settings/try", "/o/{organization}/settings/replay"}  # read as /settings is, then worked out
-FEW = ("NUL", "40 digits")
+FEW = ("NUL", "40 digits", "5,000 digits")
 FORMS = sorted(route for route, case in CASES.items() if case.form)
 UNSEEN = "\u202a-\u202e\u2066-\u2069\u200b-\u200f\ufeff"
 BREAKS = "\r\n"

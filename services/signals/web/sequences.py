@@ -148,8 +148,9 @@ def edit(request: Request, organization: str, sequence: str, form: Form) -> Resp
     if do != "save":
         return _page(request, organization, sequence, typed=typed, errors={"steps": NOTHING_TO_DO}, is_changed=True)
     edition = form.get("edition", "")
+    known = int(edition) if re.fullmatch(r"[0-9]{1,9}", edition) else 0  # of no edition: nothing is saved over
     try:
-        saved = _save(request, organization, sequence, typed, edition=int(edition) if edition.isdecimal() else 0)
+        saved = _save(request, organization, sequence, typed, edition=known)
     except Rejected as error:
         errors = {one.field: one.reason for one in error.errors}
         return _page(request, organization, sequence, typed=typed, errors=errors, is_changed=True)
@@ -166,12 +167,12 @@ def archive(request: Request, organization: str, sequence: str, form: Form) -> R
     if wrong_id(sequence):
         raise NotHere
     do = form.get("do", "archive")
-    if do not in ("archive", "restore"):
-        raise Wrong("do", "is none of those offered")
     back = do == "restore"
     before, after, word = ("archived", "draft", "brought back") if back else ("draft", "archived", "archived")
-    with organization_of(request, organization) as (who, connection):
+    with organization_of(request, organization) as (who, connection):  # who is no member learns nothing of what is offered
         row = _sequence(connection, organization, sequence)
+        if do not in ("archive", "restore"):
+            raise Wrong("do", "is none of those offered")
         if not sequences.set_state(connection, organization, sequence, before=before, after=after):
             raise Refused(409, f"this sequence is {STATES[row.state].lower()}; only a sequence that is {before} can be {word}")
         _note(connection, organization, sequence, who, word, {"before": before})
