@@ -34,6 +34,7 @@ from services.signals.web.rendering import HEADERS, render
 from shared import db
 from shared.http import TELEMETRY
 from shared.metrics import READY
+from shared.settings import settings
 
 
 def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
@@ -79,7 +80,7 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
 
     @app.get("/docs", include_in_schema=False)
     def docs(request: Request) -> Response:
-        return render(request, "docs.html", paths=app.openapi()["paths"], description=app.description)
+        return render(request, "docs.html", paths=app.openapi()["paths"], description=app.description, base_url=settings().base_url)
 
     @app.get("/healthz", include_in_schema=False)
     def healthz() -> Response:
