@@ -73,6 +73,7 @@ class Lease:
         until = time.monotonic() + ALONE_WITHIN_SECONDS
         while not imports_store.lock(connection, self._key):
             if time.monotonic() > until:
+                self._alone.close()
                 raise Retryable("another process imports the same files at this moment; wait for it, or end it and use --resume")
             time.sleep(0.1)
 
