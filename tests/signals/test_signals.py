@@ -100,6 +100,22 @@ def test_a_word_about_a_signal_that_nobody_opened_here_is_kept_if_it_says_active
     assert [signal["account"] for signal in listing.signals(connection, tenant)] == ["A9"]
 
 
+def test_whichever_topic_is_read_first_a_run_ends_as_the_same_row(connection: db.Connection, tenant: str) -> None:
+    """A consumer that reads the log again can meet the answer before what it answers."""
+    asked = [record("orders", requested(tenant, 1), tenant, 40), record("orders", requested(tenant, 1), tenant, 44)]
+    answers = [completed(tenant, 1, offset=40), completed(tenant, 1, offset=44, repeated=True)]
+    with connection.transaction():
+        handlers.handle_orders(connection, asked)
+    say(connection, *answers)
+    request_first = tables(connection, tenant)["runs"]
+    connection.execute("DELETE FROM runs WHERE organization = %s", (tenant,))
+
+    say(connection, *answers)
+    with connection.transaction():
+        handlers.handle_orders(connection, asked)
+    assert tables(connection, tenant)["runs"] == request_first
+
+
 def test_a_run_s_completion_is_kept_once_and_a_repeat_completes_only_what_is_pending(
     connection: db.Connection, tenant: str
 ) -> None:

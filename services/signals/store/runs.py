@@ -41,6 +41,7 @@ SELECT
 RETURNING number
 """
 
+# The consumer reads two topics: a completion can come before its own request. The request's record then still says why and when.
 MERGE_REQUESTED = """
 INSERT INTO runs (organization, number, as_of, settings_version, reason, requested_at, published_at, source_offset)
 VALUES (
@@ -49,9 +50,12 @@ VALUES (
 ON CONFLICT (organization, number) DO UPDATE SET
     as_of = excluded.as_of,
     settings_version = excluded.settings_version,
+    reason = excluded.reason,
+    requested_at = excluded.requested_at,
     published_at = excluded.published_at,
     source_offset = excluded.source_offset
 WHERE runs.source_offset IS NULL
+   OR runs.source_offset = excluded.source_offset
 """
 
 # The detector answers a number that it has already run with a completion that knows no figures: it completes what is pending
@@ -260,7 +264,7 @@ def tell_clock(connection: db.Connection) -> None:
 
 
 def save_requested(connection: db.Connection, event: RunRequested, *, offset: int, at: datetime) -> None:
-    """The run is in the log. The first record of a number counts: the detector evaluates that one."""
+    """The run is in the log. The first record of a number counts: the detector evaluates that one. It may come after its answer."""
     connection.execute(
         MERGE_REQUESTED,
         {
