@@ -48,8 +48,8 @@ check: setup-dev ## Style, types, schemas, layers, dependencies.
 chaos: setup ## Ten minutes of faults: kills, freezes, full disks, wrong clocks; then what was promised against what is there.
 	@$(BIN)/winback chaos --minutes 10
 
-bench: setup-dev ## Every figure of docs/performance.md, measured anew.
-	@$(BIN)/winback bench --report docs/performance.md
+bench: setup-dev ## Every figure of docs/performance.md, measured anew, with profiles: half an hour, with nothing else running.
+	@$(BIN)/winback bench --profile --report docs/performance.md
 
 audit-deps: setup ## Known faults of what is pinned, by the registry's advisories (needs uv's `uvx` or pip-audit on the PATH).
 	@$$(command -v pip-audit || echo uvx pip-audit) --strict --require-hashes --disable-pip -r requirements/main.txt

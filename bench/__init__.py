@@ -5,6 +5,7 @@
     broker.py     topics of a round: filled, read back, forgotten
     watched.py    a process with its CPU seconds and peak memory
     figure.py     a figure: two sides, interleaved rounds, medians, ratio against target
+    profile.py    where the time of our side goes: py-spy, one more round
     figures/      what is measured, a module a part of the system
     peers/        what it is measured against; each a program of its own
     report.py     docs/performance.md

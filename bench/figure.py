@@ -8,8 +8,11 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
+
+from bench import profile
 
 Compares = Literal["rate", "time"]
 
@@ -79,6 +82,7 @@ class Result:
     reference_peak_bytes: int
     load: tuple[float, float]
     note: str = ""
+    profile: dict[str, Any] | None = None  # of one more round of ours: `profile.summary`
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -130,11 +134,11 @@ Found = Result | Growth | Plain
 
 @dataclass
 class Rounds:
-    """Runs sides in turns."""
+    """Runs sides in turns. `profiles`: a folder for what py-spy reads of one more round of ours; None, and there is none."""
 
     count: int
     say: Callable[[str], None]
-    kept: dict[str, list[Measured]] = field(default_factory=dict)
+    profiles: Path | None = None
 
     def run(self, sides: Sequence[Side]) -> dict[str, list[Measured]]:
         """What each side measured, round by round."""
@@ -148,16 +152,30 @@ class Rounds:
         return kept
 
     def compare(
-        self, figure: str, *, title: str, unit: str, ours: Side, references: Sequence[Side], note: str = ""
-    ) -> list[Result]:
-        """Our side against each reference. Where `compares` is time, values are seconds."""
+        self, figure: str, *, title: str, unit: str, ours: Side, references: Sequence[Side], note: str = "",
+        profiled: bool = True,
+    ) -> list[Result]:  # fmt: skip
+        """Our side against each reference. Where `compares` is time, values are seconds. `profiled`: no other figure reads it."""
         began = os.getloadavg()[0]
         kept = self.run([ours, *references])
+        found = self.profiled(ours) if profiled else None
         return [
-            self.result(figure, title=title, unit=unit, ours=ours, reference=reference, kept=kept, note=note, began=began)
+            replace(
+                self.result(figure, title=title, unit=unit, ours=ours, reference=reference, kept=kept, note=note, began=began),
+                profile=found,
+            )
             for reference in references
             if reference.target is not None
         ]
+
+    def profiled(self, ours: Side) -> dict[str, Any] | None:
+        """Where the time of one more round goes, which is not timed."""
+        if self.profiles is None:
+            return None
+        self.say(f"profile · {ours.name}")
+        with profile.reading(self.profiles) as reads:
+            ours.run()
+            return profile.summary(reads)
 
     def result(
         self, figure: str, *, title: str, unit: str, ours: Side, reference: Side, kept: dict[str, list[Measured]], note: str = "",
@@ -208,6 +226,9 @@ def _result(
 
 def timed(work: Callable[[], float]) -> Measured:
     """Work inside this process: `work` returns its units."""
+    recording = profile.begin(os.getpid())
     cpu, began = time.process_time(), time.monotonic()
     units = work()
-    return Measured(units=units, seconds=time.monotonic() - began, cpu_seconds=time.process_time() - cpu)
+    seconds, cpu = time.monotonic() - began, time.process_time() - cpu
+    profile.end(recording, name="this process", seconds=seconds, cpu_seconds=cpu)
+    return Measured(units=units, seconds=seconds, cpu_seconds=cpu)

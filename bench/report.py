@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,22 @@ def line(found: Found) -> str:
     )
 
 
-def write(path: Path, found: Sequence[Found], *, rounds: int, scale: float) -> None:
+def write(path: Path, found: Sequence[Found], *, rounds: int, scales: Mapping[str, float]) -> None:
     """Put these figures into the page, in place of older ones of the same name."""
     kept_file = path.with_suffix(".json")
     kept: dict[str, list[dict[str, Any]]] = json.loads(kept_file.read_text()) if kept_file.exists() else {}
-    at = {"on": datetime.now(UTC).date().isoformat(), "rounds": rounds, "scale": scale, "machine": machine()}
+    at = {"on": datetime.now(UTC).date().isoformat(), "rounds": rounds, "machine": machine()}
     for name in {one.figure for one in found}:
-        kept[name] = [one.as_json() | {"kind": type(one).__name__} | at for one in found if one.figure == name]
+        before = {one["title"]: one["profile"] for one in kept.get(name, []) if one.get("profile")}
+        kept[name] = []
+        for one in found:
+            if one.figure == name:
+                row = one.as_json() | {"kind": type(one).__name__, "scale": scales[name]} | at
+                if row.get("profile"):
+                    row["profile"] = row["profile"] | {"on": at["on"]}
+                elif "profile" in row:
+                    row["profile"] = before.get(row["title"])  # measured without one: the older says its own day
+                kept[name].append(row)
     kept_file.write_text(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     path.write_text(page(kept))
 
@@ -63,6 +72,7 @@ def page(kept: dict[str, list[dict[str, Any]]]) -> str:
         parts += ["## Cost as work grows\n", GROWTH, *map(growth_row, growth), ""]
     if plain:
         parts += ["## Sizes\n", PLAIN, *map(plain_row, plain), ""]
+    parts += profiles(rows)
     parts += [
         "## How each was measured\n",
         *(f"- **{one['title']}** ({one['figure']}, {one['on']}): {told(one)}" for one in rows),
@@ -80,7 +90,8 @@ Every figure is a **ratio to a reference that ran in the same command**, on the 
 the rounds of each round's own ratio, and the answers of both sides are checked before a time is believed. Absolute numbers are of a
 machine that others used too: do not compare them across days.
 
-Written by `winback bench --report docs/performance.md`; `winback bench --figure NAME` measures one, `--figure list` names them.
+Written by `make bench`, that is `winback bench --profile --report docs/performance.md`; `winback bench --figure NAME` measures one,
+`--figure list` names them.
 """
 RATIOS = """\
 | figure | reference | ratio | target | | ours | reference's | CPU s | peak MB |
@@ -88,6 +99,14 @@ RATIOS = """\
 GROWTH = """\
 | what grows | work | cost | exponent | at most | |
 |---|---|---|---|---|---|"""
+PROFILES = """\
+Of each figure that misses its target: one more round of our side, not timed, read by py-spy (`winback bench --profile`). Shares are
+of the CPU of all the processes listed; a function's is its own with the C under it. A process that waits has nothing to do, waits
+for another one, or for a core.
+"""
+PROFILE = """\
+| CPU | for | most of it in |
+|---|---|---|"""
 PLAIN = """\
 | figure | value | at most | |
 |---|---|---|---|"""
@@ -109,6 +128,26 @@ def growth_row(one: dict[str, Any]) -> str:
     mark = "✓" if one["reached"] else "✗"
     exponent = f"**{one['exponent']:.2f}** | {one['bound']} | {mark}"
     return f"| {one['title']} | {work} {one['work_unit']} | {cost} {one['cost_unit']} | {exponent} |"
+
+
+def profiles(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Of each figure that misses its target, where the time of our side goes: one table a title, however many references it has."""
+    parts = []
+    for title in dict.fromkeys(one["title"] for one in rows if not one["reached"]):
+        of = next((one for one in rows if one["title"] == title and one.get("profile")), None)
+        if of is not None:
+            parts += [f"### {title}\n", *map(process_line, of["profile"]["processes"])]
+            parts += [f"- Read on {of['profile']['on']}.\n", PROFILE, *map(group_row, of["profile"]["groups"]), ""]
+    return ["## Where the time goes\n", PROFILES, *parts] if parts else []
+
+
+def process_line(one: dict[str, Any]) -> str:
+    return f"- `{one['name']}`: {one['seconds']:.1f} s, {one['cpu_seconds']:.1f} of CPU; it waited {one['waited']:.0%} of the time."
+
+
+def group_row(one: dict[str, Any]) -> str:
+    functions = ", ".join(f"`{name}` {share:.0%}" for name, share in one["functions"])
+    return f"| {one['share']:.0%} | {one['group']} | {functions} |"
 
 
 def plain_row(one: dict[str, Any]) -> str:

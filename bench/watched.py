@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from bench import profile
 from bench.figure import Measured
 from winback.stack import processes
 
@@ -39,8 +40,9 @@ class Watched:
         self.marked_at = self.started_at
         self.process = subprocess.Popen(  # noqa: S603 - commands of the benchmark itself
             [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", cwd=cwd, env={**os.environ, **(env or {})}, preexec_fn=processes.die_with_parent,
+            errors="replace", cwd=cwd, env={**os.environ, **(env or {})}, preexec_fn=profile.may_be_read,
         )  # fmt: skip
+        self._recording = profile.begin(self.process.pid)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -80,6 +82,9 @@ class Watched:
 
     def mark(self) -> None:
         """The work begins: time and CPU count from here."""
+        if self._recording is not None:
+            self._recording.forget()
+        self._recording = profile.begin(self.process.pid)
         self.marked_at, self._cpu_at_mark = time.monotonic(), self.cpu_seconds()
 
     def cpu_seconds(self) -> float:
@@ -99,10 +104,15 @@ class Watched:
         """The work since `mark` is done now."""
         seconds = time.monotonic() - self.marked_at
         cpu, peak = self.cpu_seconds() - self._cpu_at_mark, self.peak_bytes()
+        profile.end(self._recording, name=short(self.name), seconds=seconds, cpu_seconds=cpu)
+        self._recording = None
         return Measured(units=units, seconds=seconds, cpu_seconds=cpu, peak_bytes=peak, note=note)
 
     def end(self, *, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end, wait. Returns its exit code."""
+        if self._recording is not None:
+            self._recording.forget()
+            self._recording = None
         if self.process.poll() is None:
             self.process.send_signal(number)
             try:
@@ -122,10 +132,12 @@ def run_to_end(command: Sequence[str], *, units: float, env: Mapping[str, str]) 
     with tempfile.TemporaryFile() as output:
         child = subprocess.Popen(  # noqa: S603 - commands of the benchmark itself
             list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **env},
-            preexec_fn=processes.die_with_parent,
+            preexec_fn=profile.may_be_read,
         )  # fmt: skip
+        recording = profile.begin(child.pid)
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.monotonic() - began
+        profile.end(recording, name=short(" ".join(command)), seconds=seconds, cpu_seconds=usage.ru_utime + usage.ru_stime)
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode != 0:
             output.seek(0)
@@ -141,3 +153,8 @@ def together(measured: Sequence[Measured], units: float, seconds: float) -> Meas
         cpu_seconds=sum(one.cpu_seconds for one in measured),
         peak_bytes=sum(one.peak_bytes for one in measured),
     )
+
+
+def short(command: str) -> str:
+    """`winback serve detector` of a whole command line."""
+    return re.sub(r"^.*-m ", "", command).split(" /")[0]

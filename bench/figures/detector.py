@@ -140,6 +140,7 @@ def streams(rig: Rig) -> list[Result]:
             side("Kafka Streams, 2 stores, 512 MB cache", 512, Target(compares="rate", bound=2, moonshot=4)),
             side("Kafka Streams, 2 stores, default cache", 10, Target(compares="rate", bound=2, moonshot=4)),
         ],
+        profiled=False,  # `drain` does
     )
 
 
@@ -173,6 +174,7 @@ def naive(rig: Rig) -> list[Result]:
             )
         ],
         note=f"naive Faust drains {len(few.orders):,} orders of {few.shape.accounts:,} accounts, as many orders an account",
+        profiled=False,  # `drain` does
     )
 
 

@@ -197,10 +197,10 @@ def started(rig: Rig) -> Measured:
     """A detector that finds its state on its disk."""
     with rig.detector() as detector:
         lines = detector.wait_for('"partition owned"', count=rig.partitions)
-        seconds = time.monotonic() - detector.started_at
+        measured = detector.measured(1)
         if not all('"restored": 0' in line or '"restored":0' in line for line in lines):
             raise Failed(f"there was something to restore\n{lines}")
-        return Measured(units=1, seconds=seconds, cpu_seconds=detector.cpu_seconds(), peak_bytes=detector.peak_bytes())
+        return measured
 
 
 def joined(rig: Rig) -> Measured:

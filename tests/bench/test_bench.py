@@ -25,7 +25,8 @@ LIGHT = ("drain", "naive", "import", "digests", "trials")  # those that are quic
 @pytest.fixture(scope="module")
 def tiny() -> Iterator[Rig]:
     """A stack of its own: the benchmark makes the topics anew that other tests read."""
-    with rig(rounds=1, scale=SCALE, say=lambda _: None) as found:
+    with rig(rounds=1, say=lambda _: None) as found:
+        found.scale = SCALE
         yield found
 
 
@@ -95,8 +96,8 @@ def test_the_report_keeps_the_figures_that_were_not_measured_now(tmp_path: Path)
         )
 
     page = tmp_path / "performance.md"
-    report.write(page, measured("drain"), rounds=1, scale=1)
-    report.write(page, measured("import"), rounds=1, scale=0.1)
+    report.write(page, measured("drain"), rounds=1, scales={"drain": 1})
+    report.write(page, measured("import"), rounds=1, scales={"import": 0.1})
     text = page.read_text()
     assert "title of drain" in text and "title of import" in text
     assert set(json.loads(page.with_suffix(".json").read_text())) == {"drain", "import"}
