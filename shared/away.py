@@ -9,6 +9,8 @@ from collections.abc import Callable
 import psycopg
 import structlog
 
+from shared.errors import said
+
 log = structlog.get_logger()
 
 AGAIN_AFTER_SECONDS = 0.5  # twice as long each time, up to
@@ -31,8 +33,8 @@ class Away:
         """Not ready, and why."""
         self.begins[place] = begin
         self.error = error
-        self._on_ready(False, f"PostgreSQL: {str(error).strip()}")
-        log.warning("PostgreSQL takes nothing: again soon", seconds=self._pause, topic=place[0], reason=str(error).strip())
+        self._on_ready(False, f"PostgreSQL: {said(error)}")
+        log.warning("PostgreSQL takes nothing: again soon", seconds=self._pause, topic=place[0], reason=said(error))
 
     def wait(self, stop: threading.Event) -> None:
         """A pause where there was an error since the last, none else."""

@@ -21,7 +21,7 @@ from psycopg_pool import ConnectionPool
 
 from shared import clock, db, metrics, tracing
 from shared.away import ASSIGNMENT, Away, Place
-from shared.errors import FieldError, Rejected
+from shared.errors import FieldError, Rejected, said
 from shared.events import OrdersRecord, RunRequested
 from shared.kafka import Headers, Publisher, partition_of, topic_ids
 from shared.settings import settings
@@ -278,7 +278,7 @@ def _apply(
                 route.handle(connection, part)
         except (Rejected, psycopg.DataError, psycopg.IntegrityError) as error:
             if len(part) == 1:
-                rejected.append((part[0], str(error)))
+                rejected.append((part[0], said(error)))
                 return
             half = len(part) // 2
             bisect(part[:half], connection)

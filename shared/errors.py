@@ -8,6 +8,7 @@
 Anything else is a bug and stops the process loudly.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -41,3 +42,34 @@ class Misconfigured(WinbackError):
 
 class NotFound(WinbackError):
     """The thing that was named does not exist (in this organization)."""
+
+
+def said(error: BaseException) -> str:
+    """What an error says, in a line or more, for logs, reasons and `/readyz`: without what PostgreSQL quotes of rows."""
+    return without_rows(error, str(error)).strip()
+
+
+def without_rows(error: BaseException, text: str) -> str:
+    """`text`, which tells of `error`, without the DETAIL and CONTEXT of PostgreSQL's errors in it and in what caused it: they quote
+    rows and values that were sent (an address, a name), and those are not for logs."""
+    for one in _with_causes(error):
+        diagnosis = getattr(one, "diag", None)  # of psycopg.Error, which not every process needs
+        for label, quoted in (("DETAIL", "message_detail"), ("CONTEXT", "context")):
+            words = getattr(diagnosis, quoted, None)
+            if words:
+                text = text.replace(f"\n{label}:  {words}", "").replace(words, "…")
+    return text
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    """It, and all that a traceback shows above it."""
+    open_, seen = [error], set[int]()
+    while open_:
+        one = open_.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        open_ += [further for further in (one.__cause__, one.__context__) if further is not None]
+        if isinstance(one, BaseExceptionGroup):
+            open_ += one.exceptions

@@ -25,6 +25,9 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+# uvicorn closes the connection of a request that raised: who is told so opens another one, instead of sending into a closed one.
+LAST = {"Connection": "close"}
+
 NOT_TRACED = re.compile(r"/(healthz|readyz|metrics|static/.*)|.*/live")  # asked all the time, or open all the time
 
 # What FastAPI itself does where traces are on (shared/tracing.py): a span for a request, and nothing else.

@@ -2,10 +2,12 @@
 
 import logging
 import sys
+import traceback
 
 import structlog
 
 from shared import tracing
+from shared.errors import without_rows
 from shared.settings import settings
 
 CHATTY = ("aiokafka", "faust", "mode", "httpx", "uvicorn.access")  # their INFO is of no use to an operator
@@ -26,7 +28,7 @@ def configure(service: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(_told),
         named,
     ]
     renderer: structlog.typing.Processor = (
@@ -48,6 +50,11 @@ def configure(service: str) -> None:
     logging.root.setLevel(max(level, logging.INFO))
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def _told(exc_info: structlog.typing.ExcInfo) -> str:
+    """The traceback, without what PostgreSQL quotes of rows."""
+    return without_rows(exc_info[1], "".join(traceback.format_exception(*exc_info)).rstrip("\n"))
 
 
 def for_people() -> None:

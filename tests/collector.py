@@ -32,17 +32,26 @@ class Collector:
     def __init__(self) -> None:
         self.url = ""
         self._spans: dict[str, list[Seen]] = {}
+        self._said: list[str] = []
         self._lock = threading.Lock()
 
     def take(self, body: bytes) -> None:
         """One request's."""
-        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+        request = ExportTraceServiceRequest.FromString(body)
+        with self._lock:
+            self._said.append(str(request))
+        for resource in request.resource_spans:
             names = {pair.key: pair.value.string_value for pair in resource.resource.attributes}
             for scope in resource.scope_spans:
                 for span in scope.spans:
                     seen = _seen(names["service.name"], span)
                     with self._lock:
                         self._spans.setdefault(seen.trace, []).append(seen)
+
+    def said(self) -> str:
+        """All of it as text, events and stack traces too."""
+        with self._lock:
+            return "\n".join(self._said)
 
     def of(self, trace: str) -> list[Seen]:
         """The spans of a trace, as they arrived."""

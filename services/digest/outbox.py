@@ -17,7 +17,7 @@ from psycopg_pool import ConnectionPool
 from services.digest import outbox_store as store
 from services.digest.outbox_store import Claimed
 from shared import clock, db, mail, metrics, tracing
-from shared.errors import Retryable
+from shared.errors import Retryable, said
 from shared.settings import settings
 from shared.smtp import Answer, MailServer, Session, mail_server
 
@@ -58,7 +58,7 @@ class Sender:
                 busy = self.send_due(stop)
                 pause = LOOK_EVERY_SECONDS
             except (Retryable, psycopg.OperationalError) as error:
-                log.warning("mail has to wait", reason=str(error).strip(), seconds=round(pause, 1))
+                log.warning("mail has to wait", reason=said(error), seconds=round(pause, 1))
                 busy, pause = False, min(LONGEST_PAUSE_SECONDS, pause * 2)
             if not busy:
                 self.close()
@@ -155,7 +155,7 @@ class Sender:
             except psycopg.OperationalError as error:
                 if time.monotonic() > until:
                     raise
-                log.warning("PostgreSQL does not take the answer of the mail server yet", reason=str(error).strip())
+                log.warning("PostgreSQL does not take the answer of the mail server yet", reason=said(error))
                 time.sleep(1)
 
 
@@ -181,7 +181,7 @@ def measure(pool: ConnectionPool[db.Connection], stop: threading.Event, *, now: 
                     forgotten = time.monotonic()
                 set_gauges(connection, now())
         except psycopg.OperationalError as error:
-            log.warning("the outbox is not measured", reason=str(error).strip())
+            log.warning("the outbox is not measured", reason=said(error))
         stop.wait(MEASURE_EVERY_SECONDS)
 
 

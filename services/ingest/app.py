@@ -30,7 +30,7 @@ from services.ingest.bodies import Gunzip, NotJson, TooLarge, items_of, read_jso
 from services.ingest.intake import KINDS, Intake, Kind, take_in
 from services.ingest.problems import problem, respond
 from shared import clock, db, http, kafka, metrics
-from shared.errors import Retryable
+from shared.errors import Retryable, said
 from shared.events import Order
 from shared.health import Readiness
 from shared.settings import settings
@@ -40,6 +40,7 @@ log = structlog.get_logger()
 LONGEST_KEY = 200
 IN_A_THREAD_FROM_BYTES = 50_000  # a larger body is worked on beside the event loop
 MOST_BODIES_BYTES = 256_000_000  # of all requests that are being worked on
+BROKEN = "the fault is ours, and ingest's log has it; send the request again, with the same key if it had one"
 
 T = TypeVar("T")
 
@@ -111,6 +112,11 @@ def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> F
     async def no_route(request: Request, error: HTTPException) -> Response:
         return problem(error.status_code, error.detail, f"{request.method} {request.url.path} is not here", headers=error.headers)
 
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> Response:
+        """A bug. It is raised further to the log; its answer passes by the middleware, so it brings the headers itself."""
+        return problem(500, "This went wrong", BROKEN, headers=http.HEADERS | http.LAST)
+
     return app
 
 
@@ -147,7 +153,7 @@ async def answer(service: Service, kind: Kind, request: Request) -> Response:
     except Overloaded:
         return problem(429, "Too many requests", "more is waiting than can be taken", headers={"Retry-After": "1"})
     except (Retryable, psycopg.OperationalError) as error:
-        log.warning("not taken", reason=str(error))
+        log.warning("not taken", reason=said(error))
         return problem(503, "Try again", "nothing of this request was confirmed: send it again", headers={"Retry-After": "2"})
     finally:
         held.release()

@@ -20,7 +20,7 @@ import structlog
 from services.ingest import imports_store
 from services.ingest.store import Organization, find_organization
 from shared import db
-from shared.errors import NotFound, Retryable
+from shared.errors import NotFound, Retryable, said
 
 log = structlog.get_logger()
 
@@ -108,7 +108,7 @@ class Lease:
                     )
                 renewed, noted = time.monotonic(), confirmed
             except (Retryable, psycopg.Error) as error:
-                log.warning("the lease was not renewed", reason=str(error))
+                log.warning("the lease was not renewed", reason=said(error))
                 self._stop.wait(NOTE_EVERY_SECONDS)
 
 

@@ -11,7 +11,7 @@ import structlog
 from services.signals.audit import differences
 from services.signals.store import runs
 from shared import db
-from shared.errors import NotFound, Retryable
+from shared.errors import NotFound, Retryable, said
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ def run(leading: threading.Event, stop: threading.Event) -> None:
                 connection.autocommit = True
                 audit_new(connection, audited, stop)
         except (psycopg.OperationalError, Retryable) as error:
-            log.warning("audit put off", error=str(error))
+            log.warning("audit put off", error=said(error))
 
 
 def audit_new(connection: db.Connection, audited: dict[str, int], stop: threading.Event) -> None:

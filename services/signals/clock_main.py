@@ -14,7 +14,7 @@ import structlog
 from services.signals import auditor, clock, watch
 from services.signals.store.runs import CLOCK_CHANNEL
 from shared import db, kafka, metrics, process
-from shared.errors import Retryable
+from shared.errors import Retryable, said
 from shared.health import Readiness
 from shared.settings import settings
 
@@ -61,8 +61,8 @@ def run(publisher: kafka.Publisher, stop: threading.Event, readiness: Readiness,
                     metrics.CLOCK_LEADS.set(1)
                     keep_time(connection, publisher, stop, readiness)
         except (psycopg.OperationalError, Retryable) as error:
-            readiness.set(False, str(error))
-            log.warning("the clock stands still", error=str(error))
+            readiness.set(False, said(error))
+            log.warning("the clock stands still", error=said(error))
             stop.wait(RETRY_SECONDS)
         finally:
             leading.clear()

@@ -19,7 +19,7 @@ from prometheus_client import Gauge
 
 from services.signals.store import watched
 from shared import clock, db, metrics
-from shared.errors import Retryable
+from shared.errors import Retryable, said
 from shared.health import measure_disk
 from shared.settings import settings
 from shared.topics import DETECTOR_APP, ORDERS, STATE_CHANGELOG, TOPICS, dead_letters_of
@@ -135,7 +135,7 @@ def run(leading: threading.Event, stop: threading.Event) -> None:
                 watcher.look(connection)
         except (psycopg.OperationalError, Retryable) as error:
             watcher.admin = connected()  # what it knew of brokers may be why
-            log.warning("not watched", reason=str(error).strip())
+            log.warning("not watched", reason=said(error))
 
 
 def set_from_postgres(seen: watched.Seen) -> None:

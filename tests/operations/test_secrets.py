@@ -1,15 +1,10 @@
 """Nothing secret is said: errors are provoked with every kind of secret in play, and all that is said then is searched for them."""
 
 import json
-import os
 import secrets
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,63 +14,13 @@ import pytest
 from services.signals import tenants
 from services.signals.store import organizations
 from shared import db, kafka
-from shared.settings import PREFIX, settings
+from shared.settings import settings
 from shared.topics import ERP_ORDERS, dead_letters_of
 from tests.console.conftest import COOKIE
 from tests.ingest.door import records
+from tests.operations.told import NOWHERE, WAIT_SECONDS, Told, look, serving
 from tests.stack_fixtures import Stack
-from winback.chaos.machine import free_port
 from winback.serve import Service
-
-WAIT_SECONDS = 90.0
-NOWHERE = "127.0.0.1:1"  # nobody listens on that port
-
-
-@dataclass
-class Told:
-    """Everything that was said to anybody, by where it was said. `secret` is what must be in none of it."""
-
-    secret: dict[str, str] = field(default_factory=dict)
-    texts: dict[str, str] = field(default_factory=dict)
-
-    def new(self, name: str) -> str:
-        self.secret[name] = secrets.token_hex(20)
-        return self.secret[name]
-
-    def leaks(self) -> list[str]:
-        return [f"{name} in {where}" for name, one in self.secret.items() for where, text in self.texts.items() if one in text]
-
-
-@contextmanager
-def serving(
-    told: Told, service: Service, folder: Path, env: dict[str, str], *, end: signal.Signals = signal.SIGTERM
-) -> Iterator[str]:
-    """A process of the service, until it is sent `end`. Its address; what it logged is told then."""
-    port, log = free_port(), folder / f"{service}.log"
-    own = {f"{PREFIX}{service.value.upper()}_PORT": str(port)} | {PREFIX + name.upper(): value for name, value in env.items()}
-    command = [sys.executable, "-P", "-m", "winback", "serve", service]
-    with log.open("wb") as out, subprocess.Popen(command, env=os.environ | own, stdout=out, stderr=out) as process:
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.send_signal(end)
-            process.wait(WAIT_SECONDS)
-    told.texts[f"the log of {service}"] = log.read_text()
-
-
-def look(told: Told, address: str, path: str, status: int) -> None:
-    """Until the answer has this status; it is told."""
-    until = time.monotonic() + WAIT_SECONDS
-    while True:
-        try:
-            answer = httpx.get(address + path, timeout=20)
-            if answer.status_code == status:
-                break
-        except httpx.TransportError:
-            """It does not listen yet."""
-        assert time.monotonic() < until, f"{address}{path} does not come to {status}"
-        time.sleep(0.1)
-    told.texts[address + path] = answer.text
 
 
 def test_no_process_says_a_password_while_all_that_it_needs_is_away(stack: Stack, tmp_path: Path) -> None:
@@ -89,7 +34,7 @@ def test_no_process_says_a_password_while_all_that_it_needs_is_away(stack: Stack
         "state_dir": str(tmp_path / "state"),
     }
     with ExitStack() as running:
-        addresses = [running.enter_context(serving(told, one, tmp_path, env, end=signal.SIGKILL)) for one in Service]
+        addresses = [running.enter_context(serving(told, one, tmp_path, env, end=signal.SIGKILL)).address for one in Service]
         for address in addresses:
             look(told, address, "/readyz", 503)
             look(told, address, "/metrics", 200)
@@ -119,8 +64,8 @@ def test_tokens_sessions_and_links_are_in_no_log_no_error_no_metric_and_no_dead_
         "secret": told.new("the secret"),
     }
     with ExitStack() as running:
-        ingest = running.enter_context(serving(told, Service.INGEST, tmp_path, env))
-        console = running.enter_context(serving(told, Service.CONSOLE, tmp_path, env))
+        ingest = running.enter_context(serving(told, Service.INGEST, tmp_path, env)).address
+        console = running.enter_context(serving(told, Service.CONSOLE, tmp_path, env)).address
         for address in (ingest, console):
             look(told, address, "/readyz", 200)
         provoke_ingest(told, ingest, good, gone)

@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 from services.signals.dry_run import Superseded
 from services.signals.web.access import NotAllowed, NotHere, NotSignedIn, Refused
 from services.signals.web.rendering import HEADERS, render
+from shared.errors import said
+from shared.http import LAST
 
 log = structlog.get_logger()
 
@@ -89,7 +91,7 @@ def register(app: FastAPI) -> None:
     @app.exception_handler(psycopg.OperationalError)
     @app.exception_handler(PoolTimeout)
     def no_database(request: Request, error: Exception) -> Response:
-        log.warning("PostgreSQL is away", error=str(error))
+        log.warning("PostgreSQL is away", error=said(error))
         response = answer(request, 503, "Try again", "the database is not there for a moment")
         response.headers["Retry-After"] = "2"
         return response
@@ -98,7 +100,7 @@ def register(app: FastAPI) -> None:
     def broken(request: Request, error: Exception) -> Response:
         """A bug. It is raised further to the log; its answer passes by the middleware, so it brings the headers itself."""
         response = answer(request, 500, "This went wrong", BROKEN)
-        response.headers.update(HEADERS)
+        response.headers.update(HEADERS | LAST)
         return response
 
 
