@@ -122,7 +122,7 @@ CASES: dict[Route, Case] = {
     Route("POST", "/o/{organization}/columns"): deed(lambda ids: {"column": ["own", "wb"]}),
     Route("POST", "/o/{organization}/enrollment"): deed(lambda ids: {"no": ids.account}),
     Route("POST", "/o/{organization}/outcomes"): deed(
-        lambda ids: {"account": ids.account, "kind": "lost", "reason": "price", "signal": ids.signal, "once": "x"}
+        lambda ids: {"account": ids.account, "kind": "lost", "reason": "price", "signal": ids.signal, "once": ids.once}
     ),
     Route("POST", "/o/{organization}/outcomes/{outcome}/undo"): deed(),
     Route("GET", "/o/{organization}/outcomes/{kind}/{account:path}"): page(),
@@ -285,20 +285,24 @@ class Two:
 def two(address: str) -> Iterator[Two]:
     with db.connect() as connection:
         connection.autocommit = True
-        mine, theirs = make_tenant(connection), make_tenant(connection)
-        for organization in (mine, theirs):
-            configuration.save(connection, organization, {"lapse": {"enabled": True}}, actor="x", run=False, dry_run=False)
-            with connection.transaction():
-                handlers.handle_orders(connection, [record("orders", requested(organization, 1), organization, 1)])
-                handlers.handle_signals(connection, [record("signals", completed(organization, 1, offset=2), organization, 1)])
-        there, there_too = (Ids(organization, "owner 0") for organization in (mine, theirs))
-        furnish(connection, there)
-        furnish(connection, there_too)
-        made = Two(connection, address, mine, theirs, there, there_too)
+        there, there_too = (furnished(connection) for _ in range(2))
+        made = Two(connection, address, there.organization, there_too.organization, there, there_too)
         made.client("member")
         yield made
         for client in made.clients.values():
             client.close()
+
+
+def furnished(connection: db.Connection) -> Ids:
+    """A new organization with a complete run and one of everything."""
+    organization = make_tenant(connection)
+    configuration.save(connection, organization, {"lapse": {"enabled": True}}, actor="x", run=False, dry_run=False)
+    with connection.transaction():
+        handlers.handle_orders(connection, [record("orders", requested(organization, 1), organization, 1)])
+        handlers.handle_signals(connection, [record("signals", completed(organization, 1, offset=2), organization, 1)])
+    ids = Ids(organization, "owner 0")
+    furnish(connection, ids)
+    return ids
 
 
 def everything(connection: db.Connection, organization: str) -> dict[str, str]:

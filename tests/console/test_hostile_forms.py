@@ -1,12 +1,13 @@
 """Every field of every form of the console, with what nobody types by accident.
 
-Generated from the entries of test_every_route, which must have one for each route: a new form cannot be forgotten. Whatever is
-sent, nothing answers 500; what is refused changes nothing, names the field, and keeps what else was typed; what is accepted holds
-no character that hides or breaks lines, and comes back as text.
+Generated from the entries of test_every_route, which must have one for each route: a new form cannot be forgotten, and what it
+answers to each value stands in hostile_answers. What is refused changes nothing, names the field, and keeps what else was typed;
+what is accepted holds no character that hides or breaks lines, and comes back as text.
 """
 
 import html
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -15,8 +16,9 @@ import pytest
 
 from services.signals.web.forms import csrf_token
 from tests.console.conftest import COOKIE
+from tests.console.hostile_answers import ANSWERS, EVERY, FLASHED, NAMED, UNUSED, Answers
 from tests.console.routes import Route
-from tests.console.test_every_route import CASES, TENANT_TABLES, Ids, Two, everything
+from tests.console.test_every_route import CASES, TENANT_TABLES, Ids, Two, everything, furnished
 from tests.console.test_every_route import two as two  # the fixture
 from tests.signals.builders import rows
 
@@ -39,8 +41,9 @@ FEW = ("NUL", "40 digits", "5,000 digits")
 FORMS = sorted(route for route, case in CASES.items() if case.form)
 UNSEEN = "\u202a-\u202e\u2066-\u2069\u200b-\u200f\ufeff"
 BREAKS = "\r\n"
-UNTYPED = {"do", "edition", "version", "nobody-asked"}  # the page's own, and what it does not know
+UNTYPED = {"do", "edition", "version", "once"}  # the page's own
 LINES = {"sequence_steps"}  # whose texts have more than one line
+STATUS: dict[int | str, int] = {NAMED: 200, FLASHED: 303}  # refusals whose status does not say so
 
 
 def pairs_of(form: dict[str, Any]) -> list[tuple[str, str]]:
@@ -90,35 +93,62 @@ def is_named(name: str, answer: httpx.Response) -> bool:
     return marked or word.rstrip("s") in alert(answer).lower()
 
 
+@pytest.fixture
+def world(two: Two) -> Iterator[Two]:
+    """An organization that nobody else has filled or changed: what a form is answered depends on it."""
+    there = furnished(two.connection)
+    made = Two(two.connection, two.address, there.organization, two.theirs, there, two.there_too)
+    yield made
+    for client in made.clients.values():
+        client.close()
+
+
+def version_of(world: Two) -> str:
+    """Of the settings as they are now."""
+    return str(rows(world.connection, "SELECT max(version) FROM settings_versions WHERE organization = %s", world.mine)[0][0])
+
+
 @pytest.mark.parametrize("route", FORMS, ids=str)
-def test_whatever_is_in_a_field_is_taken_as_text_or_refused_by_its_name(two: Two, route: Route) -> None:
+def test_whatever_is_in_a_field_is_taken_as_text_or_refused_by_its_name(world: Two, route: Route) -> None:
     form = CASES[route].form
     assert form is not None
-    two.client("owner")
-    for name in [*form(two.there), "nobody-asked"]:
-        if name == "nobody-asked":
-            values = {"NUL": HOSTILE["NUL"]}
-        else:
-            values = {what: HOSTILE[what] for what in (FEW if route.path in COSTLY else HOSTILE)}
-        state: dict[str, str] | None = None
-        for what, value in values.items():
-            case = f"{name}: {what}"
+    fields = list(form(world.there))
+    unused: Answers = {EVERY: CASES[route].status}
+    answers = {name: ANSWERS[route].get(name, unused) for name in (*fields, UNUSED)}
+    assert set(ANSWERS[route]) | {UNUSED} == {*fields, UNUSED}, "each field has its answers, and no other"
+    world.client("owner")
+    state: dict[str, str] | None = None
+    for name in answers:
+        for what, value in HOSTILE.items():
+            if what not in answers[name] and ((name == UNUSED and what != "NUL") or (route.path in COSTLY and what not in FEW)):
+                continue
+            case, wanted = f"{name}: {what}", answers[name].get(what, answers[name][EVERY])
             if state is None:
-                ids = two.fresh("owner")
-                others = [(key, one) for key, one in pairs_of(form(ids)) if key != name]
-                state = everything(two.connection, two.mine)
-            answer = send(two, route, ids, [*others, *([] if value is None else [(name, value)])])
-            before, state = state, everything(two.connection, two.mine)
-            assert answer.status_code < 500, case
+                ids = world.fresh("owner")
+                state, version = everything(world.connection, world.mine), version_of(world)
+            typed = [(key, version if key == "version" else one) for key, one in pairs_of(form(ids))]
+            others = [(key, one) for key, one in typed if key != name]
+            answer = send(world, route, ids, [*others, *([] if value is None else [(name, value)])])
+            before, state = state, everything(world.connection, world.mine)
+            assert answer.status_code == STATUS.get(wanted, wanted), f"{case}: {alert(answer)}"
             assert "<script>alert(1)" not in answer.text, case
-            if answer.status_code >= 400:
-                assert state == before, f"{case}: refused with {answer.status_code}, and something changed"
-            if answer.status_code == 422:
+            if answer.status_code >= 400 or wanted in STATUS:
+                assert state == before, f"{case}: refused, and something changed"
+            if wanted in (422, NAMED):
                 assert name in UNTYPED or is_named(name, answer), f"{case}: {alert(answer)}"
-                assert [one for _, one in others if one not in shown(answer)] == [], f"{case}: what else was typed is gone"
+            if wanted == 422 and what != "no UTF-8":
+                assert [one for key, one in others if key not in UNTYPED and one not in shown(answer)] == [], (
+                    f"{case}: what else was typed is gone"
+                )
+            if wanted == FLASHED:
+                assert f"Not saved: a view's {name}" in shown(world.client("owner").get(answer.headers["location"])), case
             if state != before:
                 state = None  # used up
             if route.path == "/sign-out":
-                two.forget("owner")
-                two.client("owner")
-    assert hidden_texts(two) == []
+                world.forget("owner")
+                world.client("owner")
+    assert hidden_texts(world) == []
+
+
+def test_every_form_has_its_answers() -> None:
+    assert sorted(ANSWERS) == FORMS

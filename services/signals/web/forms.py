@@ -8,6 +8,7 @@ The token is an HMAC keyed with the session, so nothing is kept for it: a new se
 
 import hashlib
 import hmac
+import re
 from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
 
@@ -26,6 +27,7 @@ MOST_BYTES = 256_000
 MOST_FIELDS = 2_000
 FLASH = "winback_flash"
 FLASH_SECONDS = 60
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 
 
 class Posted(dict[str, str]):
@@ -54,9 +56,13 @@ async def own_form(request: Request) -> Posted:
     except ClientDisconnect:
         raise Refused(400, "the connection ended inside the form") from None
     try:
-        return Posted(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS))
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="surrogateescape")
     except ValueError:
         raise Refused(422, "this is no form") from None
+    for name, value in pairs:
+        if _NO_TEXT.search(name + value):  # no browser sends it; it would be kept as something else
+            raise Refused(422, f"{_NO_TEXT.sub('?', name)}: this is no UTF-8")
+    return Posted(pairs)
 
 
 async def checked_form(request: Request) -> Posted:
