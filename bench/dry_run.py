@@ -119,15 +119,15 @@ def settings_of(number: int) -> DetectionSettings:
 
 def write_lines(connection: db.Connection, file: Path, settings: DetectionSettings) -> int:
     """The lines as Parquet, their texts read."""
-    ledger = Ledger(trials.orders(connection, ORGANIZATION))
+    ledger = Ledger.read(trials.orders(connection, ORGANIZATION))
     sizes, aliases = TaughtSizes(settings.sizes), TaughtGrades(settings.grade_aliases)
     ods = pl.Series("od", [read_od(text, sizes).value for text in ledger.ods], dtype=pl.String)
     grades = pl.Series("grade", [read_grade(text, aliases) for text in ledger.grades], dtype=pl.String)
-    lines = ledger._lines.select(
-        pl.Series("account", ledger.accounts).gather(ledger._lines["account"]),
+    lines = ledger.lines.select(
+        pl.Series("account", ledger.accounts).gather(ledger.lines["account"]),
         "day",
-        ods.gather(ledger._lines["od"]),
-        grades.gather(ledger._lines["grade"]),
+        ods.gather(ledger.lines["od"]),
+        grades.gather(ledger.lines["grade"]),
         "cents",
     )
     lines.write_parquet(file)
@@ -198,7 +198,7 @@ def main() -> None:
     print(
         json.dumps({"accounts": options.accounts, "lines": lines, "seconds": medians, "ratio": ratio, "target_ratio": TARGET_RATIO})
     )
-    raise SystemExit(ratio["each further try"] > TARGET_RATIO)
+    raise SystemExit(max(ratio["first try"], ratio["each further try"]) > TARGET_RATIO)
 
 
 if __name__ == "__main__":

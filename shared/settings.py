@@ -134,6 +134,10 @@ class Settings(BaseSettings):
     digest_port: Port = Field(8085, description="The same for digest.")
     sequences_port: Port = Field(8086, description="The same for sequences.")
 
+    dry_run_memory_mb: int = Field(
+        512, ge=16, description="Memory for the orders that dry runs of settings keep, over all organizations; the least used go."
+    )
+
     watched_disks: dict[str, Path] = Field(
         default_factory=dict,
         description='Disks that the clock measures, by name, JSON: {"postgres": "/var/lib/postgresql"}.',

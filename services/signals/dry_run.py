@@ -1,7 +1,8 @@
 """The dry run: what settings would flag before they are saved, held against today's signals, and replayed over last year.
 
-The orders are read once into columns (`services.signals.ledger`) and kept for some minutes: what is typed then costs no query.
-Several requests for one organization wait for one reading. A try is over as soon as the same person's next one begins.
+The orders are read once into columns (`services.signals.ledger`) and kept: what is typed then costs no reading, and after a minute
+or another run only the accounts that orders touched since are read again. Several requests for one organization wait for one
+reading. A try is over as soon as the same person's next one begins.
 """
 
 import threading
@@ -14,13 +15,15 @@ from datetime import date
 
 import psycopg
 
+from services.signals.candidates import Candidates, candidates
 from services.signals.ledger import Ambiguous, Ledger
 from services.signals.store import trials
 from shared import db
 from shared.domain.history import Combo
 from shared.domain.thresholds import DetectionSettings
-from shared.domain.trial import Candidate, Subject, came_back, candidates, quarter_ends
+from shared.domain.trial import Subject, quarter_ends
 from shared.events import SignalType
+from shared.settings import settings
 
 TYPES: tuple[SignalType, ...] = ("dormant", "lapse", "cherry_picking")
 WITHOUT_ASKING_ACCOUNTS = 100_000  # above this it runs only on a button
@@ -29,8 +32,9 @@ READ_AHEAD_ACCOUNTS = 5_000  # above this their first reading is behind the page
 SECONDS_WHILE_TYPING = 3.0
 SECONDS_TO_READ = 20.0
 SECONDS_ON_A_BUTTON = 60.0
-KEPT_SECONDS = 300.0
-KEPT_BYTES = 512 * 2**20  # of all ledgers together; the least used go first
+FRESH_SECONDS = 60.0  # so long a ledger is taken as it is, unless there was a run
+KEPT_SECONDS = 3600.0  # so long it follows what changes; then it is read anew
+FOLLOWED_SHARE = 5  # where more than one account in so many was touched, reading all is no dearer
 
 
 class TooSlow(Exception):
@@ -71,7 +75,7 @@ class Tried:
     """One card: its candidates, and what saving would open and close."""
 
     type: SignalType
-    candidates: list[Candidate]
+    candidates: Candidates
     flagged: set[Subject]
     active: set[Subject]
 
@@ -95,9 +99,9 @@ class Quarter:
     back: set[Subject]
 
 
-def is_read(organization: str, *, run: int) -> bool:
-    """Whether a try costs no reading of orders."""
-    return _kept.has(organization, run)
+def is_read(organization: str) -> bool:
+    """Whether a try costs no reading of all orders."""
+    return _kept.has(organization)
 
 
 def tried(
@@ -119,9 +123,8 @@ def tried(
     for type_ in TYPES:
         if turn is not None:
             turn.go_on()
-        of_type = candidates(type_, ledger.pasts(type_, settings, as_of), settings)
-        flagged = {one.subject for one in of_type if one.is_flagged}
-        found[type_] = Tried(type=type_, candidates=of_type, flagged=flagged, active=active[type_])
+        of_type = candidates(type_, ledger, settings, as_of)
+        found[type_] = Tried(type=type_, candidates=of_type, flagged=of_type.flagged(), active=active[type_])
     return found
 
 
@@ -142,34 +145,36 @@ def replayed(
         for ended_on in quarter_ends(as_of):
             if turn is not None:
                 turn.go_on()
-            of_type = candidates(type_, ledger.pasts(type_, settings, ended_on, look="behind"), settings)
-            flagged = {one.subject for one in of_type if one.is_flagged}
-            found[type_].append(Quarter(ended_on=ended_on, flagged=flagged, back=came_back(of_type, ended_on)))
+            of_type = candidates(type_, ledger, settings, ended_on, look="behind")
+            found[type_].append(Quarter(ended_on=ended_on, flagged=of_type.flagged(), back=of_type.back()))
     return found
 
 
 @dataclass
 class _Place:
-    """An organization's ledger, and the lock that its readers wait at."""
+    """An organization's ledger, up to which position it was read and when, and the lock that its readers wait at."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    run: int = -1
-    read_at: float = 0.0
     ledger: Ledger | None = None
+    position: tuple[str, int] = ("", -1)
+    run: int = -1
+    followed_at: float = 0.0
+    read_at: float = 0.0
 
     def is_fresh(self, run: int) -> bool:
-        return self.ledger is not None and self.run == run and time.monotonic() - self.read_at <= KEPT_SECONDS
+        return self.ledger is not None and self.run == run and time.monotonic() - self.followed_at <= FRESH_SECONDS
 
 
 class _Kept:
-    """What was read lately, the least used forgotten first."""
+    """What was read lately, the least used forgotten first. `most_bytes`: of all ledgers together; None as the setting says."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int | None = None) -> None:
+        self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._places: OrderedDict[str, _Place] = OrderedDict()
 
     def get(self, connection: db.Connection, organization: str, *, run: int, seconds: float) -> Ledger:
-        """Of the orders since the latest run, or a few minutes old at most. Raises TooSlow."""
+        """Of the orders as of the latest run, or a minute old at most. Raises TooSlow."""
         with self._lock:
             place = self._places.setdefault(organization, _Place())
             self._places.move_to_end(organization)
@@ -177,35 +182,52 @@ class _Kept:
         if not place.lock.acquire(timeout=seconds):
             raise TooSlow
         try:
-            if place.ledger is None or not place.is_fresh(run):
-                left = max(0.001, seconds - (time.monotonic() - began))
-                place.ledger, place.run, place.read_at = _read(connection, organization, left), run, time.monotonic()
+            if not place.is_fresh(run):
+                with _patience(connection, max(0.001, seconds - (time.monotonic() - began))):
+                    _follow(connection, organization, place)
+                place.run = run
             ledger = place.ledger
         finally:
             place.lock.release()
+        assert ledger is not None, "a place that was followed has a ledger"
         self._forget()
         return ledger
 
-    def has(self, organization: str, run: int) -> bool:
-        """Without waiting for who reads."""
+    def has(self, organization: str) -> bool:
+        """Whether a ledger is there to be followed; without waiting for who reads."""
         place = self._places.get(organization)
-        return place is not None and place.is_fresh(run)
+        return place is not None and place.ledger is not None
 
     def _forget(self) -> None:
+        most = settings().dry_run_memory_mb * 2**20 if self._most_bytes is None else self._most_bytes
         with self._lock:
             sizes = {name: place.ledger.size_bytes for name, place in self._places.items() if place.ledger is not None}
             for name in list(sizes)[:-1]:
-                if sum(sizes.values()) <= KEPT_BYTES:
+                if sum(sizes.values()) <= most:
                     break
                 del sizes[name], self._places[name]
 
 
-def _read(connection: db.Connection, organization: str, seconds: float) -> Ledger:
-    with _patience(connection, seconds):
-        try:
-            return Ledger(trials.orders(connection, organization))
-        except Ambiguous:
-            return Ledger(trials.orders(connection, organization, with_separators=True))
+def _follow(connection: db.Connection, organization: str, place: _Place) -> None:
+    """The place's ledger as PostgreSQL has the orders now. What is written between the two statements is read twice, once now."""
+    now = time.monotonic()
+    position = trials.position(connection, organization)
+    ledger, (made, offset) = place.ledger, place.position
+    changed: list[str] | None = None
+    if ledger is not None and made == position[0] and offset <= position[1] and now - place.read_at <= KEPT_SECONDS:
+        changed = trials.touched(connection, organization, offset)
+    if ledger is None or changed is None or len(changed) * FOLLOWED_SHARE > len(ledger.accounts):
+        place.ledger, place.read_at = _read(connection, organization, None), now
+    elif changed:
+        place.ledger = ledger.replaced(changed, _read(connection, organization, changed))
+    place.position, place.followed_at = position, now
+
+
+def _read(connection: db.Connection, organization: str, accounts: list[str] | None) -> Ledger:
+    try:
+        return Ledger.read(trials.orders(connection, organization, accounts))
+    except Ambiguous:
+        return Ledger.read(trials.orders(connection, organization, accounts, with_separators=True))
 
 
 @contextmanager

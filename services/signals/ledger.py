@@ -1,11 +1,12 @@
-"""The orders of an organization as columns in memory, and each account's past on any day out of them: what thresholds are tried on.
+"""The orders of an organization as columns in memory, and how its accounts stand on any day: what thresholds are tried on.
 
-A ledger is read from PostgreSQL in one pass (store.trials.ledger) and then answers whatever is typed without another query: some
-25 bytes a line. What the windows decide is aggregated in columns; what the floors let pass, which is little, becomes `Past`s
-for the detector's own rules. Nothing here says what is flagged.
+A ledger is read from PostgreSQL in one pass (store.trials.orders), follows what changes account by account (`replaced`), and then
+answers whatever is typed without another query: some 25 bytes a line. What the windows decide is aggregated here, and only what
+the floors let pass is looked at closer. Which of it is flagged: `services.signals.candidates`.
 """
 
 import io
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Literal
@@ -13,18 +14,17 @@ from typing import Literal
 import polars as pl
 
 from shared.domain.grades import TaughtGrades, read_grade
-from shared.domain.history import NEVER, Combo, ComboStanding, Standing
+from shared.domain.history import Combo
 from shared.domain.sizes import TaughtSizes, read_od
 from shared.domain.thresholds import DetectionSettings
-from shared.domain.trial import BACK_WITHIN, Past
-from shared.events import SignalType
+from shared.domain.trial import BACK_WITHIN
 
 BETWEEN = "\x1f"  # the lines of one order in a field
 PER_LINE = ("od", "grade", "cents")
 SCHEMA = {"account": pl.String, "day": pl.Int32, "od": pl.String, "grade": pl.String, "cents": pl.String}
 EPOCH = date(1970, 1, 1).toordinal()
 BACK_DAYS = BACK_WITHIN.days
-NO_COMBO = -1
+DAYS = 2**22  # above every ordinal: an account and a day are one number, which groups twice as fast as two
 
 Look = Literal["before", "behind"]
 
@@ -34,151 +34,161 @@ class Ambiguous(Exception):
 
 
 class Ledger:
-    """Lines of orders that are not cancelled: account, day (since 1970), texts as sent (as numbers), net in cents."""
+    """Lines of orders that are not cancelled: account, day (since 1970), texts as sent (all as numbers), net in cents.
 
-    def __init__(self, csv: bytes) -> None:
+    It never changes: what is computed once for it stays true.
+    """
+
+    def __init__(self, accounts: list[str], ods: list[str], grades: list[str], lines: pl.DataFrame) -> None:
+        self.accounts, self.ods, self.grades, self.lines = accounts, ods, grades, lines
+        self._combos: tuple[object, list[Combo], pl.Series] | None = None
+        self._days: tuple[object, pl.DataFrame] | None = None
+
+    @classmethod
+    def read(cls, csv: bytes) -> "Ledger":
         """`csv`: an order a row, as SCHEMA says; the lines of od, grade and cents BETWEEN each other. Raises Ambiguous."""
         orders = pl.read_csv(io.BytesIO(csv), has_header=False, schema=SCHEMA) if csv else pl.DataFrame(schema=SCHEMA)
-        self.accounts, account = _numbered(orders["account"])
+        accounts, account = _numbered(orders["account"])
         split = orders.select(account, "day", *(pl.col(name).fill_null("").str.split(BETWEEN) for name in PER_LINE))
         if split.select(pl.any_horizontal(pl.col("od", "grade").list.len() != pl.col("cents").list.len()).any()).item():
             raise Ambiguous
         lines = split.explode(PER_LINE)
-        self.ods, od = _numbered(lines["od"])
-        self.grades, grade = _numbered(lines["grade"])
-        self._lines = lines.select("account", "day", od, grade, pl.col("cents").cast(pl.Int64))
-        self._days = _cells(self._lines, ["account"])
-        self._combos: tuple[object, list[Combo], pl.DataFrame] | None = None
-        self._kinds: tuple[object, pl.DataFrame] | None = None
+        ods, od = _numbered(lines["od"])
+        grades, grade = _numbered(lines["grade"])
+        return cls(accounts, ods, grades, lines.select("account", "day", od, grade, pl.col("cents").cast(pl.Int64)))
+
+    def replaced(self, accounts: Sequence[str], theirs: "Ledger") -> "Ledger":
+        """A ledger in which `accounts` have the lines of `theirs`, and no others."""
+        all_accounts, account = _merged(self.accounts, theirs.accounts)
+        ods, od = _merged(self.ods, theirs.ods)
+        grades, grade = _merged(self.grades, theirs.grades)
+        gone = pl.Series(accounts, dtype=pl.String)
+        stay = ~pl.Series("stay", self.accounts, dtype=pl.String).is_in(gone.implode())
+        coming = theirs.lines.select(
+            account.gather(theirs.lines["account"]).alias("account"),
+            "day",
+            od.gather(theirs.lines["od"]).alias("od"),
+            grade.gather(theirs.lines["grade"]).alias("grade"),
+            "cents",
+        )
+        lines = pl.concat([self.lines.filter(stay.gather(self.lines["account"])), coming])
+        return Ledger(all_accounts, ods, grades, lines)
 
     @property
     def size_bytes(self) -> int:
         """Of the columns."""
-        return int(self._lines.estimated_size() + self._days.estimated_size())
+        kept = [self.lines, *(found[-1] for found in (self._combos, self._days) if found is not None)]
+        return int(sum(columns.estimated_size() for columns in kept))
 
-    def pasts(self, type_: SignalType, settings: DetectionSettings, as_of: date, *, look: Look = "before") -> list[Past]:
-        """Every account (for B every account with its combos) that reaches the type's floors on the day.
+    def dormant(self, settings: DetectionSettings, as_of: date, look: Look = "before") -> pl.DataFrame:
+        """account, last (activity day), seen, of each account that earned the minimum in its life up to the day.
 
-        `look`: before the day for what is usual (typical_days), or behind it for who came back (back_on).
+        `seen` is the median gap between activities before the day (`look` before, null below two gaps), or the first activity
+        in the 90 days behind it.
         """
-        if type_ == "dormant":
-            return self._dormant(settings, as_of, look)
-        return self._lapse(settings, as_of, look) if type_ == "lapse" else self._cherry_picking(settings, as_of, look)
-
-    def _dormant(self, settings: DetectionSettings, as_of: date, look: Look) -> list[Past]:
-        day, least = _number(as_of), settings.dormant.minimum_lifetime_revenue_cents
+        day, days = day_number(as_of), self._read_days(settings)
         reaching = (
-            self._days.filter(pl.col("day") <= day)
-            .group_by("key")
-            .agg(pl.first("account"), lifetime=pl.col("cents").sum(), last=pl.col("activity").max())
-            .filter(pl.col("last").is_not_null() & (pl.col("lifetime") >= least))
+            days.filter(pl.col("day") <= day)
+            .group_by("account")
+            .agg(lifetime=pl.col("cents").sum(), last=pl.col("activity").max())
+            .filter(pl.col("last").is_not_null() & (pl.col("lifetime") >= settings.dormant.minimum_lifetime_revenue_cents))
         )
-        rows = _with(reaching, self._days, day, None, look).select("account", "lifetime", "last", "seen").iter_rows()
-        return [
-            _past(self.accounts[account], _standing(as_of, last=last + EPOCH, lifetime_cents=lifetime), {None: seen}, look)
-            for account, lifetime, last, seen in rows
-        ]
+        activities = days.select("account", day="activity").drop_nulls()
+        if look == "behind":
+            return _first_behind(reaching, activities, "account", day).select("account", "last", "seen")
+        before = activities.filter(pl.col("day") <= day).join(reaching, on="account", how="semi")
+        return reaching.join(_gaps(before, "account"), on="account", how="left").select("account", "last", "seen")
 
-    def _lapse(self, settings: DetectionSettings, as_of: date, look: Look) -> list[Past]:
-        day, lapse = _number(as_of), settings.lapse
+    def lapse(self, settings: DetectionSettings, as_of: date, look: Look = "before") -> tuple[pl.DataFrame, list[Combo]]:
+        """account, account_last, combo (its place in the list), last, seen, of each combo that reaches the floors of history."""
+        day, lapse = day_number(as_of), settings.lapse
         start = day - lapse.history_days
-        names, cells = self._read_combos(settings)
-        is_first = pl.col("before").is_null() | (pl.col("before") <= start)
-        reaching = (
-            cells.filter((pl.col("day") > start) & (pl.col("day") <= day))
+        combos, key = self._read_combos(settings)
+        lines = self.lines.select("day", "cents", key).filter((pl.col("day") > start) & (pl.col("day") <= day)).drop_nulls("key")
+        reaching = lines.group_by("key").agg(earned=pl.col("cents").sum()).filter(pl.col("earned") >= lapse.minimum_revenue_cents)
+        bought = lines.filter(pl.col("cents") > 0).join(reaching, on="key", how="semi").select("key", "day").unique()
+        found = (
+            bought.with_columns(month=pl.col("day").cast(pl.Date).dt.truncate("1mo"))
             .group_by("key")
-            .agg(
-                pl.first("account"),
-                pl.first("combo"),
-                earned=pl.col("cents").sum(),
-                last=pl.col("activity").max(),
-                months=((pl.col("is_new_month") | is_first) & pl.col("activity").is_not_null()).sum(),
-            )
-            .filter(
-                pl.col("last").is_not_null()
-                & (pl.col("earned") >= lapse.minimum_revenue_cents)
-                & (pl.col("months") >= lapse.minimum_months)
-            )
+            .agg(last=pl.col("day").max(), months=pl.col("month").n_unique())
+            .filter(pl.col("months") >= lapse.minimum_months)
         )
-        last_of = self._days.filter(pl.col("day") <= day).group_by("account").agg(account_last=pl.max("activity"))
-        rows = (
-            _with(reaching, cells, day, start, look)
-            .join(last_of, on="account")
-            .select("account", "account_last", "combo", "last", "earned", "months", "seen")
-        )
-        found: dict[int, tuple[Standing, dict[Combo | None, int | None]]] = {}
-        for account, account_last, combo, last, cents, number, seen in rows.iter_rows():
-            if account not in found:
-                found[account] = (_standing(as_of, last=account_last + EPOCH), {})
-            standing, seen_of = found[account]
-            what = names[combo]
-            standing.combos[what] = ComboStanding(last=last + EPOCH, revenue_cents=cents, months=set(range(number)))
-            seen_of[what] = seen
-        return [_past(self.accounts[account], standing, seen_of, look) for account, (standing, seen_of) in found.items()]
+        if look == "behind":
+            later = self.lines.select("day", "cents", key).filter((pl.col("day") > day) & (pl.col("cents") > 0))
+            found = _first_behind(found, later, "key", day)
+        else:
+            found = found.join(_gaps(bought.join(found, on="key", how="semi"), "key"), on="key", how="left")
+        last_of = self._read_days(settings).filter(pl.col("day") <= day).group_by("account").agg(account_last=pl.max("activity"))
+        width = max(1, len(combos))
+        subjects = found.select((pl.col("key") // width).cast(pl.UInt32).alias("account"), pl.col("key") % width, "last", "seen")
+        return subjects.rename({"key": "combo"}).join(last_of, on="account"), combos
 
-    def _cherry_picking(self, settings: DetectionSettings, as_of: date, look: Look) -> list[Past]:
-        day, cherry = _number(as_of), settings.cherry_picking
-        kinds = self._read_kinds(settings)
+    def cherry_picking(self, settings: DetectionSettings, as_of: date, look: Look = "before") -> pl.DataFrame:
+        """account, spend, specialty, seen (null when `look` is before), of each account at the floor of spend."""
+        day, cherry = day_number(as_of), settings.cherry_picking
+        days = self._read_days(settings)
         reaching = (
-            kinds.filter((pl.col("day") > day - cherry.window_days) & (pl.col("day") <= day))
+            days.filter((pl.col("day") > day - cherry.window_days) & (pl.col("day") <= day))
             .group_by("account")
             .agg(spend=pl.col("cents").sum(), specialty=pl.col("specialty").sum())
             .filter((pl.col("spend") > 0) & (pl.col("spend") >= cherry.minimum_revenue_cents))
-            .with_columns(seen=pl.lit(None, pl.Int32))
         )
         if look == "behind":
-            standard = kinds.filter("has_standard").select("day", key="account", activity="day")
-            reaching = _with(reaching.drop("seen").with_columns(key="account"), standard, day, None, look)
-        return [
-            _past(self.accounts[account], _standing(as_of, spend_cents=spend, specialty_cents=specialty), {None: seen}, look)
-            for account, spend, specialty, seen in reaching.select("account", "spend", "specialty", "seen").iter_rows()
-        ]
+            return _first_behind(reaching, days.filter(pl.col("standard") > 0), "account", day)
+        return reaching.with_columns(seen=pl.lit(None, pl.Int32))
 
-    def _read_combos(self, settings: DetectionSettings) -> tuple[list[Combo], pl.DataFrame]:
-        """What was bought of each combo on each day, under these tables of sizes and grades; kept until they are others."""
+    def _read_combos(self, settings: DetectionSettings) -> tuple[list[Combo], pl.Series]:
+        """The combos under these tables of sizes and grades, and of each line account × their number + its combo's place, null
+        for none; kept until the tables are others."""
         reading = (dict(settings.sizes), dict(settings.grade_aliases))
-        kept = self._combos
-        if kept is not None and kept[0] == reading:
-            return kept[1], kept[2]
-        sizes, aliases = TaughtSizes(settings.sizes), TaughtGrades(settings.grade_aliases)
-        ods = [read_od(text, sizes).value for text in self.ods]
-        grades = [read_grade(text, aliases) for text in self.grades]
-        numbers: dict[Combo, int] = {}
-        by_texts = [
-            NO_COMBO if od is None and grade is None else numbers.setdefault(Combo(od, grade), len(numbers))
-            for od in ods
-            for grade in grades
-        ]
-        place = self._lines["od"].cast(pl.Int64) * max(1, len(grades)) + self._lines["grade"].cast(pl.Int64)
-        combo = pl.Series("combo", by_texts, dtype=pl.Int32).gather(place)
-        cells = _cells(
-            self._lines.select("account", "day", "cents", combo=combo).filter(pl.col("combo") != NO_COMBO), ["account", "combo"]
-        )
-        month = pl.col("activity").cast(pl.Date).dt.truncate("1mo")
-        cells = cells.with_columns(is_new_month=(month != pl.col("before").cast(pl.Date).dt.truncate("1mo")).fill_null(True))
-        self._combos = (reading, list(numbers), cells)
-        return self._combos[1], cells
+        if self._combos is None or self._combos[0] != reading:
+            sizes, aliases = TaughtSizes(settings.sizes), TaughtGrades(settings.grade_aliases)
+            ods = [read_od(text, sizes).value for text in self.ods]
+            grades = [read_grade(text, aliases) for text in self.grades]
+            places: dict[Combo, int] = {}
+            by_texts = [
+                None if od is None and grade is None else places.setdefault(Combo(od, grade), len(places))
+                for od in ods
+                for grade in grades
+            ]
+            text = self.lines["od"].cast(pl.Int64) * max(1, len(grades)) + self.lines["grade"].cast(pl.Int64)
+            combo = pl.Series("combo", by_texts, dtype=pl.Int64).gather(text)
+            key = (self.lines["account"].cast(pl.Int64) * max(1, len(places)) + combo).alias("key")
+            self._combos = (reading, list(places), key)
+        return self._combos[1], self._combos[2]
 
-    def _read_kinds(self, settings: DetectionSettings) -> pl.DataFrame:
-        """Each account's days: net, net of specialty sizes, whether a standard line was bought; kept for the same specialty."""
+    def _read_days(self, settings: DetectionSettings) -> pl.DataFrame:
+        """account, day, cents (net), specialty (net of those sizes), standard (the dearest other line), activity: the day, where a
+        line was positive; kept until other sizes are special."""
         reading = (dict(settings.sizes), settings.cherry_picking.minimum_od)
-        kept = self._kinds
-        if kept is not None and kept[0] == reading:
-            return kept[1]
-        sizes, least = TaughtSizes(settings.sizes), Decimal(settings.cherry_picking.minimum_od)
-        read = [read_od(text, sizes).value for text in self.ods]
-        special = pl.Series([od is not None and Decimal(od) >= least for od in read], dtype=pl.Boolean)
-        kinds = (
-            self._lines.select("account", "day", "cents", special=special.gather(self._lines["od"]))
-            .group_by("account", "day")
-            .agg(
-                pl.col("cents").sum(),
-                specialty=pl.col("cents").filter("special").sum(),
-                has_standard=((pl.col("cents") > 0) & ~pl.col("special")).any(),
+        if self._days is None or self._days[0] != reading:
+            sizes, least = TaughtSizes(settings.sizes), Decimal(settings.cherry_picking.minimum_od)
+            read = [read_od(text, sizes).value for text in self.ods]
+            special = pl.Series("special", [od is not None and Decimal(od) >= least for od in read], dtype=pl.Boolean)
+            lines = self.lines.select(
+                pl.col("account").cast(pl.Int64) * DAYS + pl.col("day") + EPOCH, "cents", special.gather(self.lines["od"])
+            ).with_columns(
+                specialty=pl.when("special").then("cents").otherwise(0), standard=pl.when("special").then(0).otherwise("cents")
             )
-        )
-        self._kinds = (reading, kinds)
-        return kinds
+            sums = lines.group_by("account").agg(
+                pl.col("cents").sum(), pl.col("specialty").sum(), pl.col("standard").max(), dearest=pl.col("cents").max()
+            )
+            day = (pl.col("account") % DAYS - EPOCH).cast(pl.Int32)
+            days = sums.select(
+                (pl.col("account") // DAYS).cast(pl.UInt32),
+                day.alias("day"),
+                "cents",
+                "specialty",
+                "standard",
+                activity=pl.when(pl.col("dearest") > 0).then(day),
+            )
+            self._days = (reading, days)
+        return self._days[1]
+
+
+def day_number(day: date) -> int:
+    """Days since 1970."""
+    return day.toordinal() - EPOCH
 
 
 def _numbered(texts: pl.Series) -> tuple[list[str], pl.Series]:
@@ -187,58 +197,29 @@ def _numbered(texts: pl.Series) -> tuple[list[str], pl.Series]:
     return distinct.to_list(), texts.cast(pl.Enum(distinct)).to_physical().cast(pl.UInt32)
 
 
-def _cells(lines: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Lines summed by day: key (a number for what it is by), day, cents, activity (the day, where a line was positive), and
-    before, the activity before that one."""
+def _merged(mine: list[str], theirs: list[str]) -> tuple[list[str], pl.Series]:
+    """`mine` and then what only they have, and where each of theirs stands now."""
+    places = {text: place for place, text in enumerate(mine)}
+    now = [places.setdefault(text, len(places)) for text in theirs]
+    return list(places), pl.Series(now, dtype=pl.UInt32)
+
+
+def _first_behind(found: pl.DataFrame, activities: pl.DataFrame, by: str, day: int) -> pl.DataFrame:
+    """`found` with `seen`, the first activity in the 90 days behind."""
+    behind = activities.filter((pl.col("day") > day) & (pl.col("day") <= day + BACK_DAYS))
+    return found.join(behind.group_by(by).agg(seen=pl.min("day")), on=by, how="left")
+
+
+def _gaps(activities: pl.DataFrame, by: str) -> pl.DataFrame:
+    """The lower median of the days between neighbouring activities (each day once), as `seen`; for what has two gaps or more."""
+    is_same = pl.col(by) == pl.col(by).shift()
     return (
-        lines.group_by(*by, "day")
-        .agg(pl.col("cents").sum(), is_activity=pl.col("cents").max() > 0)
-        .sort(*by, "day")
-        .with_columns(key=pl.struct(by).rle_id() if len(by) > 1 else pl.col(by[0]), activity=pl.when("is_activity").then("day"))
-        .with_columns(before=pl.col("activity").forward_fill().shift().over("key"))
-        .drop("is_activity")
-    )
-
-
-def _with(reaching: pl.DataFrame, cells: pl.DataFrame, day: int, start: int | None, look: Look) -> pl.DataFrame:
-    """`reaching` with `seen`: the median gap between activities of (start, day], or the first activity in the 90 days behind."""
-    if look == "behind":
-        after = cells.filter((pl.col("activity") > day) & (pl.col("activity") <= day + BACK_DAYS))
-        return reaching.join(after.group_by("key").agg(seen=pl.min("activity")), on="key", how="left")
-    counts = (pl.col("activity") <= day) & (pl.col("before") > (start if start is not None else -EPOCH))
-    medians = (
-        cells.filter(counts)
-        .join(reaching, on="key", how="semi")
-        .select("key", gap=pl.col("activity") - pl.col("before"))
-        .sort("gap")
-        .group_by("key")
+        activities.sort(by, "day")
+        .select(by, gap=pl.when(is_same).then(pl.col("day") - pl.col("day").shift()))
+        .drop_nulls("gap")
+        .sort(by, "gap")
+        .group_by(by)
         .agg(seen=pl.col("gap").get((pl.len() - 1) // 2), gaps=pl.len())
         .filter(pl.col("gaps") >= 2)
-        .select("key", "seen")
+        .select(by, "seen")
     )
-    return reaching.join(medians, on="key", how="left")
-
-
-def _past(account: str, standing: Standing, seen: dict[Combo | None, int | None], look: Look) -> Past:
-    known = {what: value for what, value in seen.items() if value is not None}
-    if look == "before":
-        return Past(account=account, standing=standing, typical_days=known)
-    return Past(
-        account=account, standing=standing, back_on={what: date.fromordinal(value + EPOCH) for what, value in known.items()}
-    )
-
-
-def _standing(as_of: date, *, last: int = 0, lifetime_cents: int = 0, spend_cents: int = 0, specialty_cents: int = 0) -> Standing:
-    return Standing(
-        on=as_of.toordinal(),
-        last=last,
-        lifetime_cents=lifetime_cents,
-        combos={},
-        spend_cents=spend_cents,
-        specialty_cents=specialty_cents,
-        next_change=NEVER,
-    )
-
-
-def _number(day: date) -> int:
-    return day.toordinal() - EPOCH

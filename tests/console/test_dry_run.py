@@ -6,23 +6,30 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 from statistics import median_low
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from services.signals import audit, dry_run, handlers
+from services.signals.candidates import Candidates, candidates
 from services.signals.ledger import BETWEEN, Ledger
 from shared import db
+from shared.domain.cherry_picking import is_cherry_picking
+from shared.domain.dormant import is_dormant
 from shared.domain.grades import read_grade
-from shared.domain.history import Combo
+from shared.domain.history import Combo, ComboStanding, Standing
+from shared.domain.lapse import lapsed_combos
 from shared.domain.sizes import read_od
 from shared.domain.thresholds import DEFAULTS, DetectionSettings, checked
-from shared.domain.trial import BACK_WITHIN, Subject, quarter_ends
+from shared.domain.trial import BACK_WITHIN, Subject, day_bars, quarter_ends, share_bars
 from shared.events import Line, SignalType
 from tests.console.conftest import MakeBrowser, text_of
 from tests.console.test_settings import typed
@@ -141,33 +148,135 @@ def test_a_try_flags_what_the_second_opinion_fires_and_knows_the_usual_gap(
         assert {type_: card.flagged for type_, card in found.items()} == fires
         for type_ in ("dormant", "lapse"):
             since = AS_OF - timedelta(days=settings.lapse.history_days) if type_ == "lapse" else date.min
-            for one in found[type_].candidates:
-                days = sorted(
-                    {line.day for line in lines if since < line.day <= AS_OF and answers(line, type_, one.subject, settings)}
-                )
+            for subject, typical_days in usual_gaps(found[type_].candidates):
+                days = sorted({line.day for line in lines if since < line.day <= AS_OF and answers(line, type_, subject, settings)})
                 gaps = [(later - day).days for day, later in pairwise(days)]
-                assert one.typical_days == (median_low(gaps) if len(gaps) >= 2 else None)
+                assert typical_days == (median_low(gaps) if len(gaps) >= 2 else None)
+
+
+def usual_gaps(found: Candidates) -> list[tuple[Subject, int | None]]:
+    """Of each candidate."""
+    if found.type == "dormant":
+        return [(Subject(found.accounts[account]), seen) for account, seen in found.frame.select("account", "seen").rows()]
+    rows = found.frame.select("account", "combo", "seen").rows()
+    return [(Subject(found.accounts[account], found.combos[combo]), seen) for account, combo, seen in rows]
+
+
+def standings(lines: list[Bought], settings: DetectionSettings, on: date) -> dict[str, Standing]:
+    """How each account stands, line by line, as the detector's rules take it."""
+    found: dict[str, Standing] = {}
+    history, window = (on - timedelta(days=days) for days in (settings.lapse.history_days, settings.cherry_picking.window_days))
+    for line in lines:
+        if line.day > on:
+            continue
+        empty = Standing(on=on.toordinal(), last=0, lifetime_cents=0, combos={}, spend_cents=0, specialty_cents=0, next_change=0)
+        one = found.setdefault(line.account, empty)
+        od, grade = read_od(line.od, settings.sizes).value, read_grade(line.grade, settings.grade_aliases)
+        one.lifetime_cents += line.cents
+        if line.cents > 0:
+            one.last = max(one.last, line.day.toordinal())
+        if line.day > window:
+            one.spend_cents += line.cents
+            is_special = od is not None and Decimal(od) >= Decimal(settings.cherry_picking.minimum_od)
+            one.specialty_cents += line.cents if is_special else 0
+        if line.day > history and (od is not None or grade is not None):
+            combo = one.combos.setdefault(Combo(od, grade), ComboStanding())
+            combo.revenue_cents += line.cents
+            if line.cents > 0:
+                combo.last = max(combo.last, line.day.toordinal())
+                combo.months.add(12 * line.day.year + line.day.month)
+    return found
+
+
+def ruled(lines: list[Bought], settings: DetectionSettings, on: date) -> dict[str, set[Subject]]:
+    """What the detector's own rules fire."""
+    found: dict[str, set[Subject]] = {type_: set() for type_ in dry_run.TYPES}
+    lapse = msgspec.structs.replace(settings.lapse, enabled=True)
+    cherry = msgspec.structs.replace(settings.cherry_picking, enabled=True)
+    for account, one in standings(lines, settings, on).items():
+        if is_dormant(one, settings.dormant):
+            found["dormant"].add(Subject(account))
+        found["lapse"] |= {Subject(account, combo) for combo in lapsed_combos(one, lapse, settings.dormant)}
+        if is_cherry_picking(one.specialty_cents, one.spend_cents, cherry):
+            found["cherry_picking"].add(Subject(account))
+    return found
+
+
+BOUGHT = st.builds(
+    Bought,
+    account=st.sampled_from(("A1", "A2", "A3")),
+    day=st.integers(-20, 420).map(lambda days: AS_OF - timedelta(days=days)),
+    od=st.sampled_from((*ODS[:6], None)),
+    grade=st.sampled_from((*GRADES[:4], None)),
+    cents=st.one_of(st.sampled_from((-1, 0, 1, 80, 100)), st.integers(-(10**6), 10**7), st.just(10**16)),
+)
+
+
+@given(st.lists(BOUGHT, max_size=40), st.randoms(use_true_random=False))
+@hypothesis_settings(max_examples=150, deadline=None)
+def test_the_columns_say_what_the_detector_s_own_rules_say(lines: list[Bought], made: random.Random) -> None:
+    ledger = read(lines)
+    for _ in range(2):
+        settings = thresholds(made)
+        found = {type_: candidates(type_, ledger, settings, AS_OF).flagged() for type_ in dry_run.TYPES}
+        assert found == ruled(lines, settings, AS_OF)
+
+
+@given(st.lists(BOUGHT, max_size=20), st.lists(BOUGHT, max_size=20), st.randoms(use_true_random=False))
+@hypothesis_settings(max_examples=60, deadline=None)
+def test_a_ledger_that_follows_says_what_one_that_is_read_anew_says(
+    before: list[Bought], after: list[Bought], made: random.Random
+) -> None:
+    settings = thresholds(made)
+    touched = {line.account for line in after} | {"A9"}
+    now = [line for line in before if line.account not in touched] + after
+    ledger = read(before)
+    candidates("lapse", ledger, settings, AS_OF)  # what it computed for itself must not stay
+    followed = ledger.replaced(sorted(touched), read(after))
+    for type_ in dry_run.TYPES:
+        assert candidates(type_, followed, settings, AS_OF).flagged() == ruled(now, settings, AS_OF)[type_]
+    assert followed.lines.height == len(now)
+
+
+def test_a_histogram_counts_every_candidate_once_and_cuts_at_the_threshold() -> None:
+    bars = day_bars({0: 3, 89: 2, 90: 5, 4_000: 1}, 90)
+    assert sum(bar.count for bar in bars) == 11
+    assert sum(bar.count for bar in bars if bar.is_flagged) == 6
+    shares = [Fraction(0), Fraction(80), Fraction(801, 10), Fraction(100)]
+    cut = share_bars(len(shares), lambda edge: sum(1 for share in shares if share > edge), Fraction(80))
+    assert (sum(bar.count for bar in cut), sum(bar.count for bar in cut if bar.is_flagged)) == (4, 2)
 
 
 @given(st.lists(st.lists(st.tuples(st.sampled_from(ODS[:6]), st.integers(-(10**12), 10**12)), min_size=1, max_size=4), max_size=12))
 @hypothesis_settings(max_examples=60, deadline=None)
 def test_a_ledger_holds_every_line_once(orders: list[list[tuple[str, int]]]) -> None:
-    rows = [
-        f"A{number % 3},{20_000 + number},{field([od for od, _ in lines])},{field([''] * len(lines))},"
-        f"{field([str(cents) for _, cents in lines])}\n"
-        for number, lines in enumerate(orders)
+    lines = [
+        Bought(f"A{number % 3}", date(1970, 1, 1) + timedelta(days=20_000 + number), od, None, cents)
+        for number, order in enumerate(orders)
+        for od, cents in order
     ]
-    ledger = Ledger("".join(rows).encode())
-    lifetimes: dict[str, int] = {}
-    for number, lines in enumerate(orders):
-        if any(cents > 0 for _, cents in lines):
-            lifetimes.setdefault(f"A{number % 3}", 0)
-    for number, lines in enumerate(orders):
-        if f"A{number % 3}" in lifetimes:
-            lifetimes[f"A{number % 3}"] += sum(cents for _, cents in lines)
-    everything = checked({"dormant": {"minimum_lifetime_revenue_cents": 0}})
-    found = {past.account: past.standing.lifetime_cents for past in ledger.pasts("dormant", everything, date(2026, 1, 1))}
-    assert found == {account: cents for account, cents in lifetimes.items() if cents >= 0}
+    csv = "".join(
+        row(f"A{number % 3}", 20_000 + number, [od for od, _ in order], [""] * len(order), [cents for _, cents in order])
+        for number, order in enumerate(orders)
+    )
+    for ledger in (Ledger.read(csv.encode()), read(lines)):
+        held = ledger.lines.select("account", "day", "od", "cents").rows()
+        assert sorted((ledger.accounts[account], day, ledger.ods[od], cents) for account, day, od, cents in held) == sorted(
+            (line.account, (line.day - date(1970, 1, 1)).days, line.od or "", line.cents) for line in lines
+        )
+
+
+def read(lines: list[Bought]) -> Ledger:
+    """Each as an order of its own."""
+    rows = [
+        row(line.account, (line.day - date(1970, 1, 1)).days, [line.od or ""], [line.grade or ""], [line.cents]) for line in lines
+    ]
+    return Ledger.read("".join(rows).encode())
+
+
+def row(account: str, day: int, ods: list[str], grades: list[str], cents: list[int]) -> str:
+    """An order."""
+    return f"{account},{day},{field(ods)},{field(grades)},{field([str(one) for one in cents])}\n"
 
 
 def field(texts: list[str]) -> str:
@@ -177,7 +286,7 @@ def field(texts: list[str]) -> str:
 
 
 def test_no_orders_are_no_candidates() -> None:
-    assert [Ledger(b"").pasts(type_, DEFAULTS, AS_OF) for type_ in dry_run.TYPES] == [[], [], []]
+    assert [len(candidates(type_, Ledger.read(b""), DEFAULTS, AS_OF)) for type_ in dry_run.TYPES] == [0, 0, 0]
 
 
 # -- one reading for all, and tries that nobody waits for any more ----------------------------------------------------------------
@@ -237,14 +346,41 @@ def test_somebody_else_s_try_ends_nobody_s(connection: db.Connection, acme: str)
         mine.go_on()
 
 
-def test_ledgers_that_nobody_uses_make_room(connection: db.Connection, acme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ledger_follows_the_accounts_that_orders_touched(connection: db.Connection, acme: str) -> None:
+    kept = dry_run._Kept()
+    before = kept.get(connection, acme, run=1, seconds=30)
+    assert kept.get(connection, acme, run=2, seconds=30) is before  # a run without an order between changes nothing
+
+    def bring(number: int, account: str, offset: int, cents: int = 100, cancelled: bool = False) -> None:
+        lines = [Line(revenue_cents=cents, product="pipe", od="7", grade="J55")]
+        changed = order(acme, f"SO-{number}", account=account, on=AS_OF, lines=lines, cancelled=cancelled, revision=offset)
+        with connection.transaction():
+            handlers.handle_orders(connection, [block(changed, offset=offset)])
+
+    for number in range(20, 40):
+        bring(number, f"B{number}", number)
+    kept.get(connection, acme, run=3, seconds=30)
+    read_at = kept._places[acme].read_at
+    bring(21, "B20", 50, 7)  # moved, and edited
+    bring(22, "B22", 51, cancelled=True)
+    bring(41, "B41", 52)
+    ledger = kept.get(connection, acme, run=4, seconds=30)
+    assert kept._places[acme].read_at == read_at  # three accounts of twenty-one: the others were not read again
+    held = sorted((ledger.accounts[account], cents) for account, cents in ledger.lines.select("account", "cents").rows())
+    others = [(f"B{number}", 100) for number in range(23, 40)]
+    assert held == [("A1", 15_000_000), ("B20", 7), ("B20", 100), *others, ("B41", 100)]
+
+
+def test_ledgers_that_nobody_uses_make_room(connection: db.Connection, acme: str) -> None:
     kept = dry_run._Kept()
     ledger = kept.get(connection, acme, run=1, seconds=30)
-    assert kept.get(connection, acme, run=1, seconds=30) is ledger
-    assert kept.get(connection, acme, run=2, seconds=30) is not ledger
-    monkeypatch.setattr(dry_run, "KEPT_BYTES", 1)
     kept.get(connection, "another", run=1, seconds=30)
-    assert list(kept._places) == ["another"]
+    assert kept.get(connection, acme, run=1, seconds=30) is ledger
+    small = dry_run._Kept(most_bytes=ledger.size_bytes - 1)
+    small.get(connection, acme, run=1, seconds=30)
+    assert list(small._places) == [acme]  # the one that is asked for stays, however large
+    small.get(connection, "another", run=1, seconds=30)
+    assert list(small._places) == ["another"]
 
 
 def until(holds: Any, seconds: float = 30.0) -> None:

@@ -286,7 +286,6 @@ def test_the_dry_run_flags_exactly_what_the_second_opinion_fires(connection: db.
         with connection.transaction():
             fires = {tuple(one.key) for one in audit.firing(connection, tenant, AS_OF, tried)}
         assert flagged == fires
-        assert all(card.flagged == {one.subject for one in card.candidates if one.is_flagged} for card in found.values())
 
 
 def test_a_gap_that_most_accounts_exceed_between_two_orders_is_warned_of(

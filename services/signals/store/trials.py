@@ -20,9 +20,29 @@ COPY (
         {grades},
         array_to_string(revenues_cents, E'\\x1f')
     FROM orders
-    WHERE organization = %s
-      AND NOT cancelled
+    WHERE organization = %(organization)s
+      AND NOT cancelled{narrowed}
 ) TO STDOUT (FORMAT csv)
+"""
+
+OF_ACCOUNTS = """
+      AND account = ANY(%(accounts)s)"""
+
+# Rows carry the offset of the record that touched them last, and rows of a batch become visible together: what comes later has
+# a greater one. A tenant that was removed and made anew began at another time.
+POSITION = """
+SELECT
+    o.created_at::text,
+    coalesce((SELECT max(touched_offset) FROM accounts a WHERE a.organization = o.organization), -1)
+FROM organizations o
+WHERE o.organization = %s
+"""
+
+TOUCHED = """
+SELECT account
+FROM accounts
+WHERE organization = %s
+  AND touched_offset > %s
 """
 
 TEXTS = "array_to_string({column}, E'\\x1f', '')"
@@ -59,16 +79,37 @@ def set_patience(connection: db.Connection, seconds: float) -> None:
     connection.execute(SET_PATIENCE, (f"{int(seconds * 1000)}ms",))
 
 
-def orders(connection: db.Connection, organization: str, *, with_separators: bool = False) -> bytes:
-    """Every order that is not cancelled, as CSV: account, day, od, grade, cents. `with_separators`: where texts hold U+001F."""
+def orders(
+    connection: db.Connection, organization: str, accounts: list[str] | None = None, *, with_separators: bool = False
+) -> bytes:
+    """Every order that is not cancelled (of `accounts` alone, where they are given), as CSV: account, day, od, grade, cents.
+
+    `with_separators`: where texts hold U+001F.
+    """
     connection.execute(IN_PARALLEL)
     texts = TEXTS_WITH_SEPARATORS if with_separators else TEXTS
-    statement = ORDERS.format(ods=texts.format(column="ods"), grades=texts.format(column="grades"))
+    statement = ORDERS.format(
+        ods=texts.format(column="ods"),
+        grades=texts.format(column="grades"),
+        narrowed="" if accounts is None else OF_ACCOUNTS,
+    )
     found = bytearray()
-    with connection.cursor() as cursor, cursor.copy(statement.encode(), (organization,)) as copy:
+    values = {"organization": organization, "accounts": accounts}
+    with connection.cursor() as cursor, cursor.copy(statement.encode(), values) as copy:
         for part in copy:
             found += part
     return bytes(found)
+
+
+def position(connection: db.Connection, organization: str) -> tuple[str, int]:
+    """(when the organization was made, the offset up to which its orders are in); ("", -1) where there is none."""
+    row = connection.execute(POSITION, (organization,)).fetchone()
+    return (str(row[0]), int(row[1])) if row else ("", -1)
+
+
+def touched(connection: db.Connection, organization: str, offset: int) -> list[str]:
+    """The accounts that an order came to, changed in or left behind that offset."""
+    return [str(row[0]) for row in connection.execute(TOUCHED, (organization, offset))]
 
 
 def active(connection: db.Connection, organization: str) -> list[tuple[str, str, str | None, str | None]]:

@@ -238,7 +238,7 @@ def _page(
     if (head.accounts or 0) > dry_run.WITHOUT_ASKING_ACCOUNTS and seconds < dry_run.SECONDS_ON_A_BUTTON:
         return replace(page, no_dry=ONLY_ON_ASKING)
     as_of, run = _as_of(head), runs.newest_number(connection, organization)
-    if not dry_run.is_read(organization, run=run):
+    if not dry_run.is_read(organization):
         if reads_ahead and page.may_change and (head.accounts or 0) > dry_run.READ_AHEAD_ACCOUNTS:
             return replace(page, no_dry=READING, is_reading=True)
         if is_try:

@@ -202,7 +202,7 @@ def names_needed(found: Mapping[SignalType, Tried]) -> list[str]:
 
 
 def _accounts(subjects: set[Subject]) -> list[Subject]:
-    return sorted(subjects, key=lambda subject: (subject.account, str(subject.combo)))
+    return sorted(subjects, key=lambda subject: (subject.account, *(text or "" for text in subject.combo or ())))
 
 
 def _names(label: str, subjects: Sequence[Subject], names: Mapping[str, str], organization: str) -> NamesView:
@@ -229,7 +229,7 @@ def _sizes_and_grades(number: int) -> str:
 
 
 def _warning(found: Tried, settings: DetectionSettings) -> str:
-    usual = usual_days(found.candidates)
+    usual = usual_days(found.candidates.usual_gaps())
     if found.type == "dormant" and is_too_tight(settings.dormant.gap_days, usual):
         return (
             f"Half of these accounts order every {usual} days or slower: a gap of {settings.dormant.gap_days} days"
@@ -237,11 +237,11 @@ def _warning(found: Tried, settings: DetectionSettings) -> str:
         )
     if found.type == "lapse":
         slow = round(settings.lapse.lapse_days * 7 / 9)
-        late = [one for one in found.candidates if one.is_flagged and (one.typical_days or 0) >= slow]
+        late = found.candidates.slow(slow)
         wider = round(settings.lapse.lapse_days * 4 / 3)
-        if late and 3 * len(late) >= len(found.flagged) and wider < settings.lapse.history_days:
-            left = sum(1 for one in found.candidates if one.measure >= wider)
-            said = f"{count(len(late))} of the {count(len(found.flagged))} are normally bought every {slow} days or slower."
+        if late and 3 * late >= len(found.flagged) and wider < settings.lapse.history_days:
+            left = found.candidates.silent(wider)
+            said = f"{count(late)} of the {count(len(found.flagged))} are normally bought every {slow} days or slower."
             return f"{said} A window of {wider} days would flag {count(left)}." if left < len(found.flagged) else said
     return ""
 
@@ -252,13 +252,13 @@ def _warning(found: Tried, settings: DetectionSettings) -> str:
 def _histogram(found: Tried, settings: DetectionSettings, saved: DetectionSettings, currency: str) -> HistogramView:
     if found.type == "cherry_picking":
         threshold, was = Fraction(settings.cherry_picking.share_percent), Fraction(saved.cherry_picking.share_percent)
-        bars, unit = share_bars(found.candidates, threshold), "percent"
+        bars, unit = share_bars(len(found.candidates), found.candidates.share_above, threshold), "percent"
     elif found.type == "dormant":
         threshold, was = Fraction(settings.dormant.gap_days), Fraction(saved.dormant.gap_days)
-        bars, unit = day_bars(found.candidates, settings.dormant.gap_days), "days"
+        bars, unit = day_bars(found.candidates.days(), settings.dormant.gap_days), "days"
     else:
         threshold, was = Fraction(settings.lapse.lapse_days), Fraction(saved.lapse.lapse_days)
-        bars, unit = day_bars(found.candidates, settings.lapse.lapse_days), "days"
+        bars, unit = day_bars(found.candidates.days(), settings.lapse.lapse_days), "days"
     most = bars[-1].high
     flagged = count(len(found.flagged))
     in_unit = f"{_number(threshold)}\u00a0%" if unit == "percent" else counted(int(threshold), "day")
@@ -285,8 +285,8 @@ def _who(found: Tried, settings: DetectionSettings, currency: str) -> str:
         least, months = money(settings.lapse.minimum_revenue_cents, currency), counted(settings.lapse.minimum_months, "month")
         return f"{_sizes_and_grades(number)} of at least {least} in {months}, by days since the last order"
     least, days = money(settings.cherry_picking.minimum_revenue_cents, currency), settings.cherry_picking.window_days
-    shares = sorted(one.measure for one in found.candidates if not one.is_flagged)
-    usual = f"; median of the others {percent(round(shares[len(shares) // 2] * 100))}" if shares else ""
+    share = found.candidates.usual_share()
+    usual = f"; median of the others {percent(round(share * 100))}" if share is not None else ""
     return f"{counted(number, 'account')} of at least {least} in {counted(days, 'day')}, by share of specialty{usual}"
 
 
