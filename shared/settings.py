@@ -106,7 +106,9 @@ class Settings(BaseSettings):
         description="Time between two checkpoints while orders come without a pause; up to 5 s where one takes long.",
     )
 
-    ingest_linger_ms: int = Field(10, ge=0, le=1000, description="How long ingest gathers orders of one partition into a block.")
+    ingest_linger_ms: int = Field(
+        10, ge=0, le=1000, description="How long ingest gathers orders at most, while a block of their partition is under way."
+    )
     ingest_max_body_bytes: int = Field(16_000_000, ge=1000, description="Largest HTTP body, after decompression.")
     ingest_max_lines: int = Field(5_000, ge=1, le=5_000, description="Most lines of one order.")
     ingest_max_items: int = Field(1_000, ge=1, le=1_000, description="Most items of one HTTP batch, or of one raw record.")

@@ -72,8 +72,7 @@ class Terms:
         return minor_places(self.currency)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """An event fit for Kafka, encoded too, and what the sender should know about it."""
 
     id: str
@@ -168,8 +167,10 @@ def order_of(
         account_name=account_name,
         owner=owner,
         lines=tuple(
-            Line(product=product, od=od, grade=grade, quantity=quantity, revenue_cents=cents)
-            for product, od, grade, quantity, cents in lines
+            [
+                Line(product=product, od=od, grade=grade, quantity=quantity, revenue_cents=cents)
+                for product, od, grade, quantity, cents in lines
+            ]
         ),
     )
     encoded = encode(event)

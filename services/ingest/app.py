@@ -26,8 +26,8 @@ from services.ingest import openapi, reference, store
 from services.ingest.access import Access, Caller, Refused, admitted, bearer
 from services.ingest.batcher import Batcher, Overloaded
 from services.ingest.blocks import record_of
-from services.ingest.bodies import Gunzip, NotJson, TooLarge, items_of, read_json, wrong_media_type
-from services.ingest.intake import KINDS, Intake, Kind, take_in
+from services.ingest.bodies import Gunzip, NotJson, TooLarge, wrong_media_type
+from services.ingest.intake import KINDS, Intake, Kind, read_items, take_in
 from services.ingest.problems import problem, respond
 from shared import clock, db, http, kafka, metrics
 from shared.errors import Retryable, said
@@ -239,7 +239,8 @@ async def read_body(held: Held, request: Request) -> bytes:
 async def take(service: Service, kind: Kind, caller: Caller, request: Request, body: bytes) -> Response:
     """The body's items, accepted and confirmed. Raises NotJson, WrongHeader, Overloaded, Retryable."""
     large = len(body) > IN_A_THREAD_FROM_BYTES
-    items, batch = items_of(await maybe_in_a_thread(large, lambda: read(body)), kind.plural)
+    most_levels = settings().ingest_max_depth
+    items, batch = await maybe_in_a_thread(large, lambda: read_items(kind, body, most_levels=most_levels))
     if not items:
         return problem(422, "Nothing to take", "the batch is empty", field="body")
     if len(items) > (most := settings().ingest_max_items):
@@ -264,11 +265,6 @@ async def take(service: Service, kind: Kind, caller: Caller, request: Request, b
     if key is not None and not confirmed:
         await in_a_thread(lambda: confirm_key(service, organization, key))
     return respond(intake, batch=batch, duplicate=confirmed)
-
-
-def read(body: bytes) -> object:
-    """The JSON of a body. Raises NotJson."""
-    return read_json(body, most_levels=settings().ingest_max_depth)
 
 
 async def deliver(service: Service, kind: Kind, organization: str, intake: Intake) -> None:

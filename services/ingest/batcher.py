@@ -1,10 +1,15 @@
-"""Gathers what concurrent requests accepted into blocks, one per partition and linger, and tells each when Kafka has its part.
+"""Gathers what concurrent requests accepted into blocks, and tells each when Kafka has its part.
+
+A block leaves at once where none of its partition is under way; while one is, what comes is gathered, until that is confirmed, a
+linger is over, or the block is full. So one order by itself waits for nobody, and many at once share a record.
 
 Lives in the event loop: nothing here blocks, and nothing is shared with another thread except librdkafka's own queue.
 """
 
 import asyncio
 import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,7 +54,7 @@ class Gathering:
     size_bytes: int = 0
     tickets: dict[int, Ticket] = field(default_factory=dict)
     causes: list[Any] = field(default_factory=list)  # spans of the requests, where traces are on
-    timer: asyncio.TimerHandle | None = None
+    timer: asyncio.Handle | None = None
 
 
 class Batcher:
@@ -60,6 +65,7 @@ class Batcher:
         self._linger_seconds = linger_ms / 1000
         self._loop = asyncio.get_running_loop()
         self._gathering: dict[int, Gathering] = {}
+        self._under_way: Counter[int] = Counter()  # blocks of a partition that Kafka has not confirmed
         self._waiting_bytes = 0
         self._broken_until = 0.0
 
@@ -74,7 +80,10 @@ class Batcher:
                 gathering = None
             if gathering is None:
                 gathering = self._gathering[partition] = Gathering()
-                gathering.timer = self._loop.call_later(self._linger_seconds, self._flush, partition)
+                if self._under_way[partition]:
+                    gathering.timer = self._loop.call_later(self._linger_seconds, self._flush, partition)
+                else:
+                    gathering.timer = self._loop.call_soon(self._flush, partition)  # with what else came in this turn of the loop
             if id(ticket) not in gathering.tickets:
                 gathering.tickets[id(ticket)] = ticket
                 ticket.open_records += 1
@@ -111,9 +120,23 @@ class Batcher:
             return
         if gathering.timer is not None:
             gathering.timer.cancel()
+        self._under_way[partition] += 1
         value = blocks.block(gathering.orders, clock.now())
         with tracing.sending(ORDERS.name, gathering.causes):
-            self._send(ORDERS.name, partition, value, list(gathering.tickets.values()), headers=blocks.headers(value))
+            self._send(
+                ORDERS.name,
+                partition,
+                value,
+                list(gathering.tickets.values()),
+                headers=blocks.headers(value),
+                then=lambda: self._confirmed(partition),
+            )
+
+    def _confirmed(self, partition: int) -> None:
+        """A block is in, or was given up: what was gathered meanwhile goes."""
+        self._under_way[partition] -= 1
+        if not self._under_way[partition]:
+            self._flush(partition)
 
     def _send(
         self,
@@ -124,21 +147,23 @@ class Batcher:
         *,
         headers: kafka.Headers,
         key: bytes | None = None,
+        then: Callable[[], None] = lambda: None,
     ) -> None:
-        """Hand one record to librdkafka; its answer comes back into the loop."""
+        """Hand one record to librdkafka; its answer comes back into the loop, and `then` follows it."""
         self._waiting_bytes += len(value)
 
         def answered(sent: Sent) -> None:
-            self._loop.call_soon_threadsafe(self._answered, len(value), tickets, sent.error)
+            self._loop.call_soon_threadsafe(self._answered, len(value), tickets, sent.error, then)
 
         try:
             self._publisher.send(topic, value, key=key, partition=partition, headers=headers, on_done=answered)
         except Retryable as error:
-            self._answered(len(value), tickets, str(error))
+            self._answered(len(value), tickets, str(error), then)
 
-    def _answered(self, size_bytes: int, tickets: list[Ticket], error: str | None) -> None:
+    def _answered(self, size_bytes: int, tickets: list[Ticket], error: str | None, then: Callable[[], None]) -> None:
         self._waiting_bytes -= size_bytes
         if error is not None:
             self._broken_until = time.monotonic() + BROKEN_SECONDS
         for ticket in tickets:
             ticket.done(error)
+        then()

@@ -15,8 +15,8 @@ from psycopg_pool import ConnectionPool
 
 from services.ingest import blocks
 from services.ingest.access import Access, Refused, admitted, bearer
-from services.ingest.bodies import NotJson, items_of, read_json
-from services.ingest.intake import KINDS, Intake, take_in
+from services.ingest.bodies import NotJson
+from services.ingest.intake import KINDS, Intake, read_items, take_in
 from shared import clock, db, kafka, metrics
 from shared.consuming import Record, Route, consume, dead_letter
 from shared.errors import Retryable
@@ -84,7 +84,7 @@ def take_record(record: Record, access: Access) -> tuple[str, Intake] | str:
         if not token:
             return f"authorization: no header, and no token is configured for {record.topic}"
         caller = admitted(access.find(token), kind.scope)
-        items, _ = items_of(read_json(record.value or b"", most_levels=settings().ingest_max_depth), kind.plural)
+        items, _ = read_items(kind, record.value or b"", most_levels=settings().ingest_max_depth)
     except Refused as refused:
         return f"authorization: {refused.reason}"
     except NotJson as error:

@@ -10,7 +10,7 @@ FIRST_DAY = date(1970, 1, 1)
 LARGEST_REVISION = 2**53  # what every JSON reader holds exactly
 LONGEST_EMAIL = 254  # RFC 5321
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(?:[.,][0-9]{1,9})?(?: ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 )
@@ -31,7 +31,7 @@ class Wrong(ValueError):
 def read_day(text: str, zone: ZoneInfo) -> date:
     """A day, or an aware timestamp as the day it is then in the organization's zone. Raises Wrong."""
     try:
-        if _DAY.fullmatch(text):
+        if DAY.fullmatch(text):
             return date.fromisoformat(text)
         found = _TIMESTAMP.fullmatch(text)
         if found is None:

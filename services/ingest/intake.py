@@ -5,7 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.ingest.acceptance import Accepted, Terms, accept_account, accept_contact, accept_order
+import msgspec
+
+from services.ingest import plain_bodies
+from services.ingest.acceptance import Accepted, Terms, accept_account, accept_contact
+from services.ingest.bodies import items_of, read_json
 from services.ingest.shapes import AccountShape, ContactShape, LineShape, OrderShape
 from shared import metrics
 from shared.domain.identifiers import wrong_id
@@ -33,14 +37,13 @@ class Kind:
 
 
 KINDS = {
-    "orders": Kind(plural="orders", id_field="order", scope="orders:write", topic=ORDERS.name, accept=accept_order),
+    "orders": Kind(plural="orders", id_field="order", scope="orders:write", topic=ORDERS.name, accept=plain_bodies.accept),
     "accounts": Kind(plural="accounts", id_field="account", scope="accounts:write", topic=ACCOUNTS.name, accept=accept_account),
     "contacts": Kind(plural="contacts", id_field="contact", scope="contacts:write", topic=CONTACTS.name, accept=accept_contact),
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Result:
+class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one item. `id` is None where it could not be read."""
 
     index: int
@@ -78,6 +81,12 @@ class Intake:
         ]
 
 
+def read_items(kind: Kind, body: bytes, *, most_levels: int) -> tuple[Sequence[object], bool]:
+    """(the items of a body, whether it was a batch), for `take_in`. Raises NotJson."""
+    plain = plain_bodies.read(body) if kind.plural == "orders" else None
+    return plain or items_of(read_json(body, most_levels=most_levels), kind.plural)
+
+
 def take_in(kind: Kind, items: Sequence[object], terms: Terms, *, source: str) -> Intake:
     """Accept each item on its own: a refused one stops no other."""
     results: list[Result] = []
@@ -102,7 +111,7 @@ def take_in(kind: Kind, items: Sequence[object], terms: Terms, *, source: str) -
 
 def _id_of(item: object, kind: Kind) -> str | None:
     """The item's id, where it is fit to be repeated to the sender."""
-    found = item.get(kind.id_field) if isinstance(item, dict) else None
+    found = item.get(kind.id_field) if isinstance(item, dict) else getattr(item, kind.id_field, None)
     return found if isinstance(found, str) and wrong_id(found) is None else None
 
 

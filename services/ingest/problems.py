@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from fastapi import Response
@@ -14,9 +15,10 @@ MOST_ERRORS = 100  # in the head of a problem; the results have them all
 
 def respond(intake: Intake, *, batch: bool, duplicate: bool) -> Response:
     """202 with a result per item; 422 where none was accepted. `duplicate`: the same request was confirmed before."""
-    results = [_result(result, duplicate=duplicate) for result in intake.results]
     if intake.accepted:
-        return _json(202, {"results": results}, "application/json")
+        written = ", ".join([_written(result, duplicate=duplicate) for result in intake.results])
+        return Response(f'{{"results": [{written}]}}'.encode(), status_code=202, media_type="application/json")
+    results = [result.as_json() for result in intake.results]
     count = len(results)
     detail = "the item was refused" if count == 1 else f"all {count} items were refused"
     errors = intake.errors[:MOST_ERRORS]
@@ -37,11 +39,15 @@ def problem(
     return _problem(status, title, detail, errors, headers=headers)
 
 
-def _result(result: Result, *, duplicate: bool) -> dict[str, Any]:
-    found = result.as_json()
-    if duplicate and result.status == "accepted":
-        found["status"] = "duplicate"
-    return found
+def _written(result: Result, *, duplicate: bool) -> str:
+    """The result as JSON."""
+    if result.status != "accepted":
+        return json.dumps(result.as_json())
+    status = "duplicate" if duplicate else "accepted"
+    if result.warnings or result.id is None:
+        return json.dumps(result.as_json() | {"status": status})
+    id_ = encode_basestring_ascii(result.id)  # nearly all: written by hand, as json.dumps would
+    return f'{{"index": {result.index}, "id": {id_}, "status": "{status}", "errors": [], "warnings": []}}'
 
 
 def _problem(

@@ -13,7 +13,8 @@ from shared import kafka
 from shared.errors import Retryable
 from shared.kafka import Publisher
 from shared.settings import settings
-from tests.ingest.door import Ingest, landed
+from shared.topics import ORDERS
+from tests.ingest.door import Ingest, landed, records
 from tests.ingest.test_acceptance import ORDER, accepted
 from tests.stack_fixtures import Stack
 
@@ -28,7 +29,7 @@ def test_more_than_the_bound_is_overload_and_a_failure_is_told_at_once_for_a_whi
     async def story() -> None:
         publisher = Publisher(extra={"delivery.timeout.ms": 3000})
         batcher = Batcher(publisher, linger_ms=1)
-        await batcher.put_orders(0, [order])
+        await until_taken(batcher, order)
         os.kill(broker, signal.SIGSTOP)
         try:
             waiting = asyncio.create_task(batcher.put_orders(0, [order] * 600))
@@ -42,15 +43,41 @@ def test_more_than_the_bound_is_overload_and_a_failure_is_told_at_once_for_a_whi
         finally:
             os.kill(broker, signal.SIGCONT)
         await asyncio.sleep(batching.BROKEN_SECONDS)
-        while True:
-            try:
-                await batcher.put_orders(0, [order])
-                break
-            except Retryable:
-                await asyncio.sleep(0.5)
+        await until_taken(batcher, order)
         publisher.close()
 
     asyncio.run(asyncio.wait_for(story(), 60))
+
+
+async def until_taken(batcher: Batcher, order: bytes) -> None:
+    """A broker that just started, or woke up, may take longer than this sender waits."""
+    while True:
+        try:
+            await batcher.put_orders(0, [order])
+            return
+        except Retryable:
+            await asyncio.sleep(0.5)
+
+
+def test_an_order_by_itself_waits_for_nobody_and_what_comes_meanwhile_shares_a_block(stack: Stack, organization: str) -> None:
+    encoded = [
+        accepted(ORDER | {"order": f"O-{number}"}).encoded.replace(b'"acme"', f'"{organization}"'.encode()) for number in range(4)
+    ]
+    partition = kafka.partition_of(organization)
+
+    async def story() -> None:
+        publisher = Publisher()
+        batcher = Batcher(publisher, linger_ms=10 * 60 * 1000)
+        first = asyncio.create_task(batcher.put_orders(partition, encoded[:1]))
+        await asyncio.sleep(0)  # it is gathered
+        await asyncio.sleep(0)  # and sent
+        await asyncio.gather(first, *(batcher.put_orders(partition, [order]) for order in encoded[1:]))
+        publisher.close()
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+    held = [record.value or b"" for record in records(ORDERS.name, partition)]
+    sizes = [size for value in held if (size := value.count(f'"organization":"{organization}"'.encode()))]
+    assert sizes == [1, 3]
 
 
 def test_a_request_that_needs_several_blocks_is_answered_when_all_are_in(stack: Stack, organization: str) -> None:
