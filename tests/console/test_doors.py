@@ -1,5 +1,6 @@
 """Signing in by a mailed link, signing out, sessions that end, and forms that only our own pages can send."""
 
+import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from services.signals import tenants
 from services.signals.store import organizations
 from shared import clock, db
 from shared.settings import settings
@@ -28,6 +30,25 @@ def test_a_member_gets_a_link_by_mail_and_comes_to_the_page_that_was_asked_for(
     done = ana.post(link.path, {"next": f"/o/{tenant}/accounts"})
     assert (done.status_code, done.headers["location"]) == (303, f"/o/{tenant}/accounts")
     assert ana.get(f"/o/{tenant}/accounts").status_code == 200
+
+
+def test_organizations_go_by_their_names(browser: MakeBrowser, connection: db.Connection, tenant: str, mailbox: Mailbox) -> None:
+    ana = browser(tenant, "member")
+    named = {f"{tenant}-{place}": name for place, name in (("a", "zinc & sons"), ("b", "Borealis Steel"))}
+    for organization, name in named.items():
+        with connection.transaction():
+            tenants.create_organization(connection, organization, name=name, currency="USD", timezone="UTC", with_schedules=False)
+            organizations.set_member(connection, organization, ana.email, "admin")
+    home, switcher = ana.get("/").text, ana.get(f"/o/{tenant}/accounts").text
+    assert "<title>Organizations · Winback</title>" in home
+    for page in (home, switcher.partition("</details>")[0]):
+        shown = re.findall(r'href="/o/([^/"]+)/accounts"(?: aria-current="true")?><bdi>([^<]*)</bdi>', page)
+        assert shown == [(tenant, "Acme"), (f"{tenant}-b", "Borealis Steel"), (f"{tenant}-a", "zinc &amp; sons")]
+    ana.post("/sign-in", {"email": ana.email})
+    mailed_link(mailbox, ana.email)
+    mail = mailbox.mails(to=ana.email)[0]
+    assert f"as {ana.email}: Acme, Borealis Steel and zinc & sons." in " ".join(str(mail["text"]).split())
+    assert "zinc &amp; sons" in str(mail["html"])
 
 
 def test_who_is_no_member_reads_the_same_and_gets_nothing(browser: MakeBrowser, tenant: str, mailbox: Mailbox) -> None:

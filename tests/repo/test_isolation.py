@@ -150,7 +150,11 @@ def test_the_app_role_has_no_other_policy_but_to_find_its_own_memberships_and_to
             for row in connection.execute(POLICIES, (table.name,))
             if "winback_worker" not in row[2] and row[0] != "own_organization"
         ]
-    assert others == [("members", "own_memberships", "SELECT"), ("tokens", "found_by_hash", "SELECT")]
+    assert others == [
+        ("members", "own_memberships", "SELECT"),
+        ("organizations", "own_memberships", "SELECT"),
+        ("tokens", "found_by_hash", "SELECT"),
+    ]
 
 
 def test_every_key_of_a_tenant_table_starts_with_the_organization() -> None:

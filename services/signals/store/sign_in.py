@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime
+from typing import NamedTuple
 
 from shared import db
 from shared.errors import NotFound
@@ -61,12 +62,22 @@ WHERE email = %(email)s
 
 MEMBERSHIPS = """
 SELECT
-    organization,
-    role
-FROM members
-WHERE email = %s
-ORDER BY organization
+    m.organization,
+    m.role,
+    o.name
+FROM members m
+JOIN organizations o USING (organization)
+WHERE m.email = %s
+ORDER BY lower(o.name), m.organization
 """
+
+
+class Membership(NamedTuple):
+    """Of one person in one organization. `name`: the organization's."""
+
+    organization: str
+    role: str
+    name: str
 
 
 def hashed(secret: str) -> bytes:
@@ -128,7 +139,7 @@ def open_links(connection: db.Connection, email: str, *, now: datetime) -> int:
     return int(row[0]) if row else 0
 
 
-def memberships(connection: db.Connection, email: str) -> list[tuple[str, str]]:
-    """(organization, role) of an address; for the app role the transaction must name it (`app.email`)."""
+def memberships(connection: db.Connection, email: str) -> list[Membership]:
+    """Of an address, by the organizations' names; for the app role the transaction must name it (`app.email`)."""
     connection.execute("SELECT set_config('app.email', %s, true)", (email,))
-    return [(str(row[0]), str(row[1])) for row in connection.execute(MEMBERSHIPS, (email,))]
+    return [Membership(str(row[0]), str(row[1]), str(row[2])) for row in connection.execute(MEMBERSHIPS, (email,))]

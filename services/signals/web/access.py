@@ -14,6 +14,7 @@ from fastapi import Request
 from psycopg_pool import ConnectionPool
 
 from services.signals.store import sign_in, tokens
+from services.signals.store.sign_in import Membership
 from shared import clock, db
 from shared.settings import settings
 
@@ -49,14 +50,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """A person who is signed in, with (organization, role) of each membership."""
+    """A person who is signed in, and what of."""
 
     email: str
-    memberships: list[tuple[str, str]]
+    memberships: list[Membership]
 
     def role_in(self, organization: str) -> str | None:
         """owner, admin, member; None for an outsider."""
-        return dict(self.memberships).get(organization)
+        return next((one.role for one in self.memberships if one.organization == organization), None)
 
     def governs(self, organization: str) -> bool:
         """Owners and admins change settings, members and tokens."""
@@ -102,7 +103,7 @@ def visitor(request: Request) -> Visitor:
 def organization_of(request: Request, organization: str) -> Iterator[tuple[Visitor, db.Connection]]:
     """A transaction that sees the organization alone, for a member of it. Raises NotSignedIn, NotHere."""
     who = visitor(request)
-    if organization not in [name for name, _ in who.memberships]:
+    if who.role_in(organization) is None:
         raise NotHere
     with db.organization_transaction(app_pool(request), organization) as connection:
         yield who, connection

@@ -18,7 +18,7 @@ def home(request: Request) -> Response:
     """The organizations of whoever is signed in; straight on where there is one."""
     who = visitor(request)
     if len(who.memberships) == 1:
-        return RedirectResponse(f"/o/{who.memberships[0][0]}/accounts", status_code=303)
+        return RedirectResponse(f"/o/{who.memberships[0].organization}/accounts", status_code=303)
     return render(request, "home.html", visitor=who)
 
 
