@@ -69,6 +69,9 @@ def bench(
             say(f"winback: measured without profiles: {why_not}")
         elif profiled:
             at.rounds.profiles = at.folder
+        if report_file is not None:
+            report_file.parent.mkdir(parents=True, exist_ok=True)
+            at.report = report_file
         for name in names:
             at.scale = scales[name] = scale or FIGURES[name][1]
             results = measured(at, name)

@@ -82,6 +82,7 @@ class Result:
     reference_peak_bytes: int
     load: tuple[float, float]
     note: str = ""
+    needs_cores: int = 0  # fewer, and the figure says little; 0 where that does not matter
     profile: dict[str, Any] | None = None  # of one more round of ours: `profile.summary`
 
     def as_json(self) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def write(path: Path, found: Sequence[Found], *, rounds: int, scales: Mapping[st
     """Put these figures into the page, in place of older ones of the same name."""
     kept_file = path.with_suffix(".json")
     kept: dict[str, list[dict[str, Any]]] = json.loads(kept_file.read_text()) if kept_file.exists() else {}
-    at = {"on": datetime.now(UTC).date().isoformat(), "rounds": rounds, "machine": machine()}
+    at = {"on": datetime.now(UTC).date().isoformat(), "rounds": rounds, "machine": machine(), "cores": os.cpu_count()}
     for name in {one.figure for one in found}:
         before = {one["title"]: one["profile"] for one in kept.get(name, []) if one.get("profile")}
         kept[name] = []
@@ -112,8 +112,15 @@ PLAIN = """\
 |---|---|---|---|"""
 
 
+def short_of_cores(one: dict[str, Any]) -> bool:
+    """Whether it was measured on fewer cores than it needs."""
+    return bool(one.get("needs_cores", 0) > one.get("cores", 0))
+
+
 def ratio_row(one: dict[str, Any]) -> str:
     mark = "✓" if one["reached"] else "✗"
+    if short_of_cores(one) and not one["reached"]:
+        mark += f" {one['cores']} of {one['needs_cores']} cores"
     return (
         f"| {one['title']} | {one['reference']} | **{one['ratio']:.3g}** | {one['target']} | {mark} "
         f"| {value(one['ours_value'])} {one['unit']} | {value(one['reference_value'])} "
@@ -165,6 +172,11 @@ def told(one: dict[str, Any]) -> str:
         said.append(f"load {one['load'][0]} to {one['load'][1]}")
     if one["note"]:
         said.append(one["note"])
+    if short_of_cores(one):
+        said.append(
+            f"**it needs {one['needs_cores']} cores, one for broker and benchmark, this machine has {one['cores']}**: the ratio "
+            "says what they share, not what more of them would do"
+        )
     return "; ".join(said) + "."
 
 

@@ -26,7 +26,7 @@ from bench.workload import Shape, Workload
 from shared import db, kafka
 from shared.events import RunRequested
 from shared.settings import settings
-from shared.topics import DETECTOR_APP, ORDERS, SIGNALS, STATE_CHANGELOG
+from shared.topics import DETECTOR_APP, ORDERS, SIGNALS, STATE_CHANGELOG, TOPICS
 from winback.dev import current
 from winback.stack import processes
 from winback.stack.home import Home
@@ -48,6 +48,7 @@ class Rig:
     folder: Path
     say: Callable[[str], None]
     scale: float = 1.0
+    report: Path | None = None  # the page that is written; what a figure keeps goes beside it
 
     @cached_property
     def broker(self) -> Broker:
@@ -98,6 +99,25 @@ class Rig:
         self.broker.forget_group(DETECTOR_APP)
         self.broker.drop([SIGNALS.name, STATE_CHANGELOG])
         shutil.rmtree(self.folder / "detector", ignore_errors=True)
+        kafka.create_topics()
+
+    @contextmanager
+    def of_partitions(self, count: int) -> Iterator[None]:
+        """The same with another count of partitions, all topics made anew; the caller fills and forgets within."""
+        before = self.env
+        self.env = before | {"WINBACK_PARTITIONS": str(count)}
+        try:
+            with pointed_to(self.env):
+                self._anew()
+                yield
+        finally:
+            self.env = before
+            self._anew()
+
+    def _anew(self) -> None:
+        """Every topic whose partitions are a setting."""
+        self.broker.forget_group(DETECTOR_APP)
+        self.broker.drop([STATE_CHANGELOG, *(topic.name for topic in TOPICS if topic.partitions is None)])
         kafka.create_topics()
 
     # -- processes ------------------------------------------------------------------------------------------------------------

@@ -76,6 +76,12 @@ class Watched:
         """When the first line that matches came, on the monotonic clock."""
         return next(at for at, line in self._lines if re.search(pattern, line))
 
+    def quiet_seconds(self, pattern: str) -> float:
+        """Since the last line that matches; 0 where none has come."""
+        with self._came:
+            came = [at for at, line in self._lines if re.search(pattern, line)]
+        return time.monotonic() - came[-1] if came else 0.0
+
     def said(self) -> str:
         """Its last lines."""
         return "\n".join(line for _, line in self._lines[-30:])

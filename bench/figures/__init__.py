@@ -16,7 +16,7 @@ FIGURES: dict[str, tuple[Measure, float, str]] = {
     "drain": (detector.drain, 1, "detector drain against a confluent-kafka loop with the same rules"),
     "streams": (detector.streams, 1, "detector drain against Kafka Streams, default and cached"),
     "naive": (detector.naive, 1, "detector drain against naive Faust"),
-    "workers": (state.workers, 1, "detector drain by two and four workers, over one, two and four partitions, against one"),
+    "workers": (state.workers, 0.5, "detector drain by two and four workers, over one, two and four partitions, against one"),
     "cache": (state.cache, 1, "detector drain with a state larger than the cache"),
     "skew": (state.skew, 1, "detector drain where 1 % of the accounts have 30 % of the orders"),
     "runs": (work.runs, 1, "runs over all accounts against DuckDB, and with 1 % due"),

@@ -6,7 +6,9 @@ Every drain is as in `detector.py`, answers checked.
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from bench.answers import Answer
 from bench.figure import Found, Measured, Plain, Result, Side, Target, timed
 from bench.figures.detector import OURS, expected, gathered, ours
 from bench.rig import Rig
-from bench.watched import Failed, together
+from bench.watched import Failed, Watched, together
 from bench.workload import Workload
 from services.detector import restore
 from services.detector.checkpoint import CheckpointStore
@@ -23,7 +25,7 @@ from shared.topics import DETECTOR_APP, ORDERS, STATE_CHANGELOG
 
 ORDERS_OF_A_FIGURE, ACCOUNTS_OF_A_FIGURE = 150_000, 20_000
 CACHED_SHARE = 20
-JOIN_SECONDS = 90.0
+JOIN_SECONDS, SETTLED_SECONDS = 90.0, 2.0
 
 
 def cache(rig: Rig) -> list[Result]:
@@ -71,39 +73,41 @@ def skew(rig: Rig) -> list[Result]:
 
 
 def workers(rig: Rig) -> list[Result]:
-    """One, two and four detectors of one group; all have joined before the first order comes."""
-    workload = rig.workload()
-    wanted = expected(rig, workload)
+    """As many partitions as detectors, one to four, and four partitions of one detector; all have joined before an order comes."""
+    kept_workloads: dict[int, tuple[Workload, set[Answer]]] = {}
 
-    def side(count: int, target: Target | None = None) -> Side:
-        name = f"{count} worker{'s' if count > 1 else ''}"
-        return Side(name=name, run=lambda: shared_by(rig, workload, wanted, count), target=target)
+    def run(count: int, partitions: int) -> Measured:
+        with rig.of_partitions(partitions):
+            if partitions not in kept_workloads:
+                workload = rig.workload()
+                kept_workloads[partitions] = workload, expected(rig, workload)
+            return shared_by(rig, *kept_workloads[partitions], count)
 
-    note = f"{workload.shape.organizations} organizations in {rig.partitions} partitions; the broker has the same cores"
-    target = Target(compares="rate", bound=1.6, moonshot=1.9)
-    one, two, four = side(1, target), side(2), side(4)
-    kept = rig.rounds.run([two, one, four])
-    return [
-        rig.rounds.result(
-            "workers", title="Drain by several workers", unit="orders/s", ours=many, reference=one, kept=kept, note=note
-        )
-        for many in (two, four)
-    ]
+    def side(count: int, partitions: int, target: Target | None = None) -> Side:
+        name = f"{count} worker{'s' * (count > 1)}, {partitions} partition{'s' * (partitions > 1)}"
+        return Side(name=name, run=partial(run, count, partitions), target=target)
+
+    two, one, four, apart = side(2, 2), side(1, 1), side(4, 4), side(1, 4)
+    kept = rig.rounds.run([two, one, four, apart])
+    profile = rig.rounds.profiled(two)
+    found = []
+    for many, bound, moonshot, cores in ((two, 1.6, 1.9, 3), (four, 1.6, 1.9, 5), (apart, 0.9, None, 2)):
+        target = Target(compares="rate", bound=bound, moonshot=moonshot)
+        result = rig.rounds.result(
+            "workers", title=f"Drain by {many.name}", unit="orders/s", ours=many, reference=replace(one, target=target), kept=kept,
+            note="8 organizations",
+        )  # fmt: skip
+        found.append(replace(result, needs_cores=cores, profile=profile if many is two else None))
+    return found
 
 
 def shared_by(rig: Rig, workload: Workload, wanted: set[Answer], count: int) -> Measured:
     """A drain by so many detectors, from the first block sent to the last one's group committed."""
-    rig.broker.make(ORDERS.name, partitions=rig.partitions)
     rig.forget_detector()
     with ExitStack() as opened:
         detectors = [opened.enter_context(rig.detector(number=number)) for number in range(count)]
-        until = time.monotonic() + JOIN_SECONDS
-        while rig.broker.members(DETECTOR_APP) != count:
-            if time.monotonic() > until:
-                raise Failed(f"{count} workers did not join\n{detectors[0].said()}")
-            time.sleep(0.1)
+        settled(rig, detectors)
         for detector in detectors:
-            detector.wait_for('"partition owned"', count=rig.partitions // count)
             detector.mark()
         began = time.monotonic()
         rig.fill_orders(workload, anew=False)
@@ -114,6 +118,19 @@ def shared_by(rig: Rig, workload: Workload, wanted: set[Answer], count: int) -> 
         measured = together([one.measured(1) for one in detectors], len(workload.orders), seconds)
         found.must_be(wanted, f"{count} workers")
         return measured
+
+
+def settled(rig: Rig, detectors: Sequence[Watched]) -> None:
+    """Until all have joined and the partitions have stayed where they are for a while: each one that joins moves them."""
+    moves = r'"partition owned"|closing db|rebalanc'
+    until = time.monotonic() + JOIN_SECONDS
+    while True:
+        joined = rig.broker.members(DETECTOR_APP) == len(detectors)
+        if joined and all(one.quiet_seconds(moves) > SETTLED_SECONDS for one in detectors):
+            return
+        if time.monotonic() > until:
+            raise Failed(f"{len(detectors)} workers did not join\n{detectors[0].said()}")
+        time.sleep(0.1)
 
 
 def restored(rig: Rig) -> list[Found]:
