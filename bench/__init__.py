@@ -9,6 +9,7 @@
     figures/      what is measured, a module a part of the system
     peers/        what it is measured against; each a program of its own
     report.py     docs/performance.md
+    scaling.py    docs/scaling.md, worked out from the same figures
 
 `winback bench --help`, or `make bench`. Needs a checkout: an installed wheel does not carry it.
 """

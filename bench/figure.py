@@ -82,6 +82,7 @@ class Result:
     reference_peak_bytes: int
     load: tuple[float, float]
     note: str = ""
+    units: float = 0  # of work in a round of ours
     needs_cores: int = 0  # fewer, and the figure says little; 0 where that does not matter
     profile: dict[str, Any] | None = None  # of one more round of ours: `profile.summary`
 
@@ -221,6 +222,7 @@ def _result(
         ours_peak_bytes=max(one.peak_bytes for one in mine),
         reference_peak_bytes=max(one.peak_bytes for one in theirs),
         load=load,
+        units=statistics.median(one.units for one in mine),
         note="; ".join(notes),
     )
 

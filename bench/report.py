@@ -1,4 +1,5 @@
-"""docs/performance.md, rewritten by one command from what was measured; the figures themselves are kept beside it as JSON."""
+"""docs/performance.md, rewritten by one command from what was measured, and docs/scaling.md with it; the figures are kept beside
+them as JSON."""
 
 import json
 import os
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench import scaling
 from bench.figure import Found, Growth, Plain, Result
 
 MEGA = 1_000_000
@@ -46,6 +48,7 @@ def write(path: Path, found: Sequence[Found], *, rounds: int, scales: Mapping[st
                 kept[name].append(row)
     kept_file.write_text(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     path.write_text(page(kept))
+    path.with_name("scaling.md").write_text(scaling.page(kept))
 
 
 def machine() -> str:

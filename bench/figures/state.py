@@ -154,7 +154,23 @@ def restored(rig: Rig) -> list[Found]:
             bound=json_bytes,
             unit="bytes",
             note=f"keys and values of one drain before compaction; at most the order's own JSON, {json_bytes:.0f} bytes",
-        )
+        ),
+        Plain(
+            figure="restore",
+            title="Detector's disk, bytes an order",
+            value=held_bytes(rig.folder / "detector", "*") / len(workload.orders),
+            bound=json_bytes,
+            unit="bytes",
+            note="RocksDB's files and its own log after one drain, compressed as it left them",
+        ),
+        Plain(
+            figure="restore",
+            title="Kafka's disk, bytes an order",
+            value=held_bytes(rig.home.path / "kafka" / "data", f"{ORDERS.name}-*/*.log") / len(workload.orders),
+            bound=json_bytes,
+            unit="bytes",
+            note="the topic of orders, one replica, blocks packed with lz4",
+        ),
     ]
     found += rig.rounds.compare(
         "restore",
@@ -185,6 +201,11 @@ def restored(rig: Rig) -> list[Found]:
         note="whole processes, from their start, Python's imports included",
     )
     return found
+
+
+def held_bytes(folder: Path, pattern: str) -> int:
+    """Of the files below that match."""
+    return sum(file.stat().st_size for file in folder.rglob(pattern) if file.is_file())
 
 
 def wiped(rig: Rig, keys: set[bytes]) -> Measured:

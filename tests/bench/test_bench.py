@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import report
+from bench import report, scaling
 from bench.answers import Gathered
 from bench.figure import Measured, Plain, Result, Rounds, Side, Target
 from bench.figures import FIGURES
@@ -132,7 +132,24 @@ def rounds_of(seconds: float) -> list[Result]:
 
 def test_the_report_in_the_repository_is_what_its_figures_say() -> None:
     page = Path(__file__).parents[2] / "docs/performance.md"
-    assert page.read_text() == report.page(json.loads(page.with_suffix(".json").read_text()))
+    kept = json.loads(page.with_suffix(".json").read_text())
+    assert page.read_text() == report.page(kept)
+    assert page.with_name("scaling.md").read_text() == scaling.page(kept)
+
+
+def test_what_a_hundred_million_orders_take_follows_from_the_figures_and_a_missing_one_is_said_to_be_missing() -> None:
+    rows = {
+        "restore": [{"title": "Changelog, bytes an order", "value": 70.0, "bound": 500.0}],
+        "sink": [{"title": "PostgreSQL, bytes an order", "value": 2.0}],
+        "drain": [
+            {"title": "Detector drain, then one run", "ours_value": 23_148.0, "ours_cpu_seconds": 2.0, "units": 100_000, "scale": 1}
+        ],
+    }
+    lines = scaling.page(rows).splitlines()
+    assert "| PostgreSQL a day | 100,000,000 × 1,000 bytes | **100 GB** |" in lines
+    assert "| cores that fold at the peak | 11,574/s × 20 µs ÷ 0.5 | **0.463 cores** |" in lines
+    assert "| one partition's drain over the peak of all | 23,148 ÷ 11,574 | **2 ×** |" in lines
+    assert "| Kafka, each replica, a day | 100,000,000 × – bytes | **– (a figure is missing)** |" in lines
 
 
 WITHOUT_A_CHECKOUT = """
