@@ -93,8 +93,9 @@ Every figure is a **ratio to a reference that ran in the same command**, on the 
 the rounds of each round's own ratio, and the answers of both sides are checked before a time is believed. Absolute numbers are of a
 machine that others used too: do not compare them across days.
 
-Written by `make bench`, that is `winback bench --profile --report docs/performance.md`; `winback bench --figure NAME` measures one,
-`--figure list` names them.
+Written by `make bench`, that is `winback bench --profile --report docs/performance.md`, in half an hour on two quiet cores;
+`winback bench --figure NAME` measures one, `--figure list` names them with the share of the full workload that each is measured at.
+A load above 3 where each was measured means that others had the cores.
 """
 RATIOS = """\
 | figure | reference | ratio | target | | ours | reference's | CPU s | peak MB |
