@@ -43,6 +43,7 @@ def build(readiness: Readiness) -> CheckpointApp:
         value_serializer="raw",
         web_enabled=False,
         autodiscover=False,
+        table_standby_replicas=0,  # Faust's would keep what no changelog has: docs/decisions/03-checkpoints.md
         stream_wait_empty=True,
         broker_commit_interval=0.25,
         broker_session_timeout=SESSION_SECONDS,

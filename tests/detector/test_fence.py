@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 
+from services.detector.app import build
 from services.detector.checkpoint import FAILED
 from shared import kafka
+from shared.health import Readiness
 from shared.settings import settings
 from shared.topics import DETECTOR_APP, STATE_CHANGELOG, STATE_TABLE
 from tests.stack_fixtures import Stack
@@ -40,6 +43,13 @@ def test_a_detector_whose_partition_was_taken_saves_nothing_more_leaves_and_the_
     assert kafka.end_offset(STATE_CHANGELOG, partition) > end  # by the next owner
     audit = json.loads(services.winback("audit", "--organization", organization, "--json").stdout)
     assert audit["differences"] == []
+
+
+def test_no_detector_keeps_a_copy_of_what_another_has_not_committed(stack: Stack) -> None:
+    """Faust's standbys read uncommitted rows into their disk: after a takeover they would be in no changelog."""
+    app: Any = build(Readiness())
+    assert app.conf.table_standby_replicas == 0
+    assert app.assignor.replicas == 0
 
 
 def take_from_its_owner(partition: int) -> int:

@@ -1,8 +1,9 @@
 """What really lies in Kafka: every record of a partition of `orders`, and the detector's state as its changelog gives it back."""
 
+import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -74,6 +75,29 @@ def ends() -> dict[int, int]:
     return {
         partition: end_offset(ORDERS.name, partition, timeout_seconds=SILENT_SECONDS) for partition in range(settings().partitions)
     }
+
+
+@contextlib.contextmanager
+def changelog_watched(*partitions: int) -> Iterator[Callable[[], bool]]:
+    """A look: is a transaction on one of these partitions of the changelog open? Its end is then further than what is committed."""
+    places = [TopicPartition(STATE_CHANGELOG, partition) for partition in partitions]
+    both = [
+        Consumer({"bootstrap.servers": settings().kafka, "group.id": "chaos-looks", "isolation.level": level})
+        for level in ("read_uncommitted", "read_committed")
+    ]
+
+    def is_open(place: TopicPartition) -> bool:
+        try:
+            (_, end), (_, committed) = (one.get_watermark_offsets(place, timeout=2) for one in both)  # the later one sees less
+        except KafkaException:
+            return False
+        return bool(end > committed)
+
+    try:
+        yield lambda: any(is_open(place) for place in places)
+    finally:
+        for one in both:
+            one.close()
 
 
 def state(organization: str) -> list[Held]:

@@ -1,14 +1,9 @@
 """Kafka: killed and started again under load, and frozen. Ingest says 503 and when to come back; nothing acknowledged is lost."""
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
-
-from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from shared.partitions import partition_of
-from shared.settings import settings
-from shared.topics import STATE_CHANGELOG
+from winback.chaos import log
 from winback.chaos.scenarios import Scenario
 from winback.chaos.world import World, percentile
 
@@ -23,10 +18,10 @@ FAILED_CHECKPOINT = '"why": "checkpoint'
 def kill_broker(world: World) -> None:
     """5: at random and, in turn, inside a checkpoint: the moment a transaction on the changelog is open. The detector then goes on
     with it once the broker is back, or leaves and begins at what was committed; either way nothing is missing or there twice."""
-    log = world.machine.home.logs / "detector.log"
-    before = log.read_text().count(FAILED_CHECKPOINT)
+    said = world.machine.home.logs / "detector.log"
+    before = said.read_text().count(FAILED_CHECKPOINT)
     inside = 0
-    with world.telling() as tellers, changelog_watched(partition_of(tellers[0].organization)) as is_open:
+    with world.telling() as tellers, log.changelog_watched(partition_of(tellers[0].organization)) as is_open:
         until, kills = time.monotonic() + world.seconds, 0
         while kills < BROKER_KILLS and (time.monotonic() < until or kills < LEAST_BROKER_KILLS):
             world.pause(0.5, 3.0)
@@ -46,31 +41,8 @@ def kill_broker(world: World) -> None:
     world.figures["until the next 2xx, p50 s"] = f"{percentile(outages, 0.5):.1f}"
     world.figures["503"] = str(world.answers["503"])
     world.figures["inside a checkpoint"] = str(inside)
-    world.figures["the detector left"] = str(log.read_text().count(FAILED_CHECKPOINT) - before)
+    world.figures["the detector left"] = str(said.read_text().count(FAILED_CHECKPOINT) - before)
     say_when_to_come_back(world)
-
-
-@contextlib.contextmanager
-def changelog_watched(partition: int) -> Iterator[Callable[[], bool]]:
-    """A look: is a transaction on this partition of the changelog open? Its end is then further than what is committed."""
-    place = TopicPartition(STATE_CHANGELOG, partition)
-    both = [
-        Consumer({"bootstrap.servers": settings().kafka, "group.id": "chaos-looks", "isolation.level": level})
-        for level in ("read_uncommitted", "read_committed")
-    ]
-
-    def is_open() -> bool:
-        try:
-            (_, end), (_, committed) = (one.get_watermark_offsets(place, timeout=2) for one in both)  # the later one sees less
-        except KafkaException:
-            return False
-        return bool(end > committed)
-
-    try:
-        yield is_open
-    finally:
-        for one in both:
-            one.close()
 
 
 def freeze_broker(world: World) -> None:

@@ -1,6 +1,8 @@
 """Several detectors: they come and go, freeze past their session and wake, and two claim one instance id."""
 
 import contextlib
+import json
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -20,6 +22,11 @@ GROUP = "winback-detector"
 FENCED = 70
 SESSION_SECONDS = 10.0
 EVERY_SECONDS = 15.0
+CHECKPOINT_WITHIN_SECONDS = 20.0
+WOKEN_SECONDS = 60.0
+MOST_ZOMBIES = 3
+ZOMBIE_TELLERS = 8  # of four partitions two are the zombie's: some of the organizations are in them
+REFUSED_CHECKPOINT = re.compile(r'"why": "checkpoint: \w*(ProducerFenced|InvalidProducerEpoch|InvalidProducerIdMapping)')
 
 
 def scale(world: World) -> None:
@@ -48,28 +55,53 @@ def scale(world: World) -> None:
 
 
 def zombies(world: World) -> None:
-    """12: SIGSTOP past the session, so that its partitions go to another; woken it is fenced, and leaves with 70."""
+    """12: SIGSTOP in the middle of a checkpoint, records of it in the changelog and its transaction open, and past the session: its
+    partitions go to another, who has seen nothing of it. Woken it goes on with that checkpoint, is fenced, and leaves with 70."""
     codes: list[int | None] = []
-    with world.telling(), repeated(world):
+    inside, refused = 0, 0
+    with world.telling(ZOMBIE_TELLERS), repeated(world):
         until = time.monotonic() + world.seconds
-        while not codes or time.monotonic() < until:
+        while not codes or time.monotonic() < until or (not inside and len(codes) < MOST_ZOMBIES):
             one = further(world, f"zombie-{len(codes)}")
+            joined(world, 2)
             owning(world, one)
             world.caught_up()
-            world.pause(0.0, 1.0)
-            freeze(one.pid)
+            hit = frozen_inside_a_checkpoint(one)
             frozen_at = time.monotonic()
             world.recovered(since=frozen_at)  # the others have its partitions
             time.sleep(max(0.0, SESSION_SECONDS + 3 - (time.monotonic() - frozen_at)))
             wake(one.pid)
-            code = one.wait_end(20)
+            code = one.wait_end(WOKEN_SECONDS)
             codes.append(code)
-            if code is None:  # it had nothing to write: then it must have joined anew, and goes on
+            inside += hit
+            refused += REFUSED_CHECKPOINT.search(one.log.read_text()) is not None
+            if hit and code != FENCED:
+                world.findings.differing.append(f"R: woken inside a checkpoint it was not fenced: it left with {code}")
+            if code is None:  # frozen between two checkpoints, it sees that its partitions are gone, joins anew, and goes on
                 world.machine.end(one)
             else:
                 world.machine.further.remove(one)
+    if not inside:
+        world.findings.differing.append("R: no detector was frozen inside a checkpoint: the scenario proved less than it says")
     world.figures["woken"] = str(len(codes))
-    world.figures["left with 70"] = str(codes.count(FENCED))
+    world.figures["inside a checkpoint"] = str(inside)
+    world.figures["fenced, left with 70"] = f"{codes.count(FENCED)}, the changelog refused {refused}"
+
+
+def frozen_inside_a_checkpoint(one: Further) -> bool:
+    """SIGSTOP while a transaction of it is open, and still is: True. False: it is frozen where it was when the time was up."""
+    with log.changelog_watched(*owned(one)) as is_open:
+        until = time.monotonic() + CHECKPOINT_WITHIN_SECONDS
+        while time.monotonic() < until:
+            if not is_open():
+                continue
+            freeze(one.pid)
+            time.sleep(0.2)  # what it had sent before may still end the transaction
+            if is_open():
+                return True
+            wake(one.pid)
+    freeze(one.pid)
+    return False
 
 
 def one_identity(world: World) -> None:
@@ -85,7 +117,7 @@ def one_identity(world: World) -> None:
             one = further(world, f"same-{len(codes)}", detector_id="dev")
             one.wait_end(world.chance.uniform(8.0, 14.0))
             codes.append(one.code)
-            took_over += owned(one)
+            took_over += bool(owned(one))
             ended_at = time.monotonic()
             if one.code is None:
                 world.machine.end(one, signal.SIGKILL)
@@ -109,12 +141,13 @@ def further(world: World, label: str, **env: str) -> Further:
 
 def owning(world: World, one: Further) -> None:
     """Until it has partitions: before that nothing of it can be lost."""
-    world.wait_until(lambda: one.code is not None or owned(one))
+    world.wait_until(lambda: one.code is not None or bool(owned(one)))
 
 
-def owned(one: Further) -> bool:
-    """It has, or had, partitions."""
-    return '"partition owned"' in one.log.read_text()
+def owned(one: Further) -> set[int]:
+    """The partitions that it has, or had."""
+    lines = [json.loads(line) for line in one.log.read_text().splitlines() if '"partition owned"' in line]
+    return {int(line["partition"]) for line in lines}
 
 
 def joined(world: World, members: int) -> None:
@@ -147,6 +180,6 @@ def repeated(world: World) -> Iterator[None]:
 
 SCENARIOS = (
     Scenario(name="rebalances", number=12, does="detectors 1, 3, 1, ended by SIGTERM and kill -9", run=scale),
-    Scenario(name="zombies", number=12, does="a detector frozen past its session, woken: fenced", run=zombies),
+    Scenario(name="zombies", number=12, does="a detector frozen inside a checkpoint past its session, woken: fenced", run=zombies),
     Scenario(name="one-identity", number=12, does="two detectors with one instance id", run=one_identity),
 )
