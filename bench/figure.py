@@ -8,7 +8,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -141,14 +141,18 @@ class Rounds:
     count: int
     say: Callable[[str], None]
     profiles: Path | None = None
+    processes: list[profile.Read] = field(default_factory=list)  # of the latest timed round of the first side, which is ours
 
     def run(self, sides: Sequence[Side]) -> dict[str, list[Measured]]:
-        """What each side measured, round by round."""
+        """What each side measured, round by round; ours is the first."""
         kept: dict[str, list[Measured]] = {side.name: [] for side in sides}
         for number in range(self.count):
             turn = number % len(sides)
             for side in [*sides[turn:], *sides[:turn]]:
-                measured = side.run()
+                with profile.reading(None) as processes:
+                    measured = side.run()
+                if side is sides[0]:
+                    self.processes = processes
                 kept[side.name].append(measured)
                 self.say(f"round {number + 1} · {side.name}: {measured.rate:,.0f}/s in {measured.seconds:.2f} s")
         return kept
@@ -170,14 +174,18 @@ class Rounds:
             if reference.target is not None
         ]
 
-    def profiled(self, ours: Side) -> dict[str, Any] | None:
-        """Where the time of one more round goes, which is not timed."""
+    def profiled(self, ours: Side, *, again: bool = False) -> dict[str, Any] | None:
+        """Where the time of one more round goes, which is not timed. `again`: `run` saw no timed one, here it is."""
         if self.profiles is None:
             return None
+        if again:
+            once = replace(self, count=1)
+            once.run([ours])
+            self.processes = once.processes
         self.say(f"profile · {ours.name}")
         with profile.reading(self.profiles) as reads:
             ours.run()
-            return profile.summary(reads)
+            return profile.summary(reads, self.processes)
 
     def result(
         self, figure: str, *, title: str, unit: str, ours: Side, reference: Side, kept: dict[str, list[Measured]], note: str = "",

@@ -3,7 +3,9 @@
 py-spy samples every thread of a process a hundred times a second, frames of C, C++ and Rust included. A sample belongs to the
 group of the innermost frame that a rule of `GROUPS` knows, else to `other`; one whose thread only waits in the kernel is left out,
 so that shares are of CPU. Threads that Python does not know (librdkafka's, RocksDB's) are not sampled: what they take is the rest
-between the process's CPU seconds and its samples.
+between the process's CPU seconds and its samples. It stops the process for each sample, milliseconds with the frames of C: that
+takes no CPU, so shares hold, but time on the wall does not. How long a process took is therefore noted in the timed rounds
+(`reading` without a folder).
 
 It reads processes of the same user and needs no more than that. Where the kernel allows only a parent to read (Yama), each process
 of a round says that it may be read (`may_be_read`); where nobody may, `alive` says so in py-spy's own words.
@@ -17,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,19 +108,19 @@ class Recording:
 
 @dataclass
 class Round:
-    """What is read of one round, into files of `folder`."""
+    """What is known of one round: its processes, and where there is a `folder` for what py-spy writes, their stacks."""
 
-    folder: Path
+    folder: Path | None
     reads: list[Read] = field(default_factory=list)
     begun: int = 0
 
 
-_round: Round | None = None  # the one that is read now; there is one at a time
+_round: Round | None = None  # the one that runs now; there is one at a time
 
 
 @contextmanager
-def reading(folder: Path) -> Iterator[list[Read]]:
-    """Read every process that says `begin` meanwhile."""
+def reading(folder: Path | None) -> Iterator[list[Read]]:
+    """Read every process that says `begin` meanwhile; without a folder, note what it took alone."""
     global _round
     _round = Round(folder)
     try:
@@ -129,7 +131,7 @@ def reading(folder: Path) -> Iterator[list[Read]]:
 
 def begin(pid: int) -> Recording | None:
     """Returns once the process is sampled; None where no round is read."""
-    if _round is None:
+    if _round is None or _round.folder is None:
         return None
     _round.begun += 1
     return _recording(pid, _round.folder / f"profile-{_round.begun}.folded")
@@ -137,7 +139,8 @@ def begin(pid: int) -> Recording | None:
 
 def end(recording: Recording | None, *, name: str, seconds: float, cpu_seconds: float) -> None:
     """The work that was recorded is done."""
-    if recording is not None and (stacks := recording.end()) and _round is not None:
+    stacks = recording.end() if recording is not None else {}
+    if _round is not None:
         _round.reads.append(Read(name=name, seconds=seconds, cpu_seconds=cpu_seconds, stacks=stacks))
 
 
@@ -213,9 +216,8 @@ def function_of(stack: tuple[str, ...]) -> str:
     return f"{name} ({place.rstrip(')').rsplit('/', 1)[-1]})" if place else name
 
 
-def summary(taken: Iterable[Read]) -> dict[str, Any]:
-    """What the report keeps of a round: groups with their shares of CPU and their greatest functions; the processes."""
-    reads = list(taken)
+def summary(reads: Sequence[Read], timed: Sequence[Read]) -> dict[str, Any]:
+    """What the report keeps: groups with their shares of CPU and greatest functions; the processes of a timed round."""
     groups: Counter[str] = Counter()
     functions: dict[str, Counter[str]] = {}
     for read in reads:
@@ -242,11 +244,11 @@ def summary(taken: Iterable[Read]) -> dict[str, Any]:
         "groups": sorted(told, key=lambda row: -float(str(row["share"]))),
         "processes": [
             {
-                "name": read.name,
-                "seconds": round(read.seconds, 2),
-                "cpu_seconds": round(read.cpu_seconds, 2),
-                "waited": round(max(0.0, 1 - read.cpu_seconds / read.seconds), 3) if read.seconds else 0.0,
+                "name": one.name,
+                "seconds": round(one.seconds, 2),
+                "cpu_seconds": round(one.cpu_seconds, 2),
+                "waited": round(max(0.0, 1 - one.cpu_seconds / one.seconds), 3) if one.seconds else 0.0,
             }
-            for read in reads
+            for one in timed
         ],
     }

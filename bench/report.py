@@ -105,8 +105,8 @@ GROWTH = """\
 |---|---|---|---|---|---|"""
 PROFILES = """\
 Of each figure that misses its target: one more round of our side, not timed, read by py-spy (`winback bench --profile`). Shares are
-of the CPU of all the processes listed; a function's is its own with the C under it. A process that waits has nothing to do, waits
-for another one, or for a core.
+of the CPU of all the processes listed; a function's is its own with the C under it. How long they took is of the last timed round;
+a process that waits has nothing to do, waits for another one, or for a core.
 """
 PROFILE = """\
 | CPU | for | most of it in |

@@ -200,15 +200,17 @@ def latency(rig: Rig) -> list[Found]:
         flagged(rig, process, SEEN, rig.rounds.count)
         seen = seen_in_console(ours, console_port, rig.rounds.count)
 
+        more = iter((1, 2))
+
         def once_more() -> Measured:
-            flagged(rig, process, count, rig.rounds.count + 1)
-            services = (door, detector, process)
+            number, services = rig.rounds.count + next(more), (door, detector, process)
+            flagged(rig, process, count, number)
             for one in services:
                 one.mark()
-            took = recovered(ours, count, rig.rounds.count + 1)
+            took = recovered(ours, count, number)
             return together([one.measured(count) for one in services], count, p99(took))
 
-        profile = rig.rounds.profiled(Side(name="ingest, detector and signals", run=once_more))
+        profile = rig.rounds.profiled(Side(name="ingest, detector and signals", run=once_more), again=True)
 
     def side(name: str, samples: list[list[float]], target: Target | None = None) -> tuple[Side, list[Measured]]:
         measured = [

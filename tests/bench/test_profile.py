@@ -20,16 +20,17 @@ run (asyncio/base_events.py:600);select (selectors.py:468);select_epoll_poll_imp
 
 def test_stacks_are_shared_out_by_what_they_are_and_waiting_takes_no_cpu() -> None:
     read = profile.Read(name="winback serve detector", seconds=4.0, cpu_seconds=1.0, stacks=profile.parsed(RAW))
-    found = profile.summary([read])
+    timed = profile.Read(name="winback serve detector", seconds=2.0, cpu_seconds=0.5, stacks={})
+    found = profile.summary([read], [timed])
     assert {one["group"]: one["share"] for one in found["groups"]} == {"fold": 0.6, "rows": 0.2, "imports": 0.1, "decode": 0.1}
     assert found["groups"][0]["functions"] == [["Partition._fold (partition.py)", 0.4], ["Account.put (accounts.py)", 0.2]]
     assert found["groups"][2]["functions"] == [["import faust", 0.1]]
-    assert found["processes"] == [{"name": "winback serve detector", "seconds": 4.0, "cpu_seconds": 1.0, "waited": 0.75}]
+    assert found["processes"] == [{"name": "winback serve detector", "seconds": 2.0, "cpu_seconds": 0.5, "waited": 0.75}]
 
 
 def test_cpu_that_no_python_thread_took_is_told_apart() -> None:
     read = profile.Read(name="it", seconds=4.0, cpu_seconds=2.0, stacks=profile.parsed(RAW))
-    assert profile.summary([read])["groups"][0] == {"group": "threads that are not Python's", "share": 0.5, "functions": []}
+    assert profile.summary([read], [])["groups"][0] == {"group": "threads that are not Python's", "share": 0.5, "functions": []}
 
 
 def test_a_process_is_read_wherever_its_user_may_read_it(tmp_path: Path) -> None:
@@ -46,7 +47,7 @@ def test_a_process_is_read_wherever_its_user_may_read_it(tmp_path: Path) -> None
 
 def test_a_page_tells_where_the_time_goes_of_a_missed_target_alone() -> None:
     read = profile.Read(name="winback serve detector", seconds=4.0, cpu_seconds=1.0, stacks=profile.parsed(RAW))
-    told = profile.summary([read]) | {"on": "2026-01-01"}
+    told = profile.summary([read], [read]) | {"on": "2026-01-01"}
     row = {"title": "Drain", "profile": told}
     lines = report.profiles([row | {"reached": False, "profile": None}, row | {"reached": True}])
     assert lines.count("### Drain\n") == 1
