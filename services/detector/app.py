@@ -9,7 +9,7 @@ import faust
 import msgspec
 import structlog
 
-from services.detector.checkpoint import CheckpointApp, CheckpointTable, Pace, leave
+from services.detector.checkpoint import CheckpointApp, CheckpointTable, Pace, TablesAtOnce, leave
 from shared import clock, consuming, kafka, metrics, tracing
 from shared.errors import Rejected
 from shared.events import OrdersRecord, RunCompleted, RunRequested, SignalsRecord
@@ -44,6 +44,7 @@ def build(readiness: Readiness) -> CheckpointApp:
         web_enabled=False,
         autodiscover=False,
         table_standby_replicas=0,  # Faust's would keep what no changelog has: docs/decisions/03-checkpoints.md
+        TableManager=TablesAtOnce,
         stream_wait_empty=True,
         broker_commit_interval=0.25,
         broker_session_timeout=SESSION_SECONDS,

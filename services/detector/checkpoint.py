@@ -23,6 +23,7 @@ import rocksdict
 import structlog
 from aiokafka import AIOKafkaProducer
 from faust.stores.rocksdb import Store as RocksStore
+from faust.tables import TableManager
 from faust.transport.drivers.aiokafka import server_list
 from faust.types import TP
 
@@ -319,6 +320,15 @@ async def stop(producer: Any) -> None:
     """Close a producer whose broker, or epoch, may be gone."""
     with suppress(Exception):
         await asyncio.wait_for(producer.stop(), 5)
+
+
+class TablesAtOnce(TableManager):
+    """Faust sleeps for a second here, so that agents may bring tables; ours is there before the app starts."""
+
+    async def on_start(self) -> None:
+        """As `TableManager` does it, without the sleep."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class CheckpointApp(faust.App):
