@@ -49,17 +49,16 @@ def wait_for(organization: str, count: int) -> list[Order]:
     return found
 
 
+def dead_letters() -> dict[int, Record]:
+    """By the offset in partition 0; others' records lie in the others."""
+    found = [(dict(one.headers), one) for one in records(dead_letters_of(ERP_ORDERS.name), 0)]
+    return {int(place["dead_offset"]): one for place, one in found if place["dead_partition"] == b"0"}
+
+
 def dead_letter(offset: int) -> tuple[Record, str]:
     """The dead letter of a record, and its reason."""
 
-    def look() -> Record | None:
-        for record in records(dead_letters_of(ERP_ORDERS.name), 0):
-            place = dict(record.headers)
-            if (place["dead_partition"], place["dead_offset"]) == (b"0", str(offset).encode()):
-                return record
-        return None
-
-    found: Record = eventually(look)
+    found: Record = eventually(lambda: dead_letters().get(offset))
     return found, dict(found.headers)["dead_reason"].decode()
 
 
@@ -97,7 +96,7 @@ def test_poison_is_put_aside_as_it_was_and_its_neighbours_go_in(publisher: Publi
             put(publisher, ORDER | {"order": f"O-{number}"}, token)
     assert len(wait_for(organization, 4)) == 4
     eventually(lambda: dead_letter(offsets[-1]))
-    dead = {int(dict(one.headers)["dead_offset"]): one for one in records(dead_letters_of(ERP_ORDERS.name), 0)}
+    dead = dead_letters()
     for (poison, field), offset in zip(POISON * 4, offsets, strict=True):
         assert dead[offset].value == poison
         assert field in dict(dead[offset].headers)["dead_reason"].decode()
@@ -114,7 +113,7 @@ def test_each_hostile_order_is_put_aside_with_its_field_and_its_neighbours_go_in
     last = put(publisher, ORDER | {"order": "LAST"}, token)
     assert [order.order for order in wait_for(organization, len(small) + 1)] == [f"G-{n}" for n in range(len(small))] + ["LAST"]
     eventually(lambda: dead_letter(last - 1))
-    dead = {int(dict(one.headers)["dead_offset"]): one for one in records(dead_letters_of(ERP_ORDERS.name), 0)}
+    dead = dead_letters()
     for offset, (item, field) in alone.items():
         assert dead[offset].value == item
         assert f"{field}: " in dict(dead[offset].headers)["dead_reason"].decode()

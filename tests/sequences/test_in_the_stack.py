@@ -80,6 +80,7 @@ def test_a_digest_makes_drafts_with_contacts_and_an_order_stops_them(services: S
     services.winback("settings", "set", str(settings), "--organization", ORGANIZATION)
     put("contacts", CONTACTS)
     put("orders", ORDERS)
+    services.winback("wait", "--organization", ORGANIZATION)  # the run waits for orders alone, drafts look for contacts
     services.winback("run", "--organization", ORGANIZATION, "--as-of", "2026-11-23", "--wait")
 
     services.winback("digest", "send", "--organization", ORGANIZATION)

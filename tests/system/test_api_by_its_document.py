@@ -6,21 +6,37 @@ characters, a day of the calendar) may be refused where it looks valid: `positiv
 
 import os
 import sys
+import time
 from pathlib import Path
 from subprocess import run
 
+import httpx
 import pytest
 
 from tests.ingest.door import EVERY_SCOPE, make_token
-from tests.stack_fixtures import Stack
+from tests.stack_fixtures import START_SECONDS, Stack
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,unsupported_method"
 EXAMPLES = "30"
 
 
+def wait_ready(url: str) -> None:
+    """By its own word: other tests kill what it stands on, and the supervisor hears of that later."""
+    until = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            if httpx.get(f"{url}/readyz", timeout=20).status_code == 200:
+                return
+        except httpx.TransportError:
+            """It does not listen yet."""
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
 @pytest.mark.parametrize("service", ["ingest", "console"])
 def test_answers_are_as_the_document_describes_them(service: str, services: Stack, organization: str, tmp_path: Path) -> None:
     url = services.service(service)["url"]
+    wait_ready(url)
     token = make_token(organization, [*EVERY_SCOPE, "signals:read"])
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{url}/openapi.json", "--checks", CHECKS]
     command += ["--header", f"Authorization: Bearer {token}", "--max-examples", os.environ.get("SCHEMATHESIS_EXAMPLES", EXAMPLES)]

@@ -102,6 +102,7 @@ def pipe_past(folder: Path) -> list[Slice]:
     contacts = folder / "contacts.csv"
     pipe.write_csv(contacts, pipe.contact_rows())
     winback("import", "contacts", str(contacts), "--organization", PIPE)
+    winback("wait", "--organization", PIPE)  # runs wait for orders alone, drafts look for contacts
     rows = pipe.order_rows(clock.today("America/Chicago"))
     slices: list[Slice] = []
     after = date.min
