@@ -148,12 +148,27 @@ def test_a_domain_that_names_its_senders_is_well(looked_at: LookedAt) -> None:
         ("v=spf1 a:one.none.test a:two.none.test a:three.none.test -all", "wrong", "void"),
         ("v=spf1 include:five.test include:six.test -all", "wrong", "10 maximum"),
         ("v=spf1 include:five.test include:mail.test -all", "good", "7 of 10"),
+        ("v=spf1 exists:mx.acme.test -all", "wrong", "everybody may send"),
+        ("v=spf1 include:%{i}.open.test -all", "wrong", "everybody may send"),
     ],
 )
 def test_an_spf_record_is_read_as_receivers_read_it(looked_at: LookedAt, spf: str, state: str, words: str) -> None:
-    more = txt("open.test", "v=spf1 +all") + txt("five.test", f"v=spf1{' a:mx.acme.test' * 5} -all")
+    more = (
+        txt("open.test", "v=spf1 +all")
+        + txt("240.0.0.1.open.test", "v=spf1 +all")
+        + txt("five.test", f"v=spf1{' a:mx.acme.test' * 5} -all")
+    )
     more += txt("six.test", f"v=spf1{' mx:acme.test' * 4} redirect=mail.test")
     expect(looked_at(spf=spf, more=more)["spf"], state, words)
+
+
+NIBBLES = ".".join(reversed(f"{int(ip_address('2001:db8:25::7')):032x}"))
+BY_MAIL = (  # what depends on the mail: one relay is known by its address, two by their names, of which one is a lie
+    f"7.100.51.198.in-addr._spf.acme.test. 60 IN A 127.0.0.2\n{NIBBLES}.ip6._spf.acme.test. 60 IN A 127.0.0.2\n"
+    + txt("7.100.51.198.in-addr.acme.test.hosted.test", "v=spf1 ip4:198.51.100.7 -all")
+    + "7.100.51.198.in-addr.arpa. 60 IN PTR out.acme.test.\n9.100.51.198.in-addr.arpa. 60 IN PTR out.acme.test.\n"
+    + "out.acme.test. 60 IN A 198.51.100.7\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -168,11 +183,33 @@ def test_an_spf_record_is_read_as_receivers_read_it(looked_at: LookedAt, spf: st
         ("v=spf1 mx -all", "192.0.2.25", "good"),
         ("v=spf1 a -all", "192.0.2.25", "note"),
         ("v=spf1 -ip4:198.51.100.7 include:mail.test -all", "198.51.100.7", "note"),
+        ("v=spf1 exists:%{ir}.%{v}._spf.%{d} -all", "198.51.100.7", "good"),
+        ("v=spf1 exists:%{ir}.%{v}._spf.%{d} -all", "198.51.100.8", "note"),
+        ("v=spf1 exists:%{ir}.%{v}._spf.%{d2} -all", "2001:db8:25::7", "good"),
+        ("v=spf1 include:%{ir}.%{v}.%{d}.hosted.test -all", "198.51.100.7", "good"),
+        ("v=spf1 include:%{ir}.%{v}.%{d}.hosted.test -all", "198.51.100.8", "note"),
+        ("v=spf1 redirect=%{ir}.%{v}.%{d}.hosted.test", "198.51.100.7", "good"),
+        ("v=spf1 a:mx.%{d} -all", "192.0.2.25", "good"),
+        ("v=spf1 mx:%{d} -all", "192.0.2.25", "good"),
     ],
 )
 def test_the_relay_that_mail_is_handed_to_has_to_be_named(looked_at: LookedAt, spf: str, relay: str, state: str) -> None:
-    found = looked_at(spf=spf, relay=relay)["spf"]
+    found = looked_at(spf=spf, relay=relay, more=BY_MAIL)["spf"]
     expect(found, state, *([] if state == "good" else [f"for {ip_address(relay)}"]))
+
+
+@pytest.mark.parametrize(
+    ("spf", "relay", "words"),
+    [
+        ("v=spf1 ptr -all", "198.51.100.7", "should not be used"),
+        ("v=spf1 ptr:%{d} -all", "198.51.100.7", "should not be used"),
+        ("v=spf1 ptr -all", "198.51.100.9", "fail for 198.51.100.9"),  # its name leads elsewhere
+        ("v=spf1 ptr:mail.test ptr:ut.acme.test -all", "198.51.100.7", "fail for 198.51.100.7"),  # it is called otherwise
+    ],
+)
+def test_a_relay_is_known_by_a_name_that_leads_back_to_it(looked_at: LookedAt, spf: str, relay: str, words: str) -> None:
+    found = looked_at(spf=spf, relay=relay, more=BY_MAIL + "mail.test. 60 IN A 192.0.2.1\nut.acme.test. 60 IN A 192.0.2.1\n")["spf"]
+    expect(found, "note", words)
 
 
 @pytest.mark.parametrize(

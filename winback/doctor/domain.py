@@ -2,7 +2,7 @@
 whether a bounce finds it.
 
 checkdmarc reads SPF and DMARC records: it follows `include` and `redirect`, resolves `a` and `mx`, counts look-ups (RFC 7208,
-4.6.4), and walks up the tree for a policy. What the record says of one address is worked out here, from what it found.
+4.6.4), and walks up the tree for a policy. What the record says of one address is worked out in `spf`, from what it found.
 """
 
 import base64
@@ -10,7 +10,7 @@ import binascii
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any
 
 import dns.exception
@@ -21,17 +21,16 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from shared import mail
 from shared.settings import settings
 from winback.doctor.findings import Finding, away, good, judged, note, wrong
+from winback.doctor.spf import ASK_SECONDS, Address, Mail, Record, records
 
-ASK_SECONDS = 5.0
 DNS_PORT = 53
 STRANGER = ip_address("240.0.0.1")  # nobody's (RFC 1112, 4): what is said of it is said of everybody else
 LEAST_RSA_BITS, GOOD_RSA_BITS = 1024, 2048  # RFC 8301, 3.2
 ED25519_BYTES = 32
 SIGN = "Publish the key that the mail server signs with, as its documentation says."
-
-Address = IPv4Address | IPv6Address
 
 
 def look(domain: str, relay: str | None) -> Iterator[Finding]:
@@ -72,14 +71,15 @@ def _spf(resolver: dns.resolver.Resolver, domain: str, relay: Sequence[Address])
     found = check_spf(domain, resolver=resolver, timeout=ASK_SECONDS, retries=0)
     if not found["valid"]:
         return wrong("spf", f"{texts[0]}: {found['error']}", "Mend the record: receivers take it as if it said nothing, or refuse.")
-    parsed, said = found["parsed"], f"{texts[0]} ({found['dns_lookups']} of 10 look-ups)"
-    of_others = verdict(parsed, STRANGER, resolver)
+    record = Record(domain, texts[0], found["parsed"])
+    sender, said = mail.own_mailbox("").email, f"{texts[0]} ({found['dns_lookups']} of 10 look-ups)"
+    of_others = Mail(STRANGER, sender, resolver).verdict(record)
     if of_others == "pass":
         return wrong("spf", f"{said}: everybody may send for {domain}", publish)
     if of_others == "neutral":
         return note("spf", f"{said}: says nothing of other senders", "End it with -all.")
     for address in relay:
-        if (answer := verdict(parsed, address, resolver)) != "pass":
+        if (answer := Mail(address, sender, resolver).verdict(record)) != "pass":
             return note(
                 "spf",
                 f"{said}: {answer} for {address}, which mail is handed to",
@@ -88,35 +88,6 @@ def _spf(resolver: dns.resolver.Resolver, domain: str, relay: Sequence[Address])
     if found["warnings"]:
         return note("spf", f"{said}: {found['warnings'][0]}", "Mend what it says.")
     return good("spf", said)
-
-
-def verdict(parsed: Any, address: Address, resolver: dns.resolver.Resolver) -> str:
-    """pass, fail, softfail or neutral: what a record, as checkdmarc parsed it, says of mail from an address (RFC 7208, 4.6).
-
-    `exists` and `ptr`, which depend on the mail itself, count as no match.
-    """
-    for mechanism in parsed["mechanisms"]:
-        if _matches(mechanism, address, resolver):
-            return str(mechanism["action"])
-    if parsed["redirect"] is not None:
-        return verdict(parsed["redirect"]["parsed"], address, resolver)
-    return str(parsed["all"])
-
-
-def _matches(mechanism: Any, address: Address, resolver: dns.resolver.Resolver) -> bool:
-    match mechanism["mechanism"]:
-        case "include":
-            return verdict(mechanism["parsed"], address, resolver) == "pass"
-        case "ip4" | "ip6":
-            networks = [mechanism["value"]]
-        case "a":
-            networks = mechanism["addresses"]
-        case "mx":
-            hosts = [host["hostname"] for host in mechanism["hosts"]]
-            networks = [found for host in hosts for kind in ("A", "AAAA") for found in records(resolver, host, kind)]
-        case _:
-            return False
-    return any(address in ip_network(network, strict=False) for network in networks)
 
 
 # -- DKIM and DMARC ---------------------------------------------------------------------------------------------------------------
@@ -201,14 +172,3 @@ def relay_addresses(relay: str | None) -> list[Address]:
     with suppress(OSError):
         return addresses(relay) if relay else []
     return []
-
-
-def records(resolver: dns.resolver.Resolver, name: str, kind: str) -> list[str]:
-    """The records of a name, a TXT in one piece; none where there is no such name. Raises DNSException."""
-    try:
-        answer = resolver.resolve(name, kind)
-    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-        return []
-    if kind == "TXT":
-        return [b"".join(record.strings).decode(errors="replace") for record in answer]
-    return [record.to_text() for record in answer]
