@@ -12,6 +12,7 @@ from winback.chaos.scenarios import (
     database,
     detectors,
     full_disks,
+    imports,
     loads,
     mails,
     pipeline,
@@ -21,7 +22,7 @@ from winback.chaos.scenarios import (
 )
 from winback.chaos.world import World, percentile
 
-MODULES = (pipeline, broker, database, records, mails, detectors, times, loads, full_disks, topics)
+MODULES = (pipeline, broker, database, records, mails, detectors, times, loads, full_disks, topics, imports)
 SCENARIOS: tuple[Scenario, ...] = tuple(one for module in MODULES for one in module.SCENARIOS)
 
 Say = Callable[[str], None]
@@ -54,12 +55,12 @@ class Result:
 
 
 def named(names: Sequence[str]) -> list[Scenario]:
-    """Those, in the order of the list; all without names. Raises KeyError with the first that does not exist."""
+    """Those, in the order of the list; without names all but the longest. Raises KeyError with the first that does not exist."""
     known = {one.name for one in SCENARIOS}
     for name in names:
         if name not in known:
             raise KeyError(name)
-    return [one for one in SCENARIOS if not names or one.name in names]
+    return [one for one in SCENARIOS if one.name in names or not (names or one.only_when_named)]
 
 
 def run(scenarios: Sequence[Scenario], *, seed: int, minutes: float, say: Say) -> list[Result]:
