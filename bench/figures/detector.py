@@ -148,33 +148,35 @@ def naive(rig: Rig) -> list[Result]:
     """One record an order, stock tables, as Faust's documentation shows it; fewer orders, as it takes so long."""
     workload = rig.workload()
     wanted = expected(rig, workload)
-    few = rig.workload(orders=NAIVE_ORDERS, accounts=NAIVE_ACCOUNTS)
-    few_wanted = expected(rig, few)
     rig.fill_orders(workload)
+    few = rig.workload(orders=NAIVE_ORDERS, accounts=NAIVE_ACCOUNTS)
+    return rig.rounds.compare(
+        "naive",
+        title="Detector drain, then one run",
+        unit="orders/s",
+        ours=Side(name=OURS, run=partial(ours, rig, workload, wanted)),
+        references=[naive_side(rig, few)],
+        note=f"naive Faust drains {len(few.orders):,} orders of {few.shape.accounts:,} accounts, as many orders an account",
+        profiled=False,  # `drain` does
+    )
+
+
+def naive_side(rig: Rig, few: Workload) -> Side:
+    """The peer, with a topic of its own."""
+    wanted = expected(rig, few)
     rig.broker.make(SINGLE, partitions=rig.partitions)
     rig.broker.fill(SINGLE, singles(few))
-    name = "naive Faust"
-    state = rig.folder / "peer"
+    name, state = "naive Faust", rig.folder / "peer"
 
     def start(group: str) -> Watched:
         return Watched(
             sys.executable, "-P", "-m", "bench.peers.naive", group, str(state), SINGLE, str(rig.partitions), env=rig.env, cwd=ROOT
         )
 
-    return rig.rounds.compare(
-        "naive",
-        title="Detector drain, then one run",
-        unit="orders/s",
-        ours=Side(name=OURS, run=partial(ours, rig, workload, wanted)),
-        references=[
-            Side(
-                name=name,
-                run=lambda: peer(rig, few, few_wanted, start, name=name, source=SINGLE),
-                target=Target(compares="rate", bound=100, moonshot=200),
-            )
-        ],
-        note=f"naive Faust drains {len(few.orders):,} orders of {few.shape.accounts:,} accounts, as many orders an account",
-        profiled=False,  # `drain` does
+    return Side(
+        name=name,
+        run=lambda: peer(rig, few, wanted, start, name=name, source=SINGLE),
+        target=Target(compares="rate", bound=100, moonshot=200),
     )
 
 

@@ -13,13 +13,14 @@ from bench import report, scaling
 from bench.answers import Gathered
 from bench.figure import Measured, Plain, Result, Rounds, Side, Target
 from bench.figures import FIGURES
+from bench.figures.detector import NAIVE_ACCOUNTS, NAIVE_ORDERS, naive_side
 from bench.figures.work import growth_of
 from bench.rig import Rig, rig
 from bench.watched import Failed
 from bench.workload import Shape, Workload
 
 SCALE = 0.01
-LIGHT = ("drain", "naive", "import", "digests", "trials")  # those that are quick and need only what `make setup-dev` installs
+LIGHT = ("drain", "import", "digests", "trials")  # those that are quick and need only what `make setup-dev` installs
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,11 @@ def test_a_figure_checks_its_answers_and_has_both_sides(tiny: Rig, name: str) ->
         assert isinstance(result, Result)
         assert result.ratio > 0 and result.ours_value > 0 and result.reference_value > 0
         assert len(result.ratios) == tiny.rounds.count
+
+
+def test_naive_faust_answers_as_it_should(tiny: Rig) -> None:
+    few = tiny.workload(orders=NAIVE_ORDERS, accounts=NAIVE_ACCOUNTS)
+    assert naive_side(tiny, few).run().units == len(few.orders)
 
 
 def test_a_wrong_answer_is_no_figure() -> None:
