@@ -6,7 +6,9 @@ The sequence of events follows from the files, the mapping and the time of accep
 passes by what was confirmed; without it, or when a confirmation was lost, events go out again and change nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -37,6 +39,7 @@ from shared.topics import ACCOUNTS, CONTACTS, ORDERS
 READING = "1"  # raise it when the sequence of events that a file gives changes: an import begun before is then sent whole
 LOOKED_UP_AT_ONCE = 2_000
 
+Versions = dict[str, tuple[int, str]]  # order -> revision, content
 Seen = dict[tuple[str, int], tuple[int, str]]  # order, revision -> the first file that had it, its content
 TOPICS = {"orders": ORDERS, "accounts": ACCOUNTS, "contacts": CONTACTS}
 
@@ -193,11 +196,8 @@ def orders(
                 report.note(place, note)
             report.rejected += rows["order"].null_count()
             progress.add(read=cells.height)
-        left = gathered.orders(terms)
-        while some := list(islice(left, LOOKED_UP_AT_ONCE)):
-            known = counting_versions(connection, job.organization, [one.id for one in some if one.encoded])
-            connection.commit()  # a long import holds no snapshot
-            for one in some:
+        with closing(looked_up(gathered.orders(terms), connection, job.organization)) as going:
+            for one, known in going:
                 if not one.encoded:
                     report.rejected += 1
                     for note in one.notes:
@@ -210,9 +210,27 @@ def orders(
                 yield Outgoing(one.encoded, one.lines)
 
 
-def _repeats(
-    one: FileOrder, terms: Terms, known: dict[str, tuple[int, str]], seen: Seen | None, place: int, report: Report
-) -> bool:
+def looked_up(
+    left: Iterator[FileOrder], connection: db.Connection, organization: str
+) -> Generator[tuple[FileOrder, Versions], None, None]:
+    """Each order, with the versions that count now. The next ones are written and looked up beside the sending of these: Polars and
+    PostgreSQL need no turn of this thread."""
+
+    def look_up() -> tuple[list[FileOrder], Versions]:
+        some = list(islice(left, LOOKED_UP_AT_ONCE))
+        known = counting_versions(connection, organization, [one.id for one in some if one.encoded]) if some else {}
+        connection.commit()  # a long import holds no snapshot
+        return some, known
+
+    with ThreadPoolExecutor(1, thread_name_prefix="looked-up") as ahead:
+        coming = ahead.submit(look_up)
+        while (found := coming.result())[0]:
+            coming = ahead.submit(look_up)
+            for one in found[0]:
+                yield one, found[1]
+
+
+def _repeats(one: FileOrder, terms: Terms, known: Versions, seen: Seen | None, place: int, report: Report) -> bool:
     """True for a version that an earlier file had, or that counts already."""
     if seen is not None:
         version = (one.id, terms.accepted_ms if one.revision is None else one.revision)
