@@ -25,7 +25,7 @@ from shared.topics import ORDERS
 from tests.stack_fixtures import Stack
 from winback.stack import processes
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 EVERY_SCOPE = ("orders:write", "accounts:write", "contacts:write")
 
 _READ: dict[tuple[str, int, int], list[Record]] = {}  # topic, its id (it may be made anew), partition
@@ -126,7 +126,7 @@ def records(topic: str, partition: int) -> list[Record]:
     try:
         low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
         consumer.assign([TopicPartition(topic, partition, found[-1].offset + 1 if found else low)])
-        until = time.monotonic() + 30
+        until = time.monotonic() + 90
         while (left := end - (found[-1].offset + 1 if found else low)) > 0:
             assert time.monotonic() < until, f"{topic}/{partition} cannot be read up to {end}"
             for message in consumer.consume(min(left, 1000), 0.5):  # it waits for as many as it is asked for

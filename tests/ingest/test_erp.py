@@ -18,7 +18,7 @@ from tests.ingest.conftest import TOPICS_ORGANIZATION
 from tests.ingest.door import Ingest, landed, make_token, records
 from tests.ingest.hostile import ORDERS as HOSTILE
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 90.0
 ORDER = {"order": "O-1", "account": "A-1", "ordered_on": "2026-03-30", "lines": [{"product": "P", "revenue": "10.00"}]}
 
 

@@ -30,7 +30,7 @@ from shared.topics import SEQUENCE_TICKS, SEQUENCES, SIGNALS, dead_letters_of
 from tests.sequences.world import DRAFTED_AT, RUN_AT, RUN_DAY, World
 from tests.stack_fixtures import Stack
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 90.0
 DIGEST = "digest-1"
 
 DORMANT = DormantFigures(

@@ -218,7 +218,7 @@ def test_what_cannot_be_read_is_put_aside_once_and_the_partition_moves_on(
     }
     with consuming(publisher):
         wait_for(connection, tenant, ends)
-        until = time.monotonic() + 30
+        until = time.monotonic() + 90
         while positions.of(connection, CONSUMER, SIGNALS.name, elsewhere) <= foreign:
             assert time.monotonic() < until
             time.sleep(0.02)
