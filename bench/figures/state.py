@@ -146,6 +146,7 @@ def restored(rig: Rig) -> list[Found]:
         keys.add(key)
         size += len(key) + len(value)
     json_bytes = sum(len(block) for some in workload.blocks for block in some) / len(workload.orders)
+    logs = [rig.home.path / "kafka" / "data" / f"{ORDERS.name}-{number}" for number in range(rig.partitions)]
     found: list[Found] = [
         Plain(
             figure="restore",
@@ -158,7 +159,7 @@ def restored(rig: Rig) -> list[Found]:
         Plain(
             figure="restore",
             title="Detector's disk, bytes an order",
-            value=held_bytes(rig.folder / "detector", "*") / len(workload.orders),
+            value=held_bytes([rig.folder / "detector"]) / len(workload.orders),
             bound=json_bytes,
             unit="bytes",
             note="RocksDB's files and its own log after one drain, compressed as it left them",
@@ -166,7 +167,7 @@ def restored(rig: Rig) -> list[Found]:
         Plain(
             figure="restore",
             title="Kafka's disk, bytes an order",
-            value=held_bytes(rig.home.path / "kafka" / "data", f"{ORDERS.name}-*/*.log") / len(workload.orders),
+            value=held_bytes(logs, ".log") / len(workload.orders),
             bound=json_bytes,
             unit="bytes",
             note="the topic of orders, one replica, blocks packed with lz4",
@@ -203,9 +204,10 @@ def restored(rig: Rig) -> list[Found]:
     return found
 
 
-def held_bytes(folder: Path, pattern: str) -> int:
-    """Of the files below that match."""
-    return sum(file.stat().st_size for file in folder.rglob(pattern) if file.is_file())
+def held_bytes(folders: Sequence[Path], suffix: str = "") -> int:
+    """Of the files below."""
+    files = [file for folder in folders for file in folder.rglob(f"*{suffix}")]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def wiped(rig: Rig, keys: set[bytes]) -> Measured:
