@@ -60,6 +60,9 @@ def pages(rig: Rig) -> list[Found]:
         typical = {one: statistics.median(of) for one, of in times.items()}
         slowest = sorted(every, key=lambda one: -typical[one])
         told = "; ".join(f"{name} by {sort} {typical[name, sort]:.0f} ms" for name, sort in slowest[:4])
+        took: dict[str, float] = {}
+        table.asked(pool, slowest[0][1], table.FILTERS[slowest[0][0]], took=took)
+        questions = ", ".join(f"{question} {milliseconds:.0f}" for question, milliseconds in took.items())
         found.append(
             Plain(
                 figure="pages",
@@ -67,7 +70,7 @@ def pages(rig: Rig) -> list[Found]:
                 value=statistics.median(typical.values()),
                 bound=table.TARGET_MS,
                 unit="ms",
-                note=f"{count:,} accounts; the slowest: {told}; plans: {PLANS}",
+                note=f"{count:,} accounts; the slowest: {told}; the first by its questions, ms: {questions}; plans: {PLANS}",
             )
         )
         if rig.report is not None:
