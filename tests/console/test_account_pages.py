@@ -80,6 +80,7 @@ def test_every_way_finds_the_same_pages(
     connection: db.Connection, crowd: str, monkeypatch: pytest.MonkeyPatch, walked: int, few: int, most: int
 ) -> None:
     monkeypatch.setattr(account_pages, "MOST_WALKED", walked)
+    monkeypatch.setattr(account_pages, "FARTHEST_WALKED", 3 * walked)
     monkeypatch.setattr(account_pages, "FEW_FOUND", few)
     monkeypatch.setattr(account_pages, "MOST_FOUND", most)
     with connection.transaction():

@@ -4,10 +4,12 @@ A page starts behind a place (the sort's value and the account's id), never at a
 the first does. Conditions are put together from the named ones below; values are always parameters.
 
 Under a filter a page is found in one of two ways. Walking the sort's index and testing each row is quick where many rows fit,
-and endless where those that fit stand at the far end; so a walk ends after MOST_WALKED rows. Then (or at once, where few are
-known to fit) all that fit are gathered by the index of the filter, which holds what sorts need, and the first of them sorted out.
+and endless where those that fit stand at the far end; so a walk ends after MOST_WALKED rows, or FARTHEST_WALKED where the first
+rows let hope. Then (or at once, where few are known to fit) all that fit are gathered by the index of the filter, which holds what
+sorts need, and the first of them sorted out. What many have of two words, few may have together: then their accounts are joined.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +26,11 @@ Only = Literal["dormant", "lapse", "cherry_picking", "call"]
 FEW_FOUND = 20_000  # accounts that a search looks up at once
 MOST_FOUND = 60_000  # and after a walk; a wider search tests rows
 MOST_WALKED = 4_000
+FARTHEST_WALKED = 40_000
+HOPE = 6  # rows of the first walk, from which on the farther one is likely to fill a page of fifty
 MOST_LEADING = 300_000
+KNOWN_SECONDS = 60.0
+MOST_KNOWN = 10_000
 MOST_COUNTED = 10_000  # rows that are looked at to count what fits
 # The expressions of the indexes accounts_by_…, and what their values are.
 SORTS: dict[Sort, tuple[str, str]] = {
@@ -49,6 +55,9 @@ ONLY: dict[Only, str] = {
 # A beginning of a word: `words` has a blank before each.
 HAS_WORD = "strpos(a.words, ' ' || lower(%({word})s)) > 0"
 
+# Of all that have it, and of some that have it within a word.
+MAY_HAVE_WORD = "(strpos(a.sort_name, lower(%({word})s)) > 0 OR strpos(lower(a.account), lower(%({word})s)) > 0)"
+
 # The accounts of a word that few have. An array, since for two subqueries PostgreSQL would rather read the whole table.
 OF_WORD = """a.account = ANY (ARRAY(
     SELECT w.account
@@ -56,6 +65,19 @@ OF_WORD = """a.account = ANY (ARRAY(
     WHERE w.organization = %(organization)s
       AND w.word >= lower(%({word})s)
       AND w.word < lower(%({word})s) || chr(1114111)
+))"""
+
+# The accounts of two words that many have.
+OF_BOTH = """a.account = ANY (ARRAY(
+    SELECT w.account
+    FROM account_words w
+    JOIN account_words v USING (organization, account)
+    WHERE w.organization = %(organization)s
+      AND w.word >= lower(%({word})s)
+      AND w.word < lower(%({word})s) || chr(1114111)
+      AND v.organization = %(organization)s
+      AND v.word >= lower(%({other})s)
+      AND v.word < lower(%({other})s) || chr(1114111)
 ))"""
 
 COUNT_WORD = """
@@ -126,6 +148,25 @@ WHERE true
 ORDER BY {key} {direction}, a.account {direction}
 """
 
+# The index of names has the words' texts in it: it is walked alone, however far, and what may fit is looked up in its order.
+NAMED = """
+SELECT {columns}, a.sort_name AS key
+FROM (
+    SELECT a.account, a.sort_name
+    FROM accounts a
+    WHERE a.organization = %(organization)s
+      {place}
+      {indexed}
+      {named}
+    ORDER BY a.sort_name {direction}, a.account {direction}
+    OFFSET 0
+) AS named
+JOIN accounts a ON a.organization = %(organization)s AND a.account = named.account
+WHERE true
+  {conditions}
+ORDER BY named.sort_name {direction}, named.account {direction}
+"""
+
 # OFFSET 0: what fits is gathered by the filter's index, not by walking the sort's.
 GATHERED = """
 SELECT {columns}, first.key
@@ -136,6 +177,7 @@ FROM (
         FROM accounts a
         WHERE a.organization = %(organization)s
           {conditions}
+          {gathering}
         OFFSET 0
     ) AS fits
     WHERE true
@@ -159,6 +201,32 @@ FROM (
     LIMIT %(most)s
 ) AS a
 """
+
+# By the accounts of a word: each is looked up, where a long list of them would be searched for each row.
+COUNT_OF_WORD = """
+WITH found AS MATERIALIZED (
+    SELECT w.account
+    FROM account_words w
+    WHERE w.organization = %(organization)s
+      AND w.word >= lower({word})
+      AND w.word < lower({word}) || chr(1114111)
+    LIMIT %(most)s
+)
+SELECT
+    count(*) FILTER (WHERE true {conditions}),
+    (SELECT count(*) FROM found)
+FROM (SELECT DISTINCT account FROM found) AS w
+CROSS JOIN LATERAL (
+    SELECT a.*
+    FROM accounts a
+    WHERE a.organization = %(organization)s
+      AND a.account = w.account
+    OFFSET 0
+) AS a
+"""
+
+# How many have a word, and when it was counted.
+often: dict[tuple[str, str, str, int], tuple[int, float]] = {}
 
 # A page is asked for by many at once: each keeps to one core.
 ALONE = "SELECT set_config('max_parallel_workers_per_gather', '0', true)"
@@ -201,21 +269,42 @@ def page_statements(
     gathered = (sql.SQL(GATHERED).format(**parts), values)
     if narrowed.enrollment in ("yes", "no") or found.rarest <= FEW_FOUND:
         return [gathered]
-    walked = (sql.SQL(WALKED).format(**parts) + limited, values | {"walked": MOST_WALKED})
-    return [walked, gathered]
+    if sort == "name" and narrowed == Filter(words=narrowed.words):
+        return [(sql.SQL(NAMED).format(**parts) + limited, values)]
+    walked = sql.SQL(WALKED).format(**parts) + limited
+    farther = (walked, values | {"walked": FARTHEST_WALKED, "hope": HOPE})
+    return [(walked, values | {"walked": MOST_WALKED}), farther, gathered]
+
+
+def goes_on(rows: int, limit: int, values: dict[str, Any]) -> bool:
+    """Whether a statement is asked after one that found so many rows."""
+    return rows < limit and rows >= values.get("hope", 0)
+
+
+def count_statement(
+    connection: db.Connection, organization: str, narrowed: Filter, now: datetime
+) -> tuple[sql.Composed, dict[str, Any]]:
+    """(how many fit, how many were looked at), of `most` that the filter's index leads to."""
+    found = parts_of(connection, organization, "stake", True, narrowed, None, now)
+    if found.word is None:
+        return sql.SQL(COUNT).format(**found.texts), found.values
+    texts = found.texts | {"word": sql.Placeholder(found.word), "conditions": found.texts["without_word"]}
+    return sql.SQL(COUNT_OF_WORD).format(**texts), found.values
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
     """What the statements above are put together from, and their values. rarest: accounts of the rarest word, or more than
-    MOST_FOUND.
+    MOST_FOUND; word: its parameter, where it leads.
 
-    Texts: indexed are conditions that the sort's indexes hold; led those and what another index leads to; conditions all.
+    Texts: indexed are conditions that the sort's indexes hold; led those and what another index leads to; conditions all;
+    without_word all but that which the word leads to.
     """
 
     texts: dict[str, sql.Composable]
     values: dict[str, Any]
     rarest: int
+    word: str | None
 
 
 def parts_of(
@@ -234,6 +323,7 @@ def parts_of(
     place_: list[str] = []
     place_of_fits: list[str] = []
     others: list[str] = []
+    gathering: list[str] = []
     upwards = descending != (place is None or place.is_after)
     if place is not None:
         behind = f"{'>' if upwards else '<'} (%(place_value)s::{type_}, %(place_account)s)"
@@ -257,9 +347,12 @@ def parts_of(
         found = counted(connection, COUNT_WORD, organization, word, most=MOST_FOUND + 1)
         if found <= MOST_FOUND and (rarest is None or found < rarest[0]):
             rarest = (found, name)
+    without_word = [*indexed, *led, *others]
     if rarest is not None:
         led.append(OF_WORD.format(word=rarest[1]))
-    elif sort == "name":
+    elif len(narrowed.words) > 1 and narrowed.only is None and narrowed.owner is None and narrowed.enrollment != "yes":
+        gathering.append(OF_BOTH.format(word="word_0", other="word_1"))
+    if rarest is None and sort == "name":
         for number, word in enumerate(narrowed.words):
             found, leading = (
                 counted(connection, count, organization, word, most=MOST_LEADING) for count in (COUNT_WORD, COUNT_LEADING)
@@ -275,14 +368,29 @@ def parts_of(
         "indexed": all_of(indexed),
         "led": all_of([*indexed, *led]),
         "conditions": all_of([*indexed, *led, *others]),
+        "gathering": all_of(gathering),
+        "named": all_of([MAY_HAVE_WORD.format(word=f"word_{number}") for number in range(len(narrowed.words))]),
+        "without_word": all_of(without_word),
         "direction": sql.SQL("ASC" if upwards else "DESC"),
     }
-    return Parts(texts=texts, values=values, rarest=rarest[0] if rarest else MOST_FOUND + 1)
+    return Parts(
+        texts=texts,
+        values=values,
+        rarest=rarest[0] if rarest else MOST_FOUND + 1,
+        word=rarest[1] if rarest else None,
+    )
 
 
 def counted(connection: db.Connection, count: LiteralString, organization: str, word: str, *, most: int) -> int:
+    """Known for a minute: it only decides how a page is asked for, and the page, its count and its neighbours ask alike."""
+    known, now = (count, organization, word, most), time.monotonic()
+    if known in often and now - often[known][1] < KNOWN_SECONDS:
+        return often[known][0]
     row = connection.execute(count, {"organization": organization, "word": word, "most": most}).fetchone()
-    return int(row[0]) if row else 0
+    if len(often) >= MOST_KNOWN:
+        often.clear()
+    often[known] = (int(row[0]) if row else 0, now)
+    return often[known][0]
 
 
 def all_of(conditions: Sequence[str]) -> sql.Composed:

@@ -15,13 +15,14 @@ from services.signals.store.account_pages import (
     ALONE,
     CALL,
     COLUMNS,
-    COUNT,
     FLAGGED,
     MOST_COUNTED,
     PAGE,
     Filter,
     Place,
     Sort,
+    count_statement,
+    goes_on,
     page_statements,
     parts_of,
 )
@@ -199,12 +200,13 @@ def page(
     """Up to `limit` rows in the order of the sort; before a place: those nearest to it."""
     forwards = place is None or place.is_after
     rows: list[ListedRow] = []
+    is_asked = False
     connection.execute(ALONE)
     with connection.cursor(row_factory=class_row(ListedRow)) as cursor:
         for statement, values in page_statements(connection, organization, sort, descending, narrowed, place, now):
-            rows = cursor.execute(statement, values | {"limit": limit}).fetchall()
-            if len(rows) >= limit:
-                break
+            if is_asked and not goes_on(len(rows), limit, values):
+                continue
+            rows, is_asked = cursor.execute(statement, values | {"limit": limit}).fetchall(), True
     return rows if forwards else rows[::-1]
 
 
@@ -221,8 +223,8 @@ def everything(
 
 def count(connection: db.Connection, organization: str, narrowed: Filter, *, now: datetime) -> Counted:
     """How many fit, of those that the filter's index leads to."""
-    found = parts_of(connection, organization, "stake", True, narrowed, None, now)
-    row = connection.execute(sql.SQL(COUNT).format(**found.texts), found.values | {"most": MOST_COUNTED + 1}).fetchone()
+    statement, values = count_statement(connection, organization, narrowed, now)
+    row = connection.execute(statement, values | {"most": MOST_COUNTED + 1}).fetchone()
     fits, seen = (int(row[0]), int(row[1])) if row else (0, 0)
     return Counted(number=fits if seen <= MOST_COUNTED else min(fits, MOST_COUNTED), is_all=seen <= MOST_COUNTED)
 
