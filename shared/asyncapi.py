@@ -39,9 +39,10 @@ DEAD_LETTER_HEADERS = {
         "dead_offset": {"type": "string", "description": "A whole number."},
         "dead_reason": {"type": "string"},
         "dead_consumer": {"type": "string"},
+        "dead_organization": {"type": "string", "description": "Of the token that the record came with; empty where none did."},
         "dead_at": {"type": "string", "format": "date-time"},
     },
-    "required": ["dead_topic", "dead_partition", "dead_offset", "dead_reason", "dead_consumer", "dead_at"],
+    "required": ["dead_topic", "dead_partition", "dead_offset", "dead_reason", "dead_consumer", "dead_organization", "dead_at"],
 }
 
 _DECIMAL = {"type": "string", "description": "A decimal as text, up to six places."}

@@ -22,7 +22,7 @@ from shared.kafka import Headers, Publisher, require_reachable
 from shared.settings import settings
 from shared.topics import TOPICS, dead_letters_of
 
-PLACE = ("dead_topic", "dead_partition", "dead_offset", "dead_reason", "dead_consumer", "dead_at")
+PLACE = ("dead_topic", "dead_partition", "dead_offset", "dead_reason", "dead_consumer", "dead_organization", "dead_at")
 NUMBERS = re.compile(r"[0-9]{1,9}/[0-9]{1,18}")  # of a partition and an offset: more digits than these none has
 READ_SECONDS = 10.0  # a broker that says nothing for so long is not there
 
@@ -45,7 +45,10 @@ Place = tuple[str, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:
-    """One record of a dead-letter topic: where it lies, where it came from, why it is here, and what it was."""
+    """One record of a dead-letter topic: where it lies, where it came from, why it is here, and what it was.
+
+    `organization`: whose it is as the token says that it came with; empty where none did.
+    """
 
     place: Place
     topic: str
@@ -54,6 +57,7 @@ class DeadLetter:
     at: str
     consumer: str
     reason: str
+    organization: str
     key: bytes | None
     value: bytes | None
     headers: Headers
@@ -166,6 +170,7 @@ def letter_of(record: Record) -> DeadLetter:
         at=origin.get("dead_at", record.at.isoformat()),
         consumer=origin.get("dead_consumer", ""),
         reason=origin.get("dead_reason", ""),
+        organization=origin.get("dead_organization", ""),
         key=record.key,
         value=record.value,
         headers=own,

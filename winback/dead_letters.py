@@ -117,6 +117,7 @@ def as_json_of(letter: "DeadLetter") -> dict[str, Any]:
     return {
         "id": letter.id,
         "topic": letter.topic,
+        "organization": letter.organization or None,
         "partition": letter.partition,
         "offset": letter.offset,
         "at": letter.at,

@@ -50,17 +50,16 @@ def take_records(records: Sequence[Record], access: Access, publisher: Publisher
     """Accept, wait until Kafka has it, then put aside what is wrong. Raises Retryable."""
     orders: dict[int, list[bytes]] = {}
     accepted = 0
-    wrong: list[tuple[Record, str]] = []
+    wrong: list[tuple[Record, str, str]] = []
     for record in records:
-        taken = take_record(record, access)
-        if isinstance(taken, str):
-            wrong.append((record, taken))
+        organization, intake = take_record(record, access)
+        if isinstance(intake, str):
+            wrong.append((record, organization, intake))
             continue
-        organization, intake = taken
         orders.setdefault(kafka.partition_of(organization), []).extend(one.encoded for one in intake.accepted)
         accepted += len(intake.accepted)
         if intake.errors:
-            wrong.append((record, "; ".join(f"{error.field}: {error.reason}" for error in intake.errors)))
+            wrong.append((record, organization, "; ".join(f"{error.field}: {error.reason}" for error in intake.errors)))
     sent = []
     for partition, encoded in orders.items():
         for gathered in blocks.in_blocks(encoded):
@@ -68,13 +67,14 @@ def take_records(records: Sequence[Record], access: Access, publisher: Publisher
             sent.append(publisher.send(ORDERS.name, value, partition=partition, headers=blocks.headers(value)))
     publisher.confirm(sent)
     metrics.ORDERS_ACCEPTED.labels(ERP_ORDERS.name).inc(accepted)
-    for record, reason in wrong:
-        dead_letter(publisher, record, reason=reason, consumer=CONSUMER)
+    for record, organization, reason in wrong:
+        dead_letter(publisher, record, reason=reason, consumer=CONSUMER, organization=organization)
 
 
-def take_record(record: Record, access: Access) -> tuple[str, Intake] | str:
-    """(organization, what came of the items), or why nothing of the record can be read."""
+def take_record(record: Record, access: Access) -> tuple[str, Intake | str]:
+    """(organization, what came of the items, or why nothing of the record can be read); no organization without a good token."""
     kind = KINDS["orders"]
+    organization = ""
     headers = dict(reversed(record.headers))  # the first of a name counts
     try:
         if "authorization" in headers:
@@ -82,13 +82,14 @@ def take_record(record: Record, access: Access) -> tuple[str, Intake] | str:
         else:
             token = settings().erp_tokens.get(record.topic, "")
         if not token:
-            return f"authorization: no header, and no token is configured for {record.topic}"
+            return organization, f"authorization: no header, and no token is configured for {record.topic}"
         caller = admitted(access.find(token), kind.scope)
+        organization = caller.organization.organization
         items, _ = read_items(kind, record.value or b"", most_levels=settings().ingest_max_depth)
     except Refused as refused:
-        return f"authorization: {refused.reason}"
+        return organization, f"authorization: {refused.reason}"
     except NotJson as error:
-        return f"body: {error}"
+        return organization, f"body: {error}"
     if not 0 < len(items) <= settings().ingest_max_items:
-        return f"body: a batch has 1 to {settings().ingest_max_items} items"
-    return caller.organization.organization, take_in(kind, items, caller.terms(record.at), source=record.topic)
+        return organization, f"body: a batch has 1 to {settings().ingest_max_items} items"
+    return organization, take_in(kind, items, caller.terms(record.at), source=record.topic)

@@ -1,7 +1,8 @@
 """How far the pipeline is for one organization, and what of it could not be read; asked of Kafka, with a time limit.
 
-A dead letter is shown to an organization only where the record itself can be read and names that organization alone. What
-nobody can read belongs to nobody: the operator has `winback dead-letters`.
+A dead letter is shown to an organization only where it came with a token of that organization, or, of our own topics, where the
+record itself can be read and names that organization alone. (What a raw record says of itself anyone could have written.) The rest
+belongs to nobody: the operator has `winback dead-letters`.
 """
 
 import time
@@ -22,7 +23,7 @@ from shared.ids import read_record_key
 from shared.kafka import Publisher
 from shared.partitions import partition_of
 from shared.settings import settings
-from shared.topics import ORDERS, SIGNALS, TOPICS, dead_letters_of
+from shared.topics import ERP_ORDERS, ORDERS, SIGNALS, TOPICS, dead_letters_of
 
 LOOK_SECONDS = 4.0  # for all dead letters: a page waits for it
 MOST_SHOWN = 50
@@ -66,15 +67,15 @@ def lag(organization: str, saved: dict[str, int]) -> Lag:
 
 
 def dead_letters(organization: str) -> Found:
-    """Those that name the organization. Raises Retryable while Kafka is away."""
+    """The organization's own. Raises Retryable while Kafka is away."""
     until = time.monotonic() + LOOK_SECONDS
     letters: list[DeadLetter] = []
     complete = True
     for record in _dead_records(until):
         if record is None:
             complete = False
-        elif organizations_of(record.key, record.value) == {organization}:
-            letters.append(letter_of(record))
+        elif owner_of(letter := letter_of(record)) == organization:
+            letters.append(letter)
     newest = sorted(letters, key=lambda letter: letter.at, reverse=True)
     return Found(letters=tuple(newest[:MOST_SHOWN]), total=len(newest), complete=complete)
 
@@ -82,7 +83,7 @@ def dead_letters(organization: str) -> Found:
 def dead_letter(organization: str, id_: str) -> DeadLetter:
     """One of the organization's own. Raises NotFound for everybody else's, Rejected for what is no id, Retryable."""
     letter = read_one(id_)
-    if organizations_of(letter.key, letter.value) != {organization}:
+    if owner_of(letter) != organization:
         raise NotFound(f"no dead letter {id_}")
     return letter
 
@@ -94,6 +95,14 @@ def replay(connection: db.Connection, letter: DeadLetter) -> PutBack:
         return put_back(connection, publisher, letter)
     finally:
         publisher.close()
+
+
+def owner_of(letter: DeadLetter) -> str | None:
+    """Whose it is, if somebody's."""
+    if letter.organization or letter.place[0] == dead_letters_of(ERP_ORDERS.name):
+        return letter.organization or None
+    named = organizations_of(letter.key, letter.value)
+    return named.pop() if len(named) == 1 else None
 
 
 def organizations_of(key: bytes | None, value: bytes | None) -> set[str]:

@@ -51,7 +51,15 @@ def test_a_dead_letter_is_listed_with_where_it_came_from_and_why(stack: Stack, p
     (listed,) = [row for row in json.loads(stack.winback("dead-letters", "list", "--json").stdout) if row["id"] == id_]
     assert listed.pop("reason").startswith("value: ")
     assert datetime.fromisoformat(listed.pop("at")).tzinfo is not None
-    assert listed == {"id": id_, "topic": "orders", "partition": 2, "offset": 17, "consumer": "signals", "replayed_at": None}
+    assert listed == {
+        "id": id_,
+        "topic": "orders",
+        "partition": 2,
+        "offset": 17,
+        "consumer": "signals",
+        "organization": None,
+        "replayed_at": None,
+    }
     assert id_ in stack.winback("dead-letters", "list", "--topic", "orders").stdout
     assert id_ not in stack.winback("dead-letters", "list", "--topic", "signals-dead").stdout
 

@@ -15,7 +15,7 @@ from services.signals import handlers, pipeline
 from shared import consuming, db, kafka
 from shared.ids import record_key
 from shared.settings import settings
-from shared.topics import ORDERS, dead_letters_of
+from shared.topics import ERP_ORDERS, ORDERS, dead_letters_of
 from tests.console.conftest import MakeBrowser, text_of
 from tests.signals.builders import ACCEPTED_AT, block, completed, order, record, requested
 from tests.signals.conftest import make_tenant
@@ -140,6 +140,22 @@ def test_only_an_organization_s_own_dead_letters_are_replayed_and_by_those_who_g
     for wrong in ("", "orders/0/1", "orders-dead/0/999999", "orders-dead/99/0", "orders-dead/0/-1"):
         assert browser(acme).post(path, {"id": wrong}).status_code == 404
     assert lies_in_orders(value, since=since) == 0
+
+
+def test_a_raw_record_belongs_to_whose_token_it_came_with_whatever_it_says(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
+    other, word = make_tenant(connection), secrets.token_hex(8)
+    raw = replace(record(ERP_ORDERS.name, requested(other, 1), other, 3), value=msgspec.json.encode({"organization": other}))
+    publisher = kafka.Publisher()
+    try:
+        for organization, reason in ((acme, f"order: is missing, {word}"), ("", f"authorization: {word}")):
+            consuming.dead_letter(publisher, raw, reason=reason, consumer="ingest-erp", organization=organization)
+    finally:
+        publisher.close()
+    ours, theirs = (text_of(browser(one).get(f"/o/{one}/health?look=true")) for one in (acme, other))
+    assert f"order: is missing, {word}" in ours and f"authorization: {word}" not in ours
+    assert word not in theirs
 
 
 @pytest.mark.parametrize(

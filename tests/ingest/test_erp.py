@@ -10,6 +10,7 @@ from confluent_kafka import Producer
 
 from shared import kafka
 from shared.consuming import Record
+from shared.dead_letters import letter_of
 from shared.events import Order
 from shared.kafka import Headers, Publisher
 from shared.settings import settings
@@ -100,6 +101,7 @@ def test_poison_is_put_aside_as_it_was_and_its_neighbours_go_in(publisher: Publi
     for (poison, field), offset in zip(POISON * 4, offsets, strict=True):
         assert dead[offset].value == poison
         assert field in dict(dead[offset].headers)["dead_reason"].decode()
+        assert letter_of(dead[offset]).organization == organization
 
 
 def test_each_hostile_order_is_put_aside_with_its_field_and_its_neighbours_go_in(
@@ -150,7 +152,12 @@ def test_of_a_batch_the_right_items_go_in_and_the_record_says_which_were_wrong(
 
 
 def test_a_token_that_is_none_is_a_dead_letter(publisher: Publisher, organization: str) -> None:
-    assert "authorization" in dead_letter(put(publisher, ORDER, "wb_unknown"))[1]
+    says_it_is = ORDER | {"organization": organization}
+    headers: Headers = [("authorization", b"Bearer wb_unknown"), ("dead_organization", organization.encode())]
+    offset = publisher.publish(ERP_ORDERS.name, json.dumps(says_it_is).encode(), partition=0, headers=headers)
+    letter, reason = dead_letter(offset)
+    assert "authorization" in reason and letter_of(letter).organization == ""
+    assert letter_of(letter).headers == headers
     assert "scope" in dead_letter(put(publisher, ORDER, make_token(organization, ["accounts:write"])))[1]
     assert landed(organization) == []
 

@@ -313,7 +313,8 @@ def write_csv(path: Path, rows: Iterable[dict[str, str]]) -> int:
 
 
 def contact_rows() -> Iterator[dict[str, str]]:
-    """One primary contact an account; one of them without an address, so that a draft can say whom it skipped."""
+    """A primary contact an account, one of them without an address, so that a draft can say whom it skipped; where there is an
+    address, a second contact, so that one can choose."""
     for one in accounts():
         if one.contact is not None:
             yield {
@@ -322,4 +323,12 @@ def contact_rows() -> Iterator[dict[str, str]]:
                 "email": one.email or "",
                 "name": one.contact,
                 "primary": "true",
+            }
+        if one.contact is not None and one.email is not None:
+            yield {
+                "contact": f"C-{one.account}-2",
+                "account": one.account,
+                "email": "operations@" + one.email.partition("@")[2],
+                "name": "Operations",
+                "primary": "false",
             }

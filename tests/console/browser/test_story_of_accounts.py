@@ -256,6 +256,32 @@ def test_the_next_order_clears_lost(person: Person, world: World) -> None:
     expect(page.get_by_role("region", name="Outcomes").get_by_text(f"cleared by order {sent['order']}")).to_be_visible()
 
 
+def test_what_a_member_noted_is_undone_by_an_admin(person: Person, world: World) -> None:
+    theirs = person("member")
+    theirs.goto(world.path(f"accounts/{w.CAPROCK}"))
+    theirs.get_by_role("button", name="Reached out").click()
+    expect(said(theirs, "Reached out to Caprock")).to_be_visible()
+    page = person("admin")
+    page.goto(world.path(f"accounts/{w.CAPROCK}"))
+    outcomes = page.get_by_role("region", name="Outcomes")
+    expect(outcomes).to_contain_text(world.people["member"])
+    outcomes.get_by_role("button", name=re.compile("^Undo: .*[Rr]eached out")).first.click()
+    expect(said(page, "Undone: reached out")).to_be_visible()
+    theirs.reload()
+    expect(theirs.get_by_role("region", name="Outcomes").get_by_role("button", name=re.compile("^Undo"))).to_have_count(0)
+
+
+def test_another_contact_becomes_the_primary_one(person: Person, world: World) -> None:
+    page = person("member")
+    page.goto(world.path(f"accounts/{w.IRONWOOD}"))
+    contacts = page.get_by_role("region", name="Contacts")
+    for name in ("Operations", "Purchasing"):
+        contacts.get_by_role("button", name=f"Make {name} the primary contact").click()
+        expect(said(page, "Primary contact changed")).to_be_visible()
+        expect(contacts.get_by_role("row").filter(has_text=name)).to_contain_text("Primary")
+        expect(contacts.get_by_role("button", name=f"Make {name} the primary contact")).to_have_count(0)
+
+
 def test_a_wrong_value_stands_beside_its_field_and_is_kept(person: Person, world: World) -> None:
     page = person(expecting=("status of 422",))
     page.goto(world.path(f"accounts/{w.IRONWOOD}"))

@@ -143,6 +143,39 @@ def test_a_token_is_shown_once(person: Person, world: World) -> None:
     expect(page.get_by_role("row").filter(has_text=name)).to_be_visible()
 
 
+def test_a_token_is_rotated_and_the_one_before_stops(person: Person, world: World) -> None:
+    name = f"edi-{secrets.token_hex(3)}"
+    page = person("admin")
+    page.goto(world.path("settings/tokens"))
+    page.get_by_label("Which system uses it").fill(name)
+    page.get_by_role("button", name="Make the token").click()
+    first = page.get_by_label(f"The token {name}").input_value()
+    page.get_by_label(f"Rotate or revoke {name}…").press("Enter")
+    page.get_by_role("button", name=f"Rotate {name}", exact=True).press("Enter")
+    shown = page.get_by_label(f"The token {name}")
+    expect(shown).not_to_have_value(first)
+    expect(shown).to_have_value(re.compile("^wb_"))
+    page.goto(world.path("settings/tokens"))
+    page.get_by_label(f"Rotate or revoke {name}…").click()
+    page.get_by_role("button", name=f"Revoke {name}", exact=True).click()
+    expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("revoked")
+
+
+def test_what_an_erp_sent_wrong_says_why_on_the_health_page_and_goes_in_again(person: Person, world: World) -> None:
+    world.put_into_raw_topic(world.order(w.HEALTHY) | {"currency": "EUR"})
+    page = person("admin")
+    wrong = page.get_by_role("row").filter(has_text="currency: ")
+
+    def is_there() -> bool:
+        page.goto(world.path("health?look=true"))
+        return wrong.count() > 0
+
+    w.wait_for(is_there)
+    wrong.get_by_role("button", name=re.compile("^Replay")).first.click()
+    expect(said(page, "Replayed: erp-orders-dead/")).to_be_visible()
+    expect(wrong.filter(has_text="replayed").first).to_be_visible()
+
+
 def test_the_log_is_narrowed_and_exported(person: Person, world: World) -> None:
     page = person("member")
     page.goto(world.path("settings/audit"))

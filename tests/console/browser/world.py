@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from shared import clock
+from shared.kafka import Headers, Publisher
+from shared.topics import ERP_ORDERS
 from tests.stack_fixtures import Mailbox, Stack
 from winback.demo import pipe
 from winback.demo.story import PIPE_SETTINGS
@@ -67,6 +69,15 @@ class World:
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             assert answer.status == 202, answer.read()
+
+    def put_into_raw_topic(self, order: dict[str, Any]) -> None:
+        """As an ERP's connector does it."""
+        publisher = Publisher()
+        try:
+            headers: Headers = [("authorization", f"Bearer {self.token}".encode())]
+            publisher.publish(ERP_ORDERS.name, json.dumps(order).encode(), headers=headers)
+        finally:
+            publisher.close()
 
     def order(self, account: str, *, od: str = "5 1/2", grade: str = "J55", dollars: str = "1250.00") -> dict[str, Any]:
         """Of today, for `send`."""
