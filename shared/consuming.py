@@ -377,12 +377,12 @@ def record_of(message: Message) -> Record:
 # -- dead letters -----------------------------------------------------------------------------------------------------------
 
 
-def dead_letter(publisher: Publisher, record: Record, *, reason: str, consumer: str, organization: str = "") -> None:
+def dead_letter(publisher: Publisher, record: Record, *, reason: str, consumer: str, organization: str = "") -> int:
     """Put the original bytes aside, confirmed, with where they came from and why. Raises Retryable.
 
     `organization`: whose it is, where more than the record itself says so (its token); else empty. Headers dead_topic,
     dead_partition, dead_offset, dead_reason, dead_consumer, dead_organization, dead_at come first, then the record's own: all of
-    them always, so that a sender's header of such a name says nothing.
+    them always, so that a sender's header of such a name says nothing. Returns its offset there.
     """
     place: Headers = [
         ("dead_topic", record.topic.encode()),
@@ -393,6 +393,7 @@ def dead_letter(publisher: Publisher, record: Record, *, reason: str, consumer: 
         ("dead_organization", organization.encode()),
         ("dead_at", clock.now().isoformat().encode()),
     ]
-    publisher.publish(dead_letters_of(record.topic), record.value, key=record.key, headers=place + record.headers)
+    at = publisher.publish(dead_letters_of(record.topic), record.value, key=record.key, headers=place + record.headers)
     metrics.DEAD_LETTERS.labels(record.topic, consumer).inc()
     log.warning("dead letter", topic=record.topic, partition=record.partition, offset=record.offset, reason=reason[:500])
+    return at

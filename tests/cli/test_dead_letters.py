@@ -32,8 +32,8 @@ def put_aside(publisher: kafka.Publisher, value: bytes | None, *, topic: str = O
         topic=topic, partition=partition, offset=17, at=datetime(2026, 11, 23, tzinfo=UTC), key=b"acme", value=value,
         headers=HEADERS, event=None,
     )  # fmt: skip
-    consuming.dead_letter(publisher, record, reason=f"value: {uuid.uuid4()}", consumer="signals")
-    return f"{dead_letters_of(topic)}/0/{kafka.end_offset(dead_letters_of(topic), 0) - 1}"
+    offset = consuming.dead_letter(publisher, record, reason=f"value: {uuid.uuid4()}", consumer="signals")
+    return f"{dead_letters_of(topic)}/0/{offset}"
 
 
 def last_of(topic: str, partition: int) -> consuming.Record:

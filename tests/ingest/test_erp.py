@@ -52,8 +52,8 @@ def wait_for(organization: str, count: int) -> list[Order]:
 
 def dead_letters() -> dict[int, Record]:
     """By the offset in partition 0; others' records lie in the others."""
-    found = [(dict(one.headers), one) for one in records(dead_letters_of(ERP_ORDERS.name), 0)]
-    return {int(place["dead_offset"]): one for place, one in found if place["dead_partition"] == b"0"}
+    found = [(letter_of(one), one) for one in records(dead_letters_of(ERP_ORDERS.name), 0)]
+    return {letter.offset: one for letter, one in found if letter.partition == 0}
 
 
 def dead_letter(offset: int) -> tuple[Record, str]:

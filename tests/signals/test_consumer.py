@@ -16,6 +16,7 @@ from services.signals.store import positions
 from services.signals.store.positions import CONSUMER
 from shared import db, kafka
 from shared.consuming import Record, Route, consume
+from shared.dead_letters import letter_of
 from shared.events import ContactChanged
 from shared.ids import record_key
 from shared.settings import settings
@@ -193,8 +194,8 @@ def test_while_postgres_takes_nothing_the_process_lives_says_why_and_goes_on_whe
 
 def put_aside_of(topic: str) -> list[tuple[int, int]]:
     """(partition, offset) of every record of the topic that is among the dead letters, other tests' too."""
-    found = [dict(record.headers) for record in records(dead_letters_of(topic), 0)]
-    return [(int(one["dead_partition"]), int(one["dead_offset"])) for one in found]
+    letters = [letter_of(record) for record in records(dead_letters_of(topic), 0)]
+    return [(letter.partition, letter.offset) for letter in letters]
 
 
 def test_what_cannot_be_read_is_put_aside_once_and_the_partition_moves_on(
