@@ -14,6 +14,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from shared import clock
 from shared.kafka import Headers, Publisher
 from shared.topics import ERP_ORDERS
@@ -69,6 +71,11 @@ class World:
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             assert answer.status == 202, answer.read()
+
+    def answer_to(self, token: str) -> int:
+        """The status that ingest gives to a batch of no orders with this token."""
+        url = f"{self.stack.service('ingest')['url']}/v1/orders"
+        return httpx.post(url, json=[], headers={"Authorization": f"Bearer {token}"}, timeout=30).status_code
 
     def put_into_raw_topic(self, order: dict[str, Any]) -> None:
         """As an ERP's connector does it."""
