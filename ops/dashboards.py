@@ -184,6 +184,15 @@ STREAM = {
             ((highest("winback_stuck_seconds", "consumer", "topic"), "{{consumer}} {{topic}}"),),
         ),
         Panel(
+            "Held, or missing",
+            "Partitions that fail, raw topics that are not there.",
+            "short",
+            (
+                ("sum by (consumer, topic) (winback_partition_failing)", "{{consumer}} {{topic}} fails"),
+                ("max by (topic) (winback_raw_topic_missing)", "{{topic}} is missing"),
+            ),
+        ),
+        Panel(
             "Dead letters",
             "winback dead-letters list.",
             "short",

@@ -26,6 +26,10 @@ CLOUD_EVENTS = {
         "content-type": {"type": "string", "const": "application/json"},
         "traceparent": {"type": "string", "description": "W3C Trace Context, where traces are on."},
         "tracestate": {"type": "string", "description": "As its beginner sent it."},
+        "raw_records": {
+            "type": "string",
+            "description": "Of a block from a raw topic: TOPIC#ID/PARTITION@FIRST-NEXT, the records that its orders came in.",
+        },
     },
     "required": ["ce_id", "ce_type", "ce_source", "ce_time", "ce_specversion"],
 }
@@ -41,8 +45,30 @@ DEAD_LETTER_HEADERS = {
         "dead_consumer": {"type": "string"},
         "dead_organization": {"type": "string", "description": "Of the token that the record came with; empty where none did."},
         "dead_at": {"type": "string", "format": "date-time"},
+        "dead_size": {"type": "string", "description": "Bytes of the value as it came: a whole number."},
+        "dead_sha256": {"type": "string", "description": "SHA-256 (hex) of the value as it came; empty for a tombstone."},
+        "dead_record_sha256": {
+            "type": "string",
+            "description": "SHA-256 (hex) over key, value, and each header's name and value: every part behind its length, `6:`.",
+        },
+        "dead_cut": {
+            "type": "string",
+            "description": "What is not here whole, since it fitted nowhere: value, key, headers. Empty as a rule.",
+        },
     },
-    "required": ["dead_topic", "dead_partition", "dead_offset", "dead_reason", "dead_consumer", "dead_organization", "dead_at"],
+    "required": [
+        "dead_topic",
+        "dead_partition",
+        "dead_offset",
+        "dead_consumer",
+        "dead_organization",
+        "dead_at",
+        "dead_size",
+        "dead_sha256",
+        "dead_record_sha256",
+        "dead_reason",
+        "dead_cut",
+    ],
 }
 
 _DECIMAL = {"type": "string", "description": "A decimal as text, up to six places."}

@@ -11,20 +11,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import msgspec
 import psycopg
 import structlog
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from psycopg_pool import ConnectionPool
 
-from shared import clock, db, metrics, tracing
+from shared import clock, cutting, db, metrics, tracing
 from shared.away import ASSIGNMENT, Away, Place
-from shared.errors import FieldError, Rejected, said
+from shared.errors import FieldError, NoTopic, Rejected, Retryable, TooLarge, said
 from shared.events import OrdersRecord, RunRequested
-from shared.kafka import Headers, Publisher, partition_of, topic_ids
+from shared.kafka import Headers, Publisher, create_dead_letters, partition_of, topic_ids
 from shared.settings import settings
+from shared.standing import Standing
 from shared.topics import MEGABYTE, dead_letters_of
 
 log = structlog.get_logger()
@@ -32,6 +33,12 @@ log = structlog.get_logger()
 POISON_LIMIT = 200  # so many unreadable records in a row mean that the deploy is bad, not the data
 TRANSACTION_BYTES = 4 * MEGABYTE  # of records at most in one transaction: bounds memory, whatever the blocks hold
 ASSIGNED_WITHIN_SECONDS = 240.0  # Kafka takes a consumer that does not poll for 300 for dead
+MOST_RECORDS = 500  # of one turn of the loop
+WAIT_SECONDS = 0.1  # for the first of them
+LOOK_SECONDS = 2.0  # between two looks at what waits
+HOLD_SECONDS = 0.5  # a partition that fails waits so long, twice as long each time, up to
+HOLD_AT_LATEST_SECONDS = 60.0
+TOPIC_AWAY = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError.TOPIC_AUTHORIZATION_FAILED}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,6 +117,20 @@ def decode_orders() -> Decode:
     return placed
 
 
+class Watches(Protocol):
+    """What a loop says of its partitions to who must know it."""
+
+    def at_rest(self, places: Sequence[Place]) -> None:
+        """Nothing of these is under way: all that was read is in PostgreSQL, or they go to another process."""
+
+
+class Nobody:
+    """For handlers that keep nothing of their own."""
+
+    def at_rest(self, places: Sequence[Place]) -> None:
+        """Nobody asks."""
+
+
 def consume(
     *,
     consumer: str,
@@ -118,115 +139,245 @@ def consume(
     publisher: Publisher,
     stop: threading.Event,
     on_ready: Callable[[bool, str], None] = lambda ready, reason: None,
-    most: int = 500,
-    wait_seconds: float = 0.1,
+    standing: Standing | None = None,
+    watches: Watches | None = None,
+    group: str = "",
+    ends_without_topic: bool = False,
+    most: int = MOST_RECORDS,
 ) -> None:
     """Run until `stop`: each partition's batch and its next offset in one transaction; on assignment seek to PostgreSQL's offset.
 
     A record that cannot be decoded, or that its handler rejects, goes to the dead letters (confirmed) and is passed by.
+    A partition whose batch fails (Retryable) is held and tried again, ever more rarely, while all others go on; `standing` is told.
     While PostgreSQL is away or cannot write (its disk is full), batches are read and tried again, ever more rarely, and `on_ready`
     is told why not. POISON_LIMIT poison records in a row, or any other error, ends the process: loudly, with nothing lost.
+    `most`: records of one turn. `ends_without_topic`: raises Retryable where Kafka has a topic no more, for a caller that looks
+    for it again.
     """
-    by_topic = {route.topic: route for route in routes}
-    kafka = Consumer(
-        {
-            "bootstrap.servers": settings().kafka,
-            "group.id": f"winback-{consumer}",
-            "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",
-            "isolation.level": "read_committed",
-            "partition.assignment.strategy": "cooperative-sticky",
-            "session.timeout.ms": 10_000,
-            "fetch.wait.max.ms": 200,  # of an empty topic: the broker answers at once when a record comes
-            "queued.max.messages.kbytes": 65_536,
-        }
+    loop = Loop(
+        consumer=consumer,
+        routes=routes,
+        pool=pool,
+        publisher=publisher,
+        stop=stop,
+        away=Away(on_ready),
+        standing=standing or Standing(),
+        watches=watches or Nobody(),
+        ends_without_topic=ends_without_topic,
+        most=most,
     )
-    poison = 0
-    away = Away(on_ready)
+    loop.run(group or f"winback-{consumer}")
 
-    def on_assign(client: Consumer, partitions: list[TopicPartition]) -> None:
+
+@dataclass(frozen=True, kw_only=True)
+class Hold:
+    """A partition that is tried again at `again_at` (time.monotonic()), from the offset `begin` on."""
+
+    begin: int
+    again_at: float
+
+
+class Loop:
+    """The one consume loop. `assign`, `revoke` and `take` are what happens to partitions."""
+
+    def __init__(
+        self,
+        *,
+        consumer: str,
+        routes: Sequence[Route],
+        pool: ConnectionPool[db.Connection],
+        publisher: Publisher,
+        stop: threading.Event,
+        away: Away,
+        standing: Standing,
+        watches: Watches,
+        ends_without_topic: bool,
+        most: int,
+    ) -> None:
+        self._consumer, self._routes, self._pool, self._publisher, self._stop = consumer, routes, pool, publisher, stop
+        self._away, self._standing, self._watches = away, standing, watches
+        self._ends_without_topic, self._most = ends_without_topic, most
+        self._by_topic = {route.topic: route for route in routes}
+        self._holds: dict[Place, Hold] = {}
+        self._pauses: dict[Place, float] = {}
+        self._poison = 0
+        self._looked_at = 0.0
+
+    def run(self, group: str) -> None:
+        """Until `stop`."""
+        for topic in self._by_topic:
+            metrics.RECORDS.labels(self._consumer, topic)
+            metrics.DEAD_LETTERS.labels(topic, self._consumer)
+        self._kafka = Consumer(_options(group))
+        self._kafka.subscribe(list(self._by_topic), on_assign=self.assign, on_revoke=self.revoke, on_lost=self.revoke)
+        try:
+            while not self._stop.is_set():
+                batches = self._read()
+                for place, whole in batches.items():
+                    self._take_or_hold(place, whole)
+                self._away.wait(self._stop)
+                self._release()
+                self._look(idle=not batches)
+        finally:
+            self._kafka.close()
+
+    # -- partitions -----------------------------------------------------------------------------------------------------------
+
+    def assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        """Go to PostgreSQL's offsets; while it is away, wait for it."""
         until = time.monotonic() + ASSIGNED_WITHIN_SECONDS
         while True:
             try:
-                with pool.connection() as connection:
-                    _follow_topics(connection, consumer, routes)
+                with self._pool.connection() as connection:
+                    _follow_topics(connection, self._consumer, self._routes)
                     for p in partitions:
-                        p.offset = db.position(connection, consumer=consumer, topic=p.topic, partition=p.partition)
+                        p.offset = db.position(connection, consumer=self._consumer, topic=p.topic, partition=p.partition)
                 break
             except psycopg.OperationalError as error:
                 if time.monotonic() > until:
                     raise
-                away.hold(ASSIGNMENT, 0, error)
-                away.wait(stop)
-                if stop.is_set():
+                self._away.hold(ASSIGNMENT, 0, error)
+                self._away.wait(self._stop)
+                if self._stop.is_set():
                     return
         client.incremental_assign(partitions)
-        away.is_back(ASSIGNMENT)
-        log.info("partitions assigned", consumer=consumer, partitions=[f"{p.topic}/{p.partition}@{p.offset}" for p in partitions])
+        self._away.is_back(ASSIGNMENT)
+        places = [f"{p.topic}/{p.partition}@{p.offset}" for p in partitions]
+        log.info("partitions assigned", consumer=self._consumer, partitions=places)
 
-    def on_revoke(client: Consumer, partitions: list[TopicPartition]) -> None:
+    def revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        """Who has them now measures them; what stood here last would never fall again."""
         client.incremental_unassign(partitions)
-        for p in partitions:  # who has them now measures them; what stood here last would never fall again
-            away.is_back((p.topic, p.partition))
-            for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS):
+        places = [(p.topic, p.partition) for p in partitions]
+        for place in places:
+            self._away.is_back(place)
+            self._holds.pop(place, None)
+            self._moves(place)
+            for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS, metrics.PARTITION_FAILING):
                 with suppress(KeyError):
-                    gauge.remove(consumer, p.topic, str(p.partition))
+                    gauge.remove(self._consumer, place[0], str(place[1]))
+        self._watches.at_rest(places)
 
-    def take(route: Route, whole: list[Record], poison: int) -> int:
-        """One partition's records. Returns how many poison records the last batch ended with, added to those before it."""
+    def take(self, route: Route, whole: list[Record]) -> None:
+        """One partition's records, in transactions of bounded size. Raises Retryable, psycopg.OperationalError."""
         topic, partition = whole[0].topic, whole[0].partition
         for batch in _bounded(whole):
-            with tracing.taking(consumer, batch):
-                moved, rejected = _apply(route, consumer, partition, batch, pool, publisher)
+            self._away.begins[topic, partition] = batch[0].offset
+            self._standing.waits((topic, partition), batch[0].offset)
+            with tracing.taking(self._consumer, batch):
+                moved, rejected = _apply(route, self._consumer, partition, batch, self._pool, self._publisher)
             if not moved:
-                with pool.connection() as connection:
-                    _follow_topics(connection, consumer, routes)  # it may be another topic that is at a lower offset
-                _seek_back(kafka, consumer, topic, partition, pool)
+                with self._pool.connection() as connection:
+                    _follow_topics(connection, self._consumer, self._routes)  # another topic may be at a lower offset
+                _seek_back(self._kafka, self._consumer, topic, partition, self._pool)
                 break
-            poison = poison + rejected if rejected == len(batch) else 0
-            if poison >= POISON_LIMIT and route.is_trusted:
-                raise RuntimeError(f"{poison} records in a row of {topic} cannot be read: is this the right version?")
-        metrics.RECORDS.labels(consumer, topic).inc(len(whole))
-        metrics.LAG_SECONDS.labels(consumer, topic, str(partition)).set(max(0.0, (clock.now() - whole[-1].at).total_seconds()))
-        return poison
+            self._moves((topic, partition))
+            self._poison = self._poison + rejected if rejected == len(batch) else 0
+            if self._poison >= POISON_LIMIT and route.is_trusted:
+                raise RuntimeError(f"{self._poison} records in a row of {topic} cannot be read: is this the right version?")
+        metrics.RECORDS.labels(self._consumer, topic).inc(len(whole))
+        seconds = max(0.0, (clock.now() - whole[-1].at).total_seconds())
+        metrics.LAG_SECONDS.labels(self._consumer, topic, str(partition)).set(seconds)
 
-    for topic in by_topic:
-        metrics.RECORDS.labels(consumer, topic)
-        metrics.DEAD_LETTERS.labels(topic, consumer)
-    kafka.subscribe(list(by_topic), on_assign=on_assign, on_revoke=on_revoke, on_lost=on_revoke)
-    last_lag = 0.0
-    try:
-        while not stop.is_set():
-            first = kafka.poll(wait_seconds)  # `consume` would wait for a full batch; this takes what is there
-            messages = [] if first is None else [first, *kafka.consume(most - 1, 0.0)]
-            batches: dict[Place, list[Record]] = {}
-            for message in messages:
-                error = message.error()
-                if error is not None:
-                    if error.fatal():
-                        raise KafkaException(error)
-                    log.warning("kafka", error=error.str())
-                    continue
+    # -- a turn ---------------------------------------------------------------------------------------------------------------
+
+    def _read(self) -> dict[Place, list[Record]]:
+        """What is there, by partition; waits for a first record."""
+        first = self._kafka.poll(WAIT_SECONDS)  # `consume` would wait for a full batch; this takes what is there
+        batches: dict[Place, list[Record]] = {}
+        for message in [] if first is None else [first, *self._kafka.consume(self._most - 1, 0.0)]:
+            error = message.error()
+            if error is None:
                 record = record_of(message)
                 batches.setdefault((record.topic, record.partition), []).append(record)
-            for place, whole in batches.items():
-                begin = away.begins.setdefault(place, whole[0].offset)
-                if away.error is not None or (begin < whole[0].offset and _is_there(kafka, place, begin)):
-                    _seek(kafka, place, begin)  # one is enough to know, the rest waits with it; or this was read before a seek
-                    continue
-                try:
-                    poison = take(by_topic[place[0]], whole, poison)
-                except psycopg.OperationalError as error:
-                    away.hold(place, begin, error)
-                    _seek(kafka, place, begin)
-                else:
-                    away.is_back(place)
-            away.wait(stop)
-            if time.monotonic() - last_lag > 2:
-                last_lag = time.monotonic()
-                _measure_lag(kafka, consumer, idle=not messages)
-    finally:
-        kafka.close()
+            elif error.fatal():
+                raise KafkaException(error)
+            elif self._ends_without_topic and error.code() in TOPIC_AWAY:
+                raise Retryable(f"{message.topic() or ', '.join(self._by_topic)}: {error.str()}")
+            else:
+                log.warning("kafka", error=error.str())
+        return batches
+
+    def _take_or_hold(self, place: Place, whole: list[Record]) -> None:
+        if place in self._holds:
+            return  # read before it was held: it is read again
+        begin = self._away.begins.setdefault(place, whole[0].offset)
+        if self._away.error is not None or (begin < whole[0].offset and _is_there(self._kafka, place, begin)):
+            _seek(self._kafka, place, begin)  # one is enough to know, the rest waits with it; or this was read before a seek
+            return
+        try:
+            self.take(self._by_topic[place[0]], whole)
+        except psycopg.OperationalError as error:
+            begin = self._away.begins[place]
+            self._away.hold(place, begin, error)
+            self._standing.fails(place, begin, f"PostgreSQL: {said(error)}")
+            _seek(self._kafka, place, begin)
+        except Retryable as error:
+            begin = self._away.begins[place]
+            self._away.is_back(place)
+            self._hold(place, begin, error)
+        else:
+            self._away.is_back(place)
+
+    def _hold(self, place: Place, begin: int, error: Retryable) -> None:
+        """This partition alone waits, twice as long each time."""
+        pause = self._pauses[place] = min(HOLD_AT_LATEST_SECONDS, 2 * self._pauses.get(place, HOLD_SECONDS / 2))
+        self._holds[place] = Hold(begin=begin, again_at=time.monotonic() + pause)
+        self._kafka.pause([TopicPartition(*place)])
+        self._standing.fails(place, begin, said(error))
+        metrics.PARTITION_FAILING.labels(self._consumer, place[0], str(place[1])).set(1)
+        log.warning("partition held", topic=place[0], partition=place[1], offset=begin, seconds=pause, reason=said(error))
+
+    def _release(self) -> None:
+        """What has waited long enough is read again."""
+        now = time.monotonic()
+        for place in [place for place, hold in self._holds.items() if hold.again_at <= now]:
+            hold = self._holds.pop(place)
+            _seek(self._kafka, place, hold.begin)
+            self._kafka.resume([TopicPartition(*place)])
+
+    def _moves(self, place: Place) -> None:
+        """Its position went on, or is another's."""
+        self._standing.moves(place)
+        if self._pauses.pop(place, None) is not None:
+            metrics.PARTITION_FAILING.labels(self._consumer, place[0], str(place[1])).set(0)
+
+    def _look(self, *, idle: bool) -> None:
+        """Every LOOK_SECONDS: how much waits in each partition, and in which nothing is under way."""
+        if time.monotonic() - self._looked_at < LOOK_SECONDS:
+            return
+        self._looked_at = time.monotonic()
+        at_rest = []
+        try:
+            for p in self._kafka.position(self._kafka.assignment()):
+                place = (p.topic, p.partition)
+                low, high = self._kafka.get_watermark_offsets(p, cached=True)
+                at = self._holds[place].begin if place in self._holds else p.offset if p.offset >= 0 else low
+                lag = max(0, high - at) if high >= 0 else 0
+                metrics.LAG_RECORDS.labels(self._consumer, p.topic, str(p.partition)).set(lag)
+                if lag:
+                    self._standing.waits(place, at)
+                elif idle and place not in self._away.begins:
+                    metrics.LAG_SECONDS.labels(self._consumer, p.topic, str(p.partition)).set(0)
+                    self._moves(place)
+                    at_rest.append(place)
+        except KafkaException as error:
+            log.warning("lag not known", error=str(error))
+        self._watches.at_rest(at_rest)
+
+
+def _options(group: str) -> dict[str, Any]:
+    return {
+        "bootstrap.servers": settings().kafka,
+        "group.id": group,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": 10_000,
+        "fetch.wait.max.ms": 200,  # of an empty topic: the broker answers at once when a record comes
+        "queued.max.messages.kbytes": 65_536,
+    }
 
 
 def _seek(kafka: Consumer, place: Place, offset: int) -> None:
@@ -245,12 +396,18 @@ def _bounded(batch: list[Record]) -> Iterator[list[Record]]:
     part: list[Record] = []
     size = 0
     for record in batch:
-        if part and size + len(record.value or b"") > TRANSACTION_BYTES:
+        own = _size(record)
+        if part and size + own > TRANSACTION_BYTES:
             yield part
             part, size = [], 0
         part.append(record)
-        size += len(record.value or b"")
+        size += own
     yield part
+
+
+def _size(record: Record) -> int:
+    """Of its bytes in memory; headers may be larger than the value."""
+    return len(record.key or b"") + len(record.value or b"") + sum(len(name) + len(value or b"") for name, value in record.headers)
 
 
 def _apply(
@@ -342,19 +499,6 @@ def _seek_back(kafka: Consumer, consumer: str, topic: str, partition: int, pool:
     kafka.seek(TopicPartition(topic, partition, offset))
 
 
-def _measure_lag(kafka: Consumer, consumer: str, *, idle: bool) -> None:
-    try:
-        for p in kafka.position(kafka.assignment()):
-            low, high = kafka.get_watermark_offsets(p, cached=True)
-            at = p.offset if p.offset >= 0 else low
-            lag = max(0, high - at) if high >= 0 else 0
-            metrics.LAG_RECORDS.labels(consumer, p.topic, str(p.partition)).set(lag)
-            if idle and lag == 0:
-                metrics.LAG_SECONDS.labels(consumer, p.topic, str(p.partition)).set(0)
-    except KafkaException as error:
-        log.warning("lag not known", error=str(error))
-
-
 def record_of(message: Message) -> Record:
     """A message of librdkafka as the project passes it on, not decoded yet."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
@@ -378,22 +522,54 @@ def record_of(message: Message) -> Record:
 
 
 def dead_letter(publisher: Publisher, record: Record, *, reason: str, consumer: str, organization: str = "") -> int:
-    """Put the original bytes aside, confirmed, with where they came from and why. Raises Retryable.
+    """Put the original bytes aside, confirmed, with where they came from and why. Returns its offset there. Raises Retryable.
 
+    What fits nowhere whole is cut, ever shorter, until it fits (`shared.cutting`), and its hash and place say what it was.
     `organization`: whose it is, where more than the record itself says so (its token); else empty. Headers dead_topic,
-    dead_partition, dead_offset, dead_reason, dead_consumer, dead_organization, dead_at come first, then the record's own: all of
-    them always, so that a sender's header of such a name says nothing. Returns its offset there.
+    dead_partition, dead_offset, dead_reason, dead_consumer, dead_organization, dead_at, dead_size, dead_sha256,
+    dead_record_sha256 and dead_cut come first, then the record's own: all of them always, so that a sender's header of such a
+    name says nothing.
     """
-    place: Headers = [
+    headers = [(name, value or b"") for name, value in record.headers]
+    about: Headers = [
         ("dead_topic", record.topic.encode()),
         ("dead_partition", str(record.partition).encode()),
         ("dead_offset", str(record.offset).encode()),
-        ("dead_reason", reason[:2000].encode()),
         ("dead_consumer", consumer.encode()),
         ("dead_organization", organization.encode()),
         ("dead_at", clock.now().isoformat().encode()),
+        ("dead_size", str(len(record.value or b"")).encode()),
+        ("dead_sha256", cutting.value_sha256(record.value).encode()),
+        ("dead_record_sha256", cutting.record_sha256(record.key, record.value, headers).encode()),
     ]
-    at = publisher.publish(dead_letters_of(record.topic), record.value, key=record.key, headers=place + record.headers)
+    whole = cutting.Parts(key=record.key, value=record.value, headers=headers)
+    at, cut = _put_aside(publisher, record.topic, about, reason, whole)
     metrics.DEAD_LETTERS.labels(record.topic, consumer).inc()
-    log.warning("dead letter", topic=record.topic, partition=record.partition, offset=record.offset, reason=reason[:500])
+    place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+    log.warning("dead letter", **place, reason=reason[:500], cut=list(cut))
     return at
+
+
+def _put_aside(publisher: Publisher, topic: str, about: Headers, reason: str, whole: cutting.Parts) -> tuple[int, tuple[str, ...]]:
+    """(its offset, what was cut). Raises Retryable where not even a record with nothing of its own goes in."""
+    refused: Retryable | None = None
+    for parts in cutting.smaller(whole):
+        why = [
+            ("dead_reason", reason[: parts.reason_characters].encode(errors="replace")),
+            ("dead_cut", ", ".join(parts.cut).encode()),
+        ]
+        try:
+            return _publish_aside(publisher, topic, parts, [*about, *why, *parts.headers]), parts.cut
+        except TooLarge as error:
+            refused = error
+    assert refused is not None
+    raise refused
+
+
+def _publish_aside(publisher: Publisher, topic: str, parts: cutting.Parts, headers: Headers) -> int:
+    """Where there is no topic for dead letters, it is made."""
+    try:
+        return publisher.publish(dead_letters_of(topic), parts.value, key=parts.key, headers=headers)
+    except NoTopic:
+        create_dead_letters(topic)
+        return publisher.publish(dead_letters_of(topic), parts.value, key=parts.key, headers=headers)

@@ -8,21 +8,35 @@ second time: every consumer knows a repeat when it sees one.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from shared import clock
+from shared import clock, cutting
 from shared.consuming import Record, record_of
 from shared.db import Connection
-from shared.errors import FieldError, NotFound, Rejected, Retryable
-from shared.kafka import Headers, Publisher, require_reachable
+from shared.errors import FieldError, NotFound, Rejected, Retryable, TooLarge
+from shared.kafka import Headers, Publisher, require_reachable, with_dead_letters
 from shared.settings import settings
-from shared.topics import TOPICS, dead_letters_of
+from shared.topics import dead_letters_of
 
-PLACE = ("dead_topic", "dead_partition", "dead_offset", "dead_reason", "dead_consumer", "dead_organization", "dead_at")
+PLACE = (
+    "dead_topic",
+    "dead_partition",
+    "dead_offset",
+    "dead_reason",
+    "dead_consumer",
+    "dead_organization",
+    "dead_at",
+    "dead_size",
+    "dead_sha256",
+    "dead_record_sha256",
+    "dead_cut",
+)
+# As large as what is put back may be (one request of Kafka has 100 MB), and as small on the wire as it came.
+PUTS_BACK = {"message.max.bytes": 95_000_000, "compression.type": "zstd"}
 NUMBERS = re.compile(r"[0-9]{1,9}/[0-9]{1,18}")  # of a partition and an offset: more digits than these none has
 READ_SECONDS = 10.0  # a broker that says nothing for so long is not there
 
@@ -40,6 +54,13 @@ SET replayed_at = excluded.replayed_at,
 WHERE %(again)s
 """
 
+FORGET = """
+DELETE FROM dead_letter_replays
+WHERE topic = %(topic)s
+  AND partition = %(partition)s
+  AND dead_offset = %(offset)s
+"""
+
 Place = tuple[str, int, int]
 
 
@@ -47,7 +68,9 @@ Place = tuple[str, int, int]
 class DeadLetter:
     """One record of a dead-letter topic: where it lies, where it came from, why it is here, and what it was.
 
-    `organization`: whose it is as the token says that it came with; empty where none did.
+    `organization`: whose it is as the token says that it came with; empty where none did. `cut`: what of the record is not here
+    whole (value, key, headers; empty as a rule), since it fitted nowhere; then `size` is the value's, in bytes, and the hashes
+    (hex) are those of the value and of the whole record (`shared.cutting`).
     """
 
     place: Place
@@ -61,6 +84,10 @@ class DeadLetter:
     key: bytes | None
     value: bytes | None
     headers: Headers
+    cut: str = ""
+    size: int = 0
+    sha256: str = ""
+    record_sha256: str = ""
 
     @property
     def id(self) -> str:
@@ -70,10 +97,11 @@ class DeadLetter:
 
 @dataclass(frozen=True, kw_only=True)
 class PutBack:
-    """What became of a replay; `to` is where the record lies now."""
+    """What became of a replay; `to` is where the record lies now, `why` says why it lies nowhere."""
 
-    status: Literal["replayed", "was replayed before"]
+    status: Literal["replayed", "was replayed before", "cannot be replayed"]
     to: str = ""
+    why: str = ""
 
 
 # -- reading ------------------------------------------------------------------------------------------------------------------
@@ -81,10 +109,10 @@ class PutBack:
 
 def read_all(topic: str | None) -> Iterator[DeadLetter]:
     """The dead letters of `topic` (its own name or its dead-letter topic's), or of all, in their order."""
-    with_dead_letters = [t.name for t in TOPICS if t.dead_letters]
-    wanted = with_dead_letters if topic is None else [topic.removesuffix("-dead")]
-    if wanted[0] not in with_dead_letters:
-        raise NotFound(f"{topic} has no dead letters; these have: {', '.join(with_dead_letters)}")
+    known = with_dead_letters()
+    wanted = known if topic is None else [topic if topic in known else topic.removesuffix("-dead")]
+    if wanted[0] not in known:
+        raise NotFound(f"{topic} has no dead letters; these have: {', '.join(known)}")
     consumer = _consumer()
     try:
         for name in wanted:
@@ -109,7 +137,7 @@ def read_one(id_: str) -> DeadLetter:
 
 def _place(id_: str) -> Place:
     parts = id_.rsplit("/", 2)
-    known = {dead_letters_of(t.name) for t in TOPICS if t.dead_letters}
+    known = set(map(dead_letters_of, with_dead_letters()))
     if len(parts) != 3 or not NUMBERS.fullmatch("/".join(parts[1:])) or parts[0] not in known:
         raise Rejected(FieldError(field="ID", reason=f"{id_} is no TOPIC/PARTITION/OFFSET of a dead-letter topic"))
     return parts[0], int(parts[1]), int(parts[2])
@@ -132,12 +160,16 @@ def _consumer() -> Consumer:
 def _partitions(consumer: Consumer, topic: str) -> list[int]:
     require_reachable(timeout_seconds=READ_SECONDS)
     try:
-        return sorted(consumer.list_topics(topic, timeout=READ_SECONDS).topics[topic].partitions)
+        return sorted(consumer.list_topics(topic, timeout=READ_SECONDS).topics[topic].partitions)  # none where it is not there
     except KafkaException as error:
         raise Retryable(f"Kafka cannot be reached at {settings().kafka}: {error.args[0].str()}") from None
 
 
 def _read(consumer: Consumer, topic: str, partition: int, *, first: int) -> Iterator[DeadLetter]:
+    return (letter_of(record) for record in _records(consumer, topic, partition, first=first))
+
+
+def _records(consumer: Consumer, topic: str, partition: int, *, first: int) -> Iterator[Record]:
     """From offset `first` (or the first that is kept) to the end."""
     consumer.assign([TopicPartition(topic, partition, first)])
     while True:
@@ -146,7 +178,7 @@ def _read(consumer: Consumer, topic: str, partition: int, *, first: int) -> Iter
         if message is None:
             raise Retryable(f"Kafka does not answer about {topic}")
         if error is None:
-            yield letter_of(record_of(message))
+            yield record_of(message)
         elif error.code() == KafkaError._PARTITION_EOF:
             return
         elif not error.retriable():
@@ -174,10 +206,35 @@ def letter_of(record: Record) -> DeadLetter:
         key=record.key,
         value=record.value,
         headers=own,
+        cut=origin.get("dead_cut", ""),
+        size=int(origin.get("dead_size") or len(record.value or b"")),
+        sha256=origin.get("dead_sha256", ""),
+        record_sha256=origin.get("dead_record_sha256", ""),
     )
 
 
 # -- putting back -------------------------------------------------------------------------------------------------------------
+
+
+def whole(letter: DeadLetter) -> DeadLetter:
+    """The letter with all of its record, read from where that came from where something was cut.
+
+    Raises NotFound where it is kept there no more, or another record lies there now (the topic was made anew); Retryable.
+    """
+    if not letter.cut:
+        return letter
+    place = f"{letter.topic}/{letter.partition}@{letter.offset}"
+    consumer = _consumer()
+    try:
+        kept = letter.partition in _partitions(consumer, letter.topic)
+        record = next(_records(consumer, letter.topic, letter.partition, first=letter.offset), None) if kept else None
+    finally:
+        consumer.close()
+    if record is None or record.offset != letter.offset:
+        raise NotFound(f"{letter.cut} were cut, and the whole record is kept at {place} no more")
+    if cutting.record_sha256(record.key, record.value, record.headers) != letter.record_sha256:
+        raise NotFound(f"{letter.cut} were cut, and another record lies at {place} now: its SHA-256 differs")
+    return replace(letter, key=record.key, value=record.value, headers=record.headers, cut="")
 
 
 def replays(connection: Connection) -> dict[Place, datetime]:
@@ -187,17 +244,29 @@ def replays(connection: Connection) -> dict[Place, datetime]:
 
 
 def put_back(connection: Connection, publisher: Publisher, letter: DeadLetter, *, again: bool = False) -> PutBack:
-    """Publish the original record, confirmed, in the transaction that remembers it. A repeat is a value, not an error."""
+    """Publish the original record, confirmed, in the transaction that remembers it. A repeat is a value, not an error.
+
+    Of what was cut the whole is read from where it came from; where it is kept there no more, that is a value, too.
+    Raises Retryable.
+    """
     topic, partition, offset = letter.place
+    try:
+        letter = whole(letter)
+    except NotFound as error:
+        return PutBack(status="cannot be replayed", why=str(error))
     with connection.transaction():
         values = {"topic": topic, "partition": partition, "offset": offset, "at": clock.now(), "again": again}
         if connection.execute(REMEMBER, values).rowcount == 0:
             return PutBack(status="was replayed before")
-        to = publisher.publish(
-            letter.topic,
-            letter.value,
-            key=letter.key,
-            partition=letter.partition if letter.partition >= 0 else None,
-            headers=letter.headers,
-        )
+        try:
+            to = publisher.publish(
+                letter.topic,
+                letter.value,
+                key=letter.key,
+                partition=letter.partition if letter.partition >= 0 else None,
+                headers=letter.headers,
+            )
+        except TooLarge as error:
+            connection.execute(FORGET, values)
+            return PutBack(status="cannot be replayed", why=f"{letter.topic} takes no record of this size now: {error}")
     return PutBack(status="replayed", to=f"{letter.topic}/{letter.partition}@{to}")

@@ -3,6 +3,8 @@
     WinbackError
     ├── Rejected      the input is wrong: it goes to the dead letters (or back to the sender) with the fields that are
     ├── Retryable     something outside is not there now: the same call may go through later
+    │   ├── NoTopic   Kafka is there, and has no such topic (or partition) yet
+    │   └── TooLarge  Kafka takes no record of that size there, until its limit is raised
     └── Misconfigured a setting cannot be right: the process says which in one line and does not start
 
 Anything else is a bug and stops the process loudly.
@@ -34,6 +36,14 @@ class Rejected(WinbackError):
 
 class Retryable(WinbackError):
     """Kafka, PostgreSQL or the mail server is not there now."""
+
+
+class NoTopic(Retryable):
+    """Kafka does not know the topic, or the partition."""
+
+
+class TooLarge(Retryable):
+    """The record is over a limit: the producer's, the topic's or the broker's."""
 
 
 class Misconfigured(WinbackError):

@@ -19,16 +19,34 @@ log = structlog.get_logger()
 
 
 class Readiness:
-    """Said by the process, read by /readyz."""
+    """Said by the process, read by /readyz. A partition that stands still is not ready either (`standing.why`).
 
-    def __init__(self) -> None:
-        self.ready = False
-        self.reason = "starting"
+    remarks: lines for whoever reads /readyz, also where it is ready.
+    """
+
+    def __init__(self, why_standing: Callable[[], str] = lambda: "", remarks: Callable[[], str] = lambda: "") -> None:
+        self._why_standing, self._remarks = why_standing, remarks
+        self._said, self._reason = False, "starting"
+        metrics.READY.set_function(lambda: self.ready)
 
     def set(self, ready: bool, reason: str = "") -> None:
         """`reason` in words for whoever asks why not."""
-        self.ready, self.reason = ready, reason
-        metrics.READY.set(ready)
+        self._said, self._reason = ready, reason
+
+    @property
+    def ready(self) -> bool:
+        """As of now: what stands is asked for each time."""
+        return self._said and not self._why_standing()
+
+    @property
+    def reason(self) -> str:
+        """Why not, in words; empty where it is ready."""
+        return self._why_standing() if self._said else self._reason
+
+    def answer(self) -> tuple[int, str]:
+        """(HTTP status, text) of /readyz."""
+        status, text = (200, "ready") if self.ready else (503, self.reason)
+        return status, f"{text}\n{self._remarks()}"
 
 
 def measure_disk(name: str, folder: Path) -> None:
@@ -52,7 +70,8 @@ def serve_health(port: int, readiness: Readiness) -> Callable[[], None]:
             elif self.path == "/healthz":
                 self.answer(200, b"ok\n")
             elif self.path == "/readyz":
-                self.answer(200, b"ready\n") if readiness.ready else self.answer(503, f"{readiness.reason}\n".encode())
+                status, text = readiness.answer()
+                self.answer(status, text.encode())
             else:
                 self.answer(404, b"not here: /metrics, /healthz, /readyz\n")
 

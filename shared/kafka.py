@@ -9,25 +9,44 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, says its reference
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 from confluent_kafka.cimpl import NewTopic
 
 from shared import clock, tracing
-from shared.errors import Misconfigured, Retryable
+from shared.errors import Misconfigured, NoTopic, Retryable, TooLarge
 from shared.partitions import partition_of as partition_of
 from shared.settings import settings
-from shared.topics import ERP_ORDERS, MEGABYTE, STATE_CHANGELOG, TOPICS, Topic, dead_letters_of
+from shared.topics import (
+    ERP_ORDERS,
+    LARGEST_DEAD_LETTER_BYTES,
+    LARGEST_RECORD_BYTES,
+    STATE_CHANGELOG,
+    TOPICS,
+    Topic,
+    dead_letters_of,
+)
 
 log = structlog.get_logger()
 
 SECOND_MS = 1000
 CONFIRM_SECONDS = 10.0  # longer than this and the sender is told to try again
+UNKNOWN_SECONDS = 4.0  # so long a topic that nobody knows may still be on its way to all brokers
+LARGEST = "max.message.bytes"
+DEAD_LETTERS_KEPT_MS = 30 * 24 * 3600 * SECOND_MS
+NO_TOPIC = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
+TOO_LARGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE}
 
 Headers = list[tuple[str, bytes]]
 
@@ -38,6 +57,8 @@ Headers = list[tuple[str, bytes]]
 def create_topics(*, timeout_seconds: float = 30.0) -> list[str]:
     """Create what is missing, check the partition count of what is there. Returns the names that were created.
 
+    A raw topic of the user's own (WINBACK_ERP_TOKENS) that is there stays as it is, whatever its count. Dead-letter topics of
+    an older version are let take what they must take now.
     Raises Misconfigured where a topic has another partition count: that can never be changed, only replayed into a new topic.
     """
     admin = AdminClient({"bootstrap.servers": settings().kafka})
@@ -48,12 +69,30 @@ def create_topics(*, timeout_seconds: float = 30.0) -> list[str]:
     wanted = wanted_topics()
     for topic in wanted:
         found = existing.get(topic.topic)
-        if found is not None and len(found.partitions) != topic.num_partitions:
+        if found is None or topic.topic in own_raw_topics():
+            continue
+        if len(found.partitions) != topic.num_partitions:
             raise Misconfigured(
                 f"WINBACK_PARTITIONS: topic {topic.topic} has {len(found.partitions)} partitions, not {topic.num_partitions}; "
                 "the count never changes: growing is a new cluster name and a replay"
             )
-    missing = [topic for topic in wanted if topic.topic not in existing]
+    created = _create(admin, [topic for topic in wanted if topic.topic not in existing], timeout_seconds)
+    _raise_limits(admin, [name for name in map(dead_letters_of, with_dead_letters()) if name in existing], timeout_seconds)
+    return created
+
+
+def create_dead_letters(topic: str, *, timeout_seconds: float = 10.0) -> None:
+    """The topic that takes what `topic`'s readers cannot read, where it is not there. Raises Retryable."""
+    admin = AdminClient({"bootstrap.servers": settings().kafka, "log_level": 2})
+    try:
+        if dead_letters_of(topic) not in admin.list_topics(timeout=timeout_seconds).topics:
+            created = _create(admin, [_new_dead_letters(topic)], timeout_seconds)
+            log.warning("a topic for dead letters was missing", created=created)
+    except KafkaException as error:
+        raise Retryable(f"{dead_letters_of(topic)} cannot be created: {error.args[0].str()}") from None
+
+
+def _create(admin: AdminClient, missing: list[NewTopic], timeout_seconds: float) -> list[str]:
     created = []
     for name, future in (admin.create_topics(missing, operation_timeout=timeout_seconds) if missing else {}).items():
         try:
@@ -65,28 +104,54 @@ def create_topics(*, timeout_seconds: float = 30.0) -> list[str]:
     return sorted(created)
 
 
+def _raise_limits(admin: AdminClient, names: list[str], timeout_seconds: float) -> None:
+    """Of topics that take less than a dead letter may have; more is the operator's."""
+    asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+    found: Any = admin.describe_configs(asked, request_timeout=timeout_seconds) if asked else {}
+    low = [resource.name for resource, future in found.items() if int(future.result()[LARGEST].value) < LARGEST_DEAD_LETTER_BYTES]
+    entry = ConfigEntry(LARGEST, str(LARGEST_DEAD_LETTER_BYTES), incremental_operation=AlterConfigOpType.SET)
+    changes = [ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry]) for name in low]
+    answers: Any = admin.incremental_alter_configs(changes, request_timeout=timeout_seconds) if changes else {}
+    for future in answers.values():
+        future.result()
+    if low:
+        log.info("topics take larger records now", topics=low, bytes=LARGEST_DEAD_LETTER_BYTES)
+
+
+def raw_topics() -> list[str]:
+    """Every topic that raw orders are read from: the one that is always there, and those of WINBACK_ERP_TOKENS."""
+    return list(dict.fromkeys((ERP_ORDERS.name, *settings().erp_tokens)))
+
+
+def own_raw_topics() -> list[str]:
+    """Those of them that are the user's own."""
+    return raw_topics()[1:]
+
+
+def with_dead_letters() -> list[str]:
+    """Every topic that a topic of dead letters stands beside."""
+    return [*(topic.name for topic in TOPICS if topic.dead_letters), *own_raw_topics()]
+
+
 def wanted_topics() -> list[NewTopic]:
-    """Every topic of topics.py, their dead letters, and the detector's changelog, as they are created."""
+    """Every topic of topics.py, raw topics of the user's own, their dead letters, and the detector's changelog, as created."""
     wanted = [new_topic(topic) for topic in TOPICS]
-    wanted += [
-        NewTopic(
-            dead_letters_of(topic.name),
-            1,
-            settings().replication_factor,
-            config=common_config(retention_ms=30 * 24 * 3600 * SECOND_MS),
-        )
-        for topic in TOPICS
-        if topic.dead_letters
-    ]
+    wanted += [new_topic(replace(ERP_ORDERS, name=name)) for name in own_raw_topics()]
+    wanted += [_new_dead_letters(name) for name in with_dead_letters()]
     changelog_config = common_config(retention_ms=-1) | {"cleanup.policy": "compact", "segment.ms": "3600000"}
     wanted.append(NewTopic(STATE_CHANGELOG, settings().partitions, settings().replication_factor, config=changelog_config))
     return wanted
 
 
+def _new_dead_letters(topic: str) -> NewTopic:
+    config = common_config(retention_ms=DEAD_LETTERS_KEPT_MS) | {LARGEST: str(LARGEST_DEAD_LETTER_BYTES)}
+    return NewTopic(dead_letters_of(topic), 1, settings().replication_factor, config=config)
+
+
 def new_topic(topic: Topic) -> NewTopic:
     """As confluent-kafka wants it."""
     config = common_config(retention_ms=topic.retention_ms)
-    if topic is ERP_ORDERS:
+    if topic.name in raw_topics():
         config |= {"message.timestamp.type": "LogAppendTime"}  # its time is a revision: no connector's clock decides it
     if topic.compacted:
         config |= {"cleanup.policy": "compact", "retention.ms": "-1"}
@@ -98,7 +163,7 @@ def common_config(*, retention_ms: int) -> dict[str, str]:
     return {
         "retention.ms": str(retention_ms),
         "min.insync.replicas": "2" if replicas >= 3 else "1",
-        "max.message.bytes": str(4 * MEGABYTE),
+        LARGEST: str(LARGEST_RECORD_BYTES),
         "message.timestamp.after.max.ms": str(2**63 - 1),  # a producer whose clock is ahead (a test's too) must not be stopped
     }
 
@@ -140,13 +205,16 @@ def _bounds(topic: str, partition: int, timeout_seconds: float) -> tuple[int, in
 def topic_ids(*topics: str, timeout_seconds: float = 10.0) -> dict[str, int]:
     """The id that Kafka gave each topic when it was made, as 63 bits, never 0: a topic that was deleted and made anew has another.
 
-    Offsets mean something in one topic only. Raises Retryable where a topic, or Kafka, is not there.
+    Offsets mean something in one topic only. Raises NoTopic where a topic is not there (or not to be seen), Retryable while
+    Kafka is not.
     """
     admin = AdminClient({"bootstrap.servers": settings().kafka, "log_level": 2})
     try:
         found = admin.describe_topics(TopicCollection(list(topics)), request_timeout=timeout_seconds)
         ids = {name: future.result().topic_id for name, future in found.items()}
     except KafkaException as error:
+        if error.args[0].code() in (*NO_TOPIC, KafkaError.TOPIC_AUTHORIZATION_FAILED):
+            raise NoTopic(f"{', '.join(topics)}: {error.args[0].str()}") from None
         raise Retryable(f"Kafka does not answer: {error.args[0].str()}") from None
     mask = (1 << 63) - 1
     return {name: (id_.get_most_significant_bits() ^ id_.get_least_significant_bits()) & mask or 1 for name, id_ in ids.items()}
@@ -160,7 +228,7 @@ class Sent:
     """One record on its way. `offset` is set once every in-sync replica has it; `error` when it was given up."""
 
     offset: int | None = None
-    error: str | None = None
+    error: Retryable | None = None
     done: threading.Event = field(default_factory=threading.Event)
 
 
@@ -176,8 +244,9 @@ class Publisher:
                 "partitioner": "murmur2_random",
                 "linger.ms": linger_ms,
                 "compression.type": "lz4",
-                "message.max.bytes": 4 * MEGABYTE,
+                "message.max.bytes": LARGEST_DEAD_LETTER_BYTES,  # a topic's own limit is its broker's to say
                 "delivery.timeout.ms": int(CONFIRM_SECONDS * 1000),
+                "topic.metadata.propagation.max.ms": int(UNKNOWN_SECONDS * 1000),
                 "socket.keepalive.enable": True,
                 "reconnect.backoff.max.ms": 1000,
             }
@@ -201,12 +270,12 @@ class Publisher:
         headers: Headers | None = None,
         on_done: Callable[[Sent], None] | None = None,
     ) -> Sent:
-        """Hand over one record. Raises Retryable when the local queue is full."""
+        """Hand over one record. Raises Retryable when the local queue is full, TooLarge, NoTopic where that is known here."""
         sent = Sent()
 
         def delivered(error: KafkaError | None, message: Message) -> None:
             if error is not None:
-                sent.error = error.str()
+                sent.error = _not_taken(topic, error)
             else:
                 sent.offset = message.offset()
             sent.done.set()
@@ -225,16 +294,18 @@ class Publisher:
             )
         except BufferError:
             raise Retryable("Kafka does not take records fast enough") from None
+        except KafkaException as error:
+            raise _not_taken(topic, error.args[0]) from None
         return sent
 
     def confirm(self, sends: Sequence[Sent], *, timeout_seconds: float = CONFIRM_SECONDS + 2) -> None:
-        """Wait until all of `sends` are on every in-sync replica. Raises Retryable when one is not."""
+        """Wait until all of `sends` are on every in-sync replica. Raises Retryable (TooLarge, NoTopic) when one is not."""
         until = time.monotonic() + timeout_seconds
         for sent in sends:
             if not sent.done.wait(max(0.0, until - time.monotonic())):
                 raise Retryable("Kafka did not confirm in time")
             if sent.error is not None:
-                raise Retryable(f"Kafka did not take the record: {sent.error}")
+                raise sent.error
 
     def publish(
         self,
@@ -256,6 +327,11 @@ class Publisher:
         self._producer.flush(CONFIRM_SECONDS)
         self._open = False
         self._poller.join(1)
+
+
+def _not_taken(topic: str, error: KafkaError) -> Retryable:
+    kind = TooLarge if error.code() in TOO_LARGE else NoTopic if error.code() in NO_TOPIC else Retryable
+    return kind(f"Kafka did not take the record: {topic}: {error.str()}")
 
 
 def headers_of(event: msgspec.Struct, *, source: str, event_id: str | None = None) -> Headers:

@@ -100,6 +100,20 @@ STUCK_SECONDS = _gauge(
     spike="A climb: the consumer is gone, hangs, or fails on the same record again and again.",
     do="Read its log. It repeats one offset: look at that record. It says nothing: restart it.",
 )
+PARTITION_FAILING = _gauge(
+    "winback_partition_failing",
+    "1 while a partition is held because its records cannot be taken; all others go on.",
+    ["consumer", "topic", "partition"],
+    spike="1: what it needs fails again and again, its dead-letter topic for instance.",
+    do="Read /readyz: it names the partition, the position and the reason.",
+)
+RAW_TOPIC_MISSING = _gauge(
+    "winback_raw_topic_missing",
+    "1 while a raw topic that WINBACK_ERP_TOKENS names is not there, or may not be read.",
+    ["topic"],
+    spike="1: orders that a connector means to send there have nowhere to go.",
+    do="`winback topics` creates it; mend its name in WINBACK_ERP_TOKENS; ingest takes it up without a restart.",
+)
 
 # -- ingest ---------------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from shared import kafka, logs
 from shared.errors import Misconfigured
 from shared.health import Readiness, serve_health
+from shared.standing import Standing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +19,7 @@ class Process:
 
     stop: threading.Event
     readiness: Readiness
+    standing: Standing
     publisher: kafka.Publisher
 
 
@@ -38,7 +40,8 @@ def running(health_port: int) -> Iterator[Process]:
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    process = Process(stop=stop, readiness=Readiness(), publisher=kafka.Publisher())
+    standing = Standing()
+    process = Process(stop=stop, readiness=Readiness(standing.why), standing=standing, publisher=kafka.Publisher())
     end_health = serve_health(health_port, process.readiness)
     yield process
     process.publisher.close()

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 FOREVER_MS = -1
 DAY_MS = 24 * 3600 * 1000
 MEGABYTE = 1_000_000
+LARGEST_RECORD_BYTES = 4 * MEGABYTE  # of a topic, as the broker counts: after compression
+LARGEST_DEAD_LETTER_BYTES = 32 * MEGABYTE  # far more than what came compressed: it is put aside whole where that can be
 
 
 @dataclass(frozen=True, kw_only=True)

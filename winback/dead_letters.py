@@ -10,8 +10,9 @@ import typer
 from shared.errors import FieldError, Rejected
 
 if TYPE_CHECKING:
-    from shared.dead_letters import DeadLetter
+    from shared.dead_letters import DeadLetter, PutBack
 
+NOT_THERE = 3  # exit code
 TOKEN_BEGINNING = len("Bearer wb_1234")  # enough to tell which token it was
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="What could not be read: list, show, replay.")
@@ -36,7 +37,9 @@ def list_(topic: Topic = None, as_json: AsJson = False) -> None:
         return
     for row in rows:
         again = f"  replayed {row['replayed_at']}" if row["replayed_at"] else ""
-        print(f"{row['id']}  {row['at']}  {row['topic']}/{row['partition']}@{row['offset']}{again}\n    {visible(row['reason'])}")
+        cut = f"  cut: {row['cut']}" if row["cut"] else ""
+        print(f"{row['id']}  {row['at']}  {row['topic']}/{row['partition']}@{row['offset']}{cut}{again}")
+        print(f"    {visible(row['reason'])}")
     print(f"{len(rows)} dead letters" if rows else "no dead letters")
 
 
@@ -64,6 +67,9 @@ def show(
         return
     print(f"{letter.id}  from {letter.topic}/{letter.partition}@{letter.offset}")
     print(f"{letter.at}  {letter.consumer}: {visible(letter.reason)}")
+    if letter.cut:
+        print(f"cut, since it fitted nowhere: {letter.cut}. The value has {letter.size:,} bytes, SHA-256 {letter.sha256}.")
+        print("`winback dead-letters replay` takes the whole record from where it came from, while it is kept there.")
     for name, value in letter.headers:
         print(f"{visible(name)}: {visible(shown(name, value))}")
     if letter.key is not None:
@@ -87,6 +93,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Put the original records back where they came from: same topic, partition, key, headers and bytes; once each.
+    Of one that was cut the whole is taken from where it came from. Exit code 3: the whole of one is kept no more.
 
     Example: winback dead-letters replay orders-dead/0/12
     """
@@ -96,20 +103,32 @@ def replay(
     if sum((bool(ids), topic is not None, every)) != 1:
         raise Rejected(FieldError(field="replay", reason="say which: ids, --topic TOPIC, or --all"))
     letters = [dead_letters.read_one(id_) for id_ in ids] if ids else list(dead_letters.read_all(topic))
-    publisher = Publisher()
+    publisher = Publisher(extra=dead_letters.PUTS_BACK)
     try:
         with db.connect() as connection:
             done = [(letter, dead_letters.put_back(connection, publisher, letter, again=again)) for letter in letters]
     finally:
         publisher.close()
-    results = [{"id": letter.id, "status": put.status} | ({"to": put.to} if put.to else {}) for letter, put in done]
+    results = [
+        {"id": letter.id, "status": put.status} | ({"to": put.to} if put.to else {}) | ({"why": put.why} if put.why else {})
+        for letter, put in done
+    ]
     if as_json:
         print(json.dumps(results, indent=1, sort_keys=True))
-        return
-    for result in results:
-        print(f"{result['id']}  {result['status']}" + (f" {result['to']}" if "to" in result else "; --again does it once more"))
-    if not results:
-        print("no dead letters")
+    else:
+        for letter, put in done:
+            print(f"{letter.id}  {put.status}{said_of(put)}")
+        if not results:
+            print("no dead letters")
+    if any(put.why for _, put in done):
+        raise typer.Exit(NOT_THERE)
+
+
+def said_of(put: "PutBack") -> str:
+    """The end of its line."""
+    if put.why:
+        return f": {visible(put.why)}"
+    return f" {put.to}" if put.to else "; --again does it once more"
 
 
 def as_json_of(letter: "DeadLetter") -> dict[str, Any]:
@@ -123,6 +142,9 @@ def as_json_of(letter: "DeadLetter") -> dict[str, Any]:
         "at": letter.at,
         "consumer": letter.consumer,
         "reason": letter.reason,
+        "cut": letter.cut,
+        "size": letter.size,
+        "sha256": letter.sha256,
     }
 
 

@@ -36,6 +36,7 @@ def main() -> None:
             publisher=this.publisher,
             stop=this.stop,
             on_ready=this.readiness.set,
+            standing=this.standing,
             most=RECORDS_AT_ONCE,
         )
         for thread in threads:

@@ -19,7 +19,7 @@ from services.ingest import app as http
 from services.ingest import erp
 from services.ingest.access import Access
 from services.ingest.batcher import Batcher
-from shared import db, logs
+from shared import db, kafka, logs
 from shared.health import Readiness
 from shared.http import DRAIN_SECONDS, config
 from shared.kafka import Publisher
@@ -38,18 +38,20 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn drains, then raises the signal again: the end is no failure
     signal.signal(signal.SIGINT, lambda *_: None)
     failed = threading.Event()
-    with db.pool("winback_app", most=8) as app_pool, db.pool("winback_worker", most=2) as worker_pool:
+    most = erp.CONNECTIONS * len(kafka.raw_topics())
+    with db.pool("winback_app", most=8) as app_pool, db.pool("winback_worker", most=most) as worker_pool:
         app_pool.timeout = worker_pool.timeout = POOL_SECONDS
         publisher = Publisher(extra={"delivery.timeout.ms": ANSWER_SECONDS * 1000})
         access = Access(app_pool)
-        readiness = Readiness()
         stop = threading.Event()
+        raw_topics = erp.RawTopics(worker_pool=worker_pool, access=access, publisher=publisher, stop=stop)
+        readiness = Readiness(raw_topics.standing.why, raw_topics.missing)
 
-        def consume_raw_topic() -> None:
+        def consume_raw_topics() -> None:
             try:
-                erp.run(worker_pool=worker_pool, access=access, publisher=publisher, stop=stop)
+                raw_topics.run()
             except Exception:
-                log.exception("the raw topic stopped")
+                log.exception("the raw topics stopped")
                 failed.set()
                 server.should_exit = True
 
@@ -58,7 +60,7 @@ def main() -> None:
             batcher = Batcher(publisher, linger_ms=settings().ingest_linger_ms)
             app.state.service = http.Service(app_pool=app_pool, access=access, batcher=batcher, readiness=readiness)
             looking = asyncio.create_task(look(readiness, app_pool))
-            raw = threading.Thread(target=consume_raw_topic, name="erp-orders", daemon=True)
+            raw = threading.Thread(target=consume_raw_topics, name="raw-topics", daemon=True)
             raw.start()
             yield
             readiness.set(False, "ending")

@@ -100,9 +100,8 @@ def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> F
     @app.get("/readyz", include_in_schema=False)
     async def readyz(request: Request) -> Response:
         ready: Readiness = request.app.state.service.readiness
-        if ready.ready:
-            return Response("ready\n", media_type="text/plain")
-        return Response(f"{ready.reason}\n", status_code=503, media_type="text/plain")
+        status, text = ready.answer()
+        return Response(text, status_code=status, media_type="text/plain")
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics_page() -> Response:

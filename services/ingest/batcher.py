@@ -15,7 +15,7 @@ from typing import Any
 
 from services.ingest import blocks
 from shared import clock, kafka, tracing
-from shared.errors import Retryable
+from shared.errors import Retryable, TooLarge
 from shared.kafka import Publisher, Sent
 from shared.topics import ORDERS
 
@@ -33,9 +33,9 @@ class Ticket:
 
     future: "asyncio.Future[None]"
     open_records: int = 0
-    error: str | None = None
+    error: Retryable | None = None
 
-    def done(self, error: str | None) -> None:
+    def done(self, error: Retryable | None) -> None:
         """One of its records is confirmed or failed; at the last, the request goes on."""
         self.error = self.error or error
         self.open_records -= 1
@@ -43,7 +43,7 @@ class Ticket:
             if self.error is None:
                 self.future.set_result(None)
             else:
-                self.future.set_exception(Retryable(self.error))
+                self.future.set_exception(self.error)
 
 
 @dataclass(kw_only=True)
@@ -158,11 +158,11 @@ class Batcher:
         try:
             self._publisher.send(topic, value, key=key, partition=partition, headers=headers, on_done=answered)
         except Retryable as error:
-            self._answered(len(value), tickets, str(error), then)
+            self._answered(len(value), tickets, error, then)
 
-    def _answered(self, size_bytes: int, tickets: list[Ticket], error: str | None, then: Callable[[], None]) -> None:
+    def _answered(self, size_bytes: int, tickets: list[Ticket], error: Retryable | None, then: Callable[[], None]) -> None:
         self._waiting_bytes -= size_bytes
-        if error is not None:
+        if error is not None and not isinstance(error, TooLarge):  # that is its sender's alone
             self._broken_until = time.monotonic() + BROKEN_SECONDS
         for ticket in tickets:
             ticket.done(error)

@@ -16,6 +16,7 @@ def main() -> None:
             publisher=this.publisher,
             stop=this.stop,
             on_ready=this.readiness.set,
+            standing=this.standing,
         )
 
 

@@ -20,6 +20,7 @@ def main() -> None:
             publisher=this.publisher,
             stop=this.stop,
             on_ready=this.readiness.set,
+            standing=this.standing,
         )
 
 

@@ -17,13 +17,13 @@ from services.signals.catching_up import Look
 from services.signals.store import positions
 from shared import db
 from shared.consuming import record_of
-from shared.dead_letters import DeadLetter, PutBack, letter_of, put_back, read_one
+from shared.dead_letters import PUTS_BACK, DeadLetter, PutBack, letter_of, put_back, read_one
 from shared.errors import NotFound, Retryable
 from shared.ids import read_record_key
-from shared.kafka import Publisher
+from shared.kafka import Publisher, raw_topics, with_dead_letters
 from shared.partitions import partition_of
 from shared.settings import settings
-from shared.topics import ERP_ORDERS, ORDERS, SIGNALS, TOPICS, dead_letters_of
+from shared.topics import ORDERS, SIGNALS, dead_letters_of
 
 LOOK_SECONDS = 4.0  # for all dead letters: a page waits for it
 MOST_SHOWN = 50
@@ -90,7 +90,7 @@ def dead_letter(organization: str, id_: str) -> DeadLetter:
 
 def replay(connection: db.Connection, letter: DeadLetter) -> PutBack:
     """Put it back where it came from, once; `connection` is in the transaction that says so. Raises Retryable."""
-    publisher = Publisher()
+    publisher = Publisher(extra=PUTS_BACK)
     try:
         return put_back(connection, publisher, letter)
     finally:
@@ -99,7 +99,7 @@ def replay(connection: db.Connection, letter: DeadLetter) -> PutBack:
 
 def owner_of(letter: DeadLetter) -> str | None:
     """Whose it is, if somebody's."""
-    if letter.organization or letter.place[0] == dead_letters_of(ERP_ORDERS.name):
+    if letter.organization or letter.place[0] in map(dead_letters_of, raw_topics()):
         return letter.organization or None
     named = organizations_of(letter.key, letter.value)
     return named.pop() if len(named) == 1 else None
@@ -136,7 +136,7 @@ def _dead_records(until: float) -> Iterator[Any]:
         }
     )
     try:
-        for name in (dead_letters_of(topic.name) for topic in TOPICS if topic.dead_letters):
+        for name in map(dead_letters_of, with_dead_letters()):
             for partition in sorted(consumer.list_topics(name, timeout=LOOK_SECONDS).topics[name].partitions):
                 first, end = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=LOOK_SECONDS)
                 if first < end:

@@ -21,17 +21,15 @@ from services.signals.store import watched
 from shared import clock, db, metrics
 from shared.errors import Retryable, said
 from shared.health import measure_disk
+from shared.kafka import wanted_topics, with_dead_letters
 from shared.settings import settings
-from shared.topics import DETECTOR_APP, ORDERS, STATE_CHANGELOG, TOPICS, dead_letters_of
+from shared.topics import DETECTOR_APP, ORDERS, dead_letters_of
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 5.0
 ASK_SECONDS = 5.0
 ANSWER_SECONDS = 10.0  # the library keeps its own time; this is for when it does not
-
-DEAD_LETTER_TOPICS = [dead_letters_of(topic.name) for topic in TOPICS if topic.dead_letters]
-OURS = {*(topic.name for topic in TOPICS), *DEAD_LETTER_TOPICS, STATE_CHANGELOG}
 
 LABELLED = (
     metrics.UNREAD_RECORDS,
@@ -73,7 +71,8 @@ class Watcher:
                 for number, offset in self._committed(cluster).items()
             }
             here: set[tuple[str, int]] = {(name, number) for name, topic in cluster.topics.items() for number in topic.partitions}
-            dead = {place for place in here if place[0] in DEAD_LETTER_TOPICS}
+            dead_letter_topics = set(map(dead_letters_of, with_dead_letters()))
+            dead = {place for place in here if place[0] in dead_letter_topics}
             read = {(topic, number) for _, topic, number in positions} & here
             ends = self._ends(read | dead)
         except KafkaException as error:
@@ -158,7 +157,7 @@ def set_from_cluster(cluster: Any) -> None:
     """Brokers, and the partitions of our topics that lack something."""
     counts = {"under_replicated": 0, "below_min_isr": 0, "offline": 0}
     least = 2 if settings().replication_factor >= 3 else 1  # as kafka.create_topics sets it
-    for name in OURS & cluster.topics.keys():
+    for name in {topic.topic for topic in wanted_topics()} & cluster.topics.keys():
         for partition in cluster.topics[name].partitions.values():
             counts["under_replicated"] += len(partition.isrs) < len(partition.replicas)
             counts["below_min_isr"] += len(partition.isrs) < least

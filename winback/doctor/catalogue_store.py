@@ -47,6 +47,13 @@ ORDER BY c.relname
 """
 
 
+POSITIONS = """
+SELECT consumer, topic, partition, next_offset
+FROM positions
+WHERE partition >= 0
+"""
+
+
 class Server(NamedTuple):
     """As it answers one who has just connected."""
 
@@ -88,3 +95,8 @@ def roles(connection: db.Connection, names: list[str]) -> dict[str, Role]:
 def unprotected(connection: db.Connection) -> list[str]:
     """Tenant tables whose rows are not protected."""
     return [str(row[0]) for row in connection.execute(UNPROTECTED)]
+
+
+def positions(connection: db.Connection) -> dict[tuple[str, str, int], int]:
+    """(consumer, topic, partition) -> the next offset that is not in PostgreSQL."""
+    return {(consumer, topic, partition): at for consumer, topic, partition, at in connection.execute(POSITIONS)}

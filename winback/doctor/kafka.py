@@ -6,20 +6,24 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
+import psycopg
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]  # says its reference
 from confluent_kafka.cimpl import NewTopic
 
-from shared import clock, kafka
+from shared import clock, db, kafka
 from shared.errors import Retryable
 from shared.settings import settings
 from shared.topics import DETECTOR_APP, ORDERS
+from winback.doctor import catalogue_store as catalogue
 from winback.doctor.findings import Finding, away, good, judged, note, wrong
 
 ASK_SECONDS = 10.0
 SKEW_NOTED_SECONDS, SKEW_WRONG_SECONDS = 2.0, 30.0
 PROBE = "winback-doctor"  # a topic that lives as long as the question
 SAFE_REPLICAS = 3
+WAITED_SECONDS = 60.0  # a record that waits longer waits for a reason
+MOVES_WITHIN_SECONDS = 3.0
 
 # metadata.version (KIP-584) -> the release that brought it; KRaft is meant for production since 3.3
 LEAST_LEVEL = 7
@@ -46,6 +50,7 @@ def look() -> Iterator[Finding]:
     yield from _brokers(admin, cluster)
     yield from _written(admin)
     yield from _detector(admin, cluster)
+    yield _standing(cluster)
 
 
 def _version(broker: Any) -> Finding:
@@ -98,7 +103,7 @@ def _topics(admin: AdminClient, cluster: Any) -> Iterator[Finding]:
     counts = [
         f"{name} has {len(cluster.topics[name].partitions)} partitions, not {wanted[name].num_partitions}"
         for name in here
-        if len(cluster.topics[name].partitions) != wanted[name].num_partitions
+        if len(cluster.topics[name].partitions) != wanted[name].num_partitions and name not in kafka.own_raw_topics()
     ]
     yield judged(
         "topic partitions",
@@ -106,7 +111,8 @@ def _topics(admin: AdminClient, cluster: Any) -> Iterator[Finding]:
         _some(counts) if counts else f"as WINBACK_PARTITIONS={settings().partitions} and shared/topics.py have them",
         "Set WINBACK_PARTITIONS to what is there: the count never changes, growing is a new cluster and a replay.",
     )
-    differing = [fault for name in here for fault in _differences(wanted[name], _configs(admin, ResourceType.TOPIC, name))]
+    ours = [name for name in here if name not in kafka.own_raw_topics()]
+    differing = [fault for name in ours for fault in _differences(wanted[name], _configs(admin, ResourceType.TOPIC, name))]
     yield judged(
         "topic settings",
         not differing,
@@ -119,6 +125,8 @@ def _differences(wanted: NewTopic, found: dict[str, str]) -> Iterator[str]:
     """A longer retention than ours is the operator's; a shorter one loses records."""
     config: dict[str, str] = dict(wanted.config or {})
     for key in COMPARED:
+        if key == kafka.LARGEST and int(found.get(key, 0)) >= int(config[key]):
+            continue  # larger is the operator's
         if key in config and found.get(key) != config[key]:
             yield f"{wanted.topic}: {key} is {found.get(key)}, not {config[key]}"
     ours, theirs = int(config["retention.ms"]), int(found.get("retention.ms", FOREVER))
@@ -207,6 +215,44 @@ def _detector(admin: AdminClient, cluster: Any) -> Iterator[Finding]:
         yield wrong("detector", f"nobody detects; {behind} records wait", "`winback serve detector`; its log says why it ended.")
     else:
         yield good("detector", f"{len(group.members)} at work, {group.state.name.lower()}, {behind} records behind")
+
+
+def _standing(cluster: Any) -> Finding:
+    """Partitions whose oldest unread record has waited long, and whose position does not move while we look."""
+    name, ours = "consumers", {topic.topic for topic in kafka.wanted_topics()} & cluster.topics.keys()
+    here = {(topic, number) for topic in ours for number in cluster.topics[topic].partitions}
+    try:
+        before = {place: at for place, at in _positions().items() if place[1:] in here and _has_waited(*place[1:], at)}
+        time.sleep(MOVES_WITHIN_SECONDS if before else 0)
+        after = _positions()
+    except (psycopg.OperationalError, Retryable, KafkaException):
+        return note(name, "whether they stand still is not known", "PostgreSQL and Kafka must both be there for that.")
+    still = [f"{who} at {topic}/{number}@{at}" for (who, topic, number), at in before.items() if after[who, topic, number] == at]
+    return judged(
+        name,
+        not still,
+        f"stand still while records wait: {_some(still)}" if still else "none stands still while records wait",
+        "Its /readyz and its log say why; docs/operations.md#partitionfailing.",
+    )
+
+
+def _positions() -> dict[tuple[str, str, int], int]:
+    with db.connect() as connection:
+        return catalogue.positions(connection)
+
+
+def _has_waited(topic: str, partition: int, offset: int) -> bool:
+    """The record at `offset`, or the first behind it, is older than a consumer that works lets one be."""
+    consumer = Consumer({"bootstrap.servers": settings().kafka, "group.id": PROBE, "enable.auto.commit": False, "log_level": 0})
+    try:
+        first, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ASK_SECONDS)
+        if end <= offset:
+            return False
+        consumer.assign([TopicPartition(topic, partition, max(first, offset))])
+        message = consumer.poll(ASK_SECONDS)
+        return message is not None and clock.now_ms() - message.timestamp()[1] > WAITED_SECONDS * 1000
+    finally:
+        consumer.close()
 
 
 def _configs(admin: AdminClient, kind: ResourceType, name: str) -> dict[str, str]:

@@ -155,7 +155,11 @@ def replay(request: Request, organization: str, form: Form) -> Response:
                 settings.note(
                     connection, organization, at=clock.now(), actor=who.email, action="replayed", subject=subject, detail=detail
                 )
-        said = f"Replayed: {letter.id} is in {letter.topic} again." if done.to else f"{letter.id} was replayed before."
+        said = {
+            "replayed": f"Replayed: {letter.id} is in {letter.topic} again.",
+            "was replayed before": f"{letter.id} was replayed before.",
+            "cannot be replayed": f"Not replayed: {done.why}",
+        }[done.status]
     except (NotFound, Rejected):
         raise NotHere from None
     except Retryable as error:
