@@ -57,7 +57,14 @@ class Standing:
         with self._lock:
             since = dict(self._since)
         return "; ".join(
-            f"{topic}/{partition} stands at {one.position} for {now - one.at:.0f} s" + (f": {one.reason}" if one.reason else "")
-            for (topic, partition), one in sorted(since.items())
+            _said(place, one, now - one.at)
+            for place, one in sorted(since.items(), key=lambda pair: pair[0])
             if now - one.at >= (FAILS_SECONDS if one.reason else WAITS_SECONDS)
         )
+
+
+def _said(place: Place, since: _Since, seconds: float) -> str:
+    """A place without a partition is a topic as a whole."""
+    topic, partition = place
+    stands = f"{topic}/{partition} stands at {since.position}" if partition >= 0 else f"{topic} cannot be read"
+    return f"{stands} for {seconds:.0f} s" + (f": {since.reason}" if since.reason else "")

@@ -18,7 +18,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its referen
 )
 
 from shared import db
+from shared.kafka import Publisher
 from shared.settings import settings
+from shared.topics import ERP_ORDERS
 from tests.digest.servers import Answers, serving
 from tests.operations.configured import Configure as Configure
 from tests.stack_fixtures import Stack
@@ -99,6 +101,29 @@ def test_more_partitions_or_replicas_than_there_are_is_wrong(configure: Configur
     configure(partitions="7", replication_factor="3")
     found = states(kafka.look())
     assert found["topic partitions"] == found["kafka replicas"] == found["kafka in sync"] == "wrong"
+
+
+def test_a_raw_topic_that_is_configured_and_not_there_is_named(configure: Configure) -> None:
+    configure(erp_tokens='{"nope-orders": "wb_x"}')
+    found = of(kafka.look(), "topics")
+    assert found.state == "wrong" and found.said == "missing: nope-orders, nope-orders-dead"
+
+
+def test_a_consumer_that_stands_still_while_records_wait_is_named(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka, "WAITED_SECONDS", -60.0)
+    publisher = Publisher()
+    end = publisher.publish(ERP_ORDERS.name, b"{}", partition=1) + 1
+    publisher.close()
+    place = {"consumer": "halted", "topic": ERP_ORDERS.name, "partition": 1}
+    with db.connect() as connection:
+        db.position(connection, **place)  # type: ignore[arg-type] # texts and a number
+    found = of(kafka.look(), "consumers")
+    assert found.state == "wrong" and f"halted at {ERP_ORDERS.name}/1@0" in found.said
+    with db.connect() as connection:
+        assert db.move_position(connection, **place, expected=0, next_offset=end)  # type: ignore[arg-type] # the same
+    assert "halted" not in of(kafka.look(), "consumers").said
+    with db.connect() as connection:
+        connection.execute("DELETE FROM positions WHERE consumer = 'halted'")
 
 
 def test_without_a_detector_somebody_is_missed(stack: Stack) -> None:

@@ -16,13 +16,14 @@ from winback.chaos.scenarios import (
     loads,
     mails,
     pipeline,
+    raw_topics,
     records,
     times,
     topics,
 )
 from winback.chaos.world import World, percentile
 
-MODULES = (pipeline, broker, database, records, mails, detectors, times, loads, full_disks, topics, imports)
+MODULES = (pipeline, broker, database, records, raw_topics, mails, detectors, times, loads, full_disks, topics, imports)
 SCENARIOS: tuple[Scenario, ...] = tuple(one for module in MODULES for one in module.SCENARIOS)
 
 Say = Callable[[str], None]
