@@ -7,31 +7,28 @@ dead_letter   the original bytes with topic, partition, offset and reason
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any, Protocol, cast
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-import msgspec
 import psycopg
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from psycopg_pool import ConnectionPool
 
-from shared import clock, cutting, db, metrics, tracing
+from shared import clock, db, metrics, tracing
+from shared.applying import Route, apply, bounded, follow_topics
 from shared.away import ASSIGNMENT, Away, Place
-from shared.errors import FieldError, NoTopic, Rejected, Retryable, TooLarge, said
-from shared.events import OrdersRecord, RunRequested
-from shared.kafka import Headers, Publisher, create_dead_letters, partition_of, topic_ids
+from shared.errors import Retryable, said
+from shared.kafka import Publisher
+from shared.records import Record, record_of
 from shared.settings import settings
 from shared.standing import Standing
-from shared.topics import MEGABYTE, dead_letters_of
 
 log = structlog.get_logger()
 
 POISON_LIMIT = 200  # so many unreadable records in a row mean that the deploy is bad, not the data
-TRANSACTION_BYTES = 4 * MEGABYTE  # of records at most in one transaction: bounds memory, whatever the blocks hold
 ASSIGNED_WITHIN_SECONDS = 240.0  # Kafka takes a consumer that does not poll for 300 for dead
 MOST_RECORDS = 500  # of one turn of the loop
 WAIT_SECONDS = 0.1  # for the first of them
@@ -39,82 +36,6 @@ LOOK_SECONDS = 2.0  # between two looks at what waits
 HOLD_SECONDS = 0.5  # a partition that fails waits so long, twice as long each time, up to
 HOLD_AT_LATEST_SECONDS = 60.0
 TOPIC_AWAY = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError.TOPIC_AUTHORIZATION_FAILED}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
-    """One record as a handler gets it: `event` is decoded, `at` is the record's time (UTC)."""
-
-    topic: str
-    partition: int
-    offset: int
-    at: datetime
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-    event: Any
-
-
-Decode = Callable[[Record], Any]
-Handle = Callable[[db.Connection, list[Record]], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Route:
-    """How one topic's records are decoded and handled. Both raise Rejected for what can never be right.
-
-    is_trusted: our own services write it, so a row of unreadable records means a bad deploy, and the process stops.
-    starts_over: its handler takes a topic that was deleted and made anew from the beginning, since its rows do not hang on
-        offsets; where they do, the process stops and a person decides.
-    is_first_reader: puts aside what cannot be decoded; another reader of the topic passes it by, so that it is put aside once.
-    """
-
-    topic: str
-    decode: Decode
-    handle: Handle
-    is_trusted: bool = True
-    is_first_reader: bool = True
-    starts_over: bool = True
-
-
-def decode_with(decoder: msgspec.json.Decoder[Any], *, tombstones: bool = False) -> Decode:
-    """Decode a record's JSON; what does not fit the model is Rejected with the decoder's own words.
-
-    Only compacted topics have `tombstones`, decoded as None; elsewhere a record without a value can never be right.
-    """
-
-    def decode(record: Record) -> Any:
-        if record.value is None:
-            if tombstones:
-                return None
-            raise Rejected(FieldError(field="value", reason=f"a record of {record.topic} must have one"))
-        try:
-            return decoder.decode(record.value)
-        except msgspec.MsgspecError as error:
-            raise Rejected(FieldError(field="value", reason=str(error))) from None
-
-    return decode
-
-
-def decode_orders() -> Decode:
-    """What both readers of `orders` hold a record against: its model, and that every organization in it belongs to its partition.
-
-    Raises Rejected for the whole record, so that the detector and the read model never differ in what they take.
-    """
-    decode = decode_with(msgspec.json.Decoder(OrdersRecord))
-    known: dict[str, int] = {}
-
-    def placed(record: Record) -> Any:
-        event = decode(record)
-        names = [event.organization] if isinstance(event, RunRequested) else {order.organization for order in event.orders}
-        for name in names:
-            if name not in known:
-                known[name] = partition_of(name)
-            if known[name] != record.partition:
-                raise Rejected(FieldError(field="organization", reason=f"{name} belongs to partition {known[name]}"))
-        return event
-
-    return placed
 
 
 class Watches(Protocol):
@@ -229,7 +150,7 @@ class Loop:
         while True:
             try:
                 with self._pool.connection() as connection:
-                    _follow_topics(connection, self._consumer, self._routes)
+                    follow_topics(connection, self._consumer, self._routes)
                     for p in partitions:
                         p.offset = db.position(connection, consumer=self._consumer, topic=p.topic, partition=p.partition)
                 break
@@ -261,14 +182,14 @@ class Loop:
     def take(self, route: Route, whole: list[Record]) -> None:
         """One partition's records, in transactions of bounded size. Raises Retryable, psycopg.OperationalError."""
         topic, partition = whole[0].topic, whole[0].partition
-        for batch in _bounded(whole):
+        for batch in bounded(whole):
             self._away.begins[topic, partition] = batch[0].offset
             self._standing.waits((topic, partition), batch[0].offset)
             with tracing.taking(self._consumer, batch):
-                moved, rejected = _apply(route, self._consumer, partition, batch, self._pool, self._publisher)
+                moved, rejected = apply(route, self._consumer, partition, batch, self._pool, self._publisher)
             if not moved:
                 with self._pool.connection() as connection:
-                    _follow_topics(connection, self._consumer, self._routes)  # another topic may be at a lower offset
+                    follow_topics(connection, self._consumer, self._routes)  # another topic may be at a lower offset
                 _seek_back(self._kafka, self._consumer, topic, partition, self._pool)
                 break
             self._moves((topic, partition))
@@ -391,185 +312,8 @@ def _is_there(kafka: Consumer, place: Place, offset: int) -> bool:
     return bool(kafka.get_watermark_offsets(TopicPartition(*place), timeout=5)[0] <= offset)
 
 
-def _bounded(batch: list[Record]) -> Iterator[list[Record]]:
-    """The batch in parts of TRANSACTION_BYTES, or of one record that is larger."""
-    part: list[Record] = []
-    size = 0
-    for record in batch:
-        own = _size(record)
-        if part and size + own > TRANSACTION_BYTES:
-            yield part
-            part, size = [], 0
-        part.append(record)
-        size += own
-    yield part
-
-
-def _size(record: Record) -> int:
-    """Of its bytes in memory; headers may be larger than the value."""
-    return len(record.key or b"") + len(record.value or b"") + sum(len(name) + len(value or b"") for name, value in record.headers)
-
-
-def _apply(
-    route: Route, consumer: str, partition: int, batch: list[Record], pool: ConnectionPool[db.Connection], publisher: Publisher
-) -> tuple[bool, int]:
-    """(False where another process was faster, how many records could not be read or were rejected)."""
-    records: list[Record] = []
-    rejected: list[tuple[Record, str]] = []
-    passed_by = 0
-    for record in batch:
-        try:
-            records.append(replace(record, event=route.decode(record)))
-        except Rejected as error:
-            if route.is_first_reader:
-                rejected.append((record, str(error)))
-            else:
-                passed_by += 1
-
-    def bisect(part: list[Record], connection: db.Connection) -> None:
-        """Handle `part` in a savepoint, halving it until the record that is rejected stands alone."""
-        if not part:
-            return
-        try:
-            with connection.transaction():
-                route.handle(connection, part)
-        except (Rejected, psycopg.DataError, psycopg.IntegrityError) as error:
-            if len(part) == 1:
-                rejected.append((part[0], said(error)))
-                return
-            half = len(part) // 2
-            bisect(part[:half], connection)
-            bisect(part[half:], connection)
-
-    try:
-        with pool.connection() as connection, connection.transaction():
-            expected = _expected(connection, consumer, batch[0])
-            bisect(records, connection)
-            for record, reason in sorted(rejected, key=lambda pair: pair[0].offset):
-                dead_letter(publisher, record, reason=reason, consumer=consumer)
-            if not db.move_position(
-                connection,
-                consumer=consumer,
-                topic=route.topic,
-                partition=partition,
-                expected=expected,
-                next_offset=batch[-1].offset + 1,
-            ):
-                raise _Overtaken
-    except _Overtaken:
-        return False, 0
-    return True, len(rejected) + passed_by
-
-
-def _follow_topics(connection: db.Connection, consumer: str, routes: Sequence[Route]) -> None:
-    """Raises RuntimeError where positions are of a topic that is there no more, and the rows hang on its offsets."""
-    for route in routes:
-        topic_id = topic_ids(route.topic)[route.topic]
-        if db.follow_topic(connection, consumer=consumer, topic=route.topic, topic_id=topic_id, start_over=route.starts_over):
-            continue
-        if not route.starts_over:
-            raise RuntimeError(another_topic(route.topic, f"positions of {consumer}"))
-        log.warning("the topic was made anew: starting over", topic=route.topic, consumer=consumer)
-
-
-def another_topic(topic: str, whose: str) -> str:
-    """For people: why a process does not go on."""
-    return f"{topic} was deleted and made anew: the {whose} are of another topic (docs/operations.md says what to do)"
-
-
-class _Overtaken(Exception):
-    """Another process has already put these records into PostgreSQL."""
-
-
-def _expected(connection: db.Connection, consumer: str, first: Record) -> int:
-    """The stored position, locked until the end of the transaction, where this batch continues it; else raises _Overtaken.
-
-    Between the stored position and the first record there can be nothing but transaction markers: the loop reads in order.
-    """
-    stored = db.lock_position(connection, consumer=consumer, topic=first.topic, partition=first.partition)
-    if stored is None or stored > first.offset:
-        raise _Overtaken
-    return stored
-
-
 def _seek_back(kafka: Consumer, consumer: str, topic: str, partition: int, pool: ConnectionPool[db.Connection]) -> None:
     with pool.connection() as connection:
         offset = db.position(connection, consumer=consumer, topic=topic, partition=partition)
     log.warning("another process was faster: seeking", topic=topic, partition=partition, offset=offset)
     kafka.seek(TopicPartition(topic, partition, offset))
-
-
-def record_of(message: Message) -> Record:
-    """A message of librdkafka as the project passes it on, not decoded yet."""
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
-    assert topic is not None and partition is not None and offset is not None
-    headers: Headers = [
-        (str(name), bytes(value or b"")) for name, value in cast("list[tuple[str, bytes]]", message.headers() or [])
-    ]
-    return Record(
-        topic=topic,
-        partition=partition,
-        offset=offset,
-        at=datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC),
-        key=message.key(),
-        value=message.value(),
-        headers=headers,
-        event=None,
-    )
-
-
-# -- dead letters -----------------------------------------------------------------------------------------------------------
-
-
-def dead_letter(publisher: Publisher, record: Record, *, reason: str, consumer: str, organization: str = "") -> int:
-    """Put the original bytes aside, confirmed, with where they came from and why. Returns its offset there. Raises Retryable.
-
-    What fits nowhere whole is cut, ever shorter, until it fits (`shared.cutting`), and its hash and place say what it was.
-    `organization`: whose it is, where more than the record itself says so (its token); else empty. Headers dead_topic,
-    dead_partition, dead_offset, dead_reason, dead_consumer, dead_organization, dead_at, dead_size, dead_sha256,
-    dead_record_sha256 and dead_cut come first, then the record's own: all of them always, so that a sender's header of such a
-    name says nothing.
-    """
-    headers = [(name, value or b"") for name, value in record.headers]
-    about: Headers = [
-        ("dead_topic", record.topic.encode()),
-        ("dead_partition", str(record.partition).encode()),
-        ("dead_offset", str(record.offset).encode()),
-        ("dead_consumer", consumer.encode()),
-        ("dead_organization", organization.encode()),
-        ("dead_at", clock.now().isoformat().encode()),
-        ("dead_size", str(len(record.value or b"")).encode()),
-        ("dead_sha256", cutting.value_sha256(record.value).encode()),
-        ("dead_record_sha256", cutting.record_sha256(record.key, record.value, headers).encode()),
-    ]
-    whole = cutting.Parts(key=record.key, value=record.value, headers=headers)
-    at, cut = _put_aside(publisher, record.topic, about, reason, whole)
-    metrics.DEAD_LETTERS.labels(record.topic, consumer).inc()
-    place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-    log.warning("dead letter", **place, reason=reason[:500], cut=list(cut))
-    return at
-
-
-def _put_aside(publisher: Publisher, topic: str, about: Headers, reason: str, whole: cutting.Parts) -> tuple[int, tuple[str, ...]]:
-    """(its offset, what was cut). Raises Retryable where not even a record with nothing of its own goes in."""
-    refused: Retryable | None = None
-    for parts in cutting.smaller(whole):
-        why = [
-            ("dead_reason", reason[: parts.reason_characters].encode(errors="replace")),
-            ("dead_cut", ", ".join(parts.cut).encode()),
-        ]
-        try:
-            return _publish_aside(publisher, topic, parts, [*about, *why, *parts.headers]), parts.cut
-        except TooLarge as error:
-            refused = error
-    assert refused is not None
-    raise refused
-
-
-def _publish_aside(publisher: Publisher, topic: str, parts: cutting.Parts, headers: Headers) -> int:
-    """Where there is no topic for dead letters, it is made."""
-    try:
-        return publisher.publish(dead_letters_of(topic), parts.value, key=parts.key, headers=headers)
-    except NoTopic:
-        create_dead_letters(topic)
-        return publisher.publish(dead_letters_of(topic), parts.value, key=parts.key, headers=headers)

@@ -15,10 +15,10 @@ from typing import Literal
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from shared import clock, cutting
-from shared.consuming import Record, record_of
 from shared.db import Connection
 from shared.errors import FieldError, NotFound, Rejected, Retryable, TooLarge
 from shared.kafka import Headers, Publisher, require_reachable, with_dead_letters
+from shared.records import Record, record_of
 from shared.settings import settings
 from shared.topics import dead_letters_of
 

@@ -25,7 +25,7 @@ _on: "Traces | None" = None
 
 
 class Carrier(Protocol):
-    """A record that was read (`consuming.Record`)."""
+    """A record that was read (`records.Record`)."""
 
     @property
     def topic(self) -> str: ...

@@ -10,10 +10,11 @@ import msgspec
 import structlog
 
 from services.detector.checkpoint import CheckpointApp, CheckpointTable, Pace, TablesAtOnce, leave
-from shared import clock, consuming, kafka, metrics, tracing
+from shared import aside, clock, kafka, metrics, tracing
 from shared.errors import Rejected
 from shared.events import OrdersRecord, RunCompleted, RunRequested, SignalsRecord
 from shared.health import Readiness, measure_disk
+from shared.records import Record, decode_orders
 from shared.settings import settings
 from shared.topics import DETECTOR_APP, ORDERS, SIGNALS, STATE_TABLE
 
@@ -96,7 +97,7 @@ class Worker:
 
     def __init__(self, table: CheckpointTable) -> None:
         self._table = table
-        self._decode = consuming.decode_orders()
+        self._decode = decode_orders()
         self._publisher: kafka.Publisher | None = None
         self._taken_at = time.monotonic()
         self._disk_at = 0.0
@@ -125,7 +126,7 @@ class Worker:
                 event.ack()  # not ours any more, or folded before: the state's own offset decides
                 return
             at = datetime.fromtimestamp(message.timestamp, UTC)
-            record = consuming.Record(
+            record = Record(
                 topic=message.tp.topic,
                 partition=number,
                 offset=offset,
@@ -170,10 +171,10 @@ class Worker:
             metrics.SIGNAL_EVENTS.labels(event.signal_type, type(event).__name__).inc()
         await self._table.send(encode(event), partition=number, headers=kafka.headers_of(event, source="detector"))
 
-    def _put_aside(self, record: consuming.Record, reason: str) -> None:
+    def _put_aside(self, record: Record, reason: str) -> None:
         if self._publisher is None:
             self._publisher = kafka.Publisher()
-        consuming.dead_letter(self._publisher, record, reason=reason, consumer="detector")
+        aside.dead_letter(self._publisher, record, reason=reason, consumer="detector")
 
     async def checkpoint_when_due(self, app: faust.App, readiness: Readiness) -> None:
         """Runs for ever beside the agent: what was taken is saved when its time has come, or as soon as it is quiet."""

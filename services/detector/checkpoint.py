@@ -29,7 +29,7 @@ from faust.types import TP
 
 from services.detector import restore
 from services.detector.partition import Partition
-from shared import clock, consuming, kafka, metrics
+from shared import applying, clock, kafka, metrics
 from shared.errors import Retryable
 
 log = structlog.get_logger()
@@ -240,7 +240,7 @@ class CheckpointTable(faust.Table[bytes, bytes]):
         with suppress(Retryable):
             ids = await self._topic_ids()
             if any(one.source_topic != ids[self.source_topic] for one in self.owned.values()):
-                leave(consuming.another_topic(self.source_topic, "offsets in the detector's state"))
+                leave(applying.another_topic(self.source_topic, "offsets in the detector's state"))
 
     async def require_no_gap(self, number: int, offset: int) -> None:
         """Leaves where a record is not the next one that the state waits for, and nothing explains that.
@@ -266,7 +266,7 @@ class CheckpointTable(faust.Table[bytes, bytes]):
         restored = await loop.run_in_executor(None, store.catch_up, tp, self._servers(), ids[tp.topic])
         database, source_topic = store._db_for_partition(tp.partition), ids[self.source_topic]
         if int(database.get(SOURCE_TOPIC_KEY) or source_topic) != source_topic:
-            leave(consuming.another_topic(self.source_topic, "offsets in the detector's state"))
+            leave(applying.another_topic(self.source_topic, "offsets in the detector's state"))
         one = self.owned[tp.partition] = Owned(database, writer, source_topic)
         log.info("partition owned", partition=tp.partition, restored=restored, source=one.source)
 

@@ -3,8 +3,9 @@
 import msgspec
 
 from services.digest import handlers
-from shared.consuming import Route, decode_with
+from shared.applying import Route
 from shared.events import DigestDue
+from shared.records import decode_with
 from shared.topics import DIGEST_TICKS
 
 CONSUMER = "digest"

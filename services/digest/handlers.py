@@ -11,12 +11,12 @@ from services.digest.edition import Edition, edit
 from services.digest.facts import Facts, Purchase, Recipient
 from services.digest.frame import Occasion
 from shared import clock, db, mail, tracing
-from shared.consuming import Record
 from shared.domain.cadence import next_firing
 from shared.domain.digest import SECTION_TYPES
 from shared.errors import Rejected
 from shared.events import DigestDue, SignalType
 from shared.ids import derived
+from shared.records import Record
 from shared.settings import settings
 
 log = structlog.get_logger()

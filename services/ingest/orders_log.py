@@ -8,10 +8,10 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from services.ingest import blocks
 from services.ingest.once import HEADER, Ends, Key, Span, span_of
 from shared import clock
-from shared.consuming import Record, record_of
 from shared.errors import Retryable
 from shared.events import Order, OrdersAccepted
 from shared.kafka import Publisher
+from shared.records import Record, record_of
 from shared.settings import settings
 from shared.topics import ORDERS
 

@@ -5,9 +5,10 @@ from functools import partial
 import msgspec
 
 from services.sequences import handlers
-from shared.consuming import Route, decode_with
+from shared.applying import Route
 from shared.events import SequencesDue, SignalsRecord
 from shared.kafka import Publisher
+from shared.records import decode_with
 from shared.topics import SEQUENCE_TICKS, SIGNALS
 
 CONSUMER = "sequences"

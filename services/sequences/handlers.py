@@ -9,12 +9,12 @@ import structlog
 from services.sequences import store
 from services.sequences.store import Candidate, Enrolled, Occasion, Stop
 from shared import db, kafka, metrics, tracing
-from shared.consuming import Record
 from shared.domain import drafts, letters
 from shared.domain.enrollment import INCLUDED, inclusion
 from shared.events import SequenceDrafted, SequencesDue, SignalRecovered, SignalType
 from shared.ids import derived
 from shared.kafka import Publisher
+from shared.records import Record
 from shared.topics import SEQUENCE_TICKS, SEQUENCES
 
 log = structlog.get_logger()

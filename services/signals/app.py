@@ -3,8 +3,9 @@
 import msgspec
 
 from services.signals import handlers
-from shared.consuming import Route, decode_orders, decode_with
+from shared.applying import Route
 from shared.events import AccountChanged, ContactChanged, SequenceDrafted, SignalsRecord
+from shared.records import decode_orders, decode_with
 from shared.topics import ACCOUNTS, CONTACTS, ORDERS, SEQUENCES, SIGNALS
 
 ROUTES = (

@@ -8,10 +8,10 @@ import structlog
 
 from services.signals.store import known, orders, people, runs, signals
 from shared import clock, db, kafka, metrics
-from shared.consuming import Record
 from shared.errors import FieldError, Rejected
 from shared.events import AccountChanged, ContactChanged, OrdersAccepted, RunCompleted, RunRequested, SequenceDrafted, SignalEvent
 from shared.ids import read_record_key
+from shared.records import Record
 
 log = structlog.get_logger()
 

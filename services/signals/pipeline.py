@@ -16,12 +16,12 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from services.signals.catching_up import Look
 from services.signals.store import positions
 from shared import db
-from shared.consuming import record_of
 from shared.dead_letters import PUTS_BACK, DeadLetter, PutBack, letter_of, put_back, read_one
 from shared.errors import NotFound, Retryable
 from shared.ids import read_record_key
 from shared.kafka import Publisher, raw_topics, with_dead_letters
 from shared.partitions import partition_of
+from shared.records import record_of
 from shared.settings import settings
 from shared.topics import ORDERS, SIGNALS, dead_letters_of
 

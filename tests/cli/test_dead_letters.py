@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from shared import consuming, kafka
+from shared import aside, kafka, records
+from shared.records import record_of
 from shared.settings import settings
 from shared.topics import CONTACTS, ERP_ORDERS, ORDERS, SIGNALS, Topic, dead_letters_of
 from tests.stack_fixtures import Stack
@@ -28,22 +29,22 @@ def publisher(stack: Stack) -> Iterator[kafka.Publisher]:
 
 def put_aside(publisher: kafka.Publisher, value: bytes | None, *, topic: str = ORDERS.name, partition: int = 2) -> str:
     """As the consume loop does it. Returns the dead letter's id."""
-    record = consuming.Record(
+    record = records.Record(
         topic=topic, partition=partition, offset=17, at=datetime(2026, 11, 23, tzinfo=UTC), key=b"acme", value=value,
         headers=HEADERS, event=None,
     )  # fmt: skip
-    offset = consuming.dead_letter(publisher, record, reason=f"value: {uuid.uuid4()}", consumer="signals")
+    offset = aside.dead_letter(publisher, record, reason=f"value: {uuid.uuid4()}", consumer="signals")
     return f"{dead_letters_of(topic)}/0/{offset}"
 
 
-def last_of(topic: str, partition: int) -> consuming.Record:
+def last_of(topic: str, partition: int) -> records.Record:
     """The newest record of a partition."""
     consumer = Consumer({"bootstrap.servers": settings().kafka, "group.id": "winback-test"})
     consumer.assign([TopicPartition(topic, partition, kafka.end_offset(topic, partition) - 1)])
     message = consumer.poll(10)
     consumer.close()
     assert message is not None and message.error() is None
-    return consuming.record_of(message)
+    return record_of(message)
 
 
 def test_a_dead_letter_is_listed_with_where_it_came_from_and_why(stack: Stack, publisher: kafka.Publisher) -> None:

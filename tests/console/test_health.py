@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from services.signals import handlers, pipeline
-from shared import consuming, db, kafka
+from shared import aside, db, kafka
 from shared.ids import record_key
 from shared.settings import settings
 from shared.topics import ERP_ORDERS, ORDERS, dead_letters_of
@@ -87,11 +87,11 @@ def test_lag_and_dead_letters_are_looked_for_on_request(browser: MakeBrowser, co
 def put_aside(organization: str) -> tuple[str, bytes]:
     """(its id, its value): a dead letter that names the organization."""
     value = msgspec.json.encode({"organization": organization, "number": "none", "nonce": secrets.token_hex(8)})
-    aside = record("orders", requested(organization, 7), organization, 17)
+    unread = record("orders", requested(organization, 7), organization, 17)
     publisher = kafka.Publisher()
     try:
-        dead = replace(aside, partition=3, value=value, event=None)
-        offset = consuming.dead_letter(publisher, dead, reason="number: must be a number", consumer="signals")
+        dead = replace(unread, partition=3, value=value, event=None)
+        offset = aside.dead_letter(publisher, dead, reason="number: must be a number", consumer="signals")
     finally:
         publisher.close()
     return f"{dead_letters_of(ORDERS.name)}/0/{offset}", value
@@ -149,7 +149,7 @@ def test_a_raw_record_belongs_to_whose_token_it_came_with_whatever_it_says(
     publisher = kafka.Publisher()
     try:
         for organization, reason in ((acme, f"order: is missing, {word}"), ("", f"authorization: {word}")):
-            consuming.dead_letter(publisher, raw, reason=reason, consumer="ingest-erp", organization=organization)
+            aside.dead_letter(publisher, raw, reason=reason, consumer="ingest-erp", organization=organization)
     finally:
         publisher.close()
     ours, theirs = (text_of(browser(one).get(f"/o/{one}/health?look=true")) for one in (acme, other))

@@ -18,8 +18,8 @@ from confluent_kafka import Consumer, TopicPartition
 
 from services.ingest.access import token_hash
 from shared import db, kafka
-from shared.consuming import Record, record_of
 from shared.events import Order, OrdersAccepted, OrdersRecord
+from shared.records import Record, record_of
 from shared.settings import settings
 from shared.topics import ORDERS
 from tests.stack_fixtures import Stack

@@ -9,10 +9,10 @@ import pytest
 from confluent_kafka import Producer
 
 from shared import kafka
-from shared.consuming import Record
 from shared.dead_letters import letter_of
 from shared.events import Order
 from shared.kafka import Headers, Publisher
+from shared.records import Record
 from shared.settings import settings
 from shared.topics import ERP_ORDERS, dead_letters_of
 from tests.ingest.conftest import TOPICS_ORGANIZATION

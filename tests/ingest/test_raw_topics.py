@@ -20,7 +20,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from services.ingest import erp
 from services.ingest.access import Access
-from shared import consuming, db, kafka
+from shared import aside, db, kafka
 from shared.dead_letters import DeadLetter, letter_of
 from shared.errors import Retryable
 from shared.kafka import Headers, Publisher, Sent
@@ -147,7 +147,7 @@ def test_what_was_cut_and_is_kept_no_more_is_not_replayed_in_part(stack: Stack, 
     (there,) = (one for one in records(ERP_ORDERS.name, 0) if one.offset == offset)
     for far, why in ((0, "another record lies at"), (10**9, "is kept at")):
         lost = replace(there, value=b"x" * 60 * MEGABYTE, offset=offset + far)
-        at = consuming.dead_letter(publisher, lost, reason="body: none", consumer="ingest-erp")
+        at = aside.dead_letter(publisher, lost, reason="body: none", consumer="ingest-erp")
         before = kafka.end_offset(ERP_ORDERS.name, 0)
         done = stack.winback("dead-letters", "replay", f"erp-orders-dead/0/{at}", check=False)
         assert done.returncode == 3 and "cannot be replayed" in done.stdout and why in done.stdout
@@ -161,7 +161,7 @@ def test_a_dead_letter_topic_of_any_limit_takes_what_is_put_aside(publisher: Pub
     make_topic(dead_letters_of(topic), largest_bytes=limit)
     offset = put(topic, os.urandom(900_000), [("x", os.urandom(50_000))], "none", key=os.urandom(5_000))
     (record,) = records(topic, 0)
-    consuming.dead_letter(publisher, record, reason="r" * 5_000, consumer="ingest-erp")
+    aside.dead_letter(publisher, record, reason="r" * 5_000, consumer="ingest-erp")
     assert "value" in letter(topic, offset).cut
 
 

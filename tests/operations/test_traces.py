@@ -16,7 +16,7 @@ from opentelemetry import context
 from opentelemetry.trace import Span, format_span_id, format_trace_id
 
 from shared import clock
-from shared.consuming import Record
+from shared.records import Record
 from shared.traces import Traces
 from tests.collector import Collector, Seen
 from tests.operations.world import World

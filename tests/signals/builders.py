@@ -8,7 +8,6 @@ from typing import Any, Literal
 import msgspec
 
 from shared import db, kafka
-from shared.consuming import Record
 from shared.domain.thresholds import DEFAULTS
 from shared.events import (
     Combo,
@@ -27,6 +26,7 @@ from shared.events import (
     SignalType,
 )
 from shared.ids import signal_id
+from shared.records import Record
 
 ACCEPTED_AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

@@ -15,10 +15,12 @@ from services.signals.app import ROUTES
 from services.signals.store import positions
 from services.signals.store.positions import CONSUMER
 from shared import db, kafka
-from shared.consuming import Record, Route, consume
+from shared.applying import Route
+from shared.consuming import consume
 from shared.dead_letters import letter_of
 from shared.events import ContactChanged
 from shared.ids import record_key
+from shared.records import Record
 from shared.settings import settings
 from shared.topics import CONTACTS, ORDERS, SIGNALS, dead_letters_of
 from tests.ingest.door import records

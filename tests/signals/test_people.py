@@ -5,9 +5,9 @@ from itertools import permutations
 
 from services.signals import handlers
 from shared import db, kafka
-from shared.consuming import Record
 from shared.events import AccountChanged, ContactChanged, SequenceDrafted, Step
 from shared.ids import record_key
+from shared.records import Record
 from tests.signals.builders import ACCEPTED_AT, record, rows
 
 

@@ -12,10 +12,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from services.detector import inventory, restore
 from services.detector.checkpoint import CheckpointStore, RocksPartition
 from services.detector.inventory import Held
-from shared.consuming import Record, record_of
 from shared.events import Order, OrdersAccepted, OrdersRecord
 from shared.kafka import end_offset
 from shared.partitions import partition_of
+from shared.records import Record, record_of
 from shared.settings import settings
 from shared.topics import ORDERS, STATE_CHANGELOG
 

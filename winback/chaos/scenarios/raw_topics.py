@@ -10,10 +10,10 @@ import msgspec
 from confluent_kafka import Producer
 
 from shared import db, kafka
-from shared.consuming import Record
 from shared.dead_letters import letter_of
 from shared.events import OrdersAccepted, OrdersRecord
 from shared.partitions import partition_of
+from shared.records import Record
 from shared.settings import settings
 from shared.topics import (
     ERP_ORDERS,
@@ -44,7 +44,7 @@ def raw_topics(world: World) -> None:
     """8: every good order is in `orders` once, every poison among the dead letters, and every partition at its end."""
     history, token = world.organization()
     headers = [("authorization", f"Bearer {token}".encode())]
-    dead = dead_letters_of(ERP_ORDERS.name)
+    dead, producer = dead_letters_of(ERP_ORDERS.name), connector()
     before = {number: kafka.end_offset(ERP_ORDERS.name, number) for number in range(settings().partitions)}
     dead_before = kafka.end_offset(dead, 0)
     sizes = [limit + more for limit in LIMITS.values() for more in AROUND]
@@ -57,7 +57,7 @@ def raw_topics(world: World) -> None:
             good = [f"R-{number}-{one}" for one in range(world.chance.randint(0, 4))]
             is_bad = world.chance.random() < 0.4 or not good
             value = json.dumps([*map(an_order, good), *([{"order": f"BAD-{number}"}] if is_bad else [])]).encode()
-            place = put(value, headers, number % settings().partitions)
+            place = put(producer, value, headers, number % settings().partitions)
             wanted.update(good)
             poisoned |= {place} if is_bad else set()
         if sizes:
@@ -65,7 +65,7 @@ def raw_topics(world: World) -> None:
             large = world.chance.random() < 0.3
             value = b"{" if large else b"[" + b" " * (size - 1)
             own = [*headers, ("x-large", b"h" * (size - 1))] if large else headers
-            poisoned.add(put(value, own, number % settings().partitions))
+            poisoned.add(put(producer, value, own, number % settings().partitions))
         world.pause(0.0, 0.4)
         if world.chance.random() < 0.5:
             kill_ingest(world)
@@ -93,11 +93,15 @@ def an_order(name: str) -> dict[str, Any]:
     return {"order": name, "account": "A-1", "ordered_on": "2026-01-05", "revision": 1, "lines": lines}
 
 
-def put(value: bytes, headers: Sequence[tuple[str, bytes]], partition: int) -> Place:
-    """As a connector does that compresses well and knows no limit."""
-    places: list[int | None] = []
+def connector() -> Producer:
+    """One that compresses well and knows no limit."""
     options = {"compression.type": "zstd", "message.max.bytes": LARGEST_REQUEST_BYTES, "acks": "all"}
-    producer = Producer({"bootstrap.servers": settings().kafka} | options)
+    return Producer({"bootstrap.servers": settings().kafka} | options)
+
+
+def put(producer: Producer, value: bytes, headers: Sequence[tuple[str, bytes]], partition: int) -> Place:
+    """A raw record, confirmed; where it lies."""
+    places: list[int | None] = []
     producer.produce(
         ERP_ORDERS.name,
         value,

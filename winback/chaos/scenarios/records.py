@@ -10,9 +10,9 @@ import msgspec
 
 from services.signals import tenants
 from shared import db, kafka
-from shared.consuming import Record
 from shared.events import Order
 from shared.partitions import partition_of
+from shared.records import Record
 from shared.settings import settings
 from shared.topics import ERP_ORDERS, ORDERS, dead_letters_of
 from winback.chaos import log, oracles, store

@@ -1,0 +1,140 @@
+"""One batch of a partition: decoded, handled, what is wrong put aside, and the position moved, in one transaction."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import psycopg
+import structlog
+from psycopg_pool import ConnectionPool
+
+from shared import db
+from shared.aside import dead_letter
+from shared.errors import Rejected, said
+from shared.kafka import Publisher, topic_ids
+from shared.records import Decode, Record
+from shared.topics import MEGABYTE
+
+log = structlog.get_logger()
+
+TRANSACTION_BYTES = 4 * MEGABYTE  # of records at most in one transaction: bounds memory, whatever the blocks hold
+
+Handle = Callable[[db.Connection, list[Record]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """How one topic's records are decoded and handled. Both raise Rejected for what can never be right.
+
+    is_trusted: our own services write it, so a row of unreadable records means a bad deploy, and the process stops.
+    starts_over: its handler takes a topic that was deleted and made anew from the beginning, since its rows do not hang on
+        offsets; where they do, the process stops and a person decides.
+    is_first_reader: puts aside what cannot be decoded; another reader of the topic passes it by, so that it is put aside once.
+    """
+
+    topic: str
+    decode: Decode
+    handle: Handle
+    is_trusted: bool = True
+    is_first_reader: bool = True
+    starts_over: bool = True
+
+
+def bounded(batch: list[Record]) -> Iterator[list[Record]]:
+    """The batch in parts of TRANSACTION_BYTES, or of one record that is larger."""
+    part: list[Record] = []
+    size = 0
+    for record in batch:
+        own = _size(record)
+        if part and size + own > TRANSACTION_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(record)
+        size += own
+    yield part
+
+
+def _size(record: Record) -> int:
+    """Of its bytes in memory; headers may be larger than the value."""
+    return len(record.key or b"") + len(record.value or b"") + sum(len(name) + len(value or b"") for name, value in record.headers)
+
+
+def apply(
+    route: Route, consumer: str, partition: int, batch: list[Record], pool: ConnectionPool[db.Connection], publisher: Publisher
+) -> tuple[bool, int]:
+    """(False where another process was faster, how many records could not be read or were rejected)."""
+    records: list[Record] = []
+    rejected: list[tuple[Record, str]] = []
+    passed_by = 0
+    for record in batch:
+        try:
+            records.append(replace(record, event=route.decode(record)))
+        except Rejected as error:
+            if route.is_first_reader:
+                rejected.append((record, str(error)))
+            else:
+                passed_by += 1
+
+    def bisect(part: list[Record], connection: db.Connection) -> None:
+        """Handle `part` in a savepoint, halving it until the record that is rejected stands alone."""
+        if not part:
+            return
+        try:
+            with connection.transaction():
+                route.handle(connection, part)
+        except (Rejected, psycopg.DataError, psycopg.IntegrityError) as error:
+            if len(part) == 1:
+                rejected.append((part[0], said(error)))
+                return
+            half = len(part) // 2
+            bisect(part[:half], connection)
+            bisect(part[half:], connection)
+
+    try:
+        with pool.connection() as connection, connection.transaction():
+            expected = _expected(connection, consumer, batch[0])
+            bisect(records, connection)
+            for record, reason in sorted(rejected, key=lambda pair: pair[0].offset):
+                dead_letter(publisher, record, reason=reason, consumer=consumer)
+            if not db.move_position(
+                connection,
+                consumer=consumer,
+                topic=route.topic,
+                partition=partition,
+                expected=expected,
+                next_offset=batch[-1].offset + 1,
+            ):
+                raise _Overtaken
+    except _Overtaken:
+        return False, 0
+    return True, len(rejected) + passed_by
+
+
+def follow_topics(connection: db.Connection, consumer: str, routes: Sequence[Route]) -> None:
+    """Raises RuntimeError where positions are of a topic that is there no more, and the rows hang on its offsets."""
+    for route in routes:
+        topic_id = topic_ids(route.topic)[route.topic]
+        if db.follow_topic(connection, consumer=consumer, topic=route.topic, topic_id=topic_id, start_over=route.starts_over):
+            continue
+        if not route.starts_over:
+            raise RuntimeError(another_topic(route.topic, f"positions of {consumer}"))
+        log.warning("the topic was made anew: starting over", topic=route.topic, consumer=consumer)
+
+
+def another_topic(topic: str, whose: str) -> str:
+    """For people: why a process does not go on."""
+    return f"{topic} was deleted and made anew: the {whose} are of another topic (docs/operations.md says what to do)"
+
+
+class _Overtaken(Exception):
+    """Another process has already put these records into PostgreSQL."""
+
+
+def _expected(connection: db.Connection, consumer: str, first: Record) -> int:
+    """The stored position, locked until the end of the transaction, where this batch continues it; else raises _Overtaken.
+
+    Between the stored position and the first record there can be nothing but transaction markers: the loop reads in order.
+    """
+    stored = db.lock_position(connection, consumer=consumer, topic=first.topic, partition=first.partition)
+    if stored is None or stored > first.offset:
+        raise _Overtaken
+    return stored
