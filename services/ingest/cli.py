@@ -20,9 +20,15 @@ app = typer.Typer(no_args_is_help=True, help="Import orders, accounts or contact
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="CSV in any dialect, .gz or .zst too, or Parquet.")]
 Organization = Annotated[str, typer.Option("--organization", "-o", help="Whose they are.")]
-Map = Annotated[Path | None, typer.Option("--map", help="Mapping file, JSON: their columns to ours, how days and numbers look.")]
+Map = Annotated[
+    Path | None,
+    typer.Option("--map", help="Mapping file, JSON: their columns to ours, how days and numbers look, what is filled down."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything but send.")]
-Rejects = Annotated[Path | None, typer.Option("--rejects", help="Write the rows that are refused to this CSV file.")]
+Rejects = Annotated[
+    Path | None,
+    typer.Option("--rejects", help="Write all rows of what is refused to this CSV file, to repair and import."),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an import that was killed; pass by what Kafka has.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
@@ -38,7 +44,10 @@ def orders(
     shift_days: Annotated[int, typer.Option("--shift-days", help="Move every day by so many (demos).")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Order lines, one row a line: order, account, ordered_on, revenue; also product, od, grade, quantity, revision, status.
+    """Order lines, one row a line: order, account, ordered_on, revenue; also product, od, grade, quantity, revision, status, line.
+
+    All files are one set: an order cut between two is one. A row without an order refuses the order before it; where an export
+    writes an order's cells on its first row alone, say so in the mapping: {"fill_down": true}.
 
     Example: winback import orders orders.csv --organization acme --map mapping.json --rejects rejects.csv
     """

@@ -15,10 +15,12 @@ import polars as pl
 
 from services.ingest import plain
 from services.ingest.acceptance import ROUNDED, Terms, kept_od, money
+from services.ingest.dialects import LINE, TEXT, TROUBLE
 from services.ingest.fields import Wrong, read_cancelled, read_day, read_quantity, read_revision, stamp
-from services.ingest.lines import LINE, TROUBLE
-from services.ingest.mapping import Mapping
+from services.ingest.mapping import PLAIN, Mapping, needed
+from services.ingest.placing import Placing
 from services.ingest.plain import Plain
+from services.ingest.rejected import PART
 from shared.domain.identifiers import wrong_id, wrong_name, wrong_text
 from shared.domain.money import NotMoney, read_cents
 
@@ -51,21 +53,39 @@ class Note:
 
 
 class Columns:
-    """Reads the frames of one file. `places`: our column -> place of its cells."""
+    """Reads the frames of one file. `places`: our column -> place of its cells. `placing` knows the files before it, too;
+    `delimiter` and `name` are for it."""
 
-    def __init__(self, places: dict[str, int], terms: Terms, mapping: Mapping, *, shift_days: int = 0) -> None:
+    def __init__(
+        self,
+        places: dict[str, int],
+        terms: Terms,
+        mapping: Mapping,
+        *,
+        shift_days: int = 0,
+        placing: Placing | None = None,
+        delimiter: str = ",",
+        name: str = "",
+    ) -> None:
         self._places = places
+        self.placing = placing or Placing(filled=mapping.filled)
+        self.placing.begin(places, max(places[name] for name in needed(places, PLAIN)), delimiter, name)
         self._columns = _order_columns(places, terms, mapping, shift_days)
         self._read: dict[str, dict[str, Read]] = {column.name: {} for column in self._columns}
 
     def typed(self, cells: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
-        """(`line`, ours by name and of their type, null where absent, and `bad`: the row is refused; what there is to say)."""
+        """(`line`, ours by name and of their type, null where absent, `bad`: the row is refused, and `part`: `rejected.PART`; what
+        there is to say)."""
         texts = cells.select(
             pl.col(LINE).alias("line"),
             pl.col(TROUBLE),
+            pl.col(TEXT),
+            *self.placing.beside(cells),
+            (pl.col(PART) if PART in cells.columns else pl.lit(None, dtype=pl.String)).alias("part"),
             *(pl.col(str(place)).str.strip_chars().alias(name) for name, place in self._places.items()),
         ).with_columns(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in self._places)
         texts = texts.filter(~pl.all_horizontal(pl.col(name).is_null() for name in self._places) | pl.col(TROUBLE).is_not_null())
+        texts = self.placing.placed(texts)
         bad = texts[TROUBLE].is_not_null()
         notes = _notes(texts, texts[TROUBLE], column="", wrong=True)
         found = [texts["line"]]
@@ -77,10 +97,12 @@ class Columns:
             found.append(values.alias(column.name))
             if wrong is not None:
                 bad |= wrong.is_not_null()
+                if column.name == "revision":  # nobody knows of which version such a row is
+                    self.placing.doubt_each(texts.filter(wrong.is_not_null()))
                 notes += _notes(texts, wrong, column=column.name, wrong=True)
             if warnings is not None:
                 notes += _notes(texts, warnings, column=column.name, wrong=False)
-        return pl.DataFrame([*found, bad.alias("bad")]), notes
+        return pl.DataFrame([*found, bad.alias("bad"), texts["part"]]), notes
 
     def _mapped(self, column: Column, texts: pl.Series) -> tuple[pl.Series, pl.Series | None, pl.Series | None]:
         """(values, what is wrong, what is worth a warning) of the cells; None for a whole column without any."""
@@ -192,6 +214,7 @@ def _order_columns(places: dict[str, int], terms: Terms, mapping: Mapping, shift
             plain=plain.amounts(terms.places if cents == "revenue" else 0) if is_plain else None,
         ),
         Column(name="currency", dtype=pl.String, read=tried(currency)),
+        Column(name="label", dtype=pl.String, read=checked(lambda text: None)),
     ]
 
 

@@ -1,6 +1,8 @@
 """An import: files -> accepted events -> Kafka, under a lease that holds back the organization's runs.
 
-    open the files -> take the lease -> read, accept, send, file by file -> wait until Kafka has it all -> end the lease
+    open the files -> take the lease -> read, accept, send -> wait until Kafka has it all -> end the lease
+
+The orders of an import are those of all its files together. Accounts and contacts come row by row.
 
 The sequence of events follows from the files, the mapping and the time of acceptance. `--resume` takes up the kept time and
 passes by what was confirmed; without it, or when a confirmation was lost, events go out again and change nothing.
@@ -19,14 +21,16 @@ import polars as pl
 
 from services.ingest import blocks, people
 from services.ingest.acceptance import Terms
-from services.ingest.columns import Columns, Note
+from services.ingest.aside import Aside
+from services.ingest.columns import Note
 from services.ingest.files import File, open_file
 from services.ingest.grouping import FileOrder, Gathered
 from services.ingest.imports_store import counting_versions
 from services.ingest.leases import Lease, organization_of
 from services.ingest.mapping import Mapping, not_there
 from services.ingest.progress import Progress
-from services.ingest.rejects import write_rejects
+from services.ingest.reading import Reading
+from services.ingest.rejects import Why, write_rejects
 from services.ingest.report import Report
 from services.ingest.sending import PRODUCER, Sender
 from services.ingest.store import Organization
@@ -36,11 +40,10 @@ from shared.kafka import Publisher
 from shared.settings import settings
 from shared.topics import ACCOUNTS, CONTACTS, ORDERS
 
-READING = "1"  # raise it when the sequence of events that a file gives changes: an import begun before is then sent whole
+READING = "2"  # raise it when the sequence of events that a file gives changes: an import begun before is then sent whole
 LOOKED_UP_AT_ONCE = 2_000
 
 Versions = dict[str, tuple[int, str]]  # order -> revision, content
-Seen = dict[tuple[str, int], tuple[int, str]]  # order, revision -> the first file that had it, its content
 TOPICS = {"orders": ORDERS, "accounts": ACCOUNTS, "contacts": CONTACTS}
 
 
@@ -78,7 +81,11 @@ def run(job: Job) -> Report:
         else:
             send(job, files, organization, report, progress)
     if job.rejects is not None:
-        write_rejects(job.rejects, files, report.wrong, organization.timezone)
+        why: Why = report.wrong_in
+        if job.kind == "orders":
+            terms = terms_of(organization, clock.now_ms())
+            why = Aside(Reading(files, terms, job.mapping, shift_days=job.shift_days), report)
+        write_rejects(job.rejects, files, why, organization.timezone, gaps=bool(job.mapping.filled))
     return report
 
 
@@ -151,7 +158,25 @@ def events(
     confirmed: int,
 ) -> Iterator[Outgoing]:
     """What the files hold, without the first `confirmed`, which Kafka has already. Counts and notes go into the report."""
-    terms = Terms(
+    terms = terms_of(organization, accepted_ms)
+    if job.kind == "orders":
+        going = orders(job, files, terms, report, progress, confirmed)
+    else:
+        going = (
+            Outgoing(encoded=value, rows=1, key=key, headers=headers)
+            for place, file in enumerate(files)
+            for key, value, headers in map(blocks.record_of, people.read(job.kind, place, file, terms, report, progress))
+        )
+    for event in going:
+        if confirmed > 0:
+            confirmed -= 1
+            progress.add(sent=event.rows)
+        else:
+            yield event
+
+
+def terms_of(organization: Organization, accepted_ms: int) -> Terms:
+    return Terms(
         organization=organization.organization,
         currency=organization.currency,
         timezone=organization.timezone,
@@ -159,54 +184,32 @@ def events(
         accepted_at=datetime.fromtimestamp(accepted_ms / 1000, UTC),
         most_lines=settings().ingest_max_lines,
     )
-    seen: Seen = {}
-    for place, file in enumerate(files):
-        if job.kind == "orders":
-            going = orders(job, place, file, terms, report, progress, seen if len(files) > 1 else None, confirmed)
-        else:
-            going = (
-                Outgoing(encoded=value, rows=1, key=key, headers=headers)
-                for key, value, headers in map(blocks.record_of, people.read(job.kind, place, file, terms, report, progress))
-            )
-        for event in going:
-            if confirmed > 0:
-                confirmed -= 1
-                progress.add(sent=event.rows)
-            else:
-                yield event
 
 
-def orders(
-    job: Job,
-    place: int,
-    file: File,
-    terms: Terms,
-    report: Report,
-    progress: Progress,
-    seen: Seen | None,
-    confirmed: int,
-) -> Iterator[Outgoing]:
-    """The orders of one file; `seen`: the versions of the files before it."""
-    columns = Columns(file.places, terms, job.mapping, shift_days=job.shift_days)
-    with Gathered() as gathered, db.connect() as connection:
-        for cells in file.frames(terms.timezone):
-            rows, notes = columns.typed(cells)
-            gathered.add(rows)
-            for note in notes:
-                report.note(place, note)
-            report.rejected += rows["order"].null_count()
-            progress.add(read=cells.height)
-        with closing(looked_up(gathered.orders(terms), connection, job.organization)) as going:
+def orders(job: Job, files: list[File], terms: Terms, report: Report, progress: Progress, confirmed: int) -> Iterator[Outgoing]:
+    """The orders of all files together."""
+    reading = Reading(files, terms, job.mapping, shift_days=job.shift_days)
+    hashes = [file.source.sha256 for file in files]
+    same = {place: hashes.index(one) for place, one in enumerate(hashes)}
+    with Gathered([file.name for file in files], same=same) as gathered, db.connect() as connection:
+        for place, file in enumerate(files):
+            for cells in file.frames(terms.timezone):
+                rows, notes = reading.typed(place, cells)
+                gathered.add(rows, place)
+                for note in notes:
+                    report.note(place, note)
+                report.rejected += rows["order"].null_count()
+                progress.add(read=cells.height)
+        sent = 0
+        with closing(looked_up(gathered.orders(terms, reading.doubts), connection, job.organization)) as going:
             for one, known in going:
+                for note in one.notes:
+                    report.note(one.place, note)
                 if not one.encoded:
-                    report.rejected += 1
-                    for note in one.notes:
-                        report.note(place, note)
+                    report.refuse(one)
                     continue
-                report.items += 1
-                report.rows += one.lines
-                if report.items > confirmed and _repeats(one, terms, known, seen, place, report):
-                    report.duplicates += 1
+                sent += 1
+                report.accept(one, [file.name for file in files], is_in=sent > confirmed and _is_in(one, known))
                 yield Outgoing(one.encoded, one.lines)
 
 
@@ -230,16 +233,8 @@ def looked_up(
                 yield one, found[1]
 
 
-def _repeats(one: FileOrder, terms: Terms, known: Versions, seen: Seen | None, place: int, report: Report) -> bool:
-    """True for a version that an earlier file had, or that counts already."""
-    if seen is not None:
-        version = (one.id, terms.accepted_ms if one.revision is None else one.revision)
-        before = seen.setdefault(version, (place, one.content))
-        if before[1] != one.content:
-            reason = "came with another content in an earlier file: the greater counts"
-            report.note(place, Note(line=one.line, order=one.id, column="revision", reason=reason, wrong=False))
-        elif before[0] != place:
-            return True
+def _is_in(one: FileOrder, known: Versions) -> bool:
+    """True for a version that counts already."""
     revision, content = known.get(one.id, (-1, ""))
     return content == one.content and (one.revision is None or revision == one.revision)
 

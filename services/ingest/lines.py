@@ -1,47 +1,26 @@
 """Delimited text in any dialect -> frames of raw cells with the physical lines they come from.
 
-A line without a quote character is split by Polars; one with it goes through Python's csv module, which knows that an inch mark
-inside an unquoted cell (`5 1/2"`) opens nothing. A quoted cell may span lines; a quote that never ends costs its own line
-only. So one stray character cannot swallow the rows behind it, and each row knows its line.
+A line without a quote character is split by Polars; one with it is read by `quotes.py`. Each row knows its line. A row that cannot
+be read has its trouble, and its text as it stands in the file. A cell is null where its row ends before it.
 """
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 
+from services.ingest import rejected
+from services.ingest.dialects import LINE, TEXT, TROUBLE, Dialect
 from services.ingest.mapping import Mapping, known_columns
+from services.ingest.quotes import MORE_CELLS, QuotedRows, quoted_rows
 from services.ingest.sources import Source
 from shared.errors import FieldError, Rejected
 
 CANDIDATES = (",", ";", "\t", "|")
 HEAD_CHARACTERS = 200_000
 LONGEST_LINE = 10_000_000  # characters
-LONGEST_CELL_LINES = 100  # a quoted cell of more lines is a quote that never ends
-MORE_CELLS = "the row has more cells than the header"
-OPEN_QUOTE = "a quote that does not end"
-LINE, TROUBLE = "#line", "#trouble"  # columns beside the cells, which are named by their place: "0", "1", …
-
-csv.field_size_limit(1_000_000)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dialect:
-    """How a file's lines are made. `first_line`: the physical line of the first row."""
-
-    header: tuple[str, ...]
-    delimiter: str
-    quote: str
-    escape: str | None
-    newline: str
-    first_line: int
-
-    @cached_property
-    def width(self) -> int:
-        return len(self.header)
 
 
 def sniff(source: Source, kind: str, mapping: Mapping) -> Dialect:
@@ -57,7 +36,8 @@ def sniff(source: Source, kind: str, mapping: Mapping) -> Dialect:
     at = next((number for number, line in enumerate(lines) if line.strip()), None)
     if at is None:
         raise Rejected(FieldError(field=str(source.path), reason="is empty"))
-    delimiter = mapping.delimiter
+    ours = rejected.BEGINNING.match(lines[at].replace('"', ""))
+    delimiter = ours[1] if ours is not None else mapping.delimiter
     told = re.fullmatch(r"sep=([^\w\s\"']|\t)", lines[at].strip(" \r"))
     if told is not None and at + 1 < len(lines):
         delimiter, at = delimiter or told[1], at + 1
@@ -77,11 +57,22 @@ def sniff(source: Source, kind: str, mapping: Mapping) -> Dialect:
         raise Rejected(FieldError(field=str(source.path), reason=f"its header in line {at + 1} cannot be read"))
     while header and not header[-1].strip():
         header.pop()
-    return Dialect(header=tuple(header), delimiter=best, quote=quote, escape=escape, newline=newline, first_line=at + used + 1)
+    dialect = Dialect(header=tuple(header), delimiter=best, quote=quote, escape=escape, newline=newline, first_line=at + used + 1)
+    return rejected.dialect(dialect) if rejected.is_ours(header) else dialect
 
 
 def frames(source: Source, dialect: Dialect) -> Iterator[pl.DataFrame]:
-    """Frames of the file's rows in order: cells by place as text, `#line`, `#trouble` (why the row cannot be read, or null)."""
+    """Frames of the file's rows in order: cells by place as text, `#line`, `#trouble` (why the row cannot be read, or null) and
+    `#text` (the text of a row with a trouble; of several rows that can only be told together, the first has it)."""
+    if not dialect.is_rejects:
+        yield from _frames(source, dialect)
+        return
+    outer = replace(dialect, header=rejected.SIGNATURE + dialect.header, needed=())
+    for frame in _frames(source, outer):
+        yield from rejected.unwrapped(frame, dialect, lambda text, line: _frame(text.split("\n"), line, dialect, last=True)[0])
+
+
+def _frames(source: Source, dialect: Dialect) -> Iterator[pl.DataFrame]:
     left: list[str] = []
     number = 1  # the physical line of left[0]
     for lines, last in _line_lists(source, dialect.newline):
@@ -114,7 +105,7 @@ def _frame(lines: list[str], number: int, dialect: Dialect, *, last: bool) -> tu
     special = texts.str.contains(dialect.quote, literal=True)
     if dialect.escape is not None:
         special |= texts.str.contains(dialect.escape, literal=True)
-    quoted = _quoted_rows(texts, special.arg_true().to_list(), dialect, last=last)
+    quoted = quoted_rows(texts, special.arg_true().to_list(), number, dialect, last=last)
     plain = pl.DataFrame({"text": texts, LINE: pl.int_range(number, number + len(texts), eager=True)}).head(quoted.end)
     plain = plain.filter(~special.head(quoted.end) & (plain["text"].str.strip_chars() != ""))
     if quoted.swallowed:
@@ -132,68 +123,14 @@ def _split(plain: pl.DataFrame, dialect: Dialect) -> pl.DataFrame:
     names = [*map(str, range(width)), TROUBLE]
     cells = plain["text"].str.splitn(dialect.delimiter, width + 1).struct.rename_fields(names).struct.unnest()
     surplus = pl.col(TROUBLE).str.strip_chars(dialect.delimiter + " \t") != ""
-    return cells.with_columns(plain[LINE], pl.when(surplus).then(pl.lit(MORE_CELLS)).alias(TROUBLE))
+    return cells.with_columns(
+        plain[LINE],
+        pl.when(surplus).then(pl.lit(MORE_CELLS)).alias(TROUBLE),
+        pl.when(surplus).then(plain["text"]).alias(TEXT),
+    )
 
 
-@dataclass(kw_only=True)
-class _Quoted:
-    """Rows with a quote. `lines` and `swallowed` count from the frame's first line, `end` is where a row goes on behind it."""
-
-    rows: list[list[str]]
-    lines: list[int]
-    troubles: list[str | None]
-    swallowed: list[int]
-    end: int
-
-
-def _quoted_rows(texts: pl.Series, special: Sequence[int], dialect: Dialect, *, last: bool) -> _Quoted:
-    found = _Quoted(rows=[], lines=[], troubles=[], swallowed=[], end=len(texts))
-    behind = 0
-    for start in special:
-        if start < behind:
-            continue
-        row, used = _row(texts, start, dialect, strict=False)
-        trouble = None
-        if used != 1:
-            longer, used = _row(texts, start, dialect, strict=True)
-            if longer is not None and len(longer) == dialect.width:
-                row = longer
-                found.swallowed += range(start + 1, start + used)
-            elif not last and longer is None and start + LONGEST_CELL_LINES > len(texts):
-                found.end = start
-                break
-            else:
-                row, trouble, used = [texts[start]], OPEN_QUOTE, 1
-        assert row is not None
-        if any(cell.strip() for cell in row[dialect.width :]):
-            trouble = MORE_CELLS
-        behind = start + used
-        found.rows.append(row)
-        found.lines.append(start)
-        found.troubles.append(trouble)
-    return found
-
-
-def _row(texts: pl.Series, start: int, dialect: Dialect, *, strict: bool) -> tuple[list[str] | None, int]:
-    """(the row that starts here, how many lines it takes); (None, 0) where it does not end or is not well-formed."""
-    taken = 0
-
-    def lines() -> Iterator[str]:
-        nonlocal taken
-        most = LONGEST_CELL_LINES if strict else 1
-        for taken in range(1, min(most, len(texts) - start) + 1):
-            yield texts[start + taken - 1] + "\n"
-        taken = 0
-
-    reader = csv.reader(lines(), delimiter=dialect.delimiter, quotechar=dialect.quote, escapechar=dialect.escape, strict=strict)
-    try:
-        row = next(reader)
-    except (csv.Error, StopIteration):
-        return None, 0
-    return (row, taken) if taken else (None, 0)
-
-
-def _aligned(quoted: _Quoted, number: int, dialect: Dialect) -> pl.DataFrame:
+def _aligned(quoted: QuotedRows, number: int, dialect: Dialect) -> pl.DataFrame:
     """The same columns as `_split` makes."""
     width = dialect.width
     rows = [(row + [None] * (width - len(row)))[:width] for row in quoted.rows]
@@ -202,4 +139,5 @@ def _aligned(quoted: _Quoted, number: int, dialect: Dialect) -> pl.DataFrame:
     return pl.DataFrame(cells, schema=schema).with_columns(
         pl.Series(TROUBLE, quoted.troubles, dtype=pl.String),
         pl.Series(LINE, [number + line for line in quoted.lines], dtype=pl.Int64),
-    ).select(*cells, TROUBLE, LINE)  # fmt: skip
+        pl.Series(TEXT, quoted.texts, dtype=pl.String),
+    ).select(*cells, TROUBLE, LINE, TEXT)  # fmt: skip

@@ -12,6 +12,7 @@ from services.ingest.bodies import REPEATED, NotJson, Number, read_json
 from shared.errors import FieldError, Rejected
 
 LARGEST = 1_000_000  # bytes of a mapping file
+OF_AN_ORDER = ("order", "account", "account_name", "owner", "ordered_on", "revision", "status", "currency")  # its lines share them
 A_DAY = datetime(2024, 11, 23, 17, 45, 59, tzinfo=UTC)  # no two parts of it alike
 
 
@@ -45,7 +46,8 @@ COLUMNS = {
 
 
 class Mapping(BaseModel):
-    """A mapping file. `columns` is theirs -> ours; null leaves a column out."""
+    """A mapping file. `columns` is theirs -> ours; null leaves a column out. `fill_down`: our columns whose empty cells take the
+    value of the row above, of the same order; true for all that the lines of an order share."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -55,6 +57,23 @@ class Mapping(BaseModel):
     thousands: str | None = None
     delimiter: str | None = None
     currency: str | None = None
+    fill_down: bool | tuple[str, ...] = False
+
+    @field_validator("fill_down", mode="before")
+    @classmethod
+    def _of_an_order(cls, value: object) -> object:
+        if isinstance(value, bool):
+            return value
+        if not isinstance(value, list | tuple) or not all(name in OF_AN_ORDER for name in value):
+            raise ValueError(f"must be true, false or a list of: {', '.join(OF_AN_ORDER)}")
+        return tuple(value)
+
+    @property
+    def filled(self) -> tuple[str, ...]:
+        """Our columns that are filled down."""
+        if isinstance(self.fill_down, bool):
+            return OF_AN_ORDER if self.fill_down else ()
+        return self.fill_down
 
     @field_validator("columns")
     @classmethod
@@ -155,7 +174,8 @@ def resolve(header: Sequence[str], kind: str, mapping: Mapping) -> dict[str, int
                     raise Rejected(FieldError(field=ours, reason="the file has this column twice"))
                 own[ours] = place
     found = own | mapped
-    found.pop("line", None)  # a label: equal lines are separate lines
+    if "line" in found and kind == "orders":
+        found["label"] = found.pop("line")
     if "revenue" in found and "revenue_cents" in found:
         del found["revenue_cents" if "revenue" in mapped or "revenue_cents" not in mapped else "revenue"]
     missing = [name for name in columns.required if name not in found and not (name == "revenue" and "revenue_cents" in found)]
@@ -163,6 +183,12 @@ def resolve(header: Sequence[str], kind: str, mapping: Mapping) -> dict[str, int
         known = ", ".join(text.strip() for text in header)[:300]
         raise Rejected(*(FieldError(field=name, reason=f"the file has no such column, only: {known}") for name in missing))
     return found
+
+
+def needed(places: dict[str, int], mapping: Mapping) -> list[str]:
+    """Our columns without which a line is no row of an order."""
+    names = ("order", "account", "ordered_on", "revenue", "revenue_cents")
+    return [name for name in names if name in places and name not in mapping.filled]
 
 
 def not_there(header: Sequence[str], mapping: Mapping) -> list[str]:

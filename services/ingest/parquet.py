@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from services.ingest.lines import LINE, TROUBLE
+from services.ingest.dialects import LINE, TEXT, TROUBLE
 from shared.errors import FieldError, Rejected
 from shared.settings import settings
 
@@ -24,22 +24,28 @@ def header(path: Path) -> tuple[str, ...]:
     return tuple(_scan(path).collect_schema().names())
 
 
-def frames(path: Path, places: dict[str, int], timezone: str) -> Iterator[pl.DataFrame]:
-    """Cells of the columns at `places` (ours -> place), named by place, as text; `#line` counts rows from 1."""
+def frames(path: Path, places: dict[str, int], timezone: str, *, are_read: bool = True) -> Iterator[pl.DataFrame]:
+    """Cells of the columns at `places` (ours -> place), named by place, as text, "" for none; `#line` counts rows from 1.
+    `are_read` False: for a person to look at, of whatever type they are."""
     scan = _scan(path)
     schema = scan.collect_schema()
     names = list(schema.names())
     most = settings().import_max_rows
     if _read(path, scan.select(pl.len())).item() > most:
         raise Rejected(FieldError(field=str(path), reason=f"has more than {most} rows"))
-    columns = [_text(names[place], schema[names[place]], timezone).alias(str(place)) for place in places.values()]
+    columns = [
+        _text(names[place], schema[names[place]], timezone, are_read=are_read).fill_null("").alias(str(place))
+        for place in places.values()
+    ]
     start = 0
     while True:
         frame = _read(path, scan.slice(start, BATCH_ROWS).select(columns))
         if frame.is_empty():
             return
         yield frame.with_columns(
-            pl.int_range(start + 1, start + 1 + frame.height).alias(LINE), pl.lit(None, dtype=pl.String).alias(TROUBLE)
+            pl.int_range(start + 1, start + 1 + frame.height).alias(LINE),
+            pl.lit(None, dtype=pl.String).alias(TROUBLE),
+            pl.lit(None, dtype=pl.String).alias(TEXT),
         )
         start += frame.height
 
@@ -61,7 +67,7 @@ def _scan(path: Path) -> pl.LazyFrame:
     return scan
 
 
-def _text(name: str, dtype: pl.DataType, timezone: str) -> pl.Expr:
+def _text(name: str, dtype: pl.DataType, timezone: str, *, are_read: bool) -> pl.Expr:
     column = pl.col(name)
     if isinstance(dtype, pl.Datetime):
         local = column.dt.convert_time_zone(timezone) if dtype.time_zone else column
@@ -70,6 +76,8 @@ def _text(name: str, dtype: pl.DataType, timezone: str) -> pl.Expr:
         rounded = column.fill_nan(None).cast(pl.Float64)
         return rounded.map_batches(lambda series: _plain_floats(series), return_dtype=pl.String)
     if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+        if not are_read:
+            return column.map_batches(_as_shown, return_dtype=pl.String)
         raise Rejected(FieldError(field=name, reason=f"a column of type {dtype} cannot be read"))
     return column.cast(pl.String)
 
@@ -78,3 +86,7 @@ def _plain_floats(series: pl.Series) -> pl.Series:
     """`17850.0` is "17850", `0.1 + 0.2` is "0.3", nothing has an exponent."""
     texts = [None if value is None else f"{value:.{FLOAT_PLACES}f}" for value in series.to_list()]
     return pl.Series(series.name, texts, dtype=pl.String).str.strip_chars_end("0").str.strip_suffix(".")
+
+
+def _as_shown(series: pl.Series) -> pl.Series:
+    return pl.Series(series.name, [None if value is None else str(value) for value in series.to_list()], dtype=pl.String)

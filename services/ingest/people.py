@@ -5,9 +5,9 @@ from typing import Any
 
 from services.ingest.acceptance import Accepted, Terms, accept_account, accept_contact
 from services.ingest.columns import Note
+from services.ingest.dialects import LINE, TROUBLE
 from services.ingest.fields import Wrong, read_revision, read_truth
 from services.ingest.files import File
-from services.ingest.lines import LINE, TROUBLE
 from services.ingest.progress import Progress
 from services.ingest.report import Report
 from shared.errors import FieldError, Rejected

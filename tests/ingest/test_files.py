@@ -15,11 +15,13 @@ import zstandard
 
 from services.ingest import sources
 from services.ingest.acceptance import Terms
-from services.ingest.columns import Columns, Note, plain_number
+from services.ingest.columns import Note, plain_number
 from services.ingest.files import File, open_file
 from services.ingest.grouping import Gathered
 from services.ingest.mapping import PLAIN, Mapping, read_mapping, resolve
-from services.ingest.rejects import harmless, write_rejects
+from services.ingest.reading import Reading
+from services.ingest.rejected import harmless
+from services.ingest.rejects import write_rejects
 from shared.domain.money import NotMoney
 from shared.errors import Rejected
 from shared.events import Line, Order
@@ -47,17 +49,18 @@ class FileOrder(NamedTuple):
     notes: tuple[Note, ...]
 
 
-def orders_of(file: File, mapping: Mapping = PLAIN, terms: Terms = TERMS, shift: int = 0) -> tuple[list[FileOrder], list[Note]]:
-    """The orders of a file, and all there is to say about it."""
-    columns, notes = Columns(file.places, terms, mapping, shift_days=shift), list[Note]()
-    with Gathered() as gathered:
-        for frame in file.frames(terms.timezone):
-            rows, said = columns.typed(frame)
-            gathered.add(rows)
-            notes += said
+def orders_of(*files: File, mapping: Mapping = PLAIN, terms: Terms = TERMS, shift: int = 0) -> tuple[list[FileOrder], list[Note]]:
+    """The orders of files, and all there is to say about them."""
+    reading, notes = Reading(files, terms, mapping, shift_days=shift), list[Note]()
+    with Gathered([file.name for file in files]) as gathered:
+        for place, file in enumerate(files):
+            for frame in file.frames(terms.timezone):
+                rows, said = reading.typed(place, frame)
+                gathered.add(rows, place)
+                notes += said
         orders = [
             FileOrder(one.id, msgspec.json.decode(one.encoded, type=Order) if one.encoded else None, one.encoded, one.notes)
-            for one in gathered.orders(terms)
+            for one in gathered.orders(terms, reading.doubts)
         ]
     return orders, notes + [note for order in orders for note in order.notes]
 
@@ -218,9 +221,10 @@ WRONG_ROWS = [
 def test_a_wrong_row_refuses_its_order_whole_and_no_other(row: str, column: str, write: Write) -> None:
     content = HEADER + f"1,A,2026-03-01,P,,10\n{row}\n2,A,2026-03-01,P,,10\n3,A,2026-03-01,P,6 SCH 40,10\n"
     orders, notes = orders_of(open_file(write(content), "orders", PLAIN))
-    assert [(note.line, note.column) for note in notes if note.wrong] == [(3, column)]
+    its_neighbour = [(2, "order")] if row.startswith(",") else []
+    assert [(note.line, note.column) for note in notes if note.wrong] == [(3, column), *its_neighbour]
     fit = [order.id for order in orders if order.order is not None]
-    assert fit == (["1", "2", "3"] if column == "order" else ["1", "3"])
+    assert fit == (["2", "3"] if its_neighbour else ["1", "2", "3"] if column == "order" else ["1", "3"])
     assert [(note.line, note.column) for note in notes if not note.wrong] == [(5, "od")]
 
 
@@ -251,7 +255,7 @@ def test_a_mapping_says_how_days_and_numbers_look(write: Write) -> None:
         decimal=",",
         thousands=".",
     )
-    orders, notes = orders_of(open_file(write(content), "orders", mapping), mapping)
+    orders, notes = orders_of(open_file(write(content), "orders", mapping), mapping=mapping)
     found = [order.order for order in orders if order.order is not None]
     assert [(order.ordered_on, order.lines) for order in found] == [
         (date(2026, 3, 1), (Line(od="139.7 mm", revenue_cents=123450),)),
@@ -343,7 +347,7 @@ def test_the_rejects_file_has_the_wrong_rows_as_they_were(write: Write, tmp_path
     file = open_file(write('order,account,note\n1,,"=cmd(), -5"\n2,A,\n3,,-5\n'), "accounts", PLAIN)
     wrong = {0: {line: Note(line=line, order=str(line - 1), column="account", reason="is missing", wrong=True) for line in (2, 4)}}
     out = tmp_path / "rejects.csv"
-    write_rejects(out, [file], wrong, "UTC")
+    write_rejects(out, [file], lambda place, cells: wrong[place], "UTC")
     assert out.read_text().splitlines() == [
         "file,line,column,reason,order,account,note",
         'file.csv,2,account,is missing,1,,"\'=cmd(), -5"',

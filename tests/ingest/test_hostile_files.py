@@ -83,7 +83,7 @@ def test_a_hostile_cell_refuses_its_order_by_line_and_column_and_no_other(
     orders, notes = orders_of(open_file(path, "orders", PLAIN))
     assert [(note.line, note.column) for note in notes if note.wrong] == [(3, column)]
     assert [order.id for order in orders if order.order is not None] == ["1", "3"]
-    write_rejects(tmp_path / "rejects.csv", [open_file(path, "orders", PLAIN)], {0: {3: notes[0]}}, "UTC")
+    write_rejects(tmp_path / "rejects.csv", [open_file(path, "orders", PLAIN)], lambda place, cells: {3: notes[0]}, "UTC")
     with (tmp_path / "rejects.csv").open(newline="", encoding="utf-8") as rejects:
         head, (file, line, its, _, *cells) = csv.reader(rejects)
     assert (file, line, its) == ("file.csv", "3", column)
@@ -142,7 +142,7 @@ def test_columns_without_a_name_or_with_the_name_of_another_are_kept_for_the_rej
     file = open_file(write("order,,note,account,ordered_on,revenue,note\n1,a,b,A,2026-03-01,x,c\n"), "orders", PLAIN)
     orders, notes = orders_of(file)
     assert ([order.order for order in orders], notes[0].column) == ([None], "revenue")
-    write_rejects(tmp_path / "rejects.csv", [file], {0: {2: notes[0]}}, "UTC")
+    write_rejects(tmp_path / "rejects.csv", [file], lambda place, cells: {2: notes[0]}, "UTC")
     assert (tmp_path / "rejects.csv").read_text().splitlines() == [
         "file,line,column,reason,order,,note,account,ordered_on,revenue,note",
         "file.csv,2,revenue,must be a decimal number such as 1234.50,1,a,b,A,2026-03-01,x,c",
@@ -156,7 +156,7 @@ def test_lines_are_those_of_the_file_behind_quoted_newlines(write: Write, tmp_pa
     orders, notes = orders_of(file)
     assert [(note.line, note.column) for note in notes] == [(4, "ordered_on"), (7, "revenue")]
     assert [order.id for order in orders if order.order is not None] == ["1"]
-    write_rejects(tmp_path / "rejects.csv", [file], {0: {note.line: note for note in notes}}, "UTC")
+    write_rejects(tmp_path / "rejects.csv", [file], lambda place, cells: {note.line: note for note in notes}, "UTC")
     with (tmp_path / "rejects.csv").open(newline="", encoding="utf-8") as rejects:
         _, *found = csv.reader(rejects)
     assert [(row[1], row[4], row[7]) for row in found] == [("4", "2", "th\nr\nee"), ("7", "3", "P")]
@@ -331,7 +331,7 @@ def test_days_in_two_forms_and_decimal_commas_are_read_by_one_mapping(write: Wri
     rows = ["1;A;01.03.2026;5,5;1.234,5", "2;A;2026-03-01;;12,5", "3;A;03/01/2026;;1", "4;A;1.3.26;;1,5e3"]
     content = "order;account;ordered_on;od;revenue\n" + "\n".join(rows)
     mapping = Mapping(date_format="%d.%m.%Y", decimal=",", thousands=".")
-    orders, notes = orders_of(open_file(write(content), "orders", mapping), mapping)
+    orders, notes = orders_of(open_file(write(content), "orders", mapping), mapping=mapping)
     assert [order.order.lines[0].revenue_cents for order in orders if order.order is not None] == [123450, 1250]
     assert [(note.line, note.column) for note in notes if note.wrong] == [(4, "ordered_on"), (5, "ordered_on"), (5, "revenue")]
 
@@ -339,7 +339,7 @@ def test_days_in_two_forms_and_decimal_commas_are_read_by_one_mapping(write: Wri
 @pytest.mark.parametrize("day", ["0001-01-01T00:00:00+1400", "9999-12-31T23:59:59-1400"])
 def test_a_moment_at_the_end_of_the_calendar_is_no_day(day: str, write: Write) -> None:
     mapping = Mapping(date_format="%Y-%m-%dT%H:%M:%S%z")
-    _, notes = orders_of(open_file(write(f"order,account,ordered_on,revenue\n1,A,{day},1\n"), "orders", mapping), mapping)
+    _, notes = orders_of(open_file(write(f"order,account,ordered_on,revenue\n1,A,{day},1\n"), "orders", mapping), mapping=mapping)
     assert [(note.line, note.column) for note in notes] == [(2, "ordered_on")]
 
 
@@ -353,8 +353,8 @@ def test_a_file_of_one_order_costs_no_more_memory_than_another(write: Write, bou
     orders, notes = orders_of(file, terms=replace(TERMS, most_lines=50))
     assert {order.id: order.order is not None for order in orders} == {"1": False, "2": True}
     assert [(note.line, note.column) for note in notes] == [(2, "order")]
-    held = {"order": ["1"] * 500, "revision": [None] * 500}
-    assert _without_surplus(pl.DataFrame(held, schema={"order": pl.String, "revision": pl.Int64})).height == 51
+    held = {"order": ["1"] * 500, "revision": [None] * 500, "place": [0] * 500}
+    assert _without_surplus(pl.DataFrame(held, schema={"order": pl.String, "revision": pl.Int64, "place": pl.Int32})).height == 51
 
 
 SAY_PEAK = """

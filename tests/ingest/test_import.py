@@ -97,6 +97,7 @@ def test_wrong_rows_are_listed_and_put_aside_and_the_others_land(
     assert [line.split(",")[:3] for line in rejects.read_text().splitlines()] == [
         ["file", "line", "column"],
         ["orders.csv", "3", "account"],
+        ["orders.csv", "4", ""],
         ["orders.csv", "5", "order"],
         ["orders.csv", "6", "ordered_on"],
     ]
@@ -130,9 +131,13 @@ def test_versions_that_count_already_and_repeats_of_a_file_are_duplicates(stack:
         for order in landed(organization):
             revision = order.revision + 1 if order.order == "3" else order.revision
             connection.execute(INSERT_ORDER, (organization, order.order, revision, order.content))
-    answer = imported(stack, path, write(path.read_text().replace("3,A", "3,B"), "more.csv"), "-o", organization)
-    assert (answer["orders"], answer["duplicates"]) == (6, 4)
-    assert [(one["line"], one["order"], one["column"]) for one in answer["warnings"]] == [(4, "3", "revision")]
+    answer = imported(stack, path, write(path.read_text().replace("3,A", "3,B"), "more.csv"), "-o", organization, code=1)
+    assert (answer["orders"], answer["duplicates"], answer["rejected"]) == (4, 4, 1)
+    assert [(one["line"], one["order"], one["column"]) for one in answer["warnings"]] == [
+        (2, "1", "order"),
+        (3, "2", "order"),
+        (4, "3", "order"),
+    ]
 
 
 def test_a_gzipped_file_by_a_mapping_with_shifted_days(stack: Stack, organization: str, write: Write) -> None:
