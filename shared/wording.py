@@ -1,6 +1,6 @@
 """How figures are said to people, in mails and pages: money, sizes, days, ages, counts, names.
 
-All of it is text; who shows it does no arithmetic. Currency symbols and the names of days are Babel's.
+All of it is text; who shows it does no arithmetic. Currency symbols, marks of numbers and the names of days are Babel's.
 """
 
 import re
@@ -11,33 +11,83 @@ from fractions import Fraction
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
-from babel.numbers import get_currency_symbol
+from babel.numbers import NumberPattern, get_currency_symbol
 
 from shared.domain.money import minor_places
 from shared.domain.outcomes import Kind as OutcomeKind
+from shared.domain.typed_numbers import NumberMarks, NumberStyle, shown, shown_amount
 from shared.events import Combo
 
 LOCALE = "en_US"
 NO_BREAK = "\u00a0"
 SIXTEENTHS = 16
+USUAL_DECIMALS = (".", ",")
+USUAL_GROUPS = (".", ",", "’", NO_BREAK, "\u202f")
 OUTCOME_NAMES: dict[OutcomeKind, str] = {"reached_out": "Reached out", "won_back": "Won back", "lost": "Lost"}
 
 _BIDI = "\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _UNSAFE = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{_BIDI}\ud800-\udfff\ue000-\uf8ff\ufeff]+")
 
 
+# -- locales ----------------------------------------------------------------------------------------------------------------
+
+
+def known_locale(text: str) -> str | None:
+    """The locale's one name (`de_DE`, `zh_Hans_CN`), None where there is none, or none whose numbers can be typed with 0 to 9."""
+    try:
+        locale = str(Locale.parse(text.replace("-", "_")))
+        number_style("USD", locale)
+    except (ValueError, UnknownLocaleError):
+        return None
+    return locale
+
+
+@lru_cache(maxsize=256)
+def number_style(currency: str, locale: str = LOCALE) -> NumberStyle:
+    """How an organization types numbers and amounts. Raises ValueError for marks that no usual keyboard has."""
+    found = Locale.parse(locale)
+    marks = found.number_symbols["latn"]
+    decimal, group = marks["decimal"], marks["group"]
+    symbols = {get_currency_symbol(currency, locale=found), get_currency_symbol(currency, locale=LOCALE)}
+    symbols |= {symbol.strip("\u200e\u200f") for symbol in symbols}
+    narrow = {symbol[-1] for symbol in symbols if unicodedata.category(symbol[-1]) == "Sc"}  # CA$ is $ at home
+    return NumberStyle(
+        locale=locale,
+        currency=currency,
+        places=minor_places(currency),
+        numbers=_marks(decimal, group, found.decimal_formats[None]),
+        amounts=_marks(
+            marks.get("currencyDecimal", decimal), marks.get("currencyGroup", group), found.currency_formats["standard"]
+        ),
+        signs=frozenset({currency} | symbols | narrow),
+    )
+
+
+def _marks(decimal: str, group: str, pattern: NumberPattern) -> NumberMarks:
+    nearest, further = pattern.grouping
+    if decimal not in USUAL_DECIMALS or group not in USUAL_GROUPS or nearest != 3 or further not in (2, 3):
+        raise ValueError(f"numbers with {decimal} and {group} between groups of {nearest}")
+    return NumberMarks(decimal=decimal, group=group, nearest=nearest, further=further)
+
+
 # -- money ------------------------------------------------------------------------------------------------------------------
 
 
-def money(cents: int, currency: str) -> str:
+def money(cents: int, currency: str, locale: str = LOCALE) -> str:
     """To the whole unit: $1,842,360."""
-    return money_units(whole_units(cents, currency), currency)
+    return money_units(whole_units(cents, currency), currency, locale)
 
 
-def money_units(units: int, currency: str) -> str:
+def exact_money(cents: int, style: NumberStyle) -> str:
+    """To the minor unit, where there are any: $1,842,360 and $1,200.50."""
+    return _signed(cents, style.currency, style.locale, shown_amount(abs(cents), style))
+
+
+def money_units(units: int, currency: str, locale: str = LOCALE) -> str:
     """Whole units of the currency, as they are said."""
-    return _signed(units, currency, f"{abs(units):,}")
+    return _signed(units, currency, locale, shown(Decimal(abs(units)), number_style(currency, locale).amounts))
 
 
 def whole_units(cents: int, currency: str) -> int:
@@ -45,7 +95,7 @@ def whole_units(cents: int, currency: str) -> int:
     return int(_units(cents, currency).quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 
-def short_money(cents: int, currency: str) -> str:
+def short_money(cents: int, currency: str, locale: str = LOCALE) -> str:
     """What fits a column: $9,412, $986k, $1.84M, $3.20B."""
     units = abs(_units(cents, currency))
     for least, divisor, places, suffix in (
@@ -55,18 +105,28 @@ def short_money(cents: int, currency: str) -> str:
     ):
         if units >= least:
             number = (units / divisor).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
-            return _signed(cents, currency, f"{number:,}{suffix}")
-    return money(cents, currency)
+            return _signed(cents, currency, locale, shown(number, number_style(currency, locale).amounts) + suffix)
+    return money(cents, currency, locale)
 
 
 def _units(cents: int, currency: str) -> Decimal:
     return Decimal(cents).scaleb(-minor_places(currency))
 
 
-def _signed(amount: int, currency: str, digits: str) -> str:
-    symbol = get_currency_symbol(currency, locale=LOCALE)
-    gap = NO_BREAK if symbol[-1:].isalpha() else ""
-    return f"{'−' if amount < 0 else ''}{symbol}{gap}{digits}"
+def _signed(amount: int, currency: str, locale: str, digits: str) -> str:
+    symbol, is_first, gap = _placed(currency, locale)
+    return f"{'−' if amount < 0 else ''}{f'{symbol}{gap}{digits}' if is_first else f'{digits}{gap}{symbol}'}"
+
+
+@lru_cache(maxsize=256)
+def _placed(currency: str, locale: str) -> tuple[str, bool, str]:
+    """(the currency's symbol, whether it stands before the digits, what is between)."""
+    found = Locale.parse(locale)
+    symbol = get_currency_symbol(currency, locale=found)
+    pattern = found.currency_formats["standard"].pattern.partition(";")[0]
+    is_first = pattern.index("¤") < pattern.index("0")
+    is_apart = any(blank in pattern for blank in (NO_BREAK, "\u202f"))
+    return symbol, is_first, NO_BREAK if is_apart or (symbol[-1:] if is_first else symbol[:1]).isalpha() else ""
 
 
 # -- sizes and shares ---------------------------------------------------------------------------------------------------------

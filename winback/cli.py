@@ -20,7 +20,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one
     "migrate": ("winback.admin", "Apply database migrations; can be repeated."),
     "topics": ("winback.admin", "Create Kafka topics; can be repeated."),
     "settings-reference": ("winback.admin", "List every setting of the environment with its default."),
-    "organization": ("services.signals.cli.organizations", "Tenants: create, list, delete."),
+    "organization": ("services.signals.cli.organizations", "Tenants: create, set, list, delete."),
     "member": ("services.signals.cli.organizations", "People of an organization: add, remove, list."),
     "sign-in": ("services.signals.cli.organizations", "Print a one-time sign-in address."),
     "token": ("services.signals.cli.organizations", "ERP tokens: create (shown once), list, revoke."),

@@ -12,6 +12,7 @@ from shared import clock, db
 from shared.domain.currencies import CURRENCIES
 from shared.domain.thresholds import DEFAULTS
 from shared.errors import FieldError, Rejected
+from shared.wording import LOCALE, known_locale
 
 ORGANIZATION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 EMAIL = re.compile(r"[^\s@\x00-\x1f]{1,64}@[^\s@\x00-\x1f]{1,189}")
@@ -21,16 +22,25 @@ TOKEN_PREFIX = "wb_"  # noqa: S105 # says what it is, when it is found where it 
 NIGHTLY_HOUR = 5
 DIGEST_HOUR = 8
 SIGN_IN_WITHIN = timedelta(minutes=30)
+WRONG_LOCALE = "must be a language and a country such as de_DE, with numbers that a keyboard types"
 COMMAND_LINE = "command line"  # the actor in the audit log
 
 
 def create_organization(
-    connection: db.Connection, organization: str, *, name: str, currency: str, timezone: str, with_schedules: bool
+    connection: db.Connection,
+    organization: str,
+    *,
+    name: str,
+    currency: str,
+    timezone: str,
+    with_schedules: bool,
+    locale: str = LOCALE,
 ) -> None:
     """A tenant with default settings (version 1) and, unless told otherwise, a nightly run and a digest on Mondays.
 
     Raises Rejected for what cannot be, and for an id that exists or did.
     """
+    known = known_locale(locale)
     wrong = [
         FieldError(field=field, reason=reason)
         for field, reason, is_wrong in (
@@ -38,18 +48,35 @@ def create_organization(
             ("--name", "must have 1 to 200 characters", not 1 <= len(name.strip()) <= 200 or not name.isprintable()),
             ("--currency", "must be an ISO 4217 code such as USD", currency not in CURRENCIES),
             ("--timezone", "must be an IANA name such as America/Chicago", not _is_zone(timezone)),
+            ("--locale", WRONG_LOCALE, known is None),
         )
         if is_wrong
     ]
-    if wrong:
+    if known is None or wrong:
         raise Rejected(*wrong)
     now = clock.now()
-    tenant = Organization(organization=organization, name=name.strip(), currency=currency, timezone=timezone, created_at=now)
+    tenant = Organization(
+        organization=organization, name=name.strip(), currency=currency, timezone=timezone, locale=known, created_at=now
+    )
     organizations.insert(connection, tenant)
     settings.save(connection, organization, 1, DEFAULTS, saved_at=now, saved_by=COMMAND_LINE)
     if with_schedules:
         add_default_schedules(connection, organization, timezone, now)
     settings.note(connection, organization, at=now, actor=COMMAND_LINE, action="created", subject="organization", detail={})
+
+
+def set_locale(connection: db.Connection, organization: str, locale: str) -> str:
+    """How it writes numbers from now on; returns the locale in its one spelling. Raises Rejected, NotFound."""
+    known = known_locale(locale)
+    if known is None:
+        raise Rejected(FieldError(field="--locale", reason=WRONG_LOCALE))
+    before = organizations.find(connection, organization).locale
+    if known != before:
+        organizations.set_locale(connection, organization, known)
+        detail = {"locale": {"from": before, "to": known}}
+        now = clock.now()
+        settings.note(connection, organization, at=now, actor=COMMAND_LINE, action="changed", subject="organization", detail=detail)
+    return known
 
 
 def add_default_schedules(connection: db.Connection, organization: str, timezone: str, now: datetime) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from shared.domain import placeholders
 from shared.domain.identifiers import ENCODED_WORD, INVISIBLE
+from shared.domain.typed_numbers import NotANumber, NumberStyle, Unclear, read_whole
 from shared.errors import FieldError, Rejected
 from shared.events import Step
 
@@ -26,10 +27,10 @@ class Typed:
     wait: str = "3"
 
 
-def read_steps(typed: Sequence[Typed], allowed: Collection[str]) -> tuple[Step, ...]:
+def read_steps(typed: Sequence[Typed], allowed: Collection[str], style: NumberStyle) -> tuple[Step, ...]:
     """The steps, if all of them can be right; the first has to wait for nothing but the launch. Raises Rejected naming all fields.
 
-    `allowed` are the variables of the sequence's type.
+    `allowed` are the variables of the sequence's type; `style` is how the organization writes numbers.
     """
     wrong: list[FieldError] = []
     if not typed:
@@ -45,14 +46,28 @@ def read_steps(typed: Sequence[Typed], allowed: Collection[str]) -> tuple[Step, 
             wrong.append(FieldError(field=f"subject-{number}", reason="must be one line"))
         if ENCODED_WORD.search(subject):
             wrong.append(FieldError(field=f"subject-{number}", reason="holds =?…?=, which mail programs show as another text"))
-        wait = step.wait.strip()
-        if not (wait.isascii() and wait.isdecimal() and len(wait) < 4 and int(wait) <= MOST_WAIT_DAYS):
-            wrong.append(FieldError(field=f"wait-{number}", reason=f"must be 0 to {MOST_WAIT_DAYS} business days"))
-            wait = "0"
-        steps.append(Step(wait_days=int(wait), subject=subject, text=body))
+        try:
+            days = _read_wait(step.wait, style)
+        except NotANumber as error:
+            wrong.append(FieldError(field=f"wait-{number}", reason=str(error)))
+            continue
+        steps.append(Step(wait_days=days, subject=subject, text=body))
     if wrong:
         raise Rejected(*wrong)
     return tuple(steps)
+
+
+def _read_wait(text: str, style: NumberStyle) -> int:
+    """Business days. Raises NotANumber."""
+    try:
+        days = read_whole(text, style)
+    except Unclear:
+        raise
+    except NotANumber:
+        days = None
+    if days is None or days > MOST_WAIT_DAYS:
+        raise NotANumber(f"must be 0 to {MOST_WAIT_DAYS} business days")
+    return days
 
 
 def _wrong_text(text: str, allowed: Collection[str], *, field: str, longest: int) -> list[FieldError]:

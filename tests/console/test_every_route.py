@@ -22,6 +22,7 @@ from shared.domain.thresholds import DEFAULTS
 from shared.events import Combo, ContactChanged
 from shared.ids import signal_id
 from shared.mail import unsubscribe_token
+from shared.wording import number_style
 from tests.console.conftest import COOKIE
 from tests.console.routes import Route
 from tests.repo.test_tables import tables_with_organization
@@ -88,7 +89,7 @@ def governed(form: Callable[[Ids], dict[str, Any]] = lambda ids: {}, *, status: 
 
 STEPS = {"edition": 1, "do": "save", "wait-1": 0, "subject-1": "Hello", "body-1": "How are you?"}
 VERSION = "2"  # the one that `two` saves; saving it again changes nothing
-DETECTION = settings_form.typed_of(DEFAULTS, "USD") | {"lapse.enabled": "on", "version": VERSION}
+DETECTION = settings_form.typed_of(DEFAULTS, number_style("USD")) | {"lapse.enabled": "on", "version": VERSION}
 SIZES = {"version": VERSION, "sizes": "", "grade_aliases": "GR-B = B"}
 TOKEN = {"scope": "orders:write"}
 WEEKLY = {"frequency": "weekly", "hour": "8", "weekday": "0"}

@@ -206,7 +206,7 @@ def test_one_lapse_is_hidden_and_the_other_stays(browser: MakeBrowser, connectio
 def test_a_wrong_value_stands_beside_its_field(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
     page = browser(acme).post(f"/o/{acme}/outcomes", {"account": "A1", "kind": "won_back", "once": "x", "monthly_value": "a lot"})
     assert page.status_code == 422
-    assert 'value="a lot"' in page.text and "must be a decimal number such as 1234.50" in page.text
+    assert 'value="a lot"' in page.text and "must be a number such as 1,234.50" in page.text
     assert kinds(connection, acme) == []
 
 

@@ -14,6 +14,7 @@ from services.signals.web import settings_form, settings_page
 from shared import db
 from shared.domain.thresholds import DEFAULTS, DetectionSettings, checked
 from shared.events import Line
+from shared.wording import number_style
 from tests.console.conftest import MakeBrowser, text_of
 from tests.signals.builders import block, completed, order, record, requested, rows, signal_event
 from tests.signals.conftest import make_tenant
@@ -61,7 +62,11 @@ def acme(connection: db.Connection, tenant: str, at: At) -> str:
 
 def typed(settings_: DetectionSettings = DEFAULTS, **more: str) -> dict[str, str]:
     """The form as a browser sends it; `dormant__gap_days="75"` types into a field."""
-    return settings_form.typed_of(settings_, "USD") | {"version": "1"} | {k.replace("__", "."): v for k, v in more.items()}
+    return (
+        settings_form.typed_of(settings_, number_style("USD"))
+        | {"version": "1"}
+        | {k.replace("__", "."): v for k, v in more.items()}
+    )
 
 
 def version(connection: db.Connection, organization: str) -> tuple[int, DetectionSettings]:
@@ -113,7 +118,7 @@ def test_money_is_typed_in_the_currency_of_the_organization(
 ) -> None:
     connection.execute("UPDATE organizations SET currency = %s WHERE organization = %s", (currency, acme))
     owner = browser(acme)
-    sent = typed() | settings_form.typed_of(DEFAULTS, currency) | {"lapse.minimum_revenue_cents": amount}
+    sent = typed() | settings_form.typed_of(DEFAULTS, number_style(currency)) | {"lapse.minimum_revenue_cents": amount}
     assert owner.post(f"/o/{acme}/settings", sent).status_code == 303
     assert version(connection, acme)[1].lapse.minimum_revenue_cents == minor
     assert f'value="{amount}"' in owner.get(f"/o/{acme}/settings").text
@@ -129,7 +134,7 @@ def test_money_is_typed_in_the_currency_of_the_organization(
         ("dormant.gap_days", "９０", "Must be a whole number"),
         ("dormant.minimum_lifetime_revenue_cents", "-5", "Must be an amount such as 50,000"),
         ("dormant.minimum_lifetime_revenue_cents", "1e9", "Must be an amount such as 50,000"),
-        ("dormant.minimum_lifetime_revenue_cents", "0.001", "Must be an amount such as 50,000"),
+        ("dormant.minimum_lifetime_revenue_cents", "0.001", "Must have at most 2 decimals"),
         ("lapse.history_days", "60", "Must be longer than the lapse window of 90 days"),
         ("lapse.minimum_months", "121", "Must be a whole number from 1 to 120"),
         ("cherry_picking.share_percent", "101", "Must be a percentage above 0 and at most 100"),
@@ -391,7 +396,7 @@ def test_sizes_and_grades_are_taught_line_by_line(browser: MakeBrowser, connecti
     ("text", "says"),
     [
         ("6 SCH 40", "line 1: must be a text, =, and what it is read as"),
-        ("6 SCH 40 = six", "must be inches as decimal text"),
+        ("6 SCH 40 = six", "6 SCH 40: must be inches such as 6.625, above 0 and below 1000"),
         ("A = 5\nA = 6", "line 2: A is in the table twice"),
         ("A\x00 = 5", "line 1: has characters that cannot be shown"),
     ],

@@ -37,6 +37,25 @@ def test_money_is_short_in_columns_and_exact_in_sums(cents: int, currency: str, 
 
 
 @pytest.mark.parametrize(
+    ("locale", "currency", "short", "exact"),
+    [
+        ("en_US", "USD", "$1.84M", "$1,842,360.50"),
+        ("en_GB", "GBP", "£1.84M", "£1,842,360.50"),
+        ("de_DE", "EUR", "1,84M\u00a0€", "1.842.360,50\u00a0€"),
+        ("de_CH", "CHF", "CHF\u00a01.84M", "CHF\u00a01’842’360.50"),
+        ("fr_FR", "EUR", "1,84M\u00a0€", "1\u202f842\u202f360,50\u00a0€"),
+        ("sv_SE", "SEK", "1,84M\u00a0kr", "1\u00a0842\u00a0360,50\u00a0kr"),
+        ("en_IN", "INR", "₹1.84M", "₹18,42,360.50"),
+        ("pt_BR", "BRL", "R$\u00a01,84M", "R$\u00a01.842.360,50"),
+    ],
+)
+def test_money_is_said_as_in_the_locale(locale: str, currency: str, short: str, exact: str) -> None:
+    assert wording.short_money(184_236_050, currency, locale) == short
+    assert wording.exact_money(184_236_050, wording.number_style(currency, locale)) == exact
+    assert wording.exact_money(-50, wording.number_style(currency, locale)).startswith("−")
+
+
+@pytest.mark.parametrize(
     ("od", "said"),
     [
         ("5.5", "5 1/2"),

@@ -63,6 +63,8 @@ def test_without_schedules_nothing_runs_by_itself(connection: db.Connection, nam
         (["organization", "create", "acme-x", "--name", "A", "--currency", "ZZZ", "--timezone", "UTC"], "--currency"),
         (["organization", "create", "acme-x", "--name", "A", "--currency", "USD", "--timezone", "Mars/Olympus"], "--timezone"),
         (["organization", "create", "acme-x", "--name", "A", "--currency", "USD", "--timezone", "../etc/passwd"], "--timezone"),
+        ([*CREATE, "acme-x", "--locale", "xx_XX"], "--locale"),
+        ([*CREATE, "acme-x", "--locale", "../de"], "--locale"),
     ],
 )
 def test_an_organization_that_cannot_be_is_refused_by_field(stack: Stack, changed: list[str], field: str | None) -> None:
@@ -72,6 +74,22 @@ def test_an_organization_that_cannot_be_is_refused_by_field(stack: Stack, change
     with pytest.raises(Rejected) as refused:
         winback(*changed)
     assert [error.field for error in refused.value.errors] == [field]
+
+
+def test_an_organization_writes_numbers_as_it_is_told_to(connection: db.Connection, name: str) -> None:
+    winback(*CREATE, name, "--locale", "de-DE")
+    listed = {row["organization"]: row["locale"] for row in json.loads(winback("organization", "list", "--json"))}
+    assert listed[name] == "de_DE"
+    assert winback("organization", "set", name, "--locale", "fr_FR") == f"{name} writes numbers as in fr_FR\n"
+    winback("organization", "set", name, "--locale", "fr_FR")  # as it is
+    with pytest.raises(Rejected, match="--locale"):
+        winback("organization", "set", name, "--locale", "klingon")
+    with pytest.raises(NotFound):
+        winback("organization", "set", f"{name}-not", "--locale", "fr_FR")
+    log = "SELECT actor, action, detail FROM audit_log WHERE organization = %s AND subject = 'organization' ORDER BY at"
+    changed = ("command line", "changed", {"locale": {"from": "de_DE", "to": "fr_FR"}})
+    assert rows(connection, log, name) == [("command line", "created", {}), changed]
+    assert rows(connection, "SELECT locale FROM organizations WHERE organization = %s", name) == [("fr_FR",)]
 
 
 def test_a_deleted_organization_leaves_nothing_and_its_id_is_not_used_again(connection: db.Connection, name: str) -> None:

@@ -26,6 +26,7 @@ def create_organization(
     name: Annotated[str, typer.Option("--name", help="As people read it.")],
     currency: Annotated[str, typer.Option("--currency", help="ISO 4217; all amounts are in it.")],
     timezone: Annotated[str, typer.Option("--timezone", help="IANA name; days are days there.")],
+    locale: Annotated[str, typer.Option("--locale", help="How its people write numbers and money.")] = "en_US",
     no_schedules: Annotated[bool, typer.Option("--no-schedules", help="Nothing runs by itself.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -38,9 +39,26 @@ def create_organization(
 
     with db.connect() as connection:
         tenants.create_organization(
-            connection, id_, name=name, currency=currency, timezone=timezone, with_schedules=not no_schedules
+            connection, id_, name=name, currency=currency, timezone=timezone, locale=locale, with_schedules=not no_schedules
         )
     print(json.dumps({"organization": id_}) if as_json else f"created {id_}")
+
+
+@organization.command("set")
+def set_organization(
+    id_: OrganizationId,
+    locale: Annotated[str, typer.Option("--locale", help="How its people write numbers and money.")],
+) -> None:
+    """Change how an organization writes numbers and money: what is typed is read that way from now on.
+
+    Example: winback organization set acme --locale de_DE
+    """
+    from services.signals import tenants
+    from shared import db
+
+    with db.connect() as connection:
+        known = tenants.set_locale(connection, id_, locale)
+    print(f"{id_} writes numbers as in {known}")
 
 
 @organization.command("list")
@@ -54,7 +72,10 @@ def list_organizations(as_json: AsJson = False) -> None:
 
     with db.connect() as connection:
         found = organizations.all_organizations(connection)
-    rows = [{"organization": o.organization, "name": o.name, "currency": o.currency, "timezone": o.timezone} for o in found]
+    rows = [
+        {"organization": o.organization, "name": o.name, "currency": o.currency, "timezone": o.timezone, "locale": o.locale}
+        for o in found
+    ]
     _print_rows(rows, as_json)
 
 

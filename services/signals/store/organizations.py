@@ -13,8 +13,8 @@ from shared.errors import FieldError, NotFound, Rejected
 WAS_DELETED = "SELECT 1 FROM deleted_organizations WHERE organization = %s"
 
 INSERT_ORGANIZATION = """
-INSERT INTO organizations (organization, name, currency, timezone, created_at)
-VALUES (%(organization)s, %(name)s, %(currency)s, %(timezone)s, %(created_at)s)
+INSERT INTO organizations (organization, name, currency, timezone, locale, created_at)
+VALUES (%(organization)s, %(name)s, %(currency)s, %(timezone)s, %(locale)s, %(created_at)s)
 ON CONFLICT DO NOTHING
 """
 
@@ -24,6 +24,7 @@ SELECT
     name,
     currency,
     timezone,
+    locale,
     created_at
 FROM organizations
 ORDER BY organization
@@ -35,10 +36,13 @@ SELECT
     name,
     currency,
     timezone,
+    locale,
     created_at
 FROM organizations
 WHERE organization = %s
 """
+
+SET_LOCALE = "UPDATE organizations SET locale = %(locale)s WHERE organization = %(organization)s"
 
 LOCK_ORGANIZATION = "SELECT 1 FROM organizations WHERE organization = %s FOR UPDATE"
 
@@ -135,6 +139,7 @@ class Organization:
     name: str
     currency: str
     timezone: str
+    locale: str
     created_at: datetime
 
 
@@ -155,6 +160,7 @@ def insert(connection: db.Connection, organization: Organization) -> None:
         "name": organization.name,
         "currency": organization.currency,
         "timezone": organization.timezone,
+        "locale": organization.locale,
         "created_at": organization.created_at,
     }
     if connection.execute(WAS_DELETED, (organization.organization,)).fetchone():
@@ -177,11 +183,21 @@ def find(connection: db.Connection, organization: str) -> Organization:
 
 
 def _organization(row: Sequence[object]) -> Organization:
-    organization, name, currency, timezone, created_at = row
+    organization, name, currency, timezone, locale, created_at = row
     assert isinstance(created_at, datetime)
     return Organization(
-        organization=str(organization), name=str(name), currency=str(currency), timezone=str(timezone), created_at=created_at
+        organization=str(organization),
+        name=str(name),
+        currency=str(currency),
+        timezone=str(timezone),
+        locale=str(locale),
+        created_at=created_at,
     )
+
+
+def set_locale(connection: db.Connection, organization: str, locale: str) -> None:
+    """How it writes numbers from now on."""
+    connection.execute(SET_LOCALE, {"organization": organization, "locale": locale})
 
 
 def compacted_ids(connection: db.Connection, organization: str) -> list[tuple[str, str]]:

@@ -7,13 +7,16 @@ from typing import Any
 from psycopg.rows import class_row
 
 from shared import db
+from shared.domain.typed_numbers import NumberStyle
 from shared.events import SignalType
+from shared.wording import number_style
 
 HEAD = """
 SELECT
     o.name,
     o.currency,
     o.timezone,
+    o.locale,
     f.last_accepted_at,
     r.as_of,
     r.completed_at,
@@ -125,10 +128,16 @@ class Head:
     name: str
     currency: str
     timezone: str
+    locale: str
     last_accepted_at: datetime | None
     as_of: date | None
     completed_at: datetime | None
     accounts: int | None
+
+    @property
+    def style(self) -> NumberStyle:
+        """How its people type numbers and amounts."""
+        return number_style(self.currency, self.locale)
 
 
 @dataclass(frozen=True, kw_only=True)

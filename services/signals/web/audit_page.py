@@ -169,7 +169,7 @@ def _changes(entry: Entry, head: Head) -> list[tuple[str, str]]:
         for key, value in list(entry.detail.items())[:MOST_DETAILS]
         if isinstance(value, dict) and "." in key and {"from", "to"} <= value.keys()
     ]
-    return [("", change_words(change, head.currency)) for change in changes]
+    return [("", change_words(change, head.style)) for change in changes]
 
 
 def _details(entry: Entry) -> list[tuple[str, str]]:

@@ -23,12 +23,12 @@ from services.signals.web.rendering import render
 from services.signals.web.views import account_path
 from shared import clock, db
 from shared.domain.identifiers import wrong_id
-from shared.domain.money import NotMoney, minor_places, read_money
 from shared.domain.outcomes import KINDS, PAUSE_DAYS, REASONS, UNDO_HOURS, Reason, Role, monthly_value_cents
+from shared.domain.typed_numbers import NotANumber, NumberStyle, read_amount
 from shared.errors import FieldError, NotFound, Rejected
 from shared.events import Combo
 from shared.ids import derived
-from shared.wording import OUTCOME_NAMES, age, combo_words, money, plain_name, short_day
+from shared.wording import OUTCOME_NAMES, age, combo_words, exact_money, money, plain_name, short_day
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -106,12 +106,15 @@ def act(request: Request, organization: str, form: Form) -> Response:
             wish = read_wish(form, organization, who, head)
             action = handler.act(connection, organization, wish, actor=who.email, at=clock.now())
             name = plain_name(_account(connection, organization, account).name or account)
+            noted = outcomes.find(connection, organization, action.outcome)
     except NotFound:
         raise NotHere from None
     except Rejected as error:
         return _again(request, organization, account, form, error)
+    value = noted.monthly_value_cents if noted else None
+    worth = "" if value is None else f" for {exact_money(value, head.style)} a month"
     until = "" if action.paused_until is None else f": off the digest until {_day(action.paused_until, head)}"
-    said = {"reached_out": f"Reached out to {name}{until}.", "won_back": f"Won back {name}{until}.", "lost": f"Lost {name}."}
+    said = {"reached_out": f"Reached out to {name}{until}.", "won_back": f"Won back {name}{worth}{until}.", "lost": f"Lost {name}."}
     undo = f"/o/{organization}/outcomes/{action.outcome}/undo"
     if request.headers.get("hx-request"):
         return _part(request, organization, account, said={"text": said[action.kind], "undo": undo})
@@ -160,20 +163,20 @@ def read_wish(form: Posted, organization: str, who: Visitor, head: Head) -> hand
         kind=kind,
         signal=signal,
         reason=reason,
-        monthly_value_cents=_monthly(form.get("monthly_value", ""), head.currency) if kind == "won_back" else None,
+        monthly_value_cents=_monthly(form.get("monthly_value", ""), head.style) if kind == "won_back" else None,
     )
 
 
-def _monthly(text: str, currency: str) -> int | None:
-    plain = "".join(text.split()).replace(",", "").lstrip("$€£¥")
-    if not plain:
+def _monthly(text: str, style: NumberStyle) -> int | None:
+    """None takes the estimate. Raises Rejected."""
+    if not text.strip():
         return None
     try:
-        cents = read_money(plain, minor_places(currency)).cents
-    except NotMoney as error:
+        cents = read_amount(text, style)
+    except NotANumber as error:
         raise Rejected(FieldError(field="monthly_value", reason=str(error))) from None
-    if not 0 <= cents <= LARGEST_MONTH_CENTS:
-        raise Rejected(FieldError(field="monthly_value", reason="must be zero or more, and an amount that one account can bring"))
+    if cents > LARGEST_MONTH_CENTS:
+        raise Rejected(FieldError(field="monthly_value", reason=f"must be at most {exact_money(LARGEST_MONTH_CENTS, style)}"))
     return cents
 
 
@@ -214,7 +217,7 @@ def _about(
     return AboutView(
         signal=signal.signal if signal else "",
         name=combo_words(Combo(od=signal.od, grade=signal.grade)) if signal else "The whole account",
-        estimate=money(monthly_value_cents(found), head.currency) if found else "",
+        estimate=exact_money(monthly_value_cents(found), head.style) if found else "",
     )
 
 
@@ -223,7 +226,7 @@ def done_view(row: OutcomeRow, *, organization: str, who: Visitor, head: Head, a
     about = f" {combo_words(Combo(od=row.od, grade=row.grade))}" if row.signal and row.type == "lapse" else ""
     words = f"{OUTCOME_NAMES[row.kind]}{about}"
     if row.kind == "won_back":
-        words += f", {money(row.monthly_value_cents or 0, head.currency)} a month"
+        words += f", {money(row.monthly_value_cents or 0, head.currency, head.locale)} a month"
     if row.kind == "lost":
         words += f": {REASON_NAMES[row.reason]}"
     mine = row.actor == who.email and at - row.at <= timedelta(hours=UNDO_HOURS)

@@ -25,7 +25,7 @@ from services.signals.web.rendering import render
 from services.signals.web.views import LETTERS, REASONS, TYPES, account_path
 from shared import clock, db, wording
 from shared.domain import placeholders
-from shared.domain.editing import MOST_STEPS, MOST_WAIT_DAYS, Typed, read_steps
+from shared.domain.editing import MOST_STEPS, Typed, read_steps
 from shared.domain.identifiers import wrong_id
 from shared.domain.letters import VARIABLES
 from shared.errors import Rejected
@@ -196,7 +196,7 @@ def _save(request: Request, organization: str, sequence: str, typed: Sequence[Ty
         row = _sequence(connection, organization, sequence)
         if row.state != "draft":
             raise Refused(409, f"only drafts are edited, and this sequence is {STATES[row.state].lower()}")
-        steps = read_steps(typed, VARIABLES[row.signal_type])
+        steps = read_steps(typed, VARIABLES[row.signal_type], _head(connection, organization).style)
         before = sequences.steps(connection, organization, sequence)
         if not sequences.save_steps(connection, organization, sequence, steps, edition=edition, actor=who.email, at=clock.now()):
             return False
@@ -260,7 +260,6 @@ def _page(
         drafted=_day(row.drafted_at, head),
         plan=_plan(row, steps),
         steps=step_views(shown, wrong),
-        most_wait=MOST_WAIT_DAYS,
         may_add=len(shown) < MOST_STEPS,
         errors=wrong,
         is_changed=is_changed,

@@ -1,27 +1,36 @@
 """Win-Back settings as a form: texts as people type them, to and from the settings as JSON.
 
-Money is typed in the currency, not in its minor units; thousands may be grouped. What cannot be read goes on as text to
-`thresholds.checked`, so that there is one place that refuses, and comes back beside its field in words for people.
+Every number is typed in the style of the organization's locale (`typed_numbers`); money in the currency, not in its minor units.
+What cannot be read for certain goes on as nothing to `thresholds.checked`, so that there is one place that refuses, and comes
+back beside its field in words for people.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
 
-from shared.domain.money import LARGEST_CENTS, NotMoney, minor_places, read_money
+from shared.domain.money import LARGEST_CENTS
 from shared.domain.thresholds import DEFAULTS, LARGEST_DAYS, DetectionSettings
+from shared.domain.typed_numbers import (
+    NotANumber,
+    NumberStyle,
+    Unclear,
+    read_amount,
+    read_inches,
+    read_percent,
+    read_whole,
+    shown_amount,
+)
+from shared.domain.typed_numbers import shown as shown_number
 from shared.errors import FieldError
 from shared.events import SignalType
-from shared.wording import money
+from shared.wording import exact_money
 
 Kind = Literal["days", "months", "money", "inches", "percent"]
-
-_GROUPING = re.compile(r"[\s,_\u00a0\u202f']")
-_WHOLE = re.compile(r"[0-9]{1,12}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +61,17 @@ CARDS: dict[SignalType, tuple[FieldSpec, ...]] = {
     ),
 }
 FIELDS = {spec.key: spec for specs in CARDS.values() for spec in specs}
+READERS: dict[Kind, Callable[[str, NumberStyle], int | str]] = {
+    "days": read_whole,
+    "months": read_whole,
+    "money": read_amount,
+    "inches": read_inches,
+    "percent": read_percent,
+}
 UNITS: dict[Kind, str] = {"days": "days", "months": "months", "inches": "in", "percent": "%", "money": ""}
 
 
-def typed_of(settings: DetectionSettings, currency: str) -> dict[str, str]:
+def typed_of(settings: DetectionSettings, style: NumberStyle) -> dict[str, str]:
     """The form's texts for these settings; a switch that is on is "on", one that is off is not there."""
     values = msgspec.to_builtins(settings)
     typed = {}
@@ -63,52 +79,57 @@ def typed_of(settings: DetectionSettings, currency: str) -> dict[str, str]:
         if values[type_]["enabled"]:
             typed[f"{type_}.enabled"] = "on"
         for spec in specs:
-            typed[spec.key] = shown(spec, _value(values, spec.key), currency)
+            typed[spec.key] = shown(spec, _value(values, spec.key), style)
     return typed
 
 
-def patch_of(typed: Mapping[str, str], currency: str) -> dict[str, Any]:
-    """The settings as JSON that the texts mean; a text that means none stays itself, and is refused by its field."""
+def patch_of(typed: Mapping[str, str], style: NumberStyle) -> dict[str, Any]:
+    """The settings as JSON that the texts mean; a text that means nothing for certain is None, and is refused by its field."""
     patch: dict[str, Any] = {}
     for type_, specs in CARDS.items():
         patch[type_] = {"enabled": typed.get(f"{type_}.enabled") == "on"}
         for spec in specs:
-            patch[type_][spec.key.split(".")[1]] = _read(spec, typed.get(spec.key, ""), currency)
+            patch[type_][spec.key.split(".")[1]] = _read(spec, typed.get(spec.key, ""), style)
     return patch
 
 
-def shown(spec: FieldSpec, value: Any, currency: str) -> str:
+def shown(spec: FieldSpec, value: Any, style: NumberStyle) -> str:
     """One value as it is typed."""
     if spec.kind == "money":
-        amount = Decimal(value).scaleb(-minor_places(currency))
-        return f"{amount:,f}".removesuffix("." + "0" * minor_places(currency))
-    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
+        return shown_amount(value, style)
+    return shown_number(Decimal(value), style.numbers) if spec.kind in ("inches", "percent") else str(value)
 
 
-def in_words(spec: FieldSpec, value: Any, currency: str) -> str:
+def in_words(spec: FieldSpec, value: Any, style: NumberStyle) -> str:
     """One value as it is said: 90 days, $100,000, 6 in, 80 %."""
     if spec.kind == "money":
-        return money(int(value), currency)
-    return f"{value}\u00a0{UNITS[spec.kind]}"
+        return exact_money(int(value), style)
+    return f"{shown(spec, value, style)}\u00a0{UNITS[spec.kind]}"
 
 
-def default_of(spec: FieldSpec, currency: str) -> str:
+def means_the_same(spec: FieldSpec, one: str, other: str, style: NumberStyle) -> bool:
+    """Whether two texts are one value, however they are written."""
+    value = _read(spec, one, style)
+    return one == other if value is None else value == _read(spec, other, style)
+
+
+def default_of(spec: FieldSpec, style: NumberStyle) -> str:
     """The default as it is typed."""
-    return shown(spec, _value(msgspec.to_builtins(DEFAULTS), spec.key), currency)
+    return shown(spec, _value(msgspec.to_builtins(DEFAULTS), spec.key), style)
 
 
-def default_in_words(spec: FieldSpec, currency: str) -> str:
+def default_in_words(spec: FieldSpec, style: NumberStyle) -> str:
     """The default beside the field; days go without saying."""
     value = _value(msgspec.to_builtins(DEFAULTS), spec.key)
-    return str(value) if spec.kind in ("days", "months") else in_words(spec, value, currency)
+    return str(value) if spec.kind in ("days", "months") else in_words(spec, value, style)
 
 
-def errors_of(errors: tuple[FieldError, ...], typed: Mapping[str, str], currency: str) -> dict[str, str]:
+def errors_of(errors: tuple[FieldError, ...], typed: Mapping[str, str], style: NumberStyle) -> dict[str, str]:
     """field -> what is wrong with it, for people."""
-    return {error.field: _said(error, typed, currency) for error in errors}
+    return {error.field: _said(error, typed, style) for error in errors}
 
 
-def _said(error: FieldError, typed: Mapping[str, str], currency: str) -> str:
+def _said(error: FieldError, typed: Mapping[str, str], style: NumberStyle) -> str:
     spec = FIELDS.get(error.field)
     if spec is None:
         return error.reason
@@ -116,27 +137,32 @@ def _said(error: FieldError, typed: Mapping[str, str], currency: str) -> str:
         return f"must be longer than the lapse window of {typed.get('lapse.lapse_days', '')} days"
     if not typed.get(spec.key, "").strip():
         return "must not be empty"
+    with suppress(NotANumber):
+        try:
+            READERS[spec.kind](typed[spec.key], style)
+        except Unclear as unclear:
+            return str(unclear)
+    return _what_it_may_be(spec, style)
+
+
+def _what_it_may_be(spec: FieldSpec, style: NumberStyle) -> str:
     if spec.kind == "money":
-        return f"must be an amount such as 50,000, from {money(0, currency)} to {money(LARGEST_CENTS, currency)}"
+        example = shown_amount(50_000 * 10**style.places, style)
+        return f"must be an amount such as {example}, from {exact_money(0, style)} to {exact_money(LARGEST_CENTS, style)}"
     if spec.kind == "inches":
-        return "must be inches such as 6 or 5.5, above 0 and below 1000"
+        return f"must be inches such as 6 or {shown_number(Decimal('5.5'), style.numbers)}, above 0 and below 1000"
     if spec.kind == "percent":
         return "must be a percentage above 0 and at most 100"
-    least = 2 if spec.key == "lapse.history_days" else 1
-    return f"must be a whole number from {least} to {120 if spec.kind == 'months' else f'{LARGEST_DAYS:,}'}"
+    least, most_days = 2 if spec.key == "lapse.history_days" else 1, shown_number(Decimal(LARGEST_DAYS), style.numbers)
+    return f"must be a whole number from {least} to {120 if spec.kind == 'months' else most_days}"
 
 
-def _read(spec: FieldSpec, text: str, currency: str) -> Any:
-    plain = _GROUPING.sub("", text)
-    if spec.kind in ("inches", "percent"):
-        return plain.rstrip('%"')
-    if spec.kind == "money":
-        try:
-            amount = read_money(plain.lstrip("$€£"), minor_places(currency))
-        except NotMoney:
-            return text
-        return text if amount.lost else amount.cents
-    return int(plain) if _WHOLE.fullmatch(plain) else text
+def _read(spec: FieldSpec, text: str, style: NumberStyle) -> int | str | None:
+    """What the text means; None where it means nothing for certain."""
+    try:
+        return READERS[spec.kind](text, style)
+    except NotANumber:
+        return None
 
 
 def _value(values: Mapping[str, Any], key: str) -> Any:
@@ -150,6 +176,26 @@ def _value(values: Mapping[str, Any], key: str) -> Any:
 def table_text(rows: Mapping[str, str]) -> str:
     """A table as lines: `text = meaning`."""
     return "\n".join(f"{key} = {value}" for key, value in sorted(rows.items()))
+
+
+def sizes_text(rows: Mapping[str, str], style: NumberStyle) -> str:
+    """The size table as lines, its inches as they are typed."""
+    return table_text({key: shown_number(Decimal(inches), style.numbers) for key, inches in rows.items()})
+
+
+def read_sizes(text: str, style: NumberStyle) -> tuple[dict[str, str], list[FieldError]]:
+    """Lines as the size table: `text = inches`. Whatever means no inches for certain is among the errors, and not in the table."""
+    typed, wrong = read_table(text, name="sizes")
+    rows = {}
+    for key, inches in typed.items():
+        try:
+            rows[key] = read_inches(inches, style)
+        except Unclear as unclear:
+            wrong.append(FieldError(field=f"sizes.{key[:64]}", reason=str(unclear)))
+        except NotANumber:
+            example = shown_number(Decimal("6.625"), style.numbers)
+            wrong.append(FieldError(field=f"sizes.{key[:64]}", reason=f"must be inches such as {example}, above 0 and below 1000"))
+    return rows, wrong
 
 
 def read_table(text: str, *, name: str) -> tuple[dict[str, str], list[FieldError]]:

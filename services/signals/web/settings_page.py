@@ -112,17 +112,19 @@ def save(request: Request, organization: str, form: Form) -> Response:
         stale = form.get("version") != str(page.version)
         if page.wanted is None or stale:
             return _whole(request, connection, page, status_code=422 if page.wanted is None else 409, stale=stale)
-        patch = settings_form.patch_of(page.typed, page.head.currency)
+        patch = settings_form.patch_of(page.typed, page.head.style)
         saved = configuration.save(connection, organization, patch, actor=who.email, run=True)
     answer = RedirectResponse(f"/o/{organization}/settings", status_code=303)
-    flash(request, answer, _saved_words(saved))
+    flash(request, answer, _saved_words(saved, page.head))
     return answer
 
 
-def _saved_words(saved: Saved) -> str:
+def _saved_words(saved: Saved, head: Head) -> str:
+    """What was stored, so that whoever typed it sees how it was read."""
     if not saved.changes:
         return "Nothing was changed; a run has been asked for all the same"
-    return f"Saved as version {saved.version}; its run, number {saved.run}, has been asked for"
+    stored = settings_view.saved_words(saved.changes, head.style)
+    return f"Saved as version {saved.version}. {stored}. Its run, number {saved.run}, has been asked for"
 
 
 # -- sizes and grades ------------------------------------------------------------------------------------------------------------
@@ -140,7 +142,8 @@ def save_sizes(request: Request, organization: str, form: Form) -> Response:
     """Both tables as a version, and the run that applies it to all of history."""
     with organization_of(request, organization) as (who, connection):
         governing(who, organization)
-        size_rows, wrong_sizes = settings_form.read_table(form.get("sizes", ""), name="sizes")
+        head = _head(connection, organization)
+        size_rows, wrong_sizes = settings_form.read_sizes(form.get("sizes", ""), head.style)
         grade_rows, wrong_grades = settings_form.read_table(form.get("grade_aliases", ""), name="grade_aliases")
         errors = [*wrong_sizes, *wrong_grades]
         version, _ = settings.latest(connection, organization)
@@ -159,7 +162,7 @@ def save_sizes(request: Request, organization: str, form: Form) -> Response:
                 said.setdefault(table, []).append(f"{row}: {error.reason}" if row else error.reason)
             return _sizes(request, connection, organization, who, form, said, status_code=422)
     answer = RedirectResponse(f"/o/{organization}/settings/sizes", status_code=303)
-    flash(request, answer, _saved_words(saved))
+    flash(request, answer, _saved_words(saved, head))
     return answer
 
 
@@ -187,7 +190,7 @@ def _sizes(
         may_change=who.governs(organization),
         version=version,
         stale=status_code == 409,
-        sizes=form.get("sizes", "") if form is not None else settings_form.table_text(saved.sizes),
+        sizes=form.get("sizes", "") if form is not None else settings_form.sizes_text(saved.sizes, head.style),
         grade_aliases=form.get("grade_aliases", "") if form is not None else settings_form.table_text(saved.grade_aliases),
         errors=errors,
         unread=unread[:UNREAD_SHOWN],
@@ -213,15 +216,15 @@ def _page(
     dry_run.Superseded."""
     head = _head(connection, organization)
     version, saved = settings.latest(connection, organization)
-    typed = dict(form) if form is not None else settings_form.typed_of(saved, head.currency)
+    typed = dict(form) if form is not None else settings_form.typed_of(saved, head.style)
     if (reset := typed.pop("reset", None)) in settings_form.FIELDS:
-        typed[reset] = settings_form.default_of(settings_form.FIELDS[reset], head.currency)
+        typed[reset] = settings_form.default_of(settings_form.FIELDS[reset], head.style)
     wanted: DetectionSettings | None = None
     errors: dict[str, str] = {}
     try:
-        wanted = checked(settings_form.patch_of(typed, head.currency), saved)
+        wanted = checked(settings_form.patch_of(typed, head.style), saved)
     except Rejected as refused:
-        errors = settings_form.errors_of(refused.errors, typed, head.currency)
+        errors = settings_form.errors_of(refused.errors, typed, head.style)
     page = Page(
         organization=organization,
         who=who,
@@ -276,14 +279,14 @@ def _why_not(errors: Mapping[str, str]) -> str:
 
 
 def _cards(page: Page) -> list[settings_view.CardView]:
-    saved = settings_form.typed_of(page.saved, page.head.currency)
+    saved = settings_form.typed_of(page.saved, page.head.style)
     return [
         settings_view.card_view(
             type_,
             typed=page.typed,
             saved=saved,
             errors=page.errors,
-            currency=page.head.currency,
+            style=page.head.style,
             dry=None
             if page.tried is None or type_ not in page.tried or page.wanted is None
             else settings_view.dry_view(
@@ -346,7 +349,7 @@ def _versions(connection: db.Connection, page: Page) -> list[settings_view.Versi
             at,
             f"{at.astimezone(zone):%-d %b %Y %H:%M}",
             changes_between(before[1], wanted),
-            currency=page.head.currency,
+            style=page.head.style,
             now=now,
         )
         for (number, wanted, at, by), before in pairwise(found)
@@ -354,5 +357,5 @@ def _versions(connection: db.Connection, page: Page) -> list[settings_view.Versi
     if found and found[-1][0] == 1:
         number, _, at, by = found[-1]
         exact = f"{at.astimezone(zone):%-d %b %Y %H:%M}"
-        shown.append(settings_view.version_view(number, by, at, exact, [], currency=page.head.currency, now=now))
+        shown.append(settings_view.version_view(number, by, at, exact, [], style=page.head.style, now=now))
     return shown[:VERSIONS_SHOWN]

@@ -14,8 +14,9 @@ from services.signals.web import settings_form
 from services.signals.web.views import LETTERS, account_path
 from shared.domain.thresholds import DetectionSettings
 from shared.domain.trial import Bar, Subject, day_bars, is_too_tight, share_bars, usual_days
+from shared.domain.typed_numbers import NumberStyle
 from shared.events import Combo, SignalType
-from shared.wording import age, combo_words, count, counted, money, percent, plain_name
+from shared.wording import age, combo_words, count, counted, exact_money, percent, plain_name
 
 TITLES: dict[SignalType, str] = {"dormant": "Fully dormant", "lapse": "Product lapse", "cherry_picking": "Cherry-picking"}
 MEANINGS: dict[SignalType, str] = {
@@ -23,6 +24,7 @@ MEANINGS: dict[SignalType, str] = {
     "lapse": "The account still orders, but a size and grade it used to buy has gone silent.",
     "cherry_picking": "The account buys its hard-to-find sizes here and the rest elsewhere.",
 }
+TABLES = ("sizes.", "grade_aliases.")
 NAMES_SHOWN = 3
 NAMES_AT_MOST = 200
 BASE_PX, TALLEST_PX = 104, 70
@@ -125,7 +127,7 @@ def card_view(
     typed: Mapping[str, str],
     saved: Mapping[str, str],
     errors: Mapping[str, str],
-    currency: str,
+    style: NumberStyle,
     dry: DryView | None,
     no_dry: str,
     replay: ReplayView | None,
@@ -137,7 +139,7 @@ def card_view(
         title=TITLES[type_],
         meaning=MEANINGS[type_],
         is_on=typed.get(f"{type_}.enabled") == "on",
-        fields=[_field_view(spec, typed, saved, errors, currency) for spec in settings_form.CARDS[type_]],
+        fields=[_field_view(spec, typed, saved, errors, style) for spec in settings_form.CARDS[type_]],
         dry=dry,
         no_dry=no_dry,
         replay=replay,
@@ -145,19 +147,19 @@ def card_view(
 
 
 def _field_view(
-    spec: settings_form.FieldSpec, typed: Mapping[str, str], saved: Mapping[str, str], errors: Mapping[str, str], currency: str
+    spec: settings_form.FieldSpec, typed: Mapping[str, str], saved: Mapping[str, str], errors: Mapping[str, str], style: NumberStyle
 ) -> FieldView:
-    value, default = typed.get(spec.key, ""), settings_form.default_of(spec, currency)
+    value, default = typed.get(spec.key, ""), settings_form.default_of(spec, style)
     return FieldView(
         key=spec.key,
         id=spec.key.replace(".", "-"),
         label=spec.label,
         value=value,
-        unit=currency if spec.kind == "money" else settings_form.UNITS[spec.kind],
-        default=settings_form.default_in_words(spec, currency),
-        reset=default if value.replace(",", "") != default.replace(",", "") else None,
+        unit=style.currency if spec.kind == "money" else settings_form.UNITS[spec.kind],
+        default=settings_form.default_in_words(spec, style),
+        reset=None if settings_form.means_the_same(spec, value, default, style) else default,
         error=errors.get(spec.key),
-        is_changed=value.replace(",", "") != saved.get(spec.key, "").replace(",", ""),
+        is_changed=not settings_form.means_the_same(spec, value, saved.get(spec.key, ""), style),
     )
 
 
@@ -186,7 +188,7 @@ def dry_view(
         verb=verb,
         what=what,
         note=note,
-        histogram=_histogram(found, settings, saved, head.currency) if found.candidates else None,
+        histogram=_histogram(found, settings, saved, head) if found.candidates else None,
         names=[_names(label, subjects, names, organization) for label, subjects in shown if subjects],
         warning=_warning(found, settings),
     )
@@ -249,7 +251,7 @@ def _warning(found: Tried, settings: DetectionSettings) -> str:
 # -- the histogram ---------------------------------------------------------------------------------------------------------------
 
 
-def _histogram(found: Tried, settings: DetectionSettings, saved: DetectionSettings, currency: str) -> HistogramView:
+def _histogram(found: Tried, settings: DetectionSettings, saved: DetectionSettings, head: Head) -> HistogramView:
     if found.type == "cherry_picking":
         threshold, was = Fraction(settings.cherry_picking.share_percent), Fraction(saved.cherry_picking.share_percent)
         bars, unit = share_bars(len(found.candidates), found.candidates.share_above, threshold), "percent"
@@ -264,7 +266,7 @@ def _histogram(found: Tried, settings: DetectionSettings, saved: DetectionSettin
     in_unit = f"{_number(threshold)}\u00a0%" if unit == "percent" else counted(int(threshold), "day")
     over = "above" if unit == "percent" else "at"
     return HistogramView(
-        label=f"{_who(found, settings, currency)}; {flagged} lie {over} {in_unit}{'' if unit == 'percent' else ' or more'}",
+        label=f"{_who(found, settings, head)}; {flagged} lie {over} {in_unit}{'' if unit == 'percent' else ' or more'}",
         bars=_bar_views(bars, most),
         ticks=_ticks(bars, most, unit),
         at=_x(threshold, most),
@@ -272,19 +274,25 @@ def _histogram(found: Tried, settings: DetectionSettings, saved: DetectionSettin
         is_right=threshold * 2 > most,
         was=_x(was, most) if was != threshold and was < most else None,
         was_label=f"saved: {_number(was)}{'' if unit == 'days' else chr(160) + '%'}",
-        caption=f"{_who(found, settings, currency)}. Bars rise with the square root of the count.",
+        caption=f"{_who(found, settings, head)}. Bars rise with the square root of the count.",
     )
 
 
-def _who(found: Tried, settings: DetectionSettings, currency: str) -> str:
+def _who(found: Tried, settings: DetectionSettings, head: Head) -> str:
     number = len(found.candidates)
     if found.type == "dormant":
-        least = money(settings.dormant.minimum_lifetime_revenue_cents, currency)
+        least = exact_money(settings.dormant.minimum_lifetime_revenue_cents, head.style)
         return f"{counted(number, 'account')} of at least {least}, by days since their last order"
     if found.type == "lapse":
-        least, months = money(settings.lapse.minimum_revenue_cents, currency), counted(settings.lapse.minimum_months, "month")
+        least, months = (
+            exact_money(settings.lapse.minimum_revenue_cents, head.style),
+            counted(settings.lapse.minimum_months, "month"),
+        )
         return f"{_sizes_and_grades(number)} of at least {least} in {months}, by days since the last order"
-    least, days = money(settings.cherry_picking.minimum_revenue_cents, currency), settings.cherry_picking.window_days
+    least, days = (
+        exact_money(settings.cherry_picking.minimum_revenue_cents, head.style),
+        settings.cherry_picking.window_days,
+    )
     share = found.candidates.usual_share()
     usual = f"; median of the others {percent(round(share * 100))}" if share is not None else ""
     return f"{counted(number, 'account')} of at least {least} in {counted(days, 'day')}, by share of specialty{usual}"
@@ -346,12 +354,12 @@ def replay_view(type_: SignalType, quarters: Sequence[Quarter]) -> ReplayView:
     )
 
 
-def change_words(change: Change, currency: str) -> str:
+def change_words(change: Change, style: NumberStyle) -> str:
     """Inactivity gap: 90 days to 75 days."""
     section, _, name = change.key.partition(".")
     if change.key in settings_form.FIELDS:
         spec = settings_form.FIELDS[change.key]
-        old, new = (settings_form.in_words(spec, value, currency) for value in (change.old, change.new))
+        old, new = (settings_form.in_words(spec, value, style) for value in (change.old, change.new))
         return f"{TITLES[_type(section)]}, {spec.label[0].lower()}{spec.label[1:]}: {old} to {new}"
     if name == "enabled":
         return f"{TITLES[_type(section)]} switched {'on' if change.new else 'off'}"
@@ -361,6 +369,13 @@ def change_words(change: Change, currency: str) -> str:
     if change.new is None:
         return f"{table} {plain_name(name)} is no longer taught"
     return f"{table} {plain_name(name)} is read as {plain_name(str(change.new))}, no longer {plain_name(str(change.old))}"
+
+
+def saved_words(changes: Sequence[Change], style: NumberStyle) -> str:
+    """What a save stored, setting by setting; rows of the tables are counted."""
+    said = [change_words(change, style) for change in changes if not change.key.startswith(TABLES)]
+    rows = len(changes) - len(said)
+    return "; ".join([*said, *([counted(rows, "row") + " of the tables"] if rows else [])])
 
 
 def _type(section: str) -> SignalType:
@@ -395,10 +410,10 @@ class VersionView:
 
 
 def version_view(
-    number: int, by: str, at: datetime, exact: str, changes: Sequence[Change], *, currency: str, now: datetime
+    number: int, by: str, at: datetime, exact: str, changes: Sequence[Change], *, style: NumberStyle, now: datetime
 ) -> VersionView:
     """With at most ten of its changes."""
-    said = [change_words(change, currency) for change in changes]
+    said = [change_words(change, style) for change in changes]
     return VersionView(
         number=number,
         by=plain_name(by),
