@@ -80,6 +80,11 @@ def money(cents: int, currency: str, locale: str = LOCALE) -> str:
     return money_units(whole_units(cents, currency), currency, locale)
 
 
+def whole_money(cents: int, style: NumberStyle) -> str:
+    """To the whole unit, as the organization writes it."""
+    return money(cents, style.currency, style.locale)
+
+
 def exact_money(cents: int, style: NumberStyle) -> str:
     """To the minor unit, where there are any: $1,842,360 and $1,200.50."""
     return _signed(cents, style.currency, style.locale, shown_amount(abs(cents), style))

@@ -158,10 +158,10 @@ def _facts(
         ("Typical gap", f"{gap[0]} d" if gap else "–", f"median of {gap[1]:,}" if gap else "too few orders"),
         (
             "Lifetime",
-            money(row.lifetime_cents, head.currency),
+            money(row.lifetime_cents, head.currency, head.locale),
             f"since {exact_day(first_on)}" if first_on else counted(orders, "order"),
         ),
-        ("At stake", money(row.at_stake_cents, head.currency) if row.at_stake_cents else "–", _at_stake_of(row)),
+        ("At stake", money(row.at_stake_cents, head.currency, head.locale) if row.at_stake_cents else "–", _at_stake_of(row)),
     ]
 
 
@@ -188,7 +188,7 @@ def _at_stake_of(row: accounts.ListedRow) -> str:
 
 def _orders(rows: Sequence[OrderRow], head: Head, now: datetime) -> list[views.OrderView]:
     today = now.astimezone(ZoneInfo(head.timezone)).date()
-    return [views.order_view(row, currency=head.currency, today=today) for row in rows]
+    return [views.order_view(row, style=head.style, today=today) for row in rows]
 
 
 def _contact(row: ContactRow) -> ContactView:

@@ -124,7 +124,7 @@ def order_view(
         when_exact=f"{accepted:%Y-%m-%d %H:%M:%S}",
         day=short_day(row.counts_on, seen_from=at.date()),
         lines=counted(row.lines, "line"),
-        net=money(row.net_cents, head.currency),
+        net=money(row.net_cents, head.currency, head.locale),
         note="cancelled" if row.cancelled else "",
     )
 

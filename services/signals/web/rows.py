@@ -11,8 +11,9 @@ from services.signals.store.pages import Head
 from services.signals.web import views
 from services.signals.web.listing import Address
 from shared.domain.enrollment import INCLUDED, Enrollment, inclusion
+from shared.domain.typed_numbers import NumberStyle
 from shared.events import Combo, SignalType
-from shared.wording import combo_words, money, percent, plain_name, short_day, short_money
+from shared.wording import combo_words, money, percent, plain_name, short_day, short_money, whole_money
 
 ENROLLMENTS: dict[Enrollment, str] = {"auto": "Auto", "yes": "Yes", "no": "No"}
 
@@ -86,10 +87,10 @@ def row_view(
         since=days_since(row.last_ordered_on, today),
         since_exact="" if row.last_ordered_on is None else exact_day(row.last_ordered_on),
         typical=f"({gaps[row.account][0]} d)" if row.account in gaps else "",
-        lifetime=short_money(row.lifetime_cents, head.currency),
-        lifetime_exact=money(row.lifetime_cents, head.currency),
-        stake=short_money(row.at_stake_cents, head.currency) if row.at_stake_cents else "",
-        stake_exact=money(row.at_stake_cents, head.currency),
+        lifetime=short_money(row.lifetime_cents, head.currency, head.locale),
+        lifetime_exact=money(row.lifetime_cents, head.currency, head.locale),
+        stake=short_money(row.at_stake_cents, head.currency, head.locale) if row.at_stake_cents else "",
+        stake_exact=money(row.at_stake_cents, head.currency, head.locale),
         contact=contact,
         contact_exact=contact_exact,
         contact_note=note,
@@ -114,20 +115,32 @@ def badges(row: ListedRow, tops: Sequence[TopSignal], head: Head, now: datetime)
                 state=state,
                 words=f"{views.LETTERS[type_]}: {name}{f', {times} combinations' if times > 1 else ''}{said}",
                 title=name if times <= accounts.TOP_ITEMS else f"{name}, the largest {accounts.TOP_ITEMS} of {times}",
-                items=[_item(top, head.currency) for top in tops if top.type == type_],
+                items=[_item(top, head.style) for top in tops if top.type == type_],
             )
         )
     return found
 
 
-def _item(top: TopSignal, currency: str) -> tuple[str, str, str]:
+def _item(top: TopSignal, style: NumberStyle) -> tuple[str, str, str]:
     figures = top.figures
     if top.type == "dormant":
-        return "All orders", f"none for {figures['days_inactive']} d", money(figures["last_year_revenue_cents"], currency)
+        return (
+            "All orders",
+            f"none for {figures['days_inactive']} d",
+            whole_money(figures["last_year_revenue_cents"], style),
+        )
     if top.type == "lapse":
         silent = f"silent {figures['days_silent']} d"
-        return combo_words(Combo(od=top.od, grade=top.grade)), silent, money(figures["lapsed_revenue_cents"], currency)
-    return "Specialty", percent(figures["specialty_share_bps"]), money(figures["estimated_upside_cents"], currency)
+        return (
+            combo_words(Combo(od=top.od, grade=top.grade)),
+            silent,
+            whole_money(figures["lapsed_revenue_cents"], style),
+        )
+    return (
+        "Specialty",
+        percent(figures["specialty_share_bps"]),
+        whole_money(figures["estimated_upside_cents"], style),
+    )
 
 
 def enrollment_view(row: ListedRow, now: datetime) -> EnrollmentView:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from shared.wording import money, short_day
+from shared.domain.typed_numbers import NumberStyle
+from shared.wording import short_day, whole_money
 
 LINE_Y = 50
 TALLEST, SHORTEST = 26, 10
@@ -58,7 +59,7 @@ def draw(
     hits: Mapping[date, int],
     others: Collection[date],
     about: str,
-    currency: str,
+    style: NumberStyle,
 ) -> StripView:
     """One strip up to `as_of`. hits: net in cents by day; others: all days with an order; limit_days: None where silence is
     not what it is about."""
@@ -79,7 +80,7 @@ def draw(
         Hit(
             x=_place(at(day)),
             top=LINE_Y - SHORTEST - round((TALLEST - SHORTEST) * cents / largest),
-            title=f"{short_day(day, seen_from=date.min)}: {money(cents, currency)}",
+            title=f"{short_day(day, seen_from=date.min)}: {whole_money(cents, style)}",
             is_old=day <= window_from,
         )
         for day, cents in sorted(inside.items())

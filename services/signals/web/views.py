@@ -5,8 +5,9 @@ from datetime import date
 from urllib.parse import quote
 
 from services.signals.store.pages import OrderRow
+from shared.domain.typed_numbers import NumberStyle
 from shared.events import SignalType
-from shared.wording import counted, money, short_day
+from shared.wording import counted, short_day, whole_money
 
 LETTERS: dict[SignalType, str] = {"dormant": "A", "lapse": "B", "cherry_picking": "C"}
 TYPES: dict[SignalType, str] = {"dormant": "Dormant", "lapse": "Product lapse", "cherry_picking": "Cherry-picking"}
@@ -40,13 +41,13 @@ class OrderView:
     note: str
 
 
-def order_view(row: OrderRow, *, currency: str, today: date) -> OrderView:
+def order_view(row: OrderRow, *, style: NumberStyle, today: date) -> OrderView:
     """A cancelled order counts nowhere."""
     return OrderView(
         order=row.order_id,
         day=short_day(row.counts_on, seen_from=today),
         lines=counted(row.lines, "line"),
-        net=money(row.net_cents, currency),
+        net=whole_money(row.net_cents, style),
         note="cancelled" if row.cancelled else "",
     )
 

@@ -15,8 +15,9 @@ from shared.domain.grades import read_grade
 from shared.domain.history import YEAR_DAYS
 from shared.domain.sizes import read_od
 from shared.domain.thresholds import DetectionSettings
+from shared.domain.typed_numbers import NumberStyle
 from shared.events import Combo
-from shared.wording import combo_words, counted, money, percent, plain_name, share, short_day, size
+from shared.wording import combo_words, counted, percent, plain_name, share, short_day, size, whole_money
 
 LINES_SHOWN = 12
 STRIP_MARGIN_DAYS = 40  # what stands left of the window in the strip
@@ -100,7 +101,7 @@ def _card(
     for line in lines:
         by_day[line.order.counts_on] += line.cents
     orders_count, credits = len({line.order.order_id for line in inside}), len([line for line in inside if line.cents < 0])
-    currency = head.currency
+    style = head.style
     return SignalCard(
         signal=signal.signal,
         type=signal.type,
@@ -114,23 +115,23 @@ def _card(
             hits=by_day,
             others=[order.counts_on for order in orders],
             about=f"Orders with {_what(signal)}" if signal.type == "lapse" else views.TYPES[signal.type],
-            currency=currency,
+            style=style,
         ),
-        figures=_figures(signal, thresholds, usual, last_ordered_on, currency),
+        figures=_figures(signal, thresholds, usual, last_ordered_on, style),
         lines=[
             LineView(
                 day=short_day(line.order.counts_on, seen_from=date.min),
                 order=plain_name(line.order.order_id),
                 product=plain_name(line.product),
                 quantity=plain_name(line.quantity),
-                net=money(line.cents, currency),
+                net=whole_money(line.cents, style),
             )
             for line in inside[:LINES_SHOWN]
         ],
         lines_more=f"and {counted(len(inside) - LINES_SHOWN, 'line')} more" if len(inside) > LINES_SHOWN else "",
         lines_of=counted(orders_count, "order") + (f", {counted(credits, 'credit')}" if credits else ""),
-        lines_total=money(sum(line.cents for line in inside), currency),
-        clears=_clears(signal, thresholds, currency),
+        lines_total=whole_money(sum(line.cents for line in inside), style),
+        clears=_clears(signal, thresholds, style),
         note=_note(signal, version, head),
     )
 
@@ -170,16 +171,19 @@ def _year(days: int) -> str:
 
 
 def _sentence(signal: SignalRow, settings: DetectionSettings, head: Head) -> list[tuple[str, bool]]:
-    figures, currency = signal.figures, head.currency
+    figures, style = signal.figures, head.style
     if signal.type == "dormant":
         return [
             ("No order", True),
             (" for ", False),
             (counted(figures["days_inactive"], "day"), True),
-            (f"; {money(figures['last_year_revenue_cents'], currency)} in the year before.", False),
+            (f"; {whole_money(figures['last_year_revenue_cents'], style)} in the year before.", False),
         ]
     if signal.type == "lapse":
-        revenue, months = money(figures["lapsed_revenue_cents"], currency), counted(figures["distinct_months"], "month")
+        revenue, months = (
+            whole_money(figures["lapsed_revenue_cents"], style),
+            counted(figures["distinct_months"], "month"),
+        )
         return [
             (_what(signal), True),
             (" silent for ", False),
@@ -189,15 +193,15 @@ def _sentence(signal: SignalRow, settings: DetectionSettings, head: Head) -> lis
     least = size(settings.cherry_picking.minimum_od)
     return [
         (percent(figures["specialty_share_bps"]), True),
-        (f" of {money(figures['total_revenue_cents'], currency)} went on sizes from {least} in;", False),
+        (f" of {whole_money(figures['total_revenue_cents'], style)} went on sizes from {least} in;", False),
         (" an estimated ", False),
-        (money(figures["estimated_upside_cents"], currency), True),
+        (whole_money(figures["estimated_upside_cents"], style), True),
         (" of standard goods a year goes elsewhere.", False),
     ]
 
 
 def _figures(
-    signal: SignalRow, settings: DetectionSettings, usual: str | None, last_ordered_on: date | None, currency: str
+    signal: SignalRow, settings: DetectionSettings, usual: str | None, last_ordered_on: date | None, style: NumberStyle
 ) -> list[tuple[str, str, str]]:
     figures = signal.figures
     if signal.type == "dormant":
@@ -206,8 +210,8 @@ def _figures(
             ("Days without an order", f"{figures['days_inactive']:,}", f"at least {a.gap_days:,}"),
             (
                 "Lifetime revenue",
-                money(figures["lifetime_revenue_cents"], currency),
-                f"at least {money(a.minimum_lifetime_revenue_cents, currency)}",
+                whole_money(figures["lifetime_revenue_cents"], style),
+                f"at least {whole_money(a.minimum_lifetime_revenue_cents, style)}",
             ),
         ]
     if signal.type == "lapse":
@@ -216,8 +220,8 @@ def _figures(
             (f"Days without {_what(signal)}", f"{figures['days_silent']:,}", f"at least {b.lapse_days:,}"),
             (
                 f"Net revenue in the {_year(b.history_days)} to {short_day(signal.as_of, seen_from=signal.as_of)}",
-                money(figures["lapsed_revenue_cents"], currency),
-                f"at least {money(b.minimum_revenue_cents, currency)}",
+                whole_money(figures["lapsed_revenue_cents"], style),
+                f"at least {whole_money(b.minimum_revenue_cents, style)}",
             ),
             ("Different months with an order", f"{figures['distinct_months']}", f"at least {b.minimum_months}"),
             *_last_order(signal, settings, last_ordered_on),
@@ -228,14 +232,20 @@ def _figures(
         (f"Share of sizes from {least} in", percent(figures["specialty_share_bps"]), f"above {Decimal(c.share_percent):f} %"),
         (
             f"Net spend in the {_year(c.window_days)}",
-            money(figures["total_revenue_cents"], currency),
-            f"at least {money(c.minimum_revenue_cents, currency)}",
+            whole_money(figures["total_revenue_cents"], style),
+            f"at least {whole_money(c.minimum_revenue_cents, style)}",
         ),
-        (f"Of it sizes from {least} in", money(figures["specialty_revenue_cents"], currency), ""),
+        (f"Of it sizes from {least} in", whole_money(figures["specialty_revenue_cents"], style), ""),
     ]
     if usual is not None:
         found.append(("Usual share m, of accounts that buy both", share(usual), "20 to 80 %"))
-    found.append(("Upside: specialty × (1 − m) ÷ m − standard", money(figures["estimated_upside_cents"], currency), "an estimate"))
+    found.append(
+        (
+            "Upside: specialty × (1 − m) ÷ m − standard",
+            whole_money(figures["estimated_upside_cents"], style),
+            "an estimate",
+        )
+    )
     return found
 
 
@@ -247,7 +257,7 @@ def _last_order(signal: SignalRow, settings: DetectionSettings, last_ordered_on:
     return [("Account’s own last order", f"{days:,} d ago" if days else "today", f"under {settings.dormant.gap_days:,}")]
 
 
-def _clears(signal: SignalRow, settings: DetectionSettings, currency: str) -> str:
+def _clears(signal: SignalRow, settings: DetectionSettings, style: NumberStyle) -> str:
     since = short_day(signal.opened_on, seen_from=date.min)
     if signal.type == "dormant":
         return f"An order line above zero, dated {since} or later."
@@ -256,7 +266,7 @@ def _clears(signal: SignalRow, settings: DetectionSettings, currency: str) -> st
     figures, c = signal.figures, settings.cherry_picking
     needed = _standard_needed(figures["specialty_revenue_cents"], figures["total_revenue_cents"], Decimal(c.share_percent))
     return (
-        f"Standard goods (below {size(c.minimum_od)} in, or without a size) of {money(needed, currency)} net,"
+        f"Standard goods (below {size(c.minimum_od)} in, or without a size) of {whole_money(needed, style)} net,"
         f" dated {since} or later: then the share is {Decimal(c.share_percent):f} %."
     )
 
