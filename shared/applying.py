@@ -9,7 +9,7 @@ from psycopg_pool import ConnectionPool
 
 from shared import db
 from shared.aside import dead_letter
-from shared.errors import Rejected, said
+from shared.errors import FieldError, Rejected, said
 from shared.kafka import Publisher, topic_ids
 from shared.records import Decode, Record
 from shared.topics import MEGABYTE
@@ -67,6 +67,8 @@ def apply(
     passed_by = 0
     for record in batch:
         try:
+            if record.unreadable:
+                raise Rejected(FieldError(field="record", reason=record.unreadable))
             records.append(replace(record, event=route.decode(record)))
         except Rejected as error:
             if route.is_first_reader:

@@ -10,11 +10,14 @@ from shared.topics import dead_letters_of
 
 log = structlog.get_logger()
 
+NEVER_READ = ("value", "key", "headers")  # what a dead letter lacks whose record nobody could unpack
+
 
 def dead_letter(publisher: Publisher, record: Record, *, reason: str, consumer: str, organization: str = "") -> int:
     """Put the original bytes aside, confirmed, with where they came from and why. Returns its offset there. Raises Retryable.
 
-    What fits nowhere whole is cut, ever shorter, until it fits (`shared.cutting`), and its hash and place say what it was.
+    What fits nowhere whole is cut, ever shorter, until it fits (`shared.cutting`), and its hash and place say what it was; of
+    what could not even be unpacked only the place is known.
     `organization`: whose it is, where more than the record itself says so (its token); else empty. Headers dead_topic,
     dead_partition, dead_offset, dead_reason, dead_consumer, dead_organization, dead_at, dead_size, dead_sha256,
     dead_record_sha256 and dead_cut come first, then the record's own: all of them always, so that a sender's header of such a
@@ -30,9 +33,9 @@ def dead_letter(publisher: Publisher, record: Record, *, reason: str, consumer: 
         ("dead_at", clock.now().isoformat().encode()),
         ("dead_size", str(len(record.value or b"")).encode()),
         ("dead_sha256", cutting.value_sha256(record.value).encode()),
-        ("dead_record_sha256", cutting.record_sha256(record.key, record.value, headers).encode()),
+        ("dead_record_sha256", b"" if record.unreadable else cutting.record_sha256(record.key, record.value, headers).encode()),
     ]
-    whole = cutting.Parts(key=record.key, value=record.value, headers=headers)
+    whole = cutting.Parts(key=record.key, value=record.value, headers=headers, cut=NEVER_READ if record.unreadable else ())
     at, cut = _put_aside(publisher, record.topic, about, reason, whole)
     metrics.DEAD_LETTERS.labels(record.topic, consumer).inc()
     place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import psycopg
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from psycopg_pool import ConnectionPool
 
 from shared import clock, db, metrics, tracing
@@ -22,7 +22,7 @@ from shared.applying import Route, apply, bounded, follow_topics
 from shared.away import ASSIGNMENT, Away, Place
 from shared.errors import Retryable, said
 from shared.kafka import Publisher
-from shared.records import Record, record_of
+from shared.records import Record, record_of, unreadable_record
 from shared.settings import settings
 from shared.standing import Standing
 
@@ -35,6 +35,7 @@ WAIT_SECONDS = 0.1  # for the first of them
 LOOK_SECONDS = 2.0  # between two looks at what waits
 HOLD_SECONDS = 0.5  # a partition that fails waits so long, twice as long each time, up to
 HOLD_AT_LATEST_SECONDS = 60.0
+UNREADABLE = {KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG, KafkaError.INVALID_MSG}  # a batch that no retry mends
 TOPIC_AWAY = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError.TOPIC_AUTHORIZATION_FAILED}
 
 
@@ -193,6 +194,8 @@ class Loop:
                 _seek_back(self._kafka, self._consumer, topic, partition, self._pool)
                 break
             self._moves((topic, partition))
+            if batch[-1].unreadable:
+                _seek(self._kafka, (topic, partition), batch[-1].offset + 1)
             self._poison = self._poison + rejected if rejected == len(batch) else 0
             if self._poison >= POISON_LIMIT and route.is_trusted:
                 raise RuntimeError(f"{self._poison} records in a row of {topic} cannot be read: is this the right version?")
@@ -213,11 +216,29 @@ class Loop:
                 batches.setdefault((record.topic, record.partition), []).append(record)
             elif error.fatal():
                 raise KafkaException(error)
+            elif error.code() in UNREADABLE and message.topic() in self._by_topic:
+                self._add_unreadable(batches, message, error)
             elif self._ends_without_topic and error.code() in TOPIC_AWAY:
                 raise Retryable(f"{message.topic() or ', '.join(self._by_topic)}: {error.str()}")
             else:
                 log.warning("kafka", error=error.str())
         return batches
+
+    def _add_unreadable(self, batches: dict[Place, list[Record]], message: Message, error: KafkaError) -> None:
+        """A batch that the client cannot unpack (packed smaller than any limit, unpacked larger): it says so at each fetch, and
+        stays where it is. Each of its records is put aside by its place. While PostgreSQL is away it is met again."""
+        place = (str(message.topic()), int(message.partition() or 0))
+        batch = batches.setdefault(place, [])
+        if batch and batch[-1].unreadable:
+            return
+        try:
+            with self._pool.connection() as connection:
+                position = db.position(connection, consumer=self._consumer, topic=place[0], partition=place[1])
+        except psycopg.OperationalError as away:
+            log.warning("kafka", error=error.str(), position=said(away))
+            position = 0
+        offset = max(int(message.offset() or 0), position)  # the client names the first of the batch
+        batch.append(unreadable_record(message, offset=offset, reason=f"cannot be unpacked: {error.str()}"))
 
     def _take_or_hold(self, place: Place, whole: list[Record]) -> None:
         if place in self._holds:

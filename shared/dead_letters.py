@@ -224,6 +224,8 @@ def whole(letter: DeadLetter) -> DeadLetter:
     if not letter.cut:
         return letter
     place = f"{letter.topic}/{letter.partition}@{letter.offset}"
+    if not letter.record_sha256:
+        raise NotFound(f"the record at {place} could not be unpacked: its sender has to send it again, smaller")
     consumer = _consumer()
     try:
         kept = letter.partition in _partitions(consumer, letter.topic)

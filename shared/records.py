@@ -8,6 +8,7 @@ from typing import Any, cast
 import msgspec
 from confluent_kafka import Message
 
+from shared import clock
 from shared.errors import FieldError, Rejected
 from shared.events import OrdersRecord, RunRequested
 from shared.kafka import Headers, partition_of
@@ -15,7 +16,10 @@ from shared.kafka import Headers, partition_of
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """One record as a handler gets it: `event` is decoded, `at` is the record's time (UTC)."""
+    """One record as a handler gets it: `event` is decoded, `at` is the record's time (UTC).
+
+    `unreadable`: why the client could not even take it out of its batch; then it has neither key nor value nor headers.
+    """
 
     topic: str
     partition: int
@@ -25,6 +29,7 @@ class Record:
     value: bytes | None
     headers: Headers
     event: Any
+    unreadable: str = ""
 
 
 Decode = Callable[[Record], Any]
@@ -86,4 +91,21 @@ def record_of(message: Message) -> Record:
         value=message.value(),
         headers=headers,
         event=None,
+    )
+
+
+def unreadable_record(message: Message, *, offset: int, reason: str) -> Record:
+    """What stands for a record that the client cannot take out of its batch: where it lies, and why not."""
+    topic, partition = message.topic(), message.partition()
+    assert topic is not None and partition is not None
+    return Record(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        at=clock.now(),
+        key=None,
+        value=None,
+        headers=[],
+        event=None,
+        unreadable=reason,
     )

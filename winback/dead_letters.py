@@ -67,7 +67,9 @@ def show(
         return
     print(f"{letter.id}  from {letter.topic}/{letter.partition}@{letter.offset}")
     print(f"{letter.at}  {letter.consumer}: {visible(letter.reason)}")
-    if letter.cut:
+    if letter.cut and not letter.record_sha256:
+        print("The record could not be unpacked: nothing of it is here, and its sender has to send it again, smaller.")
+    elif letter.cut:
         print(f"cut, since it fitted nowhere: {letter.cut}. The value has {letter.size:,} bytes, SHA-256 {letter.sha256}.")
         print("`winback dead-letters replay` takes the whole record from where it came from, while it is kept there.")
     for name, value in letter.headers:

@@ -1,6 +1,7 @@
 """`winback dead-letters` against real Kafka: nothing of a record is lost on the way aside and back."""
 
 import base64
+import hashlib
 import json
 import uuid
 from collections.abc import Iterator
@@ -60,6 +61,9 @@ def test_a_dead_letter_is_listed_with_where_it_came_from_and_why(stack: Stack, p
         "consumer": "signals",
         "organization": None,
         "replayed_at": None,
+        "cut": "",
+        "size": 7,
+        "sha256": hashlib.sha256(b"{broken").hexdigest(),
     }
     assert id_ in stack.winback("dead-letters", "list", "--topic", "orders").stdout
     assert id_ not in stack.winback("dead-letters", "list", "--topic", "signals-dead").stdout

@@ -44,7 +44,7 @@ def eventually(look: Callable[[], Any]) -> Any:
 def put(topic: str, value: bytes, headers: Headers = (), codec: str = "zstd", key: bytes | None = None) -> int:  # type: ignore[assignment] # none
     """As a connector with limits of its own sends it, into partition 0; its offset."""
     offsets: list[int | None] = []
-    producer = Producer({"bootstrap.servers": settings().kafka, "compression.type": codec, "message.max.bytes": 95 * MEGABYTE})
+    producer = Producer({"bootstrap.servers": settings().kafka, "compression.type": codec, "message.max.bytes": 400 * MEGABYTE})
     producer.produce(
         topic,
         value,
@@ -86,6 +86,12 @@ def make_topic(name: str, *, partitions: int = 1, largest_bytes: int = 4 * MEGAB
 
 def own_topic() -> str:
     return f"raw-{uuid.uuid4().hex[:8]}"
+
+
+def told_of(stack: Stack, topic: str, token: str, *more: str) -> Stack:
+    """The stack whose verbs know these raw topics."""
+    tokens = json.dumps(dict.fromkeys((topic, *more), token))
+    return Stack(stack.home, stack.env | {"WINBACK_ERP_TOKENS": tokens}, stack.supervisor)
 
 
 def names(organization: str) -> list[str]:
@@ -185,6 +191,48 @@ def reading(stack: Stack, tokens: dict[str, str]) -> Iterator[Ingest]:
         assert running.stop() == 0
 
 
+def test_what_is_larger_unpacked_than_the_client_takes_is_put_aside_by_its_place(
+    stack: Stack, organization: str, token: str
+) -> None:
+    topic = own_topic()
+    make_topic(topic)
+    told = told_of(stack, topic, token)
+    with reading(stack, {topic: token}):
+        put(topic, order("before"))
+        offset = put(topic, b"[" + b" " * 150 * MEGABYTE)
+        put(topic, order("after"))
+        found = letter(topic, offset)
+        eventually(lambda: names(organization) == ["before", "after"])
+        assert "cannot be unpacked" in found.reason
+        assert (found.cut, found.value) == ("value, key, headers", None)
+        assert "could not be unpacked" in told.winback("dead-letters", "show", found.id).stdout
+        replayed = told.winback("dead-letters", "replay", found.id, check=False)
+        assert replayed.returncode == 3 and "could not be unpacked" in replayed.stdout
+
+
+def test_records_packed_together_beyond_what_the_client_takes_are_put_aside_one_by_one(
+    stack: Stack, organization: str, token: str
+) -> None:
+    topic = own_topic()
+    make_topic(topic)
+    together = Producer(
+        {
+            "bootstrap.servers": settings().kafka,
+            "compression.type": "zstd",
+            "message.max.bytes": 500 * MEGABYTE,
+            "batch.size": 400 * MEGABYTE,
+            "linger.ms": 2_000,
+        }
+    )
+    with reading(stack, {topic: token}):
+        for _ in range(3):
+            together.produce(topic, b"[" + b" " * 60 * MEGABYTE, partition=0)
+        assert together.flush(60) == 0
+        put(topic, order("after"))
+        eventually(lambda: names(organization) == ["after"])
+        assert sorted(letters(topic)) == [0, 1, 2]
+
+
 def test_a_topic_that_is_not_there_stops_no_other_is_named_and_is_taken_up_when_it_comes(
     stack: Stack, organization: str, token: str
 ) -> None:
@@ -211,7 +259,7 @@ def test_a_wrong_record_of_a_topic_of_ones_own_is_put_aside_listed_shown_and_rep
         put(topic, order("next"))
         found = letter(topic, offset)
         eventually(lambda: names(organization) == ["next"])
-    told = Stack(stack.home, stack.env | {"WINBACK_ERP_TOKENS": json.dumps({topic: token})}, stack.supervisor)
+    told = told_of(stack, topic, token)
     assert found.id in told.winback("dead-letters", "list", "--topic", topic).stdout
     assert "no json" in told.winback("dead-letters", "show", found.id).stdout
     assert "replayed" in told.winback("dead-letters", "replay", found.id).stdout
@@ -221,7 +269,7 @@ def test_topics_makes_raw_topics_of_ones_own_with_their_dead_letters_and_leaves_
     new, old = own_topic(), own_topic()
     make_topic(old)
     make_topic(dead_letters_of(old), largest_bytes=MEGABYTE)
-    told = Stack(stack.home, stack.env | {"WINBACK_ERP_TOKENS": json.dumps({new: token, old: token})}, stack.supervisor)
+    told = told_of(stack, new, token, old)
     assert {f"created {new}", f"created {new}-dead"} <= set(told.winback("topics").stdout.splitlines())
     assert told.winback("topics").stdout == "nothing to create\n"
     topics = AdminClient({"bootstrap.servers": settings().kafka}).list_topics(timeout=10).topics
