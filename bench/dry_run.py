@@ -25,9 +25,9 @@ import duckdb
 import polars as pl
 import psycopg
 
-from services.signals import dry_run
-from services.signals.ledger import EPOCH, Ledger
 from services.signals.store import trials
+from services.signals.trial import dry_run
+from services.signals.trial.columns import EPOCH, Ledger
 from shared import db
 from shared.domain.grades import TaughtGrades, read_grade
 from shared.domain.sizes import TaughtSizes, read_od

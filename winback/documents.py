@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from psycopg_pool import ConnectionPool
 
 from services.ingest import app as ingest
-from services.signals.web import app as console
+from services.signals.console import app as console
 from shared import asyncapi, db
 
 Document = dict[str, Any]

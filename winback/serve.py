@@ -24,9 +24,9 @@ class Service(StrEnum):
 MODULES = {  # each has a main() that returns when the service has drained
     Service.INGEST: "services.ingest.__main__",
     Service.DETECTOR: "services.detector.__main__",
-    Service.SIGNALS: "services.signals.__main__",
-    Service.CONSOLE: "services.signals.console_main",
-    Service.CLOCK: "services.signals.clock_main",
+    Service.SIGNALS: "services.signals.persist.__main__",
+    Service.CONSOLE: "services.signals.console.__main__",
+    Service.CLOCK: "services.signals.clock.__main__",
     Service.DIGEST: "services.digest.__main__",
     Service.SEQUENCES: "services.sequences.__main__",
 }

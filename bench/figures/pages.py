@@ -17,8 +17,8 @@ from bench import dry_run as trial
 from bench.figure import Found, Measured, Plain, Side, Target, timed
 from bench.rig import Rig
 from bench.watched import Failed
-from services.signals import dry_run
 from services.signals.store.account_pages import ALONE, Filter, Sort, page_statements
+from services.signals.trial import dry_run
 from shared import db
 
 TABLE_ACCOUNTS = 1_000_000

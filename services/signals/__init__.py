@@ -6,6 +6,14 @@ owns      organizations, members, tokens, settings_versions, accounts, account_w
           episodes, schedules, slots, digest_recipients, digest_requests, sequences, sequence_steps, suppressions, outcomes,
           audit_log, saved_views, sign_in_links, sessions, deleted_organizations
 
-Three processes: `signals` (__main__: topics to tables), `clock` (clock_main: the only one that looks at the wall) and
-`console` (console_main: pages and GET /v1).
+Three processes, a room each, on what they share:
+
+persist/  winback serve signals: topics to tables          clock/    winback serve clock: the only one that looks at the wall
+console/  winback serve console: pages and GET /v1         cli/      the verbs that people type
+
+actions/         what people do, for pages, verbs and other services alike: one law, one row in the audit log
+trial/           what thresholds would flag, before they are saved
+second_opinion/  the rules once more, as SQL
+progress/        how far the pipeline is
+store/           the only SQL
 """

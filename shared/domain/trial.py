@@ -1,6 +1,6 @@
 """Thresholds tried out: whether they fit how accounts order, which quarters they are replayed over, and how a histogram is cut.
 
-What thresholds would flag is found over columns (`services.signals.candidates`); here is what is said about it.
+What thresholds would flag is found over columns (`services.signals.trial.candidates`); here is what is said about it.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -16,8 +16,8 @@ from services.detector import accounts, restore
 from services.detector.accounts import HeadRecord
 from services.detector.checkpoint import SOURCE_KEY, CheckpointStore, RocksPartition
 from services.detector.pages import head_key, packed, unpacked
-from services.signals import tenants
-from services.signals.catching_up import wait_until_caught_up
+from services.signals.actions import tenants
+from services.signals.progress.caught_up import wait_until_caught_up
 from services.signals.store import organizations, recipients, slots
 from services.signals.store.positions import CONSUMER
 from shared import clock, db, kafka

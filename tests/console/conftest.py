@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from services.signals import tenants
+from services.signals.actions import tenants
+from services.signals.console.http.forms import csrf_token
 from services.signals.store import organizations
-from services.signals.web.forms import csrf_token
 from shared import db
 from tests.signals.conftest import at, make_tenant  # noqa: F401 # `at` is a fixture
 from tests.signals.serving import console_served

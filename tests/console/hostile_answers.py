@@ -4,7 +4,7 @@
 the field named and everything else as it was typed; 404, that what it names is not there; 409, that it was changed meanwhile.
 """
 
-from services.signals.web import settings_form
+from services.signals.console.settings import detection_form
 from shared.domain.thresholds import DEFAULTS
 from shared.wording import number_style
 from tests.console.routes import Route
@@ -24,7 +24,7 @@ TRIED: Answers = {EVERY: NAMED, **ALIEN}
 SWITCHED: Answers = {EVERY: 200, **ALIEN}
 UNUSED = "nobody-asked"  # a field that no form has: as without it
 
-DETECTION = settings_form.typed_of(DEFAULTS, number_style("USD")) | {"lapse.enabled": "on"}
+DETECTION = detection_form.typed_of(DEFAULTS, number_style("USD")) | {"lapse.enabled": "on"}
 
 
 def detection(field: Answers, switch: Answers) -> dict[str, Answers]:

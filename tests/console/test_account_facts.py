@@ -3,7 +3,7 @@
 import random
 from datetime import date, timedelta
 
-from services.signals import handlers
+from services.signals.persist import handlers
 from shared import db
 from shared.events import Line
 from tests.signals.builders import block, order, record, recovered, rows, signal_event

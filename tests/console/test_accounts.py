@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from services.signals import handlers
+from services.signals.persist import handlers
 from shared import db
 from shared.events import Combo, ContactChanged, Line
 from tests.console.conftest import Browser, MakeBrowser, text_of

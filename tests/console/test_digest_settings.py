@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from services.digest import handlers as digest
-from services.signals import clock as ticking
-from services.signals import handlers
+from services.signals.clock import firing as ticking
+from services.signals.persist import handlers
 from services.signals.store import slots
 from shared import db, kafka
 from shared.domain.cadence import Schedule

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.signals import tenants
+from services.signals.actions import tenants
 from services.signals.store import organizations
 from shared import clock, db
 from shared.settings import settings

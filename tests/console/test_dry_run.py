@@ -18,9 +18,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from services.signals import audit, dry_run, handlers
-from services.signals.candidates import Candidates, candidates
-from services.signals.ledger import BETWEEN, Ledger
+from services.signals.persist import handlers
+from services.signals.second_opinion import audit
+from services.signals.trial import dry_run
+from services.signals.trial.candidates import Candidates, candidates
+from services.signals.trial.columns import BETWEEN, Ledger
 from shared import db
 from shared.domain.cherry_picking import is_cherry_picking
 from shared.domain.dormant import is_dormant

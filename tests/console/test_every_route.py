@@ -13,10 +13,11 @@ import httpx
 import pytest
 from psycopg.types.json import Jsonb
 
-from services.signals import configuration, handlers, tenants
+from services.signals.actions import settings, tenants
+from services.signals.console.http.forms import FLASH, csrf_token
+from services.signals.console.settings import detection_form
+from services.signals.persist import handlers
 from services.signals.store import organizations
-from services.signals.web import settings_form
-from services.signals.web.forms import FLASH, csrf_token
 from shared import clock, db
 from shared.domain.thresholds import DEFAULTS
 from shared.events import Combo, ContactChanged
@@ -89,7 +90,7 @@ def governed(form: Callable[[Ids], dict[str, Any]] = lambda ids: {}, *, status: 
 
 STEPS = {"edition": 1, "do": "save", "wait-1": 0, "subject-1": "Hello", "body-1": "How are you?"}
 VERSION = "2"  # the one that `two` saves; saving it again changes nothing
-DETECTION = settings_form.typed_of(DEFAULTS, number_style("USD")) | {"lapse.enabled": "on", "version": VERSION}
+DETECTION = detection_form.typed_of(DEFAULTS, number_style("USD")) | {"lapse.enabled": "on", "version": VERSION}
 SIZES = {"version": VERSION, "sizes": "", "grade_aliases": "GR-B = B"}
 TOKEN = {"scope": "orders:write"}
 WEEKLY = {"frequency": "weekly", "hour": "8", "weekday": "0"}
@@ -297,7 +298,7 @@ def two(address: str) -> Iterator[Two]:
 def furnished(connection: db.Connection) -> Ids:
     """A new organization with a complete run and one of everything."""
     organization = make_tenant(connection)
-    configuration.save(connection, organization, {"lapse": {"enabled": True}}, actor="x", run=False, dry_run=False)
+    settings.save(connection, organization, {"lapse": {"enabled": True}}, actor="x", run=False, dry_run=False)
     with connection.transaction():
         handlers.handle_orders(connection, [record("orders", requested(organization, 1), organization, 1)])
         handlers.handle_signals(connection, [record("signals", completed(organization, 1, offset=2), organization, 1)])

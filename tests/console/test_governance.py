@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.signals.console.http.csv_export import cell
 from services.signals.store import settings
-from services.signals.web.csv_export import cell
 from shared import db
 from tests.console.conftest import Browser, MakeBrowser, text_of
 from tests.signals.builders import rows

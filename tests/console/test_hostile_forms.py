@@ -14,7 +14,7 @@ from urllib.parse import quote_plus
 import httpx
 import pytest
 
-from services.signals.web.forms import csrf_token
+from services.signals.console.http.forms import csrf_token
 from tests.console.conftest import COOKIE
 from tests.console.hostile_answers import ANSWERS, EVERY, FLASHED, NAMED, UNUSED, Answers
 from tests.console.routes import Route

@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.signals import handlers
+from services.signals.console import live
+from services.signals.persist import handlers
 from services.signals.store import live as store
 from services.signals.store import organizations
-from services.signals.web import live
 from shared import db
 from shared.events import Combo
 from tests.console.conftest import MakeBrowser, text_of

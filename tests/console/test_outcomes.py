@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from services.signals import handlers
-from services.signals.web.forms import csrf_token
+from services.signals.console.http.forms import csrf_token
+from services.signals.persist import handlers
 from shared import db
 from shared.events import Combo
 from shared.ids import signal_id

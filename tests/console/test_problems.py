@@ -5,8 +5,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from services.signals.web.app import build
-from services.signals.web.rendering import HEADERS
+from services.signals.console.app import build
+from services.signals.console.http.rendering import HEADERS
 from shared import db
 from tests.console.conftest import MakeBrowser, text_of
 from tests.stack_fixtures import Stack

@@ -5,7 +5,7 @@ from html import unescape
 
 import pytest
 
-from services.signals import handlers
+from services.signals.persist import handlers
 from services.signals.store import organizations, saved_views
 from shared import db
 from tests.console.conftest import Browser, MakeBrowser, text_of

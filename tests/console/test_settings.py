@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.signals import audit, dry_run, handlers
+from services.signals.console.settings import detection, detection_form
+from services.signals.persist import handlers
+from services.signals.second_opinion import audit
 from services.signals.store import settings
-from services.signals.web import settings_form, settings_page
+from services.signals.trial import dry_run
 from shared import db
 from shared.domain.thresholds import DEFAULTS, DetectionSettings, checked
 from shared.events import Line
@@ -63,7 +65,7 @@ def acme(connection: db.Connection, tenant: str, at: At) -> str:
 def typed(settings_: DetectionSettings = DEFAULTS, **more: str) -> dict[str, str]:
     """The form as a browser sends it; `dormant__gap_days="75"` types into a field."""
     return (
-        settings_form.typed_of(settings_, number_style("USD"))
+        detection_form.typed_of(settings_, number_style("USD"))
         | {"version": "1"}
         | {k.replace("__", "."): v for k, v in more.items()}
     )
@@ -118,7 +120,7 @@ def test_money_is_typed_in_the_currency_of_the_organization(
 ) -> None:
     connection.execute("UPDATE organizations SET currency = %s WHERE organization = %s", (currency, acme))
     owner = browser(acme)
-    sent = typed() | settings_form.typed_of(DEFAULTS, number_style(currency)) | {"lapse.minimum_revenue_cents": amount}
+    sent = typed() | detection_form.typed_of(DEFAULTS, number_style(currency)) | {"lapse.minimum_revenue_cents": amount}
     assert owner.post(f"/o/{acme}/settings", sent).status_code == 303
     assert version(connection, acme)[1].lapse.minimum_revenue_cents == minor
     assert f'value="{amount}"' in owner.get(f"/o/{acme}/settings").text
@@ -335,7 +337,7 @@ def test_a_dry_run_that_takes_too_long_says_so_and_leaves_the_page_as_it_is(
     with connection.transaction():  # whoever reads orders waits
         connection.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
         page = owner.get(f"/o/{acme}/settings")
-    assert page.status_code == 200 and settings_page.TOO_SLOW in text_of(page) and "Saved versions" in page.text
+    assert page.status_code == 200 and detection.TOO_SLOW in text_of(page) and "Saved versions" in page.text
     assert "Would flag 2 accounts" in text_of(owner.post(f"/o/{acme}/settings/try", typed()))
 
 
@@ -344,7 +346,7 @@ def test_above_a_hundred_thousand_accounts_the_dry_run_waits_for_its_button(
 ) -> None:
     monkeypatch.setattr(dry_run, "WITHOUT_ASKING_ACCOUNTS", 3)
     owner = browser(acme)
-    assert settings_page.ONLY_ON_ASKING in text_of(owner.get(f"/o/{acme}/settings"))
+    assert detection.ONLY_ON_ASKING in text_of(owner.get(f"/o/{acme}/settings"))
     assert "Would flag 2 accounts" in text_of(owner.post(f"/o/{acme}/settings/try", typed()))
 
 
@@ -354,7 +356,7 @@ def test_a_large_organization_s_page_is_there_at_once_and_asks_for_the_reading_o
     monkeypatch.setattr(dry_run, "READ_AHEAD_ACCOUNTS", 0)
     owner = browser(acme)
     first = owner.get(f"/o/{acme}/settings")
-    assert settings_page.READING in text_of(first) and 'hx-trigger="load, input' in first.text
+    assert detection.READING in text_of(first) and 'hx-trigger="load, input' in first.text
     asked = owner.client.post(
         f"/o/{acme}/settings/try",
         data=typed(csrf=csrf(first.text)),
@@ -363,7 +365,7 @@ def test_a_large_organization_s_page_is_there_at_once_and_asks_for_the_reading_o
     assert "Would flag 2 accounts" in text_of(asked)
     for again in (owner, browser(acme, "member")):
         page = again.get(f"/o/{acme}/settings")
-        assert settings_page.READING not in text_of(page) and 'hx-trigger="load' not in page.text and "2 accounts" in text_of(page)
+        assert detection.READING not in text_of(page) and 'hx-trigger="load' not in page.text and "2 accounts" in text_of(page)
 
 
 def test_members_try_nothing_so_their_page_reads_itself(browser: MakeBrowser, acme: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,7 +374,7 @@ def test_members_try_nothing_so_their_page_reads_itself(browser: MakeBrowser, ac
 
 
 def test_without_orders_the_page_says_what_is_to_come(browser: MakeBrowser, tenant: str) -> None:
-    assert settings_page.NO_ORDERS in text_of(browser(tenant).get(f"/o/{tenant}/settings"))
+    assert detection.NO_ORDERS in text_of(browser(tenant).get(f"/o/{tenant}/settings"))
 
 
 # -- sizes and grades ------------------------------------------------------------------------------------------------------------

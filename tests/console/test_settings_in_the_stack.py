@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from services.signals.web import settings_form
+from services.signals.console.settings import detection_form
 from shared.domain.thresholds import DEFAULTS
 from shared.wording import number_style
 from tests.stack_fixtures import Mailbox, Stack
@@ -59,7 +59,7 @@ def test_what_the_dry_run_promises_is_what_the_detector_finds_after_saving(
             assert form is not None
             return client.post(path, data=sent | {"csrf": form[1], "version": "1"})
 
-        sent = settings_form.typed_of(DEFAULTS, number_style("USD")) | {
+        sent = detection_form.typed_of(DEFAULTS, number_style("USD")) | {
             "dormant.gap_days": "75",
             "dormant.minimum_lifetime_revenue_cents": "100,000",
             "lapse.enabled": "on",

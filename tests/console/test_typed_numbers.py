@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import httpx
 import pytest
 
-from services.signals import handlers
+from services.signals.persist import handlers
 from services.signals.store import settings
 from shared import db
 from tests.console.conftest import Browser, MakeBrowser, text_of
@@ -16,7 +16,7 @@ from tests.signals.builders import block, completed, order, record, requested, r
 from tests.signals.conftest import make_tenant
 
 NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)
-TEMPLATES = ROOT / "services/signals/web/templates"
+TEMPLATES = ROOT / "services/signals/console/templates"
 LIFETIME = "dormant.minimum_lifetime_revenue_cents"
 At = Callable[[datetime], None]
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from services.signals import tenants
+from services.signals.actions import tenants
 from services.signals.store import organizations
 from shared import db, kafka
 from shared.settings import settings

@@ -16,7 +16,7 @@ import httpx
 import psycopg
 import pytest
 
-from services.signals import tenants
+from services.signals.actions import tenants
 from services.signals.store import organizations
 from shared import db
 from shared.errors import said, without_rows

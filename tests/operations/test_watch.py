@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from prometheus_client import REGISTRY
 
-from services.signals import watch
+from services.signals.clock import measures
 from services.signals.store import runs
 from shared import clock, db, kafka, metrics
 from shared.errors import Retryable
@@ -23,11 +23,11 @@ SETTINGS = "INSERT INTO settings_versions (organization, version, settings, save
 
 
 @pytest.fixture
-def watcher(stack: Stack) -> watch.Watcher:
-    return watch.Watcher(admin=AdminClient({"bootstrap.servers": settings().kafka}))
+def watcher(stack: Stack) -> measures.Watcher:
+    return measures.Watcher(admin=AdminClient({"bootstrap.servers": settings().kafka}))
 
 
-def look(watcher: watch.Watcher) -> None:
+def look(watcher: measures.Watcher) -> None:
     """Once; a broker that has just begun is asked again, as the clock does."""
     until = time.monotonic() + 60
     while True:
@@ -44,7 +44,7 @@ def value(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(name, labels)
 
 
-def test_a_position_that_stands_still_while_records_wait_is_measured(watcher: watch.Watcher) -> None:
+def test_a_position_that_stands_still_while_records_wait_is_measured(watcher: measures.Watcher) -> None:
     publisher = kafka.Publisher()
     end = publisher.publish(ERP_ORDERS.name, b"{}", partition=0) + 1
     publisher.close()
@@ -68,7 +68,7 @@ def test_a_position_that_stands_still_while_records_wait_is_measured(watcher: wa
         connection.execute("DELETE FROM positions WHERE consumer = 'halted'")
 
 
-def test_brokers_replicas_and_the_detectors_offset_are_measured(watcher: watch.Watcher) -> None:
+def test_brokers_replicas_and_the_detectors_offset_are_measured(watcher: measures.Watcher) -> None:
     look(watcher)
     assert value("winback_kafka_brokers") == 1
     for state in ("under_replicated", "below_min_isr", "offline"):
@@ -78,7 +78,7 @@ def test_brokers_replicas_and_the_detectors_offset_are_measured(watcher: watch.W
     assert abs(value("winback_clock_skew_seconds") or 99) < 5
 
 
-def test_the_oldest_run_that_is_not_complete_is_measured(watcher: watch.Watcher, organization: str) -> None:
+def test_the_oldest_run_that_is_not_complete_is_measured(watcher: measures.Watcher, organization: str) -> None:
     with db.connect() as connection, connection.transaction():
         connection.execute(SETTINGS, (organization,))
         asked = clock.now() - timedelta(minutes=20)
@@ -91,7 +91,7 @@ def test_the_oldest_run_that_is_not_complete_is_measured(watcher: watch.Watcher,
         connection.execute("DELETE FROM runs WHERE organization = %s AND number = %s", (organization, number))
 
 
-def test_what_was_measured_of_an_organization_goes_with_it(watcher: watch.Watcher, organization: str) -> None:
+def test_what_was_measured_of_an_organization_goes_with_it(watcher: measures.Watcher, organization: str) -> None:
     with db.connect() as connection:
         connection.execute("INSERT INTO feeds VALUES (%s, now(), current_date)", (organization,))
     metrics.AUDIT_DIFFERENCES.labels(organization).set(2)
@@ -106,7 +106,7 @@ def test_what_was_measured_of_an_organization_goes_with_it(watcher: watch.Watche
 
 
 def test_disks_are_measured_and_one_that_is_not_there_stops_nothing(
-    watcher: watch.Watcher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    watcher: measures.Watcher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("WINBACK_WATCHED_DISKS", json.dumps({"here": str(tmp_path), "gone": str(tmp_path / "gone")}))
     settings.cache_clear()
@@ -118,9 +118,9 @@ def test_disks_are_measured_and_one_that_is_not_there_stops_nothing(
     assert value("winback_disk_size_bytes", disk="gone") is None
 
 
-def test_who_leads_no_more_takes_back_what_it_measured(watcher: watch.Watcher) -> None:
+def test_who_leads_no_more_takes_back_what_it_measured(watcher: measures.Watcher) -> None:
     look(watcher)
-    watch.take_back()
+    measures.take_back()
     assert value("winback_kafka_partitions", state="offline") is None
     assert value("winback_unread_records", consumer="detector", topic="orders", partition="0") is None
     assert value("winback_run_oldest_pending_seconds") == 0

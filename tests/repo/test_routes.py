@@ -1,7 +1,7 @@
 """No route is forgotten: each has an entry that says who may use it, and each that gives a page is looked at in a browser."""
 
 from services.ingest import app as ingest
-from services.signals.web import app as console
+from services.signals.console import app as console
 from tests.console import test_every_route as of_console
 from tests.console.browser.pages import LOOKS, NOT_PAGES
 from tests.console.routes import routes_of

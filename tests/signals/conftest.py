@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from services.signals import tenants
+from services.signals.actions import tenants
 from shared import clock, db, kafka
 from tests.stack_fixtures import Stack
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from services.signals.web.app import build
+from services.signals.console.app import build
 from shared import db
 
 

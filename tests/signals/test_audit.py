@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from services.signals.audit import Difference, Key, differences, firing
+from services.signals.second_opinion.audit import Difference, Key, differences, firing
 from shared import db
 from shared.domain.thresholds import CherryPicking, DetectionSettings, Dormant, Lapse
 from shared.errors import NotFound, Retryable

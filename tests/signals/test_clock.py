@@ -10,7 +10,9 @@ import psycopg
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from services.signals import auditor, clock, clock_main, handlers, runs
+from services.signals.actions import runs
+from services.signals.clock import __main__, auditor, firing
+from services.signals.persist import handlers
 from services.signals.store import slots
 from shared import db, kafka, metrics
 from shared.errors import Rejected
@@ -70,11 +72,11 @@ def test_a_nightly_slot_asks_for_a_run_of_that_day_in_the_organizations_zone(
 ) -> None:
     schedule(connection, tenant, "nightly", since=utc("2026-01-06 12:00"))
     at(utc("2026-01-07 10:59:59"))
-    clock.fire_due(connection)
+    firing.fire_due(connection)
     assert rows(connection, SLOTS, tenant) == []
     at(utc("2026-01-07 11:00"))
-    clock.fire_due(connection)
-    clock.fire_due(connection)
+    firing.fire_due(connection)
+    firing.fire_due(connection)
     assert rows(connection, SLOTS, tenant) == [("nightly", utc("2026-01-07 11:00"), 1, None)]
     assert rows(connection, RUNS, tenant) == [(1, date(2026, 1, 7), "nightly", False, None)]
 
@@ -93,7 +95,7 @@ def test_a_changed_clock_neither_skips_a_slot_nor_fires_one_twice(
     moment = utc(since)
     while moment < utc(fired[-1]) + timedelta(hours=6):
         at(moment)
-        clock.fire_due(connection)
+        firing.fire_due(connection)
         moment += timedelta(minutes=15)
     assert rows(connection, SLOTS, tenant) == [("nightly", utc(at_), n, None) for n, at_ in enumerate(fired, start=1)]
 
@@ -101,10 +103,10 @@ def test_a_changed_clock_neither_skips_a_slot_nor_fires_one_twice(
 def test_an_outage_of_three_days_is_answered_by_one_catch_up(connection: db.Connection, tenant: str, at: At) -> None:
     schedule(connection, tenant, "nightly", since=utc("2026-01-06 12:00"))
     at(utc("2026-01-07 11:00"))
-    clock.fire_due(connection)
+    firing.fire_due(connection)
     at(utc("2026-01-10 16:00"))
-    clock.fire_due(connection)
-    clock.fire_due(connection)
+    firing.fire_due(connection)
+    firing.fire_due(connection)
     assert rows(connection, SLOTS, tenant) == [
         ("nightly", utc("2026-01-07 11:00"), 1, None),
         ("nightly", utc("2026-01-10 11:00"), 2, None),
@@ -115,9 +117,9 @@ def test_an_outage_of_three_days_is_answered_by_one_catch_up(connection: db.Conn
 def test_a_catch_up_is_dropped_where_the_next_slot_is_near(connection: db.Connection, tenant: str, at: At) -> None:
     schedule(connection, tenant, "nightly", since=utc("2026-01-06 12:00"))
     at(utc("2026-01-10 23:30"))
-    clock.fire_due(connection)
+    firing.fire_due(connection)
     at(utc("2026-01-11 11:00"))
-    clock.fire_due(connection)
+    firing.fire_due(connection)
     assert rows(connection, SLOTS, tenant) == [
         ("nightly", utc("2026-01-10 11:00"), None, "the next one is near"),
         ("nightly", utc("2026-01-11 11:00"), 1, None),
@@ -134,7 +136,7 @@ def test_clocks_that_run_at_once_fire_a_slot_once(connection: db.Connection, ten
         with db.connect() as own:
             own.autocommit = True
             barrier.wait()
-            clock.fire_due(own)
+            firing.fire_due(own)
 
     threads = [threading.Thread(target=one_clock) for _ in range(4)]
     for thread in threads:
@@ -156,10 +158,10 @@ def test_runs_go_into_the_log_in_their_order_one_in_flight_at_a_time(
     partition = kafka.partition_of(tenant)
     start = kafka.end_offset(ORDERS.name, partition)
     for _ in range(3):
-        clock.publish_runs(connection, publisher)
+        firing.publish_runs(connection, publisher)
     assert [row[3] for row in rows(connection, RUNS, tenant)] == [True, False]
     finish(connection, tenant, 1)
-    clock.publish_runs(connection, publisher)
+    firing.publish_runs(connection, publisher)
     found = [
         msgspec.convert(event, RunRequested) for event in read(ORDERS.name, partition, start) if event.get("organization") == tenant
     ]
@@ -172,14 +174,14 @@ def test_runs_go_into_the_log_in_their_order_one_in_flight_at_a_time(
 def test_a_run_takes_the_settings_that_count_when_it_goes_out(
     connection: db.Connection, publisher: kafka.Publisher, tenant: str
 ) -> None:
-    from services.signals import configuration
+    from services.signals.actions import settings as configuration
 
     with connection.transaction():
         runs.ask(connection, tenant, as_of=date(2026, 3, 2))
         configuration.save(connection, tenant, {"dormant": {"gap_days": 60}}, actor="test")
     partition = kafka.partition_of(tenant)
     start = kafka.end_offset(ORDERS.name, partition)
-    clock.publish_runs(connection, publisher)
+    firing.publish_runs(connection, publisher)
     event = next(event for event in read(ORDERS.name, partition, start) if event.get("organization") == tenant)
     assert (event["settings_version"], event["settings"]["dormant"]["gap_days"]) == (2, 60)
     assert rows(connection, "SELECT settings_version FROM runs WHERE organization = %s", tenant) == [(2,)]
@@ -191,10 +193,10 @@ def test_an_import_in_flight_holds_runs_back_until_its_lease_ends(
     connection.execute(HOLD, (tenant,))
     with connection.transaction():
         runs.ask(connection, tenant, as_of=date(2026, 3, 2))
-    clock.publish_runs(connection, publisher)
+    firing.publish_runs(connection, publisher)
     assert rows(connection, RUNS, tenant) == [(1, date(2026, 3, 2), "manual", False, "import i-1")]
     connection.execute("UPDATE imports SET lease_until = now() - interval '1 second' WHERE organization = %s", (tenant,))
-    clock.publish_runs(connection, publisher)
+    firing.publish_runs(connection, publisher)
     assert rows(connection, RUNS, tenant)[0][3] is True
 
 
@@ -205,7 +207,7 @@ def test_a_run_that_was_held_back_for_two_hours_starts_anyway_and_says_so(
     with connection.transaction():
         runs.ask(connection, tenant, as_of=date(2026, 3, 2))
     connection.execute("UPDATE runs SET requested_at = requested_at - interval '2 hours' WHERE organization = %s", (tenant,))
-    clock.publish_runs(connection, publisher)
+    firing.publish_runs(connection, publisher)
     assert rows(connection, RUNS, tenant) == [(1, date(2026, 3, 2), "manual", True, "import i-1: started anyway after two hours")]
 
 
@@ -223,13 +225,13 @@ def test_a_digest_s_ticks_go_out_when_its_run_is_complete(
     schedule(connection, tenant, "digest", since=utc("2026-01-06 12:00"), frequency="weekly", hour=8)
     digests, sequences = kafka.end_offset(DIGEST_TICKS.name, 0), kafka.end_offset(SEQUENCE_TICKS.name, 0)
     at(utc("2026-01-12 14:00"))
-    clock.fire_due(connection)
-    clock.send_ticks(connection, publisher)
+    firing.fire_due(connection)
+    firing.send_ticks(connection, publisher)
     assert ticks_since(DIGEST_TICKS.name, digests, tenant) == []
     finish(connection, tenant, 1)
     at(utc("2026-01-12 14:01"))
     for _ in range(2):
-        clock.send_ticks(connection, publisher)
+        firing.send_ticks(connection, publisher)
     (due,) = (msgspec.convert(tick, DigestDue) for tick in ticks_since(DIGEST_TICKS.name, digests, tenant))
     (drafts,) = (msgspec.convert(tick, SequencesDue) for tick in ticks_since(SEQUENCE_TICKS.name, sequences, tenant))
     assert (due.run, due.why, due.slot_at, due.next_at) == (1, None, utc("2026-01-12 14:00"), utc("2026-01-19 14:00"))
@@ -243,11 +245,11 @@ def test_a_tick_that_goes_out_again_names_the_same_slot(
     schedule(connection, tenant, "digest", since=utc("2026-01-06 12:00"))
     start = kafka.end_offset(DIGEST_TICKS.name, 0)
     at(utc("2026-01-07 11:00"))
-    clock.fire_due(connection)
+    firing.fire_due(connection)
     finish(connection, tenant, 1)
-    clock.send_ticks(connection, publisher)
+    firing.send_ticks(connection, publisher)
     connection.execute("UPDATE slots SET ticked_at = NULL WHERE organization = %s", (tenant,))
-    clock.send_ticks(connection, publisher)
+    firing.send_ticks(connection, publisher)
     first, again = ticks_since(DIGEST_TICKS.name, start, tenant)
     assert first == again
 
@@ -260,27 +262,27 @@ def test_without_a_complete_run_a_heartbeat_says_why_and_the_digest_follows_with
     for organization in (tenant, other):
         schedule(connection, organization, "digest", since=utc("2026-01-06 12:00"), frequency="weekly", hour=8)
     at(utc("2026-01-12 14:00"))
-    clock.fire_due(connection)
+    firing.fire_due(connection)
     at(utc("2026-01-12 15:59"))
-    clock.send_ticks(connection, publisher)
+    firing.send_ticks(connection, publisher)
     assert ticks_since(DIGEST_TICKS.name, start, tenant) == []
     at(utc("2026-01-12 16:00"))
     for _ in range(2):
-        clock.send_ticks(connection, publisher)
+        firing.send_ticks(connection, publisher)
     (heartbeat,) = ticks_since(DIGEST_TICKS.name, start, tenant)
     assert (heartbeat["run"], heartbeat["why"]) == (None, "the run has not started")
 
     finish(connection, tenant, 1)
     at(utc("2026-01-13 13:59"))
-    clock.send_ticks(connection, publisher)
+    firing.send_ticks(connection, publisher)
     digest = ticks_since(DIGEST_TICKS.name, start, tenant)[1]
     assert digest["run"] == 1
     assert {digest["slot"], digest["digest"]}.isdisjoint({heartbeat["slot"], heartbeat["digest"]})
 
     at(utc("2026-01-13 14:01"))
-    clock.send_ticks(connection, publisher)
+    firing.send_ticks(connection, publisher)
     finish(connection, other, 1)
-    clock.send_ticks(connection, publisher)
+    firing.send_ticks(connection, publisher)
     assert [tick["run"] for tick in ticks_since(DIGEST_TICKS.name, start, other)] == [None]
     assert [row[3] for row in rows(connection, SLOTS, other)] == ["no complete run within 24 hours"]
 
@@ -289,13 +291,13 @@ def test_one_clock_leads_and_another_takes_over_when_its_session_ends(
     connection: db.Connection, publisher: kafka.Publisher, tenant: str
 ) -> None:
     def clock_process(stop: threading.Event) -> threading.Thread:
-        thread = threading.Thread(target=clock_main.run, args=(publisher, stop, Readiness(), threading.Event()))
+        thread = threading.Thread(target=__main__.run, args=(publisher, stop, Readiness(), threading.Event()))
         thread.start()
         return thread
 
     def leaders() -> list[int]:
         held = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = %s"
-        return [row[0] for row in rows(connection, held, clock_main.CLOCK_LOCK % 2**32)]
+        return [row[0] for row in rows(connection, held, __main__.CLOCK_LOCK % 2**32)]
 
     def wait_until(done: Callable[[], bool]) -> None:
         until = datetime.now(UTC) + timedelta(seconds=20)
@@ -327,7 +329,7 @@ def test_one_clock_leads_and_another_takes_over_when_its_session_ends(
 def test_the_second_opinion_is_asked_once_after_each_nightly_run(connection: db.Connection, tenant: str, at: At) -> None:
     schedule(connection, tenant, "nightly", since=utc("2026-01-06 12:00"))
     at(utc("2026-01-07 11:00"))
-    clock.fire_due(connection)
+    firing.fire_due(connection)
     audited: dict[str, int] = {}
     stop = threading.Event()
     auditor.audit_new(connection, audited, stop)

@@ -11,7 +11,7 @@ import msgspec
 import psycopg
 import pytest
 
-from services.signals.app import ROUTES
+from services.signals.persist.routes import ROUTES
 from services.signals.store import positions
 from services.signals.store.positions import CONSUMER
 from shared import db, kafka

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.signals import handlers
+from services.signals.persist import handlers
 from shared import db
 from shared.domain.orders import Version, counting
 from shared.events import Line, Order

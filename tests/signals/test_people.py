@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from itertools import permutations
 
-from services.signals import handlers
+from services.signals.persist import handlers
 from shared import db, kafka
 from shared.events import AccountChanged, ContactChanged, SequenceDrafted, Step
 from shared.ids import record_key

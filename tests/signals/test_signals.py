@@ -3,7 +3,7 @@
 import random
 from datetime import date, timedelta
 
-from services.signals import handlers
+from services.signals.persist import handlers
 from services.signals.store import listing
 from shared import db
 from shared.events import Combo, RunCompleted, SignalEvent

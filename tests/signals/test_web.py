@@ -6,11 +6,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from services.signals import handlers, tenants
+from services.signals.actions import tenants
+from services.signals.console.api.routes import read_cursor, write_cursor
+from services.signals.console.http.forms import csrf_token
+from services.signals.console.http.problems import Wrong
+from services.signals.persist import handlers
 from services.signals.store import organizations
-from services.signals.web.api import read_cursor, write_cursor
-from services.signals.web.forms import csrf_token
-from services.signals.web.problems import Wrong
 from shared import db
 from shared.events import Combo
 from shared.mail import unsubscribe_token

@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from services.signals import audit, runs, waiting
-from services.signals.catching_up import wait_until_caught_up
+from services.signals.actions import runs
 from services.signals.cli.audit import patiently
+from services.signals.progress import run as waiting
+from services.signals.progress.caught_up import wait_until_caught_up
+from services.signals.second_opinion import audit
 from services.signals.store import listing
 from shared import db, mail
 from shared.events import Order

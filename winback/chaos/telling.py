@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 import msgspec
 import psycopg
 
-from services.signals import configuration, runs, tenants, waiting
+from services.signals.actions import runs, settings, tenants
+from services.signals.progress import run as waiting
 from services.signals.store import settings as settings_store
 from shared import clock, db
 from shared.errors import Retryable
@@ -153,7 +154,7 @@ class Teller:
 
         def save() -> tuple[int, dict[str, Any]]:
             with db.connect() as connection:
-                saved = configuration.save(connection, self.organization, step.patch, actor=ACTOR)
+                saved = settings.save(connection, self.organization, step.patch, actor=ACTOR)
                 _, whole = settings_store.latest(connection, self.organization)
             return saved.version, msgspec.to_builtins(whole)
 

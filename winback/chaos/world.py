@@ -15,7 +15,7 @@ from random import Random
 
 import psycopg
 
-from services.signals.catching_up import Look
+from services.signals.progress.caught_up import Look
 from services.signals.store.positions import CONSUMER
 from shared import clock, db
 from shared.errors import Retryable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from services.signals.audit import AuditReport, Difference
+    from services.signals.second_opinion.audit import AuditReport, Difference
 
 PATIENCE_SECONDS = 30.0  # a run takes seconds; half of one is waited out
 
@@ -29,7 +29,7 @@ def audit(
 
     Example: winback audit --organization acme
     """
-    from services.signals.audit import differences
+    from services.signals.second_opinion.audit import differences
     from shared import db
     from shared.errors import FieldError, Rejected
 

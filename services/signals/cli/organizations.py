@@ -34,7 +34,7 @@ def create_organization(
 
     Example: winback organization create acme --name "Acme Pipe" --currency USD --timezone America/Chicago
     """
-    from services.signals import tenants
+    from services.signals.actions import tenants
     from shared import db
 
     with db.connect() as connection:
@@ -53,7 +53,7 @@ def set_organization(
 
     Example: winback organization set acme --locale de_DE
     """
-    from services.signals import tenants
+    from services.signals.actions import tenants
     from shared import db
 
     with db.connect() as connection:
@@ -120,7 +120,7 @@ def add_member(
 
     Example: winback member add acme ana@example.com --role owner
     """
-    from services.signals import tenants
+    from services.signals.actions import tenants
     from services.signals.store import organizations, recipients
     from shared import db
 
@@ -141,7 +141,7 @@ def remove_member(id_: OrganizationId, email: Annotated[str, typer.Argument(help
 
     Example: winback member remove acme ana@example.com
     """
-    from services.signals import tenants
+    from services.signals.actions import tenants
     from services.signals.store import organizations
     from shared import db
 
@@ -172,7 +172,7 @@ def sign_in(email: Annotated[str, typer.Argument(help="A member's address.")], a
 
     Example: winback sign-in ana@example.com
     """
-    from services.signals import tenants
+    from services.signals.actions import tenants
     from shared import db
     from shared.settings import settings
 
@@ -194,7 +194,7 @@ def create_token(
 
     Example: winback token create acme --name erp --scope orders:write,accounts:write
     """
-    from services.signals import tenants
+    from services.signals.actions import tenants
     from shared import db
 
     wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
@@ -242,7 +242,7 @@ def erase_contact(id_: OrganizationId, contact_id: Annotated[str, typer.Argument
 
     Example: winback contact erase acme C-1042
     """
-    from services.signals import tenants
+    from services.signals.actions import tenants
     from shared import db, kafka
     from shared.errors import NotFound
     from shared.ids import record_key

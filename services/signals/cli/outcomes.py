@@ -20,9 +20,9 @@ def undo(
 
     Example: winback undo --organization acme --account A-77
     """
-    from services.signals import outcomes as handler
+    from services.signals.actions import outcomes as handler
+    from services.signals.actions.tenants import COMMAND_LINE
     from services.signals.store import organizations, outcomes
-    from services.signals.tenants import COMMAND_LINE
     from shared import clock, db
     from shared.errors import NotFound
 

@@ -26,7 +26,7 @@ def run(
 
     Example: winback run --organization acme --as-of 2026-03-02 --wait
     """
-    from services.signals import runs
+    from services.signals.actions import runs
     from shared import db
 
     with db.connect() as connection:
@@ -34,7 +34,7 @@ def run(
         connection.commit()
     found: dict[str, Any] = {"organization": organization, "run": number, "as_of": day.isoformat(), "complete": False}
     if wait:
-        from services.signals import waiting
+        from services.signals.progress import run as waiting
 
         done = waiting.wait_for_run(organization, number, timeout_seconds=timeout)
         found |= {
@@ -67,7 +67,7 @@ def wait(
 
     Example: winback wait --organization acme --timeout 60
     """
-    from services.signals.catching_up import wait_until_caught_up
+    from services.signals.progress.caught_up import wait_until_caught_up
 
     wait_until_caught_up(organization, timeout_seconds=timeout)
 

@@ -47,7 +47,7 @@ def set_(
 
     Example: echo '{"lapse": {"enabled": true}}' | winback settings set --organization acme --run
     """
-    from services.signals import configuration
+    from services.signals.actions import settings as configuration
     from shared import db
     from shared.errors import FieldError, Rejected
 

@@ -1,6 +1,6 @@
-"""What thresholds are tried out on: the orders of an organization in one pass, as `services.signals.ledger` reads them."""
+"""What thresholds are tried out on: the orders of an organization in one pass, as `services.signals.trial.columns` reads them."""
 
-from services.signals.audit import DISTINCT_ODS
+from services.signals.second_opinion.audit import DISTINCT_ODS
 from shared import db
 from shared.domain.sizes import TaughtSizes, read_od
 from shared.domain.thresholds import DetectionSettings

@@ -9,8 +9,9 @@ from collections import Counter
 
 import msgspec
 
-from services.signals import configuration, outcomes
-from services.signals.outcomes import Wish
+from services.signals.actions import outcomes
+from services.signals.actions import settings as configuration
+from services.signals.actions.outcomes import Wish
 from services.signals.store import listing
 from services.signals.store import settings as settings_store
 from shared import clock, db

@@ -11,7 +11,7 @@ from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
-from services.signals.catching_up import wait_until_caught_up
+from services.signals.progress.caught_up import wait_until_caught_up
 from shared.kafka import end_offset
 from shared.partitions import partition_of
 from shared.topics import ORDERS

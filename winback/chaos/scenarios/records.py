@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from services.signals import tenants
+from services.signals.actions import tenants
 from shared import db, kafka
 from shared.events import Order
 from shared.partitions import partition_of

@@ -1,0 +1,41 @@
+"""The console's process."""
+
+import signal
+import sys
+from types import FrameType
+
+import uvicorn
+
+from services.signals.console.app import build
+from services.signals.console.live import Streams
+from shared import db, process
+from shared.http import config
+from shared.settings import settings
+
+POOL_SECONDS = 5.0  # a request waits so long for a connection, then it is told to try again
+
+
+class Server(uvicorn.Server):
+    """Ends the streams, which would never end by themselves, before it waits for requests under way."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        streams: Streams = self.config.app.state.streams  # type: ignore[union-attr]  # what `build` gave it
+        streams.closing.set()
+        super().handle_exit(sig, frame)
+
+
+def main() -> None:
+    """Serve until SIGTERM; requests under way are answered first."""
+    process.configure("console")
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: None)  # uvicorn drains, then raises the signal again: the end is no failure
+    with db.pool("winback_app", most=8) as pool:
+        pool.timeout = POOL_SECONDS
+        server = Server(config(build(pool), settings().console_port))
+        server.run()
+    if not server.started:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

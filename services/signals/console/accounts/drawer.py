@@ -1,0 +1,214 @@
+"""An account's drawer: beside the table where there is room, a page on a phone. Its primary contact is chosen here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from services.signals.console.accounts import outcomes
+from services.signals.console.accounts.history import EntryView, history
+from services.signals.console.accounts.row import BadgeView, EnrollmentView, badges, enrollment_view, exact_day, exact_time
+from services.signals.console.accounts.table import back_to, head_of, table_of
+from services.signals.console.accounts.why import SignalCard, cards, earliest
+from services.signals.console.http import views
+from services.signals.console.http.access import NotHere, organization_of
+from services.signals.console.http.forms import Form, flash
+from services.signals.console.http.rendering import render
+from services.signals.store import account as store
+from services.signals.store import accounts, pages, people, settings
+from services.signals.store.pages import ContactRow, Head, OrderRow, SignalRow
+from shared import clock
+from shared.domain.identifiers import wrong_id
+from shared.wording import counted, money, plain_name, short_day
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+ORDERS_SHOWN = 12
+CARDS_SHOWN = 10
+WHYS_SHOWN = 3  # of the cards, at once; the others' are an address away
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContactView:
+    """A person at the account."""
+
+    contact: str
+    name: str
+    email: str
+    is_primary: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawerView:
+    """Everything of one account, top to bottom. whys: signals whose why the page carries, and whether it is open."""
+
+    account: str
+    path: str
+    name: str
+    owner: str
+    close_path: str
+    enrollment: EnrollmentView
+    badges: list[BadgeView]
+    facts: list[tuple[str, str, str]]
+    cards: list[SignalCard]
+    cards_line: str
+    whys: dict[str, bool]
+    why_path: str
+    orders: list[views.OrderView]
+    orders_line: str
+    contacts: list[ContactView]
+    primary_path: str
+    enrolled: list[dict[str, str]]
+    history: list[EntryView]
+
+
+@router.get("/o/{organization}/accounts/{account:path}")
+def account_page(request: Request, organization: str, account: str) -> Response:
+    """The drawer with the table that the address asks for beside it."""
+    if wrong_id(account):
+        raise NotHere
+    now = clock.now()
+    with organization_of(request, organization) as (who, connection):
+        head = head_of(connection, organization)
+        row = accounts.find(connection, organization, account)
+        plain = pages.account(connection, organization, account)
+        if row is None or plain is None:
+            raise NotHere
+        table = table_of(connection, request, organization, head, who, beside=account)
+        found = pages.signals_of(connection, organization, account)
+        active = sorted((signal for signal in found if signal.recovered_at is None), key=_by_letter)
+        versions = store.versions(connection, organization, (signal.settings_version for signal in active))
+        since = earliest(active, versions)
+        behind = store.orders_behind(connection, organization, account, after=since) if since else []
+        usual = store.median_shares(connection, organization, [signal.run for signal in active])
+        gap = accounts.typical_gaps(connection, organization, [account]).get(account)
+        first_on, orders_count = store.facts(connection, organization, account)
+        drawer = DrawerView(
+            account=account,
+            path=views.account_path(organization, account),
+            name=plain_name(row.name or account),
+            owner=plain_name(row.owner or "nobody yet"),
+            close_path=table.here,
+            enrollment=enrollment_view(row, now),
+            badges=badges(row, [], head, now),
+            facts=_facts(row, gap, first_on, orders_count, head, now),
+            cards=cards(active[:CARDS_SHOWN], behind, versions, usual, row.last_ordered_on, head),
+            whys=_whys(active[:CARDS_SHOWN], request.query_params.get("why")),
+            why_path=f"{request.url.path}{table.query}{'&' if table.query else '?'}why=",
+            cards_line=views.shown_of(CARDS_SHOWN, len(active)).replace("the newest", "the first")
+            if len(active) > CARDS_SHOWN
+            else "",
+            orders=_orders(pages.orders_of(connection, organization, account, limit=ORDERS_SHOWN), head, now),
+            orders_line=views.shown_of(min(ORDERS_SHOWN, orders_count), orders_count),
+            contacts=[_contact(contact) for contact in pages.contacts_of(connection, organization, account)],
+            primary_path=f"{views.account_path(organization, account)}/primary",
+            enrolled=[_enrolled(one, organization, head) for one in store.enrollments(connection, organization, account)],
+            history=history(connection, organization, account, head),
+        )
+        panel = outcomes.panel(connection, organization, plain, found, who=who, head=head)
+    return render(
+        request,
+        "accounts.html",
+        visitor=who,
+        organization=organization,
+        head=head,
+        table=table,
+        drawer=drawer,
+        outcomes=panel,
+    )
+
+
+@router.post("/o/{organization}/accounts/{account:path}/primary")
+def choose_primary(request: Request, organization: str, account: str, form: Form) -> Response:
+    """Whom drafts write to, whatever records say."""
+    contact = form.get("contact", "")
+    if wrong_id(account) or wrong_id(contact):
+        raise NotHere
+    with organization_of(request, organization) as (who, connection):
+        if not people.choose_primary(connection, organization, account, contact):
+            raise NotHere
+        settings.note(
+            connection,
+            organization,
+            at=clock.now(),
+            actor=who.email,
+            action="primary contact",
+            subject=f"account {account}",
+            detail={"contact": contact},
+        )
+    answer = RedirectResponse(back_to(form.get("back", ""), organization), status_code=303)
+    flash(request, answer, "Primary contact changed: new drafts write to them")
+    return answer
+
+
+def _facts(
+    row: accounts.ListedRow, gap: tuple[int, int] | None, first_on: date | None, orders: int, head: Head, now: datetime
+) -> list[tuple[str, str, str]]:
+    """(label, value, note) of the four figures that come first."""
+    today = now.astimezone(ZoneInfo(head.timezone)).date()
+    last = row.last_ordered_on
+    return [
+        (
+            "Last order",
+            "none" if last is None else "today" if last >= today else f"{(today - last).days:,} d ago",
+            "" if last is None else exact_day(last),
+        ),
+        ("Typical gap", f"{gap[0]} d" if gap else "–", f"median of {gap[1]:,}" if gap else "too few orders"),
+        (
+            "Lifetime",
+            money(row.lifetime_cents, head.currency, head.locale),
+            f"since {exact_day(first_on)}" if first_on else counted(orders, "order"),
+        ),
+        ("At stake", money(row.at_stake_cents, head.currency, head.locale) if row.at_stake_cents else "–", _at_stake_of(row)),
+    ]
+
+
+def _whys(signals: Sequence[SignalRow], asked: str | None) -> dict[str, bool]:
+    """The first ones', of which the very first is open, and the one that is asked for, which is open."""
+    return {
+        signal.signal: signal.signal == asked or number == 0
+        for number, signal in enumerate(signals)
+        if number < WHYS_SHOWN or signal.signal == asked
+    }
+
+
+def _by_letter(signal: SignalRow) -> tuple[str, int]:
+    """A, B, C; the largest lapse first."""
+    return views.LETTERS[signal.type], -signal.figures.get("lapsed_revenue_cents", 0)
+
+
+def _at_stake_of(row: accounts.ListedRow) -> str:
+    if row.dormant:
+        return "its last year"
+    parts = [counted(row.lapse, "lapsed product")] if row.lapse else []
+    return ", ".join(parts + (["upside"] if row.cherry_picking else [])) or "no active signal"
+
+
+def _orders(rows: Sequence[OrderRow], head: Head, now: datetime) -> list[views.OrderView]:
+    today = now.astimezone(ZoneInfo(head.timezone)).date()
+    return [views.order_view(row, style=head.style, today=today) for row in rows]
+
+
+def _contact(row: ContactRow) -> ContactView:
+    return ContactView(
+        contact=row.contact,
+        name=plain_name(row.name or row.contact),
+        email=plain_name(row.email or ""),
+        is_primary=row.is_primary,
+    )
+
+
+def _enrolled(row: store.EnrollmentRow, organization: str, head: Head) -> dict[str, str]:
+    reason = views.REASONS.get(row.reason or "", row.reason or "")
+    state = {"enrolled": f"In, sequence is {row.sequence_state}", "skipped": f"Skipped: {reason}", "stopped": f"Stopped: {reason}"}
+    day = row.enrolled_at.astimezone(ZoneInfo(head.timezone)).date()
+    return {
+        "path": f"/o/{organization}/sequences/{row.sequence}",
+        "name": plain_name(row.name),
+        "state": state.get(row.state, row.state.capitalize()),
+        "since": short_day(day, seen_from=clock.today(head.timezone)),
+        "since_exact": exact_time(row.enrolled_at, head.timezone),
+    }

@@ -1,0 +1,203 @@
+"""An account as a row: its badges with their largest signals, enrollment, days, sums, last contact; all of it text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from services.signals.console.accounts.address import Address
+from services.signals.console.http import views
+from services.signals.store import accounts
+from services.signals.store.accounts import ListedRow, TopSignal
+from services.signals.store.pages import Head
+from shared.domain.enrollment import INCLUDED, Enrollment, inclusion
+from shared.domain.typed_numbers import NumberStyle
+from shared.events import Combo, SignalType
+from shared.wording import combo_words, money, percent, plain_name, short_day, short_money, whole_money
+
+ENROLLMENTS: dict[Enrollment, str] = {"auto": "Auto", "yes": "Yes", "no": "No"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadgeView:
+    """One type on an account. state: "", "co" (reached out), "lo" (lost). items: (what, how long, revenue) of the largest."""
+
+    type: SignalType
+    letter: str
+    times: str
+    state: str
+    words: str
+    title: str
+    items: list[tuple[str, str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnrollmentView:
+    """How an account is pinned, and whether that puts it into the next digest."""
+
+    account: str
+    pinned: Enrollment
+    pin: str
+    answer: str
+    choices: list[tuple[Enrollment, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowView:
+    """An account as a row. number: its place on the page, from 1."""
+
+    number: int
+    account: str
+    path: str
+    name: str
+    owner: str
+    badges: list[BadgeView]
+    enrollment: EnrollmentView
+    since: str
+    since_exact: str
+    typical: str
+    lifetime: str
+    lifetime_exact: str
+    stake: str
+    stake_exact: str
+    contact: str
+    contact_exact: str
+    contact_note: str
+
+
+def row_view(
+    row: ListedRow,
+    number: int,
+    address: Address,
+    tops: Sequence[TopSignal],
+    gaps: dict[str, tuple[int, int]],
+    head: Head,
+    now: datetime,
+) -> RowView:
+    today = now.astimezone(ZoneInfo(head.timezone)).date()
+    contact, contact_exact, note = contact_words(row, head, now)
+    return RowView(
+        number=number,
+        account=row.account,
+        path=address.account_path(row.account),
+        name=plain_name(row.name or row.account),
+        owner=plain_name(row.owner or ""),
+        badges=badges(row, [top for top in tops if top.account == row.account], head, now),
+        enrollment=enrollment_view(row, now),
+        since=days_since(row.last_ordered_on, today),
+        since_exact="" if row.last_ordered_on is None else exact_day(row.last_ordered_on),
+        typical=f"({gaps[row.account][0]} d)" if row.account in gaps else "",
+        lifetime=short_money(row.lifetime_cents, head.currency, head.locale),
+        lifetime_exact=money(row.lifetime_cents, head.currency, head.locale),
+        stake=short_money(row.at_stake_cents, head.currency, head.locale) if row.at_stake_cents else "",
+        stake_exact=money(row.at_stake_cents, head.currency, head.locale),
+        contact=contact,
+        contact_exact=contact_exact,
+        contact_note=note,
+    )
+
+
+def badges(row: ListedRow, tops: Sequence[TopSignal], head: Head, now: datetime) -> list[BadgeView]:
+    """A badge a type that is active, with its largest signals."""
+    is_paused = row.paused_until is not None and now < row.paused_until
+    state, said = ("lo", ", lost") if row.lost_at is not None else ("co", ", reached out") if is_paused else ("", "")
+    found = []
+    times_of: dict[SignalType, int] = {"dormant": row.dormant, "lapse": row.lapse, "cherry_picking": row.cherry_picking}
+    for type_, times in times_of.items():
+        if not times:
+            continue
+        name = views.TYPES[type_]
+        found.append(
+            BadgeView(
+                type=type_,
+                letter=views.LETTERS[type_],
+                times=f"×{times}" if times > 1 else "",
+                state=state,
+                words=f"{views.LETTERS[type_]}: {name}{f', {times} combinations' if times > 1 else ''}{said}",
+                title=name if times <= accounts.TOP_ITEMS else f"{name}, the largest {accounts.TOP_ITEMS} of {times}",
+                items=[_item(top, head.style) for top in tops if top.type == type_],
+            )
+        )
+    return found
+
+
+def _item(top: TopSignal, style: NumberStyle) -> tuple[str, str, str]:
+    figures = top.figures
+    if top.type == "dormant":
+        return (
+            "All orders",
+            f"none for {figures['days_inactive']} d",
+            whole_money(figures["last_year_revenue_cents"], style),
+        )
+    if top.type == "lapse":
+        silent = f"silent {figures['days_silent']} d"
+        return (
+            combo_words(Combo(od=top.od, grade=top.grade)),
+            silent,
+            whole_money(figures["lapsed_revenue_cents"], style),
+        )
+    return (
+        "Specialty",
+        percent(figures["specialty_share_bps"]),
+        whole_money(figures["estimated_upside_cents"], style),
+    )
+
+
+def enrollment_view(row: ListedRow, now: datetime) -> EnrollmentView:
+    """Auto says what it comes to."""
+    included = in_digest(row, now)
+    return EnrollmentView(
+        account=row.account,
+        pinned=row.enrollment,
+        pin="Auto · " if row.enrollment == "auto" else "",
+        answer="Yes" if (included if row.enrollment == "auto" else row.enrollment == "yes") else "No",
+        choices=list(ENROLLMENTS.items()),
+    )
+
+
+def in_digest(row: ListedRow, now: datetime) -> bool:
+    """Whether the next digest shows it."""
+    why = inclusion(enrollment=row.enrollment, lost_at=row.lost_at, paused_until=row.paused_until, at=now)
+    return why in INCLUDED and (why == "always" or row.dormant + row.lapse + row.cherry_picking > 0)
+
+
+def contact_words(row: ListedRow, head: Head, now: datetime) -> tuple[str, str, str]:
+    """(how long ago, exactly, what holds since): the note is of a pause or a loss."""
+    zone = ZoneInfo(head.timezone)
+    today = now.astimezone(zone).date()
+    if row.lost_at is not None:
+        note = "lost"
+    elif row.paused_until is not None and now < row.paused_until:
+        note = f"to {short_day(row.paused_until.astimezone(zone).date(), seen_from=today)}"
+    else:
+        note = ""
+    if row.last_contact_at is None:
+        return "", "", note
+    days = (today - row.last_contact_at.astimezone(zone).date()).days
+    return "today" if days <= 0 else f"{days} d ago", exact_time(row.last_contact_at, head.timezone), note
+
+
+def days_since(day: date | None, today: date) -> str:
+    """12 d, or nothing."""
+    return "" if day is None else f"{max(0, (today - day).days):,} d"
+
+
+def short_ago(length: timedelta) -> str:
+    """2 min ago."""
+    minutes = int(max(length, timedelta()) / timedelta(minutes=1))
+    if minutes < 1:
+        return "just now"
+    if minutes < 60:
+        return f"{minutes} min ago"
+    return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440:,} d ago"
+
+
+def exact_time(at: datetime, timezone: str) -> str:
+    """23 Nov 2026, 07:58 CST."""
+    local = at.astimezone(ZoneInfo(timezone))
+    return f"{exact_day(local.date())}, {local:%H:%M %Z}"
+
+
+def exact_day(day: date) -> str:
+    """23 Nov 2026."""
+    return short_day(day, seen_from=date.min)

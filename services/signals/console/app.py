@@ -1,0 +1,91 @@
+"""The console's application: pages, /v1, /docs, /healthz, /readyz, /metrics."""
+
+from collections.abc import Awaitable, Callable
+
+import psycopg
+from fastapi import FastAPI, Request, Response
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from services.signals.console import health, home, orders, sequences, summary
+from services.signals.console.accounts import drawer, outcomes, saved_views, table
+from services.signals.console.api import routes
+from services.signals.console.http import problems
+from services.signals.console.http.compression import Compression
+from services.signals.console.http.rendering import HEADERS, render
+from services.signals.console.identity import sign_in, single_sign_on
+from services.signals.console.live import Streams
+from services.signals.console.settings import audit_log, detection, digest, members, tokens
+from shared import db
+from shared.http import TELEMETRY
+from shared.metrics import READY
+from shared.settings import settings
+
+
+def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
+    """`pool` is of the app role: each transaction sees one organization."""
+    app = FastAPI(
+        title="Winback",
+        version="1",
+        description="Which accounts are being lost, for systems. A token with the scope signals:read names the organization.",
+        docs_url=None,  # its page would load scripts from elsewhere; ours is below
+        redoc_url=None,
+        telemetry=TELEMETRY,
+    )
+    app.state.pool = pool
+    app.state.streams = Streams()
+    problems.register(app)
+    app.include_router(routes.router)
+    app.include_router(single_sign_on.router)  # before doors: its paths look like links
+    app.include_router(sign_in.router)
+    app.include_router(outcomes.router)
+    app.include_router(summary.router)
+    app.include_router(orders.router)
+    app.include_router(health.router)
+    app.include_router(sequences.router)
+    app.include_router(detection.router)
+    app.include_router(digest.router)
+    app.include_router(members.router)
+    app.include_router(tokens.router)
+    app.include_router(audit_log.router)
+    app.include_router(table.router)
+    app.include_router(saved_views.router)
+    app.include_router(drawer.router)
+    app.include_router(home.router)
+    app.mount("/static", StaticFiles(packages=[("services.signals.console", "static")]), name="static")
+
+    @app.middleware("http")
+    async def headers(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = await go_on(request)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    app.add_middleware(Compression)
+
+    @app.get("/docs", include_in_schema=False)
+    def docs(request: Request) -> Response:
+        return render(request, "docs.html", paths=app.openapi()["paths"], description=app.description, base_url=settings().base_url)
+
+    @app.get("/healthz", include_in_schema=False)
+    def healthz() -> Response:
+        return Response("ok\n", media_type="text/plain")
+
+    @app.get("/readyz", include_in_schema=False)
+    def readyz() -> Response:
+        try:
+            with pool.connection(timeout=2) as connection:
+                connection.execute("SELECT 1")
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            READY.set(False)
+            return Response(f"PostgreSQL: {error}\n", status_code=503, media_type="text/plain")
+        READY.set(True)
+        return Response("ready\n", media_type="text/plain")
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        readyz()  # winback_ready is as of now, also where nobody else asks
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return app

@@ -1,0 +1,1 @@
+"""What every page and address goes through: who asks, forms, templates, errors, compression, CSV."""

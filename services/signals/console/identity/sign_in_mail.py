@@ -1,0 +1,74 @@
+"""One-time links by mail: for members alone, a few at a time, and silent about who is one."""
+
+import secrets
+from html import escape
+from urllib.parse import quote
+
+import structlog
+from psycopg_pool import ConnectionPool
+
+from services.signals.actions import tenants
+from services.signals.store import sign_in
+from shared import clock, db
+from shared.errors import NotFound, Retryable
+from shared.mail import Mailbox, message, own_mailbox
+from shared.settings import settings
+from shared.smtp import Session, mail_server
+from shared.wording import isolated, plain_name
+
+log = structlog.get_logger()
+
+MOST_NAMED = 5
+MOST_OPEN = 5  # links of one address that work at once: nobody's mailbox is filled by asking
+TEXT = """{link}
+
+Follow it and press the button to sign in to Winback as {email}: {opens}.
+It works once, within half an hour. If you did not ask for it, nothing needs to be done.
+"""
+HTML = """<p><a href="{link}">Sign in to Winback</a> as {email}: {opens}.</p>
+<p>It works once, within half an hour. If you did not ask for it, nothing needs to be done.</p>
+"""
+
+
+def mail(pool: ConnectionPool[db.Connection], email: str, go_on: str) -> None:
+    """Mail a link to a member's address; who is none gets nothing. `go_on`: the page that comes after."""
+    with pool.connection() as connection, connection.transaction():
+        if sign_in.open_links(connection, email, now=clock.now()) >= MOST_OPEN:
+            log.warning("no further sign-in link: several are open")
+            return
+        try:
+            link = tenants.sign_in_link(connection, email, settings().base_url)
+        except NotFound:
+            return
+        opens = _opens([isolated(plain_name(one.name)) for one in sign_in.memberships(connection, email)])
+    sender = own_mailbox("Winback")
+    try:
+        _send(sender, email, link if go_on == "/" else f"{link}?next={quote(go_on, safe='')}", opens)
+    except Retryable as error:
+        log.warning("a sign-in link was not mailed", error=str(error))
+
+
+def _opens(names: list[str]) -> str:
+    """Acme Pipe and Borealis Steel; some of many."""
+    if len(names) <= 1:
+        return "".join(names)
+    shown, rest = (names, 0) if len(names) <= MOST_NAMED else (names[: MOST_NAMED - 1], len(names) - MOST_NAMED + 1)
+    return f"{', '.join(shown)} and {rest} more" if rest else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _send(sender: Mailbox, email: str, link: str, opens: str) -> None:
+    """Raises Retryable."""
+    mailed = message(
+        sender=sender,
+        to=email,
+        subject="Sign in to Winback",
+        message_id=f"{secrets.token_hex(16)}@{sender.domain}",
+        at=clock.now(),
+        text=TEXT.format(link=link, email=email, opens=opens),
+        html=HTML.format(link=escape(link), email=escape(email), opens=escape(opens)),
+    )
+    server = Session(mail_server(settings().smtp_url))
+    answer = server.send(sender=sender.email, recipient=email, message=mailed, before_final_dot=lambda: True)
+    server.quit()
+    if answer.state != "sent":
+        log.warning("a sign-in link was not mailed", state=answer.state, answer=answer.text)

@@ -1,0 +1,1 @@
+"""The settings pages: detection, digest, members, tokens, the audit log."""

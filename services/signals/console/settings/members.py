@@ -1,0 +1,139 @@
+"""Members: who belongs to the organization and as what; owners and admins invite, change and remove."""
+
+from collections.abc import Callable, Mapping
+
+from fastapi import APIRouter, BackgroundTasks, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from services.signals.actions import governance, tenants
+from services.signals.console.http.access import NotHere, Visitor, app_pool, governing, organization_of
+from services.signals.console.http.forms import Form, flash
+from services.signals.console.http.organization import actor, by_field, head_of, moment, stored
+from services.signals.console.http.rendering import render
+from services.signals.console.identity import sign_in_mail
+from services.signals.store import organizations
+from shared import db
+from shared.errors import NotFound, Rejected
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+ROLE_WORDS = {
+    "owner": "everything, and who the owners are",
+    "admin": "thresholds, members, tokens",
+    "member": "signals, the digest, enrollment, sequences, outcomes",
+}
+
+
+@router.get("/o/{organization}/settings/members")
+def show(request: Request, organization: str) -> Response:
+    """By address."""
+    with organization_of(request, organization) as (who, connection):
+        return _page(request, connection, organization, who, {}, {})
+
+
+@router.post("/o/{organization}/settings/members/invite")
+def invite(request: Request, organization: str, form: Form, afterwards: BackgroundTasks) -> Response:
+    """A membership, and a sign-in link by mail."""
+    typed = {"email": form.get("email", ""), "role": form.get("role", "member"), "digest": form.get("digest", "")}
+    try:
+        with organization_of(request, organization) as (who, connection):
+            governing(who, organization)
+            email = governance.invite(
+                connection,
+                organization,
+                typed["email"],
+                typed["role"],
+                by=actor(who, organization),
+                with_digest=typed["digest"] == "on",
+            )
+    except Rejected as refused:
+        with organization_of(request, organization) as (who, connection):
+            return _page(request, connection, organization, who, typed, by_field(refused), status_code=422)
+    answer = RedirectResponse(f"/o/{organization}/settings/members", status_code=303)
+    flash(request, answer, f"{email} is a member now; a link to sign in is on its way there")
+    afterwards.add_task(sign_in_mail.mail, app_pool(request), email, f"/o/{organization}/accounts")
+    answer.background = afterwards
+    return answer
+
+
+@router.post("/o/{organization}/settings/members/role")
+def change_role(request: Request, organization: str, form: Form) -> Response:
+    """Of one member."""
+    email, role = stored(form.get("email", "")), form.get("role", "")
+    return _act(
+        request,
+        organization,
+        lambda connection, who: governance.change_role(connection, organization, email, role, by=actor(who, organization)),
+        f"{email} is {role} now",
+    )
+
+
+@router.post("/o/{organization}/settings/members/remove")
+def remove(request: Request, organization: str, form: Form) -> Response:
+    """At once, with all sessions."""
+    email = stored(form.get("email", ""))
+    return _act(
+        request,
+        organization,
+        lambda connection, who: governance.remove(connection, organization, email, by=actor(who, organization)),
+        f"{email} is no member any more",
+    )
+
+
+def _act(request: Request, organization: str, act: Callable[[db.Connection, Visitor], None], said: str) -> Response:
+    try:
+        with organization_of(request, organization) as (who, connection):
+            governing(who, organization)
+            act(connection, who)
+    except NotFound:
+        raise NotHere from None
+    except Rejected as refused:
+        with organization_of(request, organization) as (who, connection):
+            return _page(request, connection, organization, who, {}, {"members": _said(refused)}, status_code=422)
+    answer = RedirectResponse(f"/o/{organization}/settings/members", status_code=303)
+    flash(request, answer, said)
+    return answer
+
+
+def _said(refused: Rejected) -> str:
+    return "; ".join(error.reason for error in refused.errors)
+
+
+def _page(
+    request: Request,
+    connection: db.Connection,
+    organization: str,
+    who: Visitor,
+    typed: Mapping[str, str],
+    errors: Mapping[str, str],
+    *,
+    status_code: int = 200,
+) -> Response:
+    head = head_of(connection, organization)
+    role = who.role_in(organization)
+    found = organizations.members(connection, organization)
+    owners = sum(1 for _, its_role, _ in found if its_role == "owner")
+    return render(
+        request,
+        "settings_members.html",
+        status_code=status_code,
+        visitor=who,
+        organization=organization,
+        head=head,
+        tab="members",
+        may_change=who.governs(organization),
+        roles=[(name, ROLE_WORDS[name]) for name in reversed(tenants.ROLES) if name != "owner" or role == "owner"],
+        typed={"email": "", "role": "member", "digest": "on"} | dict(typed),
+        errors=errors,
+        members=[
+            {
+                "email": email,
+                "role": its_role,
+                "added": moment(added_at, head.timezone),
+                "is_me": email == who.email,
+                "is_fixed": its_role == "owner" and (role != "owner" or owners == 1),
+                "why_fixed": "the last owner" if owners == 1 else "owners are changed by owners",
+            }
+            for email, its_role, added_at in found
+        ],
+    )

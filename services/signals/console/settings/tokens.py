@@ -1,0 +1,114 @@
+"""ERP tokens: made, rotated and revoked by owners and admins. A token is shown once, in the answer that made it."""
+
+from collections.abc import Mapping, Sequence
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from services.signals.actions import governance, tenants
+from services.signals.console.http.access import NotHere, Visitor, governing, organization_of
+from services.signals.console.http.forms import Form, flash
+from services.signals.console.http.organization import actor, by_field, head_of, moment, stored
+from services.signals.console.http.rendering import render
+from services.signals.store import organizations
+from shared import db
+from shared.errors import NotFound, Rejected
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+SCOPE_WORDS = {
+    "orders:write": "send orders",
+    "accounts:write": "send accounts",
+    "contacts:write": "send contacts",
+    "signals:read": "read signals and accounts",
+}
+USUAL_SCOPES = ("orders:write", "accounts:write", "contacts:write")
+
+
+@router.get("/o/{organization}/settings/tokens")
+def show(request: Request, organization: str) -> Response:
+    """By name, the revoked ones last."""
+    with organization_of(request, organization) as (who, connection):
+        return _page(request, connection, organization, who)
+
+
+@router.post("/o/{organization}/settings/tokens")
+def create(request: Request, organization: str, form: Form) -> Response:
+    """The answer shows the token; nothing else ever does."""
+    name, scopes = form.get("name", "").strip(), form.all("scope")
+    with organization_of(request, organization) as (who, connection):
+        governing(who, organization)
+        try:
+            with connection.transaction():
+                token = tenants.create_token(connection, organization, name=name, scopes=scopes, actor=who.email)
+        except Rejected as refused:
+            return _page(request, connection, organization, who, typed=(name, scopes), errors=by_field(refused), status_code=422)
+        return _page(request, connection, organization, who, shown=(name, token))
+
+
+@router.post("/o/{organization}/settings/tokens/rotate")
+def rotate(request: Request, organization: str, form: Form) -> Response:
+    """Another secret under the same name."""
+    name = stored(form.get("name", ""))
+    with organization_of(request, organization) as (who, connection):
+        governing(who, organization)
+        try:
+            token = governance.rotate_token(connection, organization, name, by=actor(who, organization))
+        except NotFound:
+            raise NotHere from None
+        return _page(request, connection, organization, who, shown=(name, token))
+
+
+@router.post("/o/{organization}/settings/tokens/revoke")
+def revoke(request: Request, organization: str, form: Form) -> Response:
+    """For good."""
+    name = stored(form.get("name", ""))
+    with organization_of(request, organization) as (who, connection):
+        governing(who, organization)
+        try:
+            governance.revoke_token(connection, organization, name, by=actor(who, organization))
+        except NotFound:
+            raise NotHere from None
+    answer = RedirectResponse(f"/o/{organization}/settings/tokens", status_code=303)
+    flash(request, answer, f"The token {name} is revoked; it is refused within seconds")
+    return answer
+
+
+def _page(
+    request: Request,
+    connection: db.Connection,
+    organization: str,
+    who: Visitor,
+    *,
+    shown: tuple[str, str] | None = None,
+    typed: tuple[str, Sequence[str]] = ("", USUAL_SCOPES),
+    errors: Mapping[str, str] | None = None,
+    status_code: int = 200,
+) -> Response:
+    head = head_of(connection, organization)
+    uses = organizations.token_uses(connection, organization)
+    found = sorted(organizations.tokens(connection, organization), key=lambda token: (token.revoked_at is not None, token.name))
+    return render(
+        request,
+        "settings_tokens.html",
+        status_code=status_code,
+        visitor=who,
+        organization=organization,
+        head=head,
+        tab="tokens",
+        may_change=who.governs(organization),
+        shown=shown,
+        typed={"name": typed[0], "scopes": list(typed[1])},
+        errors=errors or {},
+        scopes=list(SCOPE_WORDS.items()),
+        tokens=[
+            {
+                "name": token.name,
+                "scopes": ", ".join(SCOPE_WORDS.get(scope, scope) for scope in token.scopes),
+                "created": moment(token.created_at, head.timezone),
+                "used": moment(uses.get(token.name), head.timezone),
+                "revoked": moment(token.revoked_at, head.timezone),
+            }
+            for token in found
+        ],
+    )

@@ -1,0 +1,147 @@
+"""The monthly summary: what was won back and what was lost, counted from audited actions that nobody took back."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, Response
+
+from services.signals.console.accounts.outcomes import REASON_NAMES
+from services.signals.console.http.access import NotHere, organization_of
+from services.signals.console.http.csv_export import download
+from services.signals.console.http.problems import Wrong, like
+from services.signals.console.http.rendering import render
+from services.signals.console.http.views import account_path
+from services.signals.store import outcomes, pages
+from services.signals.store.outcomes import OutcomeRow
+from services.signals.store.pages import Head
+from shared import clock, wording
+from shared.domain import outcomes as rules
+from shared.domain.money import minor_places
+from shared.events import Combo
+from shared.wording import combo_words, money, plain_name, short_day
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+FIRST_YEAR = 2000
+
+Month = Annotated[
+    Annotated[str, like(r"[0-9]{4}-(0[1-9]|1[0-2])", "is no month: write it like 2026-11")] | None,
+    Query(description="Like 2026-11; without it this month."),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionView:
+    """One action of the month."""
+
+    account: str
+    account_path: str
+    words: str
+    value: str
+    state: str
+    by: str
+    day: str
+
+
+@router.get("/o/{organization}/summary")
+def summary(request: Request, organization: str, month: Month = None) -> Response:
+    """Of one month in the organization's zone."""
+    with organization_of(request, organization) as (who, connection):
+        head = pages.head(connection, organization)
+        if head is None:
+            raise NotHere
+        first, after = bounds(month, head)
+        rows = outcomes.of_month(connection, organization, since=_at(first, head), until=_at(after, head))
+    counted = rules.month(row.counted() for row in rows)
+    today = clock.today(head.timezone)
+    return render(
+        request,
+        "summary.html",
+        visitor=who,
+        organization=organization,
+        head=head,
+        month=f"{first:%Y-%m}",
+        title=format_date(first, "MMMM y", locale=wording.LOCALE),
+        before=f"{_before(first):%Y-%m}",
+        after=f"{after:%Y-%m}" if after <= today else "",
+        saves=wording.count(counted.saves),
+        confirmed=money(counted.confirmed_cents, head.currency, head.locale),
+        confirmed_note=wording.counted(counted.confirmed, "save"),
+        claimed=money(counted.claimed_cents, head.currency, head.locale),
+        claimed_note=wording.counted(counted.claimed, "save"),
+        losses=wording.count(counted.losses),
+        reached_out=wording.count(counted.reached_out),
+        reasons=[(REASON_NAMES[reason].capitalize(), wording.count(number)) for reason, number in counted.losses_by_reason.items()],
+        mostly_quiet=counted.mostly_quiet,
+        actions=[_action(row, organization=organization, head=head, today=today) for row in reversed(rows)],
+    )
+
+
+@router.get("/o/{organization}/summary.csv")
+def summary_csv(request: Request, organization: str, month: Month = None) -> Response:
+    """The month's actions, one a row; amounts are exact decimals."""
+    with organization_of(request, organization) as (_, connection):
+        head = pages.head(connection, organization)
+        if head is None:
+            raise NotHere
+        first, after = bounds(month, head)
+        rows = outcomes.of_month(connection, organization, since=_at(first, head), until=_at(after, head))
+    places = minor_places(head.currency)
+    columns = ("at", "account", "name", "about", "outcome", "reason", "monthly_value", "currency", "state", "actor")
+    cells = [
+        (
+            row.at.isoformat(),
+            row.account,
+            row.name or "",
+            _what(row),
+            row.kind,
+            row.reason or "",
+            None if row.monthly_value_cents is None else Decimal(row.monthly_value_cents).scaleb(-places),
+            head.currency,
+            ("confirmed" if row.confirmed else "claimed") if row.kind == "won_back" else "",
+            row.actor,
+        )
+        for row in rows
+    ]
+    return download(f"winback-{organization}-{first:%Y-%m}", columns, cells)
+
+
+def bounds(month: str | None, head: Head) -> tuple[date, date]:
+    """The month's first day, and the next one's. Raises Wrong for a month that no clock shows."""
+    today = clock.today(head.timezone)
+    first = date.fromisoformat(f"{month}-01") if month and month >= f"{FIRST_YEAR}" else today.replace(day=1)
+    if month and (month < f"{FIRST_YEAR}" or first > today):
+        raise Wrong("month", "must be this month or one before it, like 2026-11")
+    return first, date(first.year + first.month // 12, first.month % 12 + 1, 1)
+
+
+def _before(first: date) -> date:
+    return date(first.year - (first.month == 1), (first.month - 2) % 12 + 1, 1)
+
+
+def _at(day: date, head: Head) -> datetime:
+    """The midnight with which a day begins there."""
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(head.timezone))
+
+
+def _what(row: OutcomeRow) -> str:
+    return combo_words(Combo(od=row.od, grade=row.grade)) if row.signal and row.type == "lapse" else ""
+
+
+def _action(row: OutcomeRow, *, organization: str, head: Head, today: date) -> ActionView:
+    what = _what(row)
+    state = {"won_back": "confirmed" if row.confirmed else "claimed", "lost": REASON_NAMES[row.reason]}
+    return ActionView(
+        account=plain_name(row.name or row.account),
+        account_path=account_path(organization, row.account),
+        words=f"{wording.OUTCOME_NAMES[row.kind]}{f': {what}' if what else ''}",
+        value="" if row.monthly_value_cents is None else money(row.monthly_value_cents, head.currency, head.locale),
+        state=state.get(row.kind, ""),
+        by=row.actor,
+        day=short_day(row.at.astimezone(ZoneInfo(head.timezone)).date(), seen_from=today),
+    )

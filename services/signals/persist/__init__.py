@@ -1,0 +1,1 @@
+"""What topics say, put into tables: `winback serve signals`."""

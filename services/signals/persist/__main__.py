@@ -1,0 +1,28 @@
+"""The consumer: topics to tables."""
+
+from services.signals.persist.routes import ROUTES
+from services.signals.store.positions import CONSUMER
+from shared import consuming, db, metrics, process
+from shared.settings import settings
+from shared.topics import ORDERS, SIGNALS
+
+
+def main() -> None:
+    """Run until SIGTERM; the batch under way is finished first."""
+    process.configure(CONSUMER)
+    for topic in (ORDERS, SIGNALS):
+        metrics.PERSISTED_SECONDS.labels(topic.name)
+    with process.running(settings().signals_port) as this, db.pool("winback_worker") as pool:
+        consuming.consume(
+            consumer=CONSUMER,
+            routes=ROUTES,
+            pool=pool,
+            publisher=this.publisher,
+            stop=this.stop,
+            on_ready=this.readiness.set,
+            standing=this.standing,
+        )
+
+
+if __name__ == "__main__":
+    main()

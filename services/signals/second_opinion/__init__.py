@@ -1,0 +1,1 @@
+"""The detection rules once more, as SQL over the orders; held against the detector's signals."""
