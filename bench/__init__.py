@@ -1,4 +1,5 @@
-"""The project's own benchmark: every figure a ratio of runs side by side, answers checked before any time is believed.
+"""The project's own benchmark: every figure a ratio of runs side by side, answers checked before
+any time is believed.
 
     workload.py   seeded orders, their blocks, files and lines; the same on every machine
     answers.py    what must come out of them, from DuckDB over the raw lines, and what did

@@ -1,10 +1,12 @@
-"""How long a page of the accounts table takes at a million accounts, for every sort with every filter, with EXPLAIN.
+"""How long a page of the accounts table takes at a million accounts, for every sort with every
+filter, with EXPLAIN.
 
     python -m bench.accounts [--accounts 1000000] [--explain FILE]
 
-Fills one organization (bench-accounts) in the database of WINBACK_DATABASE_URL, unless it is there already, as its superuser
-(`FILL`), and asks as the console does: the app role, row-level security, one transaction a page. Times are milliseconds at the
-server, p50 and worst of five after one to warm up. `winback organization delete bench-accounts --yes` removes it.
+Fills one organization (bench-accounts) in the database of WINBACK_DATABASE_URL, unless it is there
+already, as its superuser (`FILL`), and asks as the console does: the app role, row-level security,
+one transaction a page. Times are milliseconds at the server, p50 and worst of five after one to
+warm up. `winback organization delete bench-accounts --yes` removes it.
 """
 
 import argparse
@@ -20,7 +22,15 @@ import psycopg
 from psycopg import sql
 
 from services.signals.store import accounts
-from services.signals.store.account_pages import ALONE, Filter, Place, Sort, goes_on, often, page_statements
+from services.signals.store.account_pages import (
+    ALONE,
+    Filter,
+    Place,
+    Sort,
+    goes_on,
+    often,
+    page_statements,
+)
 from shared import db
 from shared.settings import settings
 
@@ -28,8 +38,8 @@ ORGANIZATION = "bench-accounts"
 ROUNDS = 5
 TARGET_MS = 100
 
-# Triggers and foreign keys rest while it is filled (a trigger a row took nine tenths of the time), so what they would write is
-# written here, by the same function; indexes are made afterwards.
+# Triggers and foreign keys rest while it is filled (a trigger a row took nine tenths of the time),
+# so what they would write is written here, by the same function; indexes are made afterwards.
 FILL = (
     """
     INSERT INTO organizations (organization, name, currency, timezone)
@@ -133,7 +143,9 @@ FILTERS: dict[str, Filter] = {
 def fill(number: int) -> None:
     """The organization with so many accounts, a tenth of them flagged; nothing where it is there."""
     with psycopg.connect(settings().database_url) as connection:
-        if connection.execute("SELECT 1 FROM organizations WHERE organization = %s", (ORGANIZATION,)).fetchone():
+        if connection.execute(
+            "SELECT 1 FROM organizations WHERE organization = %s", (ORGANIZATION,)
+        ).fetchone():
             return
         connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
@@ -141,7 +153,9 @@ def fill(number: int) -> None:
         for name, _ in indexes:
             connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name)))
         for statement in FILL:
-            connection.execute(statement.encode(), {"organization": ORGANIZATION, "accounts": number})
+            connection.execute(
+                statement.encode(), {"organization": ORGANIZATION, "accounts": number}
+            )
         for _, definition in indexes:
             connection.execute(definition.encode())
     with psycopg.connect(settings().database_url, autocommit=True) as owner:
@@ -149,7 +163,12 @@ def fill(number: int) -> None:
 
 
 def once(
-    connection: db.Connection, sort: Sort, narrowed: Filter, place: Place | None, now: datetime, took: dict[str, float]
+    connection: db.Connection,
+    sort: Sort,
+    narrowed: Filter,
+    place: Place | None,
+    now: datetime,
+    took: dict[str, float],
 ) -> list[Any]:
     """What table_of asks PostgreSQL for. `took`: gets the milliseconds of each question."""
 
@@ -160,7 +179,14 @@ def once(
     often.clear()  # as if nobody had searched for these words lately
     began = time.perf_counter()
     rows = accounts.page(
-        connection, ORGANIZATION, sort=sort, descending=sort != "name", narrowed=narrowed, place=place, limit=51, now=now
+        connection,
+        ORGANIZATION,
+        sort=sort,
+        descending=sort != "name",
+        narrowed=narrowed,
+        place=place,
+        limit=51,
+        now=now,
     )
     names = [row.account for row in rows[:50]]
     began = answered("rows", began)
@@ -178,16 +204,24 @@ def once(
 
 
 def asked(
-    pool: Any, sort: Sort, narrowed: Filter, place: Place | None = None, took: dict[str, float] | None = None
+    pool: Any,
+    sort: Sort,
+    narrowed: Filter,
+    place: Place | None = None,
+    took: dict[str, float] | None = None,
 ) -> tuple[float, list[Any]]:
     """Milliseconds of one page, and its rows."""
     started = time.perf_counter()
     with db.organization_transaction(pool, ORGANIZATION) as connection:
-        rows = once(connection, sort, narrowed, place, datetime.now(UTC), {} if took is None else took)
+        rows = once(
+            connection, sort, narrowed, place, datetime.now(UTC), {} if took is None else took
+        )
     return 1000 * (time.perf_counter() - started), rows
 
 
-def timed(pool: Any, sort: Sort, narrowed: Filter, place: Place | None) -> tuple[list[float], list[Any]]:
+def timed(
+    pool: Any, sort: Sort, narrowed: Filter, place: Place | None
+) -> tuple[list[float], list[Any]]:
     """Milliseconds of each round, and the rows."""
     found = [asked(pool, sort, narrowed, place) for _ in range(ROUNDS + 1)]
     return [milliseconds for milliseconds, _ in found[1:]], found[-1][1]
@@ -198,14 +232,18 @@ def explained(pool: Any, sort: Sort, narrowed: Filter) -> str:
     with db.organization_transaction(pool, ORGANIZATION) as connection:
         now = datetime.now(UTC)
         found = []
-        statements = page_statements(connection, ORGANIZATION, sort, sort != "name", narrowed, None, now)
+        statements = page_statements(
+            connection, ORGANIZATION, sort, sort != "name", narrowed, None, now
+        )
         rows_found = None
         for statement, values in statements:
             if rows_found is not None and not goes_on(rows_found, 51, values):
                 continue
             connection.execute(ALONE)
             text = statement.as_string(connection)
-            rows = connection.execute(("EXPLAIN (ANALYZE, BUFFERS) " + text).encode(), values | {"limit": 51})
+            rows = connection.execute(
+                ("EXPLAIN (ANALYZE, BUFFERS) " + text).encode(), values | {"limit": 51}
+            )
             found.append("\n".join(str(row[0]) for row in rows))
             rows_found = len(connection.execute(statement, values | {"limit": 51}).fetchall())
         return "\n-- and then, since that filled no page\n".join(found)
@@ -230,7 +268,11 @@ def main() -> None:
                 following: list[float] = []
                 if len(rows) > 50:
                     key = rows[49].key
-                    place = Place(value=key if isinstance(key, int) else str(key), account=rows[49].account, is_after=True)
+                    place = Place(
+                        value=key if isinstance(key, int) else str(key),
+                        account=rows[49].account,
+                        is_after=True,
+                    )
                     following, _ = timed(pool, sort, narrowed, place)
                 p50 = statistics.median(times)
                 worst = max(worst, p50, statistics.median(following) if following else 0)
@@ -240,7 +282,15 @@ def main() -> None:
                     plans.append(f"-- {name}, by {sort}\n{explained(pool, sort, narrowed)}\n")
     if options.explain:
         options.explain.write_text("\n".join(plans))
-    print(json.dumps({"accounts": options.accounts, "slowest_p50_ms": round(worst, 1), "target_ms": TARGET_MS}))
+    print(
+        json.dumps(
+            {
+                "accounts": options.accounts,
+                "slowest_p50_ms": round(worst, 1),
+                "target_ms": TARGET_MS,
+            }
+        )
+    )
     raise SystemExit(worst > TARGET_MS)
 
 

@@ -1,7 +1,9 @@
-"""What must come out of a workload, and what did: signals as plain tuples, so that every peer can be held against them.
+"""What must come out of a workload, and what did: signals as plain tuples, so that every peer can
+be held against them.
 
-The expected ones are DuckDB's, over the raw lines: product.md 2 as SQL, sharing no code with the detector. The estimate of
-C's upside is left out (peers need not know it); everything else of a figure is compared to the cent and the day.
+The expected ones are DuckDB's, over the raw lines: product.md 2 as SQL, sharing no code with the
+detector. The estimate of C's upside is left out (peers need not know it); everything else of a
+figure is compared to the cent and the day.
 """
 
 from collections.abc import Iterable
@@ -16,7 +18,9 @@ from bench.watched import Failed
 from bench.workload import Workload
 from shared.domain.thresholds import DetectionSettings
 
-Answer = tuple[str, str, str, str, str, tuple[int, ...]]  # organization, account, type, od, grade, figures
+Answer = tuple[
+    str, str, str, str, str, tuple[int, ...]
+]  # organization, account, type, od, grade, figures
 
 
 RULES = """
@@ -90,7 +94,14 @@ SELECT * FROM picking
 def write_lines(workload: Workload, path: Path) -> None:
     """The lines of the counting versions, those of cancelled orders left out, as Parquet."""
     rows = [
-        (order.organization, order.account, order.counts_on, line.od, line.grade, line.revenue_cents)
+        (
+            order.organization,
+            order.account,
+            order.counts_on,
+            line.od,
+            line.grade,
+            line.revenue_cents,
+        )
         for order in workload.counting
         if not order.cancelled
         for line in order.lines
@@ -119,7 +130,10 @@ def evaluated(file: Path, settings: DetectionSettings, as_of: date) -> set[Answe
                 "share_percent": settings.cherry_picking.share_percent,
             },
         ).fetchall()
-    return {(name, account, type_, od, grade, tuple(figures)) for name, account, type_, od, grade, figures in rows}
+    return {
+        (name, account, type_, od, grade, tuple(figures))
+        for name, account, type_, od, grade, figures in rows
+    }
 
 
 class Seen(msgspec.Struct):
@@ -142,8 +156,10 @@ _FIGURES = {
 
 
 class Gathered:
-    """Signals, and the organizations whose run is completed, as they come. A worker that takes its partitions up again repeats what
-    it had not saved, a completion too: who counted records would believe that all is answered while a partition is not."""
+    """Signals, and the organizations whose run is completed, as they come. A worker that takes its
+    partitions up again repeats what it had not saved, a completion too: who counted records would
+    believe that all is answered while a partition is not.
+    """
 
     def __init__(self) -> None:
         self.signals: set[Answer] = set()
@@ -164,7 +180,14 @@ class Gathered:
                 combo = seen.combo or {}
                 figures = tuple(int(seen.figures[name]) for name in _FIGURES[seen.signal_type])
                 self.signals.add(
-                    (seen.organization, seen.account, seen.signal_type, combo.get("od") or "", combo.get("grade") or "", figures)
+                    (
+                        seen.organization,
+                        seen.account,
+                        seen.signal_type,
+                        combo.get("od") or "",
+                        combo.get("grade") or "",
+                        figures,
+                    )
                 )
 
     def must_be(self, expected: set[Answer], who: str) -> None:
@@ -172,6 +195,7 @@ class Gathered:
         if self.signals != expected:
             missing, surplus = sorted(expected - self.signals), sorted(self.signals - expected)
             raise Failed(
-                f"{who} answers wrongly: {len(missing)} missing {missing[:2]}, {len(surplus)} too many {surplus[:2]}, "
+                f"{who} answers wrongly: {len(missing)} missing {missing[:2]}, {len(surplus)} too "
+                f"many {surplus[:2]}, "
                 f"of {len(expected)}"
             )

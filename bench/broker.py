@@ -1,4 +1,6 @@
-"""The broker of the benchmark: topics filled, read back and forgotten, so that every round starts from the same log."""
+"""The broker of the benchmark: topics filled, read back and forgotten, so that every round starts
+from the same log.
+"""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +23,11 @@ from shared.settings import settings
 from shared.topics import MEGABYTE
 
 Record = tuple[bytes | None, bytes]  # key, value
-LARGEST = {"max.message.bytes": str(4 * MEGABYTE), "retention.ms": "-1", "message.timestamp.after.max.ms": str(2**63 - 1)}
+LARGEST = {
+    "max.message.bytes": str(4 * MEGABYTE),
+    "retention.ms": "-1",
+    "message.timestamp.after.max.ms": str(2**63 - 1),
+}
 NOT_YET = {
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -30,7 +36,9 @@ NOT_YET = {
     KafkaError.NON_EMPTY_GROUP,
 }
 QUIET = {"log_level": 0}  # what goes wrong is raised
-STAMP_MS = 1_782_907_200_000  # the time of every record that is filled in: a round repeats the one before
+STAMP_MS = (
+    1_782_907_200_000  # the time of every record that is filled in: a round repeats the one before
+)
 
 
 class Broker:
@@ -50,15 +58,21 @@ class Broker:
                 self._admin.create_topics([topic])[name].result()
                 return
             except KafkaException as error:
-                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS or time.monotonic() > until:
+                if (
+                    error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS
+                    or time.monotonic() > until
+                ):
                     raise
                 time.sleep(0.1)  # the broker still deletes
 
     def drop(self, names: Iterable[str]) -> None:
-        """No such topics any more: the broker does not list them either. It is told without a look at its list, which may not
-        have a topic yet that was made a moment ago."""
+        """No such topics any more: the broker does not list them either. It is told without a look
+        at its list, which may not have a topic yet that was made a moment ago.
+        """
         wanted = set(names)
-        for future in self._admin.delete_topics(list(wanted), operation_timeout=30).values() if wanted else ():
+        for future in (
+            self._admin.delete_topics(list(wanted), operation_timeout=30).values() if wanted else ()
+        ):
             try:
                 future.result()
             except KafkaException as error:
@@ -72,11 +86,15 @@ class Broker:
 
     def names(self, start: str) -> list[str]:
         """Topics that begin so."""
-        return [name for name in self._admin.list_topics(timeout=30).topics if name.startswith(start)]
+        return [
+            name for name in self._admin.list_topics(timeout=30).topics if name.startswith(start)
+        ]
 
     def forget_group(self, group: str) -> None:
         """The group has consumed nothing."""
-        until = time.monotonic() + 90  # a broker that never had a group makes its topic for them first
+        until = (
+            time.monotonic() + 90
+        )  # a broker that never had a group makes its topic for them first
         while True:
             try:
                 self._admin.delete_consumer_groups([group], request_timeout=5)[group].result()
@@ -112,7 +130,9 @@ class Broker:
         size = 0
         for number, some in enumerate(records):
             for key, value in some:
-                producer.produce(topic, value, key, partition=number, timestamp=STAMP_MS, on_delivery=delivered)
+                producer.produce(
+                    topic, value, key, partition=number, timestamp=STAMP_MS, on_delivery=delivered
+                )
                 size += len(value)
                 producer.poll(0)
         if producer.flush(120) or failed:
@@ -124,21 +144,31 @@ class Broker:
         consumer = self._consumer("bench-look")
         try:
             partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-            return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=30)[1] for p in partitions}
+            return {
+                p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=30)[1]
+                for p in partitions
+            }
         finally:
             consumer.close()
 
-    def wait_committed(self, group: str, topic: str, ends: Mapping[int, int], *, seconds: float = 300) -> None:
+    def wait_committed(
+        self, group: str, topic: str, ends: Mapping[int, int], *, seconds: float = 300
+    ) -> None:
         """Until the group has committed everything up to `ends`: what it did is durable."""
         wanted = [TopicPartition(topic, p) for p, end in ends.items() if end > 0]
         until = time.monotonic() + seconds
         while True:
-            asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)])
+            asked = self._admin.list_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(group, wanted)]
+            )
             found = asked[group].result().topic_partitions
             if all(one.offset >= ends[one.partition] for one in found):
                 return
             if time.monotonic() > until:
-                raise Failed(f"{group} did not commit {topic}: {[(one.partition, one.offset) for one in found]}")
+                raise Failed(
+                    f"{group} did not commit {topic}: "
+                    f"{[(one.partition, one.offset) for one in found]}"
+                )
             time.sleep(0.01)
 
     def follow(self, topic: str) -> "Follower":
@@ -150,7 +180,9 @@ class Broker:
         return [value for _, value in self.records(topic)]
 
     def records(self, topic: str, *, most: int = 500) -> Iterator[Record]:
-        """Everything in the topic, by partition, at `most` so many at a time; what transactions left open or aborted is not."""
+        """Everything in the topic, by partition, at `most` so many at a time; what transactions
+        left open or aborted is not.
+        """
         for partition, end in self.ends(topic).items():
             consumer, at = self._consumer("bench-read"), 0
             consumer.assign([TopicPartition(topic, partition, 0)])

@@ -26,7 +26,8 @@ app = typer.Typer()
 @app.command("bench")
 def bench(
     figure: Annotated[
-        list[str] | None, typer.Option("--figure", help="Only this figure; can be repeated. `list` prints all.")
+        list[str] | None,
+        typer.Option("--figure", help="Only this figure; can be repeated. `list` prints all."),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often each side runs.")] = 3,
     scale: Annotated[
@@ -34,20 +35,30 @@ def bench(
         typer.Option(
             min=0.001,
             max=10,
-            help="Share of the full workload: 0.1 is a tenth of its orders. Without it, each figure's own (`--figure list`).",
+            help="Share of the full workload: 0.1 is a tenth of its orders. Without it, each "
+            "figure's own (`--figure list`).",
         ),
     ] = None,
     profiled: Annotated[
-        bool, typer.Option("--profile", help="One more round of each figure, not timed: where our time goes (py-spy).")
+        bool,
+        typer.Option(
+            "--profile",
+            help="One more round of each figure, not timed: where our time goes (py-spy).",
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line a figure.")] = False,
     report_file: Annotated[
-        Path | None, typer.Option("--report", help="Write the report page here; figures not measured now are kept.")
+        Path | None,
+        typer.Option(
+            "--report", help="Write the report page here; figures not measured now are kept."
+        ),
     ] = None,
 ) -> None:
-    """Measure figures, each a ratio of runs side by side on a stack of its own, answers checked first.
+    """Measure figures, each a ratio of runs side by side on a stack of its own, answers checked
+    first.
 
-    A figure that fails is told and left out, the others are measured; exit 1 for it, as for a target that is missed.
+    A figure that fails is told and left out, the others are measured; exit 1 for it, as for a
+    target that is missed.
 
     Example: winback bench --figure drain --figure import --report docs/performance.md
     """
@@ -59,7 +70,9 @@ def bench(
     if unknown := [name for name in names if name not in FIGURES]:
         print(f"winback: no figure {unknown[0]}; there are {', '.join(FIGURES)}", file=sys.stderr)
         raise typer.Exit(2)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))  # of what runs in this process
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING)
+    )  # of what runs in this process
     found: list[Found] = []
     scales: dict[str, float] = {}
     failed: list[str] = []
@@ -79,11 +92,19 @@ def bench(
                 failed.append(name)
                 continue
             for result in results:
-                print(json.dumps(result.as_json(), sort_keys=True) if as_json else report.line(result), flush=True)
+                print(
+                    json.dumps(result.as_json(), sort_keys=True)
+                    if as_json
+                    else report.line(result),
+                    flush=True,
+                )
             found += results
             if report_file is not None:
                 report.write(report_file, found, rounds=rounds, scales=scales)
-    say(f"{len(names) - len(failed)} of {len(names)} figures in {(time.monotonic() - began) / 60:.0f} minutes")
+    say(
+        f"{len(names) - len(failed)} of {len(names)} figures in "
+        f"{(time.monotonic() - began) / 60:.0f} minutes"
+    )
     if failed:
         say(f"winback: not measured: {', '.join(failed)}")
     raise typer.Exit(1 if failed or not all(result.reached for result in found) else 0)

@@ -1,13 +1,15 @@
-"""How long the dry run of settings takes at 20,000 accounts, against DuckDB evaluating the same lines from Parquet.
+"""How long the dry run of settings takes at 20,000 accounts, against DuckDB evaluating the same
+lines from Parquet.
 
     pip install duckdb
     python -m bench.dry_run [--accounts 20000] [--orders 300000] [--rounds 3]
 
-Fills one organization (bench-dry-run) in the database of WINBACK_DATABASE_URL, unless it is there already. A round is: the first
-try of a console that has just begun (orders read from PostgreSQL, then all three cards), DuckDB from the file, five tries more with
-other windows and floors, a replay of four quarters. Answers are checked first: what a try flags is what DuckDB's rules fire.
-Medians, wall and CPU seconds (of this process; PostgreSQL's own are not in it). `winback organization delete bench-dry-run --yes`
-removes it.
+Fills one organization (bench-dry-run) in the database of WINBACK_DATABASE_URL, unless it is there
+already. A round is: the first try of a console that has just begun (orders read from PostgreSQL,
+then all three cards), DuckDB from the file, five tries more with other windows and floors, a replay
+of four quarters. Answers are checked first: what a try flags is what DuckDB's rules fire. Medians,
+wall and CPU seconds (of this process; PostgreSQL's own are not in it). `winback organization delete
+bench-dry-run --yes` removes it.
 """
 
 import argparse
@@ -38,8 +40,10 @@ AS_OF = date(2026, 11, 23)
 TARGET_RATIO = 2.0
 
 FILL = (
-    "INSERT INTO organizations (organization, name, currency, timezone) VALUES (%(organization)s, 'Bench', 'USD', 'UTC')",
-    "INSERT INTO accounts (organization, account) SELECT %(organization)s, 'A-' || n FROM generate_series(1, %(accounts)s) AS n",
+    "INSERT INTO organizations (organization, name, currency, timezone) VALUES (%(organization)s, "
+    "'Bench', 'USD', 'UTC')",
+    "INSERT INTO accounts (organization, account) SELECT %(organization)s, 'A-' || n FROM "
+    "generate_series(1, %(accounts)s) AS n",
     """
     INSERT INTO orders (
         organization, order_id, account, ordered_on, counts_on, revision, content, cancelled, products, ods, grades, quantities,
@@ -68,7 +72,8 @@ FILL = (
     """,
 )
 
-# The three rules over lines that were read already (od, grade as inches and grade names), as product.md 2 says them.
+# The three rules over lines that were read already (od, grade as inches and grade names), as
+# product.md 2 says them.
 DUCKDB = """
 WITH account AS (
     SELECT account, sum(cents) AS lifetime, max(day) FILTER (cents > 0) AS last_on
@@ -96,10 +101,15 @@ SELECT 'cherry_picking', account, NULL, NULL FROM spend WHERE total > 0 AND tota
 def fill(accounts: int, orders: int) -> None:
     """The organization; nothing where it is there."""
     with db.connect() as connection:
-        if connection.execute("SELECT 1 FROM organizations WHERE organization = %s", (ORGANIZATION,)).fetchone():
+        if connection.execute(
+            "SELECT 1 FROM organizations WHERE organization = %s", (ORGANIZATION,)
+        ).fetchone():
             return
         for statement in FILL:
-            connection.execute(statement.encode(), {"organization": ORGANIZATION, "accounts": accounts, "orders": orders})
+            connection.execute(
+                statement.encode(),
+                {"organization": ORGANIZATION, "accounts": accounts, "orders": orders},
+            )
     from shared.settings import settings
 
     with psycopg.connect(settings().database_url, autocommit=True) as owner:
@@ -110,8 +120,15 @@ def settings_of(number: int) -> DetectionSettings:
     """Other windows and floors for each number; 0 has the defaults."""
     return checked(
         {
-            "dormant": {"gap_days": 90 + number, "minimum_lifetime_revenue_cents": 10_000_000 - 100_000 * number},
-            "lapse": {"history_days": 365 + 10 * number, "minimum_revenue_cents": 1_500_000 - 10_000 * number, "minimum_months": 2},
+            "dormant": {
+                "gap_days": 90 + number,
+                "minimum_lifetime_revenue_cents": 10_000_000 - 100_000 * number,
+            },
+            "lapse": {
+                "history_days": 365 + 10 * number,
+                "minimum_revenue_cents": 1_500_000 - 10_000 * number,
+                "minimum_months": 2,
+            },
             "cherry_picking": {"window_days": 365 + 10 * number, "share_percent": str(80 - number)},
         }
     )
@@ -122,7 +139,9 @@ def write_lines(connection: db.Connection, file: Path, settings: DetectionSettin
     ledger = Ledger.read(trials.orders(connection, ORGANIZATION))
     sizes, aliases = TaughtSizes(settings.sizes), TaughtGrades(settings.grade_aliases)
     ods = pl.Series("od", [read_od(text, sizes).value for text in ledger.ods], dtype=pl.String)
-    grades = pl.Series("grade", [read_grade(text, aliases) for text in ledger.grades], dtype=pl.String)
+    grades = pl.Series(
+        "grade", [read_grade(text, aliases) for text in ledger.grades], dtype=pl.String
+    )
     lines = ledger.lines.select(
         pl.Series("account", ledger.accounts).gather(ledger.lines["account"]),
         "day",
@@ -154,8 +173,14 @@ def duckdb_fires(reader: Any, file: Path, settings: DetectionSettings) -> set[tu
 
 def try_out(connection: db.Connection, number: int) -> set[tuple[Any, ...]]:
     """The same, by the dry run."""
-    found = dry_run.tried(connection, ORGANIZATION, settings_of(number), as_of=AS_OF, run=1, seconds=120)
-    return {(type_, subject.account, *(subject.combo or (None, None))) for type_, card in found.items() for subject in card.flagged}
+    found = dry_run.tried(
+        connection, ORGANIZATION, settings_of(number), as_of=AS_OF, run=1, seconds=120
+    )
+    return {
+        (type_, subject.account, *(subject.combo or (None, None)))
+        for type_, card in found.items()
+        for subject in card.flagged
+    }
 
 
 def timed(what: Callable[[], Any]) -> tuple[float, float]:
@@ -173,8 +198,17 @@ def main() -> None:
     given.add_argument("--rounds", type=int, default=3)
     options = given.parse_args()
     fill(options.accounts, options.orders)
-    found: dict[str, list[tuple[float, float]]] = {"first try": [], "DuckDB": [], "each further try": [], "replay": []}
-    with tempfile.TemporaryDirectory() as folder, db.pool("winback_app") as pool, duckdb.connect() as reader:
+    found: dict[str, list[tuple[float, float]]] = {
+        "first try": [],
+        "DuckDB": [],
+        "each further try": [],
+        "replay": [],
+    }
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        db.pool("winback_app") as pool,
+        duckdb.connect() as reader,
+    ):
         file = Path(folder) / "lines.parquet"
         with db.organization_transaction(pool, ORGANIZATION) as connection:
             lines = write_lines(connection, file, settings_of(0))
@@ -184,11 +218,25 @@ def main() -> None:
                 dry_run._kept = dry_run._Kept()
                 found["first try"].append(timed(lambda: try_out(connection, 0)))
                 found["DuckDB"].append(timed(lambda: duckdb_fires(reader, file, settings_of(0))))
-                found["each further try"] += [timed(partial(try_out, connection, number)) for number in range(1, 6)]
+                found["each further try"] += [
+                    timed(partial(try_out, connection, number)) for number in range(1, 6)
+                ]
                 found["replay"].append(
-                    timed(lambda: dry_run.replayed(connection, ORGANIZATION, settings_of(0), as_of=AS_OF, run=1, seconds=120))
+                    timed(
+                        lambda: dry_run.replayed(
+                            connection,
+                            ORGANIZATION,
+                            settings_of(0),
+                            as_of=AS_OF,
+                            run=1,
+                            seconds=120,
+                        )
+                    )
                 )
-    print(f"{options.accounts:,} accounts, {options.orders:,} orders, {lines:,} lines that count, {len(fires):,} flagged")
+    print(
+        f"{options.accounts:,} accounts, {options.orders:,} orders, {lines:,} lines that count, "
+        f"{len(fires):,} flagged"
+    )
     print(f"{'':18}{'wall s':>9}{'CPU s':>9}{'x DuckDB':>10}")
     medians = {name: statistics.median(wall for wall, _ in times) for name, times in found.items()}
     for name, times in found.items():
@@ -196,7 +244,15 @@ def main() -> None:
         print(f"{name:18}{medians[name]:9.2f}{cpu:9.2f}{medians[name] / medians['DuckDB']:10.2f}")
     ratio = {name: round(wall / medians["DuckDB"], 2) for name, wall in medians.items()}
     print(
-        json.dumps({"accounts": options.accounts, "lines": lines, "seconds": medians, "ratio": ratio, "target_ratio": TARGET_RATIO})
+        json.dumps(
+            {
+                "accounts": options.accounts,
+                "lines": lines,
+                "seconds": medians,
+                "ratio": ratio,
+                "target_ratio": TARGET_RATIO,
+            }
+        )
     )
     raise SystemExit(max(ratio["first try"], ratio["each further try"]) > TARGET_RATIO)
 

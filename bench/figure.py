@@ -1,7 +1,8 @@
 """A figure: what is measured against what, in interleaved rounds.
 
-In each round every side runs once, and the side that begins changes from round to round. The ratio is the median of the rounds'
-own ratios, so that a machine that slows down between rounds slows both sides of each.
+In each round every side runs once, and the side that begins changes from round to round. The ratio
+is the median of the rounds' own ratios, so that a machine that slows down between rounds slows both
+sides of each.
 """
 
 import os
@@ -35,7 +36,9 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """`compares`: our rate over the reference's, at least `bound`; or our time over the reference's, at most `bound`."""
+    """`compares`: our rate over the reference's, at least `bound`; or our time over the
+    reference's, at most `bound`.
+    """
 
     compares: Compares
     bound: float
@@ -61,7 +64,9 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A ratio with all that it was made from. `load`: of the machine, when it began and when it ended."""
+    """A ratio with all that it was made from. `load`: of the machine, when it began and when it
+    ended.
+    """
 
     figure: str
     title: str
@@ -136,12 +141,16 @@ Found = Result | Growth | Plain
 
 @dataclass
 class Rounds:
-    """Runs sides in turns. `profiles`: a folder for what py-spy reads of one more round of ours; None, and there is none."""
+    """Runs sides in turns. `profiles`: a folder for what py-spy reads of one more round of ours;
+    None, and there is none.
+    """
 
     count: int
     say: Callable[[str], None]
     profiles: Path | None = None
-    processes: list[profile.Read] = field(default_factory=list)  # of the latest timed round of the first side, which is ours
+    processes: list[profile.Read] = field(
+        default_factory=list
+    )  # of the latest timed round of the first side, which is ours
 
     def run(self, sides: Sequence[Side]) -> dict[str, list[Measured]]:
         """What each side measured, round by round; ours is the first."""
@@ -154,20 +163,34 @@ class Rounds:
                 if side is sides[0]:
                     self.processes = processes
                 kept[side.name].append(measured)
-                self.say(f"round {number + 1} · {side.name}: {measured.rate:,.0f}/s in {measured.seconds:.2f} s")
+                self.say(
+                    f"round {number + 1} · {side.name}: {measured.rate:,.0f}/s in "
+                    f"{measured.seconds:.2f} s"
+                )
         return kept
 
     def compare(
         self, figure: str, *, title: str, unit: str, ours: Side, references: Sequence[Side], note: str = "",
         profiled: bool = True,
     ) -> list[Result]:  # fmt: skip
-        """Our side against each reference. Where `compares` is time, values are seconds. `profiled`: no other figure reads it."""
+        """Our side against each reference. Where `compares` is time, values are seconds.
+        `profiled`: no other figure reads it.
+        """
         began = os.getloadavg()[0]
         kept = self.run([ours, *references])
         found = self.profiled(ours) if profiled else None
         return [
             replace(
-                self.result(figure, title=title, unit=unit, ours=ours, reference=reference, kept=kept, note=note, began=began),
+                self.result(
+                    figure,
+                    title=title,
+                    unit=unit,
+                    ours=ours,
+                    reference=reference,
+                    kept=kept,
+                    note=note,
+                    began=began,
+                ),
                 profile=found,
             )
             for reference in references
@@ -175,7 +198,9 @@ class Rounds:
         ]
 
     def profiled(self, ours: Side, *, again: bool = False) -> dict[str, Any] | None:
-        """Where the time of one more round goes, which is not timed. `again`: `run` saw no timed one, here it is."""
+        """Where the time of one more round goes, which is not timed. `again`: `run` saw no timed
+        one, here it is.
+        """
         if self.profiles is None:
             return None
         if again:
@@ -194,7 +219,17 @@ class Rounds:
         """One pair of sides that `run` has measured. `began`: the machine's load then."""
         load = os.getloadavg()[0]
         span = (round(load if began is None else began, 1), round(load, 1))
-        return _result(figure, title, unit, ours.name, kept[ours.name], reference, kept[reference.name], span, note)
+        return _result(
+            figure,
+            title,
+            unit,
+            ours.name,
+            kept[ours.name],
+            reference,
+            kept[reference.name],
+            span,
+            note,
+        )
 
 
 def _result(
@@ -204,13 +239,20 @@ def _result(
     target = reference.target
     assert target is not None
     by_rate = target.compares == "rate"
-    ratios = [one.rate / other.rate if by_rate else one.seconds / other.seconds for one, other in zip(mine, theirs, strict=True)]
+    ratios = [
+        one.rate / other.rate if by_rate else one.seconds / other.seconds
+        for one, other in zip(mine, theirs, strict=True)
+    ]
     ratio = statistics.median(ratios)
 
     def value(of: list[Measured]) -> float:
         return statistics.median(one.rate if by_rate else one.seconds for one in of)
 
-    notes = [text for text in (note, *dict.fromkeys(one.note for one in (*mine, *theirs) if one.note)) if text]
+    notes = [
+        text
+        for text in (note, *dict.fromkeys(one.note for one in (*mine, *theirs) if one.note))
+        if text
+    ]
     return Result(
         figure=figure,
         title=title,

@@ -1,14 +1,17 @@
-"""Where the time of our side goes: py-spy reads its Python processes for one more round, which is not timed.
+"""Where the time of our side goes: py-spy reads its Python processes for one more round, which is
+not timed.
 
-py-spy samples every thread of a process a hundred times a second, frames of C, C++ and Rust included. A sample belongs to the
-group of the innermost frame that a rule of `GROUPS` knows, else to `other`; one whose thread only waits in the kernel is left out,
-so that shares are of CPU. Threads that Python does not know (librdkafka's, RocksDB's) are not sampled: what they take is the rest
-between the process's CPU seconds and its samples. It stops the process for each sample, milliseconds with the frames of C: that
-takes no CPU, so shares hold, but time on the wall does not. How long a process took is therefore noted in the timed rounds
-(`reading` without a folder).
+py-spy samples every thread of a process a hundred times a second, frames of C, C++ and Rust
+included. A sample belongs to the group of the innermost frame that a rule of `GROUPS` knows, else
+to `other`; one whose thread only waits in the kernel is left out, so that shares are of CPU.
+Threads that Python does not know (librdkafka's, RocksDB's) are not sampled: what they take is the
+rest between the process's CPU seconds and its samples. It stops the process for each sample,
+milliseconds with the frames of C: that takes no CPU, so shares hold, but time on the wall does not.
+How long a process took is therefore noted in the timed rounds (`reading` without a folder).
 
-It reads processes of the same user and needs no more than that. Where the kernel allows only a parent to read (Yama), each process
-of a round says that it may be read (`may_be_read`); where nobody may, `alive` says so in py-spy's own words.
+It reads processes of the same user and needs no more than that. Where the kernel allows only a
+parent to read (Yama), each process of a round says that it may be read (`may_be_read`); where
+nobody may, `alive` says so in py-spy's own words.
 """
 
 import ctypes
@@ -50,18 +53,33 @@ GROUPS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("hashing", r"hashlib|_sha2|_sha256|^sha256|^EVP_|content_hash"),
         ("RocksDB", r"rocksdict|checkpoint\.py.*RocksPartition|RocksPartition"),
         ("pydantic", r"pydantic"),
-        ("rows", r"^(\w+\.)*(saved|flush|_episode_rows|packed|size_of|_split)\b.*services/detector/"),
+        (
+            "rows",
+            r"^(\w+\.)*(saved|flush|_episode_rows|packed|size_of|_split)\b.*services/detector/",
+        ),
         ("decode", r"^(JSONDecoder_|Decoder_|json_decode|mpack_decode)"),
         ("decode", r"^(\w+\.)*(unpacked|_load|_read|_stored_page|_decode)\b.*services/detector/"),
-        ("JSON", r"^(JSONEncoder_|json_encode)|[/ (]json/|_json\.|orjson|services/ingest/encoding\.py"),
-        ("rules and runs", r"^(\w+\.)*(_run|_look_at|_usual_share|_seen|_completed|_stand)\b.*services/detector/|shared/domain/"),
+        (
+            "JSON",
+            r"^(JSONEncoder_|json_encode)|[/ (]json/|_json\.|orjson|services/ingest/encoding\.py",
+        ),
+        (
+            "rules and runs",
+            r"^(\w+\.)*(_run|_look_at|_usual_share|_seen|_completed|_stand)\b.*services/detector/|shared/domain/",
+        ),
         ("fold", r"services/detector/(partition|accounts|index|organization|pages)\.py"),
         ("checkpoint", r"services/detector/checkpoint\.py"),
-        ("Kafka client", r"aiokafka|confluent_kafka|cimpl|librdkafka|shared/(kafka|consuming)\.py|kafka/"),
+        (
+            "Kafka client",
+            r"aiokafka|confluent_kafka|cimpl|librdkafka|shared/(kafka|consuming)\.py|kafka/",
+        ),
         ("Faust", r"faust/|mode/"),
         ("PostgreSQL client", r"psycopg|libpq"),
         ("Polars", r"polars"),
-        ("mail", r"aiosmtplib|smtplib|[/(]email/|services/digest/outbox\.py|shared/smtp\.py|shared/mail\.py"),
+        (
+            "mail",
+            r"aiosmtplib|smtplib|[/(]email/|services/digest/outbox\.py|shared/smtp\.py|shared/mail\.py",
+        ),
         ("templates", r"jinja2|css_inline|mjml|markupsafe|services/digest/templates"),
         ("HTTP server", r"fastapi|starlette|uvicorn|httptools|h11|anyio"),
         ("ingest's own", r"services/ingest/"),
@@ -74,7 +92,9 @@ GROUPS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """One process, read from `begin` to `end`: its stacks, outermost frame first, each with its samples."""
+    """One process, read from `begin` to `end`: its stacks, outermost frame first, each with its
+    samples.
+    """
 
     name: str
     seconds: float
@@ -108,7 +128,9 @@ class Recording:
 
 @dataclass
 class Round:
-    """What is known of one round: its processes, and where there is a `folder` for what py-spy writes, their stacks."""
+    """What is known of one round: its processes, and where there is a `folder` for what py-spy
+    writes, their stacks.
+    """
 
     folder: Path | None
     reads: list[Read] = field(default_factory=list)
@@ -141,11 +163,25 @@ def end(recording: Recording | None, *, name: str, seconds: float, cpu_seconds: 
     """The work that was recorded is done."""
     stacks = recording.end() if recording is not None else {}
     if _round is not None:
-        _round.reads.append(Read(name=name, seconds=seconds, cpu_seconds=cpu_seconds, stacks=stacks))
+        _round.reads.append(
+            Read(name=name, seconds=seconds, cpu_seconds=cpu_seconds, stacks=stacks)
+        )
 
 
 def _recording(pid: int, output: Path) -> Recording:
-    command = [PROGRAM, "record", "--pid", str(pid), "--native", "--rate", str(RATE), "--format", "raw", "--output", output]
+    command = [
+        PROGRAM,
+        "record",
+        "--pid",
+        str(pid),
+        "--native",
+        "--rate",
+        str(RATE),
+        "--format",
+        "raw",
+        "--output",
+        output,
+    ]
     spy = subprocess.Popen(  # noqa: S603 - commands of the benchmark itself
         list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         preexec_fn=processes.die_with_parent,
@@ -171,17 +207,24 @@ def alive(folder: Path) -> str | None:
         [PROGRAM, "dump", "--pid", str(os.getpid())], capture_output=True, text=True, check=False
     )
     words = " ".join((done.stderr or "it gave no sample").split())
-    return f"py-spy cannot read processes here ({words}); it needs ptrace of one's own processes (kernel.yama.ptrace_scope 0 or 1)"
+    return (
+        f"py-spy cannot read processes here ({words}); it needs ptrace of one's own processes "
+        "(kernel.yama.ptrace_scope 0 or 1)"
+    )
 
 
 def may_be_read() -> None:
-    """Of a child before it starts its program: it ends with its parent, and others of the same user may read it."""
+    """Of a child before it starts its program: it ends with its parent, and others of the same user
+    may read it.
+    """
     processes.die_with_parent()
     processes.LIBC.prctl(PR_SET_PTRACER, ANYBODY, 0, 0, 0)
 
 
 def parsed(raw: str) -> dict[tuple[str, ...], int]:
-    """py-spy's raw format: frames joined by `;`, a space, the number of samples. Line numbers are dropped."""
+    """py-spy's raw format: frames joined by `;`, a space, the number of samples. Line numbers are
+    dropped.
+    """
     found: Counter[tuple[str, ...]] = Counter()
     for line in raw.splitlines():
         stack, _, count = line.rpartition(" ")
@@ -207,17 +250,25 @@ def group_of(stack: tuple[str, ...]) -> str:
 
 
 def function_of(stack: tuple[str, ...]) -> str:
-    """The innermost function in Python; what C it called counts as its own. Of an import, the package."""
+    """The innermost function in Python; what C it called counts as its own. Of an import, the
+    package.
+    """
     if any(IMPORTS in one for one in stack):
         modules = [one for one in stack if one.startswith("<module> (")]
-        return f"import {modules[-1].removeprefix('<module> (').split('/')[0].rstrip(')')}" if modules else "import"
+        return (
+            f"import {modules[-1].removeprefix('<module> (').split('/')[0].rstrip(')')}"
+            if modules
+            else "import"
+        )
     frame = next((one for one in reversed(stack) if PYTHON.search(one)), stack[-1])
     name, _, place = frame.partition(" (")
     return f"{name} ({place.rstrip(')').rsplit('/', 1)[-1]})" if place else name
 
 
 def summary(reads: Sequence[Read], timed: Sequence[Read]) -> dict[str, Any]:
-    """What the report keeps: groups with their shares of CPU and greatest functions; the processes of a timed round."""
+    """What the report keeps: groups with their shares of CPU and greatest functions; the processes
+    of a timed round.
+    """
     groups: Counter[str] = Counter()
     functions: dict[str, Counter[str]] = {}
     for read in reads:
@@ -238,7 +289,9 @@ def summary(reads: Sequence[Read], timed: Sequence[Read]) -> dict[str, Any]:
         for name, count in groups.most_common()
     ]  # fmt: skip
     if unseen:
-        rows.append({"group": "threads that are not Python's", "share": round(unseen, 4), "functions": []})
+        rows.append(
+            {"group": "threads that are not Python's", "share": round(unseen, 4), "functions": []}
+        )
     told = [row for row in rows if float(str(row["share"])) >= LEAST_SHARE]
     return {
         "groups": sorted(told, key=lambda row: -float(str(row["share"]))),
@@ -247,7 +300,9 @@ def summary(reads: Sequence[Read], timed: Sequence[Read]) -> dict[str, Any]:
                 "name": one.name,
                 "seconds": round(one.seconds, 2),
                 "cpu_seconds": round(one.cpu_seconds, 2),
-                "waited": round(max(0.0, 1 - one.cpu_seconds / one.seconds), 3) if one.seconds else 0.0,
+                "waited": round(max(0.0, 1 - one.cpu_seconds / one.seconds), 3)
+                if one.seconds
+                else 0.0,
             }
             for one in timed
         ],

@@ -1,5 +1,6 @@
-"""docs/performance.md, rewritten by one command from what was measured, and docs/scaling.md with it; the figures are kept beside
-them as JSON."""
+"""docs/performance.md, rewritten by one command from what was measured, and docs/scaling.md with
+it; the figures are kept beside them as JSON.
+"""
 
 import json
 import os
@@ -19,22 +20,37 @@ def line(found: Found) -> str:
     """One figure for the eyes."""
     verdict = "reached" if found.reached else "NOT reached"
     if isinstance(found, Growth):
-        return f"{found.figure}: {found.title}: exponent {found.exponent:.2f} (≤ {found.bound}) {verdict}"
+        return (
+            f"{found.figure}: {found.title}: exponent {found.exponent:.2f} (≤ {found.bound}) "
+            f"{verdict}"
+        )
     if isinstance(found, Plain):
-        return f"{found.figure}: {found.title}: {found.value:,.2f} {found.unit} (≤ {found.bound:g}) {verdict}"
+        return (
+            f"{found.figure}: {found.title}: {found.value:,.2f} {found.unit} (≤ "
+            f"{found.bound:g}) {verdict}"
+        )
     return (
-        f"{found.figure}: {found.title}: {found.ratio:.3g} of {found.reference} ({found.target}) {verdict}; "
+        f"{found.figure}: {found.title}: {found.ratio:.3g} of {found.reference} ({found.target}) "
+        f"{verdict}; "
         f"{found.ours_value:,.4g} against {found.reference_value:,.4g} {found.unit}; "
         f"CPU {found.ours_cpu_seconds:.1f} against {found.reference_cpu_seconds:.1f} s; "
-        f"peak {found.ours_peak_bytes / MEGA:.0f} against {found.reference_peak_bytes / MEGA:.0f} MB; load {found.load}"
+        f"peak {found.ours_peak_bytes / MEGA:.0f} against {found.reference_peak_bytes / MEGA:.0f} "
+        f"MB; load {found.load}"
     )
 
 
 def write(path: Path, found: Sequence[Found], *, rounds: int, scales: Mapping[str, float]) -> None:
     """Put these figures into the page, in place of older ones of the same name."""
     kept_file = path.with_suffix(".json")
-    kept: dict[str, list[dict[str, Any]]] = json.loads(kept_file.read_text()) if kept_file.exists() else {}
-    at = {"on": datetime.now(UTC).date().isoformat(), "rounds": rounds, "machine": machine(), "cores": os.cpu_count()}
+    kept: dict[str, list[dict[str, Any]]] = (
+        json.loads(kept_file.read_text()) if kept_file.exists() else {}
+    )
+    at = {
+        "on": datetime.now(UTC).date().isoformat(),
+        "rounds": rounds,
+        "machine": machine(),
+        "cores": os.cpu_count(),
+    }
     for name in {one.figure for one in found}:
         before = {one["title"]: one["profile"] for one in kept.get(name, []) if one.get("profile")}
         kept[name] = []
@@ -44,7 +60,9 @@ def write(path: Path, found: Sequence[Found], *, rounds: int, scales: Mapping[st
                 if row.get("profile"):
                     row["profile"] = row["profile"] | {"on": at["on"]}
                 elif "profile" in row:
-                    row["profile"] = before.get(row["title"])  # measured without one: the older says its own day
+                    row["profile"] = before.get(
+                        row["title"]
+                    )  # measured without one: the older says its own day
                 kept[name].append(row)
     kept_file.write_text(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     path.write_text(page(kept))
@@ -54,15 +72,24 @@ def write(path: Path, found: Sequence[Found], *, rounds: int, scales: Mapping[st
 def machine() -> str:
     """What it ran on, in a line."""
     model = next(
-        (text.split(":", 1)[1].strip() for text in Path("/proc/cpuinfo").read_text().splitlines() if text.startswith("model name")),
+        (
+            text.split(":", 1)[1].strip()
+            for text in Path("/proc/cpuinfo").read_text().splitlines()
+            if text.startswith("model name")
+        ),
         platform.machine(),
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} × {model}, {memory:.0f} GB, Linux {platform.release()}, Python {platform.python_version()}"
+    return (
+        f"{os.cpu_count()} × {model}, {memory:.0f} GB, Linux {platform.release()}, Python "
+        f"{platform.python_version()}"
+    )
 
 
 def page(kept: dict[str, list[dict[str, Any]]]) -> str:
-    """The page: a table of ratios, one of growth, one of sizes; then what holds the figures that are not reached."""
+    """The page: a table of ratios, one of growth, one of sizes; then what holds the figures that
+    are not reached.
+    """
     from bench.figures import FIGURES
 
     rows = [one for name in FIGURES for one in kept.get(name, [])]
@@ -126,7 +153,8 @@ def ratio_row(one: dict[str, Any]) -> str:
     if short_of_cores(one) and not one["reached"]:
         mark += f" {one['cores']} of {one['needs_cores']} cores"
     return (
-        f"| {one['title']} | {one['reference']} | **{one['ratio']:.3g}** | {one['target']} | {mark} "
+        f"| {one['title']} | {one['reference']} | **{one['ratio']:.3g}** | {one['target']} | "
+        f"{mark} "
         f"| {value(one['ours_value'])} {one['unit']} | {value(one['reference_value'])} "
         f"| {one['ours_cpu_seconds']:.1f} / {one['reference_cpu_seconds']:.1f} "
         f"| {one['ours_peak_bytes'] / MEGA:.0f} / {one['reference_peak_bytes'] / MEGA:.0f} |"
@@ -138,22 +166,34 @@ def growth_row(one: dict[str, Any]) -> str:
     cost = " → ".join(value(number) for number in one["cost"])
     mark = "✓" if one["reached"] else "✗"
     exponent = f"**{one['exponent']:.2f}** | {one['bound']} | {mark}"
-    return f"| {one['title']} | {work} {one['work_unit']} | {cost} {one['cost_unit']} | {exponent} |"
+    return (
+        f"| {one['title']} | {work} {one['work_unit']} | {cost} {one['cost_unit']} | {exponent} |"
+    )
 
 
 def profiles(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Of each figure that misses its target, where the time of our side goes: one table a title, however many references it has."""
+    """Of each figure that misses its target, where the time of our side goes: one table a title,
+    however many references it has.
+    """
     parts = []
     for title in dict.fromkeys(one["title"] for one in rows if not one["reached"]):
         of = next((one for one in rows if one["title"] == title and one.get("profile")), None)
         if of is not None:
             parts += [f"### {title}\n", *map(process_line, of["profile"]["processes"])]
-            parts += [f"- Read on {of['profile']['on']}.\n", PROFILE, *map(group_row, of["profile"]["groups"]), ""]
+            parts += [
+                f"- Read on {of['profile']['on']}.\n",
+                PROFILE,
+                *map(group_row, of["profile"]["groups"]),
+                "",
+            ]
     return ["## Where the time goes\n", PROFILES, *parts] if parts else []
 
 
 def process_line(one: dict[str, Any]) -> str:
-    return f"- `{one['name']}`: {one['seconds']:.1f} s, {one['cpu_seconds']:.1f} of CPU; it waited {one['waited']:.0%} of the time."
+    return (
+        f"- `{one['name']}`: {one['seconds']:.1f} s, {one['cpu_seconds']:.1f} of CPU; it "
+        f"waited {one['waited']:.0%} of the time."
+    )
 
 
 def group_row(one: dict[str, Any]) -> str:
@@ -163,7 +203,10 @@ def group_row(one: dict[str, Any]) -> str:
 
 def plain_row(one: dict[str, Any]) -> str:
     mark = "✓" if one["reached"] else "✗"
-    return f"| {one['title']} | **{value(one['value'])}** {one['unit']} | {value(one['bound'])} | {mark} |"
+    return (
+        f"| {one['title']} | **{value(one['value'])}** {one['unit']} | {value(one['bound'])} | "
+        f"{mark} |"
+    )
 
 
 def told(one: dict[str, Any]) -> str:
@@ -178,7 +221,8 @@ def told(one: dict[str, Any]) -> str:
         said.append(one["note"])
     if short_of_cores(one):
         said.append(
-            f"**it needs {one['needs_cores']} cores, one for broker and benchmark, this machine has {one['cores']}**: the ratio "
+            f"**it needs {one['needs_cores']} cores, one for broker and benchmark, this machine "
+            f"has {one['cores']}**: the ratio "
             "says what they share, not what more of them would do"
         )
     return "; ".join(said) + "."

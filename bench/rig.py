@@ -1,7 +1,9 @@
-"""What a figure stands on: a stack of its own in a folder of its own, the settings that reach it, workloads made once.
+"""What a figure stands on: a stack of its own in a folder of its own, the settings that reach it,
+workloads made once.
 
-Kafka, PostgreSQL and the mail sink are those of `winback dev`, on free ports; PostgreSQL does not wait for the disk, on either side
-of a figure alike. The services are started by the figures, one at a time, so that nothing else runs while they are measured.
+Kafka, PostgreSQL and the mail sink are those of `winback dev`, on free ports; PostgreSQL does not
+wait for the disk, on either side of a figure alike. The services are started by the figures, one at
+a time, so that nothing else runs while they are measured.
 """
 
 import os
@@ -85,10 +87,14 @@ class Rig:
     # -- the log --------------------------------------------------------------------------------------------------------------
 
     def fill_orders(self, workload: Workload, *, runs: bool = True, anew: bool = True) -> None:
-        """The topic `orders`: the blocks of the workload, then a run of each organization. `anew`: it holds nothing before."""
+        """The topic `orders`: the blocks of the workload, then a run of each organization. `anew`:
+        it holds nothing before.
+        """
         if anew:
             self.broker.make(ORDERS.name, partitions=self.partitions)
-        records: list[list[Record]] = [[(None, block) for block in some] for some in workload.blocks]
+        records: list[list[Record]] = [
+            [(None, block) for block in some] for some in workload.blocks
+        ]
         if runs:
             for run in workload.runs():
                 records[kafka.partition_of(run.organization)].append(record_of(run))
@@ -103,7 +109,9 @@ class Rig:
 
     @contextmanager
     def of_partitions(self, count: int) -> Iterator[None]:
-        """The same with another count of partitions, all topics made anew; the caller fills and forgets within."""
+        """The same with another count of partitions, all topics made anew; the caller fills and
+        forgets within.
+        """
         before = self.env
         self.env = before | {"WINBACK_PARTITIONS": str(count)}
         try:
@@ -117,23 +125,38 @@ class Rig:
     def _anew(self) -> None:
         """Every topic whose partitions are a setting."""
         self.broker.forget_group(DETECTOR_APP)
-        self.broker.drop([STATE_CHANGELOG, *(topic.name for topic in TOPICS if topic.partitions is None)])
+        self.broker.drop(
+            [STATE_CHANGELOG, *(topic.name for topic in TOPICS if topic.partitions is None)]
+        )
         kafka.create_topics()
 
     # -- processes ------------------------------------------------------------------------------------------------------------
 
     def winback(self, *words: str, env: dict[str, str] | None = None) -> Watched:
         """`winback WORDS` as a process."""
-        return Watched(sys.executable, "-P", "-m", "winback", *words, env={**self.env, **(env or {})})
+        return Watched(
+            sys.executable, "-P", "-m", "winback", *words, env={**self.env, **(env or {})}
+        )
 
     def detector(self, *, number: int = 0, env: dict[str, str] | None = None) -> Watched:
         """A detector with its state in the rig's folder."""
-        own = {"WINBACK_STATE_DIR": str(self.folder / "detector" / str(number)), "WINBACK_DETECTOR_PORT": str(free_port())}
+        own = {
+            "WINBACK_STATE_DIR": str(self.folder / "detector" / str(number)),
+            "WINBACK_DETECTOR_PORT": str(free_port()),
+        }
         return self.winback("serve", "detector", env=own | (env or {}))
 
     def peer(self, module: str, *words: str, env: dict[str, str] | None = None) -> Watched:
         """A program of bench/peers."""
-        return Watched(sys.executable, "-P", "-m", f"bench.peers.{module}", *words, env={**self.env, **(env or {})}, cwd=ROOT)
+        return Watched(
+            sys.executable,
+            "-P",
+            "-m",
+            f"bench.peers.{module}",
+            *words,
+            env={**self.env, **(env or {})},
+            cwd=ROOT,
+        )
 
 
 def record_of(run: RunRequested) -> Record:
@@ -157,11 +180,21 @@ def rig(*, rounds: int, say: Callable[[str], None]) -> Iterator[Rig]:
     home.make()
     with (home.logs / "supervisor.log").open("ab") as log:
         supervisor = subprocess.Popen(
-            [sys.executable, "-P", "-m", "winback.stack.supervisor", "--any-ports", "--no-fsync", "--without-services"],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "winback.stack.supervisor",
+                "--any-ports",
+                "--no-fsync",
+                "--without-services",
+            ],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={name: value for name, value in os.environ.items() if not name.startswith("WINBACK_")}
+            env={
+                name: value for name, value in os.environ.items() if not name.startswith("WINBACK_")
+            }
             | {"WINBACK_HOME": str(home.path)},
             preexec_fn=processes.die_with_parent,
         )
@@ -169,7 +202,9 @@ def rig(*, rounds: int, say: Callable[[str], None]) -> Iterator[Rig]:
         until = time.monotonic() + START_SECONDS
         while not current(home)["ready"]:
             if supervisor.poll() is not None or time.monotonic() > until:
-                raise Failed(f"the stack did not become ready:\n{(home.logs / 'supervisor.log').read_text()}")
+                raise Failed(
+                    f"the stack did not become ready:\n{(home.logs / 'supervisor.log').read_text()}"
+                )
             time.sleep(0.05)
         env = home.env()
         env["WINBACK_SECRET"] = Path(env.pop("WINBACK_SECRET_FILE")).read_text().strip()
@@ -205,6 +240,7 @@ def make_organization(name: str, *, currency: str = "USD", timezone: str = "UTC"
     """A tenant without schedules."""
     with db.connect() as connection:
         connection.execute(
-            "INSERT INTO organizations (organization, name, currency, timezone) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            "INSERT INTO organizations (organization, name, currency, timezone) VALUES (%s, %s, "
+            "%s, %s) ON CONFLICT DO NOTHING",
             (name, name.title(), currency, timezone),
         )

@@ -1,7 +1,9 @@
-"""docs/scaling.md: what a hundred million orders a day would take, worked out from the figures of docs/performance.md.
+"""docs/scaling.md: what a hundred million orders a day would take, worked out from the figures of
+docs/performance.md.
 
-Each number of the page is assumed, measured, or computed; a computed one stands with its arithmetic, so that it can be done again.
-Written whenever the report is; a figure that was not measured yet is said to be missing, and so is what would follow from it.
+Each number of the page is assumed, measured, or computed; a computed one stands with its
+arithmetic, so that it can be done again. Written whenever the report is; a figure that was not
+measured yet is said to be missing, and so is what would follow from it.
 """
 
 import math
@@ -36,14 +38,20 @@ ASSUMED = f"""\
 
 @dataclass
 class Page:
-    """The rows of its two tables as they come about; None is a number that nothing was measured for."""
+    """The rows of its two tables as they come about; None is a number that nothing was measured
+    for.
+    """
 
     measured: list[str] = field(default_factory=list)
     computed: list[str] = field(default_factory=list)
 
     def take(self, what: str, value: float | None, unit: str, where: str) -> float | None:
         """One that was measured."""
-        self.measured.append(f"| {what} | {_said(value)} {unit} | {where} |" if value is not None else f"| {what} | – | {where} |")
+        self.measured.append(
+            f"| {what} | {_said(value)} {unit} | {where} |"
+            if value is not None
+            else f"| {what} | – | {where} |"
+        )
         return value
 
     def work_out(self, what: str, arithmetic: str, value: float | None, unit: str) -> float | None:
@@ -57,17 +65,40 @@ def page(rows: Rows) -> str:
     """The whole page from the kept figures."""
     it = Page()
     changelog = _row(rows, "restore", "Changelog, bytes an order")
-    json_bytes = it.take("an order's JSON, three lines", _get(changelog, "bound"), "bytes", "Changelog, bytes an order: its bound")
-    log = it.take("an order in Kafka, lz4", _value(rows, "restore", "Kafka's disk, bytes an order"), "bytes", "Kafka's disk")
-    change = it.take("changelog", _get(changelog, "value"), "bytes an order", "Changelog, bytes an order")
+    json_bytes = it.take(
+        "an order's JSON, three lines",
+        _get(changelog, "bound"),
+        "bytes",
+        "Changelog, bytes an order: its bound",
+    )
+    log = it.take(
+        "an order in Kafka, lz4",
+        _value(rows, "restore", "Kafka's disk, bytes an order"),
+        "bytes",
+        "Kafka's disk",
+    )
+    change = it.take(
+        "changelog", _get(changelog, "value"), "bytes an order", "Changelog, bytes an order"
+    )
     disk = it.take(
-        "the detector's disk", _value(rows, "restore", "Detector's disk, bytes an order"), "bytes an order", "Detector's disk"
+        "the detector's disk",
+        _value(rows, "restore", "Detector's disk, bytes an order"),
+        "bytes an order",
+        "Detector's disk",
     )
     share = _value(rows, "sink", "PostgreSQL, bytes an order")
-    table = it.take("PostgreSQL", _times(share, json_bytes), "bytes an order", "PostgreSQL, bytes an order × the JSON")
+    table = it.take(
+        "PostgreSQL",
+        _times(share, json_bytes),
+        "bytes an order",
+        "PostgreSQL, bytes an order × the JSON",
+    )
     drain = _row(rows, "drain", "Detector drain, then one run")
     fold = it.take(
-        "detector, CPU, run included", _cpu(drain, Shape().orders, 1e6), "µs an order", "Detector drain: CPU ÷ its orders"
+        "detector, CPU, run included",
+        _cpu(drain, Shape().orders, 1e6),
+        "µs an order",
+        "Detector drain: CPU ÷ its orders",
     )
     rate = it.take("detector, one process", _get(drain, "ours_value"), "orders/s", "Detector drain")
     restore = _row(rows, "restore", "Restore of a wiped state")
@@ -79,9 +110,16 @@ def page(rows: Rows) -> str:
         "Restore of a wiped state: its records ÷ its orders; before compaction",
     )
     http = _row(rows, "http", "HTTP ingest, batches of 100")
-    door = it.take("ingest, one process, batches of 100", _get(http, "ours_value"), "orders/s", "HTTP ingest, batches of 100")
+    door = it.take(
+        "ingest, one process, batches of 100",
+        _get(http, "ours_value"),
+        "orders/s",
+        "HTTP ingest, batches of 100",
+    )
     sink = _row(rows, "sink", "Sink: orders to PostgreSQL")
-    sunk = it.take("sink, one process", _get(sink, "ours_value"), "orders/s", "Sink: orders to PostgreSQL")
+    sunk = it.take(
+        "sink, one process", _get(sink, "ours_value"), "orders/s", "Sink: orders to PostgreSQL"
+    )
 
     mean = ORDERS_A_DAY / DAY
     peak = mean * PEAK
@@ -95,13 +133,22 @@ def page(rows: Rows) -> str:
     _bytes(it, "PostgreSQL a day", table, ORDERS_A_DAY)
     _bytes(it, "PostgreSQL a year", table, ORDERS_A_DAY * YEAR)
     it.work_out(
-        "cores that fold at the peak", f"{peak:,.0f}/s × {_said(fold)} µs ÷ {BUSY:g}", _times(fold, peak / 1e6 / BUSY), "cores"
+        "cores that fold at the peak",
+        f"{peak:,.0f}/s × {_said(fold)} µs ÷ {BUSY:g}",
+        _times(fold, peak / 1e6 / BUSY),
+        "cores",
     )
     it.work_out(
-        "one partition's drain over the peak of all", f"{_said(rate)} ÷ {peak:,.0f}", None if rate is None else rate / peak, "×"
+        "one partition's drain over the peak of all",
+        f"{_said(rate)} ÷ {peak:,.0f}",
+        None if rate is None else rate / peak,
+        "×",
     )
     it.work_out(
-        "ingest processes at the peak", f"{peak:,.0f} ÷ {_said(door)} ÷ {BUSY:g}, rounded up", _ceil(door, peak / BUSY), "processes"
+        "ingest processes at the peak",
+        f"{peak:,.0f} ÷ {_said(door)} ÷ {BUSY:g}, rounded up",
+        _ceil(door, peak / BUSY),
+        "processes",
     )
     it.work_out(
         "signals processes at the peak",
@@ -118,17 +165,34 @@ def page(rows: Rows) -> str:
     records = _times(keys, ORDERS_A_DAY * YEAR / PARTITIONS)
     it.work_out(
         "restore of a wiped partition after a year, at most",
-        f"{ORDERS_A_DAY:,} × {YEAR} ÷ {PARTITIONS} × {_said(keys)} records ÷ {_said(reads)}/s ÷ 3,600",
+        f"{ORDERS_A_DAY:,} × {YEAR} ÷ {PARTITIONS} × {_said(keys)} records ÷ {_said(reads)}/s ÷ "
+        "3,600",
         None if records is None or not reads else records / reads / 3600,
         "hours",
     )
     room = None if not table else PRIMARY_BYTES / table
-    it.work_out("orders that one primary keeps", f"{PRIMARY_BYTES / 1e12:.0f} TB ÷ {_said(table)} bytes", room, "orders")
-    it.work_out("that is, of a hundred million a day", f"{_said(room)} ÷ {ORDERS_A_DAY:,}", _times(room, 1 / ORDERS_A_DAY), "days")
     it.work_out(
-        "that is, of one million a day", f"{_said(room)} ÷ {ONE_MILLION:,} ÷ {YEAR}", _times(room, 1 / ONE_MILLION / YEAR), "years"
+        "orders that one primary keeps",
+        f"{PRIMARY_BYTES / 1e12:.0f} TB ÷ {_said(table)} bytes",
+        room,
+        "orders",
     )
-    return "\n".join([HEAD, ASSUMED, MEASURED, *it.measured, "", COMPUTED, *it.computed, "", SO]) + "\n"
+    it.work_out(
+        "that is, of a hundred million a day",
+        f"{_said(room)} ÷ {ORDERS_A_DAY:,}",
+        _times(room, 1 / ORDERS_A_DAY),
+        "days",
+    )
+    it.work_out(
+        "that is, of one million a day",
+        f"{_said(room)} ÷ {ONE_MILLION:,} ÷ {YEAR}",
+        _times(room, 1 / ONE_MILLION / YEAR),
+        "years",
+    )
+    return (
+        "\n".join([HEAD, ASSUMED, MEASURED, *it.measured, "", COMPUTED, *it.computed, "", SO])
+        + "\n"
+    )
 
 
 def _row(rows: Rows, figure: str, title: str) -> Mapping[str, Any] | None:
@@ -177,7 +241,9 @@ def _bytes(it: Page, what: str, each: float | None, orders: float) -> float | No
     whole = _times(each, orders)
     scale, unit = (1e12, "TB") if whole is not None and whole >= 1e12 else (1e9, "GB")
     days = f" × {YEAR}" if orders != ORDERS_A_DAY else ""
-    it.work_out(what, f"{ORDERS_A_DAY:,}{days} × {_said(each)} bytes", _times(whole, 1 / scale), unit)
+    it.work_out(
+        what, f"{ORDERS_A_DAY:,}{days} × {_said(each)} bytes", _times(whole, 1 / scale), unit
+    )
     return whole
 
 

@@ -1,7 +1,8 @@
-"""A process of one round: its lines as they come, CPU seconds and peak memory from /proc, and a gentle end.
+"""A process of one round: its lines as they come, CPU seconds and peak memory from /proc, and a
+gentle end.
 
-CPU is user and system time of the process with its ended children, from `mark` on; memory is the peak of resident pages, start
-included.
+CPU is user and system time of the process with its ended children, from `mark` on; memory is the
+peak of resident pages, start included.
 """
 
 import os
@@ -31,7 +32,9 @@ class Failed(RuntimeError):
 class Watched:
     """Starts at once. Use as a context manager: it is ended at the end, whatever happens."""
 
-    def __init__(self, *command: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+    def __init__(
+        self, *command: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> None:
         self.name = " ".join(str(word) for word in command)[-120:]
         self.started_at = time.monotonic()
         self._lines: list[tuple[float, str]] = []
@@ -49,7 +52,12 @@ class Watched:
     def __enter__(self) -> "Watched":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.end()
 
     def _read(self) -> None:
@@ -133,7 +141,9 @@ class Watched:
 
 
 def run_to_end(command: Sequence[str], *, units: float, env: Mapping[str, str]) -> Measured:
-    """A command from its start to its end, whatever it does in between. Raises Failed where it does not end well."""
+    """A command from its start to its end, whatever it does in between. Raises Failed where it does
+    not end well.
+    """
     began = time.monotonic()
     with tempfile.TemporaryFile() as output:
         child = subprocess.Popen(  # noqa: S603 - commands of the benchmark itself
@@ -143,12 +153,25 @@ def run_to_end(command: Sequence[str], *, units: float, env: Mapping[str, str]) 
         recording = profile.begin(child.pid)
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.monotonic() - began
-        profile.end(recording, name=short(" ".join(command)), seconds=seconds, cpu_seconds=usage.ru_utime + usage.ru_stime)
+        profile.end(
+            recording,
+            name=short(" ".join(command)),
+            seconds=seconds,
+            cpu_seconds=usage.ru_utime + usage.ru_stime,
+        )
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode != 0:
             output.seek(0)
-            raise Failed(f"{' '.join(command)[-120:]}: exit {child.returncode}\n{output.read()[-2000:].decode(errors='replace')}")
-    return Measured(units=units, seconds=seconds, cpu_seconds=usage.ru_utime + usage.ru_stime, peak_bytes=usage.ru_maxrss * 1024)
+            raise Failed(
+                f"{' '.join(command)[-120:]}: exit "
+                f"{child.returncode}\n{output.read()[-2000:].decode(errors='replace')}"
+            )
+    return Measured(
+        units=units,
+        seconds=seconds,
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        peak_bytes=usage.ru_maxrss * 1024,
+    )
 
 
 def together(measured: Sequence[Measured], units: float, seconds: float) -> Measured:

@@ -1,7 +1,9 @@
-"""Seeded orders as an ERP would send them: late, twice, corrected, cancelled; even or skewed; one organization or many.
+"""Seeded orders as an ERP would send them: late, twice, corrected, cancelled; even or skewed; one
+organization or many.
 
-A `Shape` says what; `Workload` makes it once and gives it as blocks of the log, as single orders, as a CSV file and as lines.
-Sizes and grades are written canonically, so that a peer need not know how they are read.
+A `Shape` says what; `Workload` makes it once and gives it as blocks of the log, as single orders,
+as a CSV file and as lines. Sizes and grades are written canonically, so that a peer need not know
+how they are read.
 """
 
 import csv
@@ -41,7 +43,9 @@ encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """`orders` counts records of orders, repeats and corrections too. `hot`: (share of the accounts, share of the orders)."""
+    """`orders` counts records of orders, repeats and corrections too. `hot`: (share of the
+    accounts, share of the orders).
+    """
 
     orders: int = 300_024
     accounts: int = 20_000
@@ -91,14 +95,18 @@ class Workload:
         places = {name: partition_of(name, self.shape.partitions) for name in self.organizations}
         for order in self.orders:
             encoded[places[order.organization]].append(encode(order))
-        return [[blocks.block(part, ACCEPTED_AT) for part in blocks.in_blocks(some)] for some in encoded]
+        return [
+            [blocks.block(part, ACCEPTED_AT) for part in blocks.in_blocks(some)] for some in encoded
+        ]
 
     @cached_property
     def lines(self) -> int:
         """How many lines all records have."""
         return sum(len(order.lines) for order in self.orders)
 
-    def runs(self, number: int = 1, *, settings: DetectionSettings = ALL_TYPES, as_of: date = LAST_DAY) -> list[RunRequested]:
+    def runs(
+        self, number: int = 1, *, settings: DetectionSettings = ALL_TYPES, as_of: date = LAST_DAY
+    ) -> list[RunRequested]:
         """A run of every organization."""
         return [
             RunRequested(
@@ -114,18 +122,33 @@ class Workload:
         ]
 
     def write_csv(self, path: Path, *, once: bool = False) -> None:
-        """A row a line, as interfaces.md names the columns; the same lines as `orders`. `once`: a version that came twice is there
-        once, since rows of one order are its lines, however often it comes."""
+        """A row a line, as interfaces.md names the columns; the same lines as `orders`. `once`: a
+        version that came twice is there once, since rows of one order are its lines, however often
+        it comes.
+        """
         orders: Iterable[Order] = self.orders
         if once:
-            orders = {(order.organization, order.order, order.revision): order for order in self.orders}.values()
+            orders = {
+                (order.organization, order.order, order.revision): order for order in self.orders
+            }.values()
         with path.open("w", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(COLUMNS)
             rows.writerows(_rows(orders))
 
 
-COLUMNS = ("order", "account", "ordered_on", "revision", "status", "product", "od", "grade", "quantity", "revenue")
+COLUMNS = (
+    "order",
+    "account",
+    "ordered_on",
+    "revision",
+    "status",
+    "product",
+    "od",
+    "grade",
+    "quantity",
+    "revenue",
+)
 
 
 def _rows(orders: Iterable[Order]) -> Iterator[tuple[object, ...]]:
@@ -142,8 +165,14 @@ def _rows(orders: Iterable[Order]) -> Iterator[tuple[object, ...]]:
 def _orders(shape: Shape, organizations: list[str]) -> Iterator[Order]:
     chance = random.Random(shape.seed)  # noqa: S311 - invented orders, the same everywhere
     count = round(shape.orders / (1 + TWICE + CORRECTED + CANCELLED))
-    quits = [int(HISTORY_DAYS * (0.3 + 0.6 * chance.random())) if chance.random() < QUITS else 0 for _ in range(shape.accounts)]
-    combos = [[(chance.choice(ODS), chance.choice(GRADES)) for _ in range(1 + chance.randrange(5))] for _ in range(shape.accounts)]
+    quits = [
+        int(HISTORY_DAYS * (0.3 + 0.6 * chance.random())) if chance.random() < QUITS else 0
+        for _ in range(shape.accounts)
+    ]
+    combos = [
+        [(chance.choice(ODS), chance.choice(GRADES)) for _ in range(1 + chance.randrange(5))]
+        for _ in range(shape.accounts)
+    ]
     hot = max(1, int(shape.accounts * shape.hot[0])) if shape.hot else 0
     log: list[tuple[float, int, Order]] = []
     for number in range(count):
@@ -155,7 +184,9 @@ def _orders(shape: Shape, organizations: list[str]) -> Iterator[Order]:
         if quits[account]:
             day = day * quits[account] // HISTORY_DAYS
         on = LAST_DAY - timedelta(days=HISTORY_DAYS - 1 - day)
-        seen = number + (chance.randrange(LATEST_DAYS) * count / HISTORY_DAYS if chance.random() < LATE else 0)
+        seen = number + (
+            chance.randrange(LATEST_DAYS) * count / HISTORY_DAYS if chance.random() < LATE else 0
+        )
         name = organizations[account % len(organizations)]
         id_ = f"SO-{number:07d}"
         lines = _lines(chance, combos[account])
@@ -166,10 +197,20 @@ def _orders(shape: Shape, organizations: list[str]) -> Iterator[Order]:
             log.append((seen + chance.randrange(2000), len(log), first))
         elif what < TWICE + CORRECTED:
             log.append(
-                (seen + chance.randrange(5000), len(log), _order(name, id_, account, on, 2, _lines(chance, combos[account])))
+                (
+                    seen + chance.randrange(5000),
+                    len(log),
+                    _order(name, id_, account, on, 2, _lines(chance, combos[account])),
+                )
             )
         elif what < TWICE + CORRECTED + CANCELLED:
-            log.append((seen + chance.randrange(5000), len(log), _order(name, id_, account, on, 2, lines, cancelled=True)))
+            log.append(
+                (
+                    seen + chance.randrange(5000),
+                    len(log),
+                    _order(name, id_, account, on, 2, lines, cancelled=True),
+                )
+            )
     log.sort(key=lambda one: one[:2])
     for _, _, order in log[: shape.orders]:
         yield order
@@ -181,12 +222,27 @@ def _lines(chance: random.Random, combos: list[tuple[str, str]]) -> tuple[Line, 
         od, grade = combos[chance.randrange(len(combos))]
         feet = chance.randrange(100, 4000)
         cents = feet * chance.randrange(60, 160)
-        found.append(Line(product=f"PIPE-{od}-{grade}", od=od, grade=grade, quantity=str(feet), revenue_cents=cents))
+        found.append(
+            Line(
+                product=f"PIPE-{od}-{grade}",
+                od=od,
+                grade=grade,
+                quantity=str(feet),
+                revenue_cents=cents,
+            )
+        )
     return tuple(found)
 
 
 def _order(
-    organization: str, id_: str, account: int, on: date, revision: int, lines: tuple[Line, ...], *, cancelled: bool = False
+    organization: str,
+    id_: str,
+    account: int,
+    on: date,
+    revision: int,
+    lines: tuple[Line, ...],
+    *,
+    cancelled: bool = False,
 ) -> Order:
     name = f"A-{account:06d}"
     content = content_hash(
@@ -194,7 +250,9 @@ def _order(
         account=name,
         ordered_on=on,
         cancelled=cancelled,
-        lines=[(line.product, line.od, line.grade, line.quantity, line.revenue_cents) for line in lines],
+        lines=[
+            (line.product, line.od, line.grade, line.quantity, line.revenue_cents) for line in lines
+        ],
     )
     return Order(
         organization=organization, order=id_, account=name, ordered_on=on, counts_on=on, revision=revision, content=content,
@@ -203,14 +261,23 @@ def _order(
 
 
 def touching(workload: Workload, count: int, number: int) -> list[list[bytes]]:
-    """The `number`th new order of each of the first `count` accounts that order at all, as blocks, a list a partition."""
+    """The `number`th new order of each of the first `count` accounts that order at all, as blocks,
+    a list a partition.
+    """
     firsts: dict[tuple[str, str], Order] = {}
     for order in workload.orders:
         firsts.setdefault((order.organization, order.account), order)
     encoded: list[list[bytes]] = [[] for _ in range(workload.shape.partitions)]
     for first in list(firsts.values())[:count]:
         order = _order(
-            first.organization, f"T{number}-{first.order}", int(first.account.removeprefix("A-")), LAST_DAY, 1, first.lines
+            first.organization,
+            f"T{number}-{first.order}",
+            int(first.account.removeprefix("A-")),
+            LAST_DAY,
+            1,
+            first.lines,
         )
         encoded[partition_of(order.organization, workload.shape.partitions)].append(encode(order))
-    return [[blocks.block(part, ACCEPTED_AT) for part in blocks.in_blocks(some)] for some in encoded]
+    return [
+        [blocks.block(part, ACCEPTED_AT) for part in blocks.in_blocks(some)] for some in encoded
+    ]

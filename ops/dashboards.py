@@ -1,7 +1,8 @@
-"""Grafana's dashboards, from the tables below; `python -m ops.dashboards` writes them into ops/grafana/dashboards/.
+"""Grafana's dashboards, from the tables below; `python -m ops.dashboards` writes them into
+ops/grafana/dashboards/.
 
-A panel is a title, what it should make somebody think, a unit, and queries with their legend. Every metric of
-`shared/metrics.py` is on one of them.
+A panel is a title, what it should make somebody think, a unit, and queries with their legend. Every
+metric of `shared/metrics.py` is on one of them.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,12 @@ from pathlib import Path
 from grafana_foundation_sdk.builders import dashboard, prometheus, stat, timeseries
 from grafana_foundation_sdk.builders.dashboard import Dashboard, DashboardLink, ThresholdsConfig
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.dashboard import DashboardLinkType, DataSourceRef, Threshold, ThresholdsMode
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardLinkType,
+    DataSourceRef,
+    Threshold,
+    ThresholdsMode,
+)
 
 FOLDER = Path(__file__).parent / "grafana" / "dashboards"
 SOURCE = DataSourceRef(type_val="prometheus", uid="prometheus")
@@ -29,14 +35,21 @@ class Panel:
 
 
 def rate(metric: str, *by: str) -> str:
-    return f"sum by ({', '.join(by)}) (rate({metric}[$__rate_interval]))" if by else f"sum(rate({metric}[$__rate_interval]))"
+    return (
+        f"sum by ({', '.join(by)}) (rate({metric}[$__rate_interval]))"
+        if by
+        else f"sum(rate({metric}[$__rate_interval]))"
+    )
 
 
 def quantiles(metric: str, *by: str) -> tuple[tuple[str, str], ...]:
     """Median and 99th of a histogram."""
     labels = "".join(f" {{{{{label}}}}}" for label in by)
     inner = rate(f"{metric}_bucket", "le", *by)
-    return tuple((f"histogram_quantile({q}, {inner})", f"{name}{labels}") for q, name in ((0.5, "median"), (0.99, "99 %")))
+    return tuple(
+        (f"histogram_quantile({q}, {inner})", f"{name}{labels}")
+        for q, name in ((0.5, "median"), (0.99, "99 %"))
+    )
 
 
 def highest(metric: str, *by: str) -> str:
@@ -66,8 +79,18 @@ OVERVIEW = {
             (("count(winback_ready == 0) or vector(0)", ""),),
             bad_from=1,
         ),
-        Panel("Alerts", "Which, since when.", "short", (('sum by (alertname) (ALERTS{alertstate="firing"})', "{{alertname}}"),)),
-        Panel("Clocks that lead", "One. None: nothing is scheduled.", "short", (("sum(winback_clock_leads)", "lead"),)),
+        Panel(
+            "Alerts",
+            "Which, since when.",
+            "short",
+            (('sum by (alertname) (ALERTS{alertstate="firing"})', "{{alertname}}"),),
+        ),
+        Panel(
+            "Clocks that lead",
+            "One. None: nothing is scheduled.",
+            "short",
+            (("sum(winback_clock_leads)", "lead"),),
+        ),
         Panel(
             "Differences to the second opinion",
             "Zero. Else somebody is told something wrong.",
@@ -117,7 +140,12 @@ OVERVIEW = {
                 ("winback:persisted_late:ratio_rate6h", "6 h"),
             ),
         ),
-        Panel("Digest mails late", "Of a day.", "percentunit", (("winback:digest_late:ratio_1d", "1 day"),)),
+        Panel(
+            "Digest mails late",
+            "Of a day.",
+            "percentunit",
+            (("winback:digest_late:ratio_1d", "1 day"),),
+        ),
     ),
     "Feeds": (
         Panel(
@@ -125,7 +153,10 @@ OVERVIEW = {
             "Above the line it is stale: everyone slowly looks dormant.",
             "s",
             (
-                ("time() - max by (organization) (winback_last_order_timestamp_seconds)", "{{organization}}"),
+                (
+                    "time() - max by (organization) (winback_last_order_timestamp_seconds)",
+                    "{{organization}}",
+                ),
                 ("max(winback_feed_stale_after_seconds)", "stale"),
             ),
         ),
@@ -152,8 +183,18 @@ STREAM = {
             "reqps",
             ((rate("winback_ingest_requests_total", "outcome"), "{{outcome}}"),),
         ),
-        Panel("Time to answer", "A climb: Kafka confirms slowly.", "s", quantiles("winback_ingest_request_seconds")),
-        Panel("Acceptance to PostgreSQL", "What people see is so old.", "s", quantiles("winback_persisted_seconds", "topic")),
+        Panel(
+            "Time to answer",
+            "A climb: Kafka confirms slowly.",
+            "s",
+            quantiles("winback_ingest_request_seconds"),
+        ),
+        Panel(
+            "Acceptance to PostgreSQL",
+            "What people see is so old.",
+            "s",
+            quantiles("winback_persisted_seconds", "topic"),
+        ),
     ),
     "Consumers": (
         Panel(
@@ -174,7 +215,10 @@ STREAM = {
             "short",
             (
                 ("sum by (consumer, topic) (winback_lag_records)", "{{consumer}} {{topic}}"),
-                ("sum by (consumer, topic) (winback_unread_records)", "{{consumer}} {{topic}} outside"),
+                (
+                    "sum by (consumer, topic) (winback_unread_records)",
+                    "{{consumer}} {{topic}} outside",
+                ),
             ),
         ),
         Panel(
@@ -188,7 +232,10 @@ STREAM = {
             "Partitions that fail, raw topics that are not there.",
             "short",
             (
-                ("sum by (consumer, topic) (winback_partition_failing)", "{{consumer}} {{topic}} fails"),
+                (
+                    "sum by (consumer, topic) (winback_partition_failing)",
+                    "{{consumer}} {{topic}} fails",
+                ),
                 ("max by (topic) (winback_raw_topic_missing)", "{{topic}} is missing"),
             ),
         ),
@@ -197,7 +244,10 @@ STREAM = {
             "winback dead-letters list.",
             "short",
             (
-                ("sum by (topic) (increase(winback_dead_letters_total[$__rate_interval]))", "{{topic}}"),
+                (
+                    "sum by (topic) (increase(winback_dead_letters_total[$__rate_interval]))",
+                    "{{topic}}",
+                ),
                 ("max by (topic) (winback_dead_letter_offset)", "{{topic}} ever"),
             ),
         ),
@@ -205,7 +255,12 @@ STREAM = {
             "Skipped",
             "Of organizations that do not exist here.",
             "ops",
-            ((rate("winback_records_skipped_total", "consumer", "topic"), "{{consumer}} {{topic}}"),),
+            (
+                (
+                    rate("winback_records_skipped_total", "consumer", "topic"),
+                    "{{consumer}} {{topic}}",
+                ),
+            ),
         ),
     ),
     "Detector": (
@@ -213,9 +268,19 @@ STREAM = {
             "Signal events",
             "A spike of opened: thresholds, or a dead feed.",
             "ops",
-            ((rate("winback_signal_events_total", "signal_type", "event"), "{{signal_type}} {{event}}"),),
+            (
+                (
+                    rate("winback_signal_events_total", "signal_type", "event"),
+                    "{{signal_type}} {{event}}",
+                ),
+            ),
         ),
-        Panel("Checkpoints", "A climb: broker or disk are slow.", "s", quantiles("winback_checkpoint_seconds")),
+        Panel(
+            "Checkpoints",
+            "A climb: broker or disk are slow.",
+            "s",
+            quantiles("winback_checkpoint_seconds"),
+        ),
         Panel("Runs", "In the detector.", "s", quantiles("winback_run_seconds")),
         Panel(
             "Accounts in memory",
@@ -231,9 +296,19 @@ STREAM = {
             "percentunit",
             (("min by (disk) (winback_disk_free_bytes / winback_disk_size_bytes)", "{{disk}}"),),
         ),
-        Panel("Partitions that lack something", "Zero.", "short", ((highest("winback_kafka_partitions", "state"), "{{state}}"),)),
+        Panel(
+            "Partitions that lack something",
+            "Zero.",
+            "short",
+            ((highest("winback_kafka_partitions", "state"), "{{state}}"),),
+        ),
         Panel("Brokers", "All of them.", "short", ((highest("winback_kafka_brokers"), "brokers"),)),
-        Panel("Clock against PostgreSQL", "Within seconds.", "s", ((highest("abs(winback_clock_skew_seconds)"), "skew"),)),
+        Panel(
+            "Clock against PostgreSQL",
+            "Within seconds.",
+            "s",
+            ((highest("abs(winback_clock_skew_seconds)"), "skew"),),
+        ),
         Panel(
             "Not watched since",
             "Seconds; a climb makes this row blind.",
@@ -249,16 +324,30 @@ DIGESTS = {
             "Runs pending",
             "A number that stays: detector or import hold them.",
             "short",
-            ((highest("winback_runs_pending"), "runs"), (highest("winback_imports_running"), "imports")),
+            (
+                (highest("winback_runs_pending"), "runs"),
+                (highest("winback_imports_running"), "imports"),
+            ),
         ),
-        Panel("Oldest run pending", "Digests wait for it.", "s", ((highest("winback_run_oldest_pending_seconds"), "age"),)),
+        Panel(
+            "Oldest run pending",
+            "Digests wait for it.",
+            "s",
+            ((highest("winback_run_oldest_pending_seconds"), "age"),),
+        ),
         Panel(
             "Slots",
             "Fired, given up, late.",
             "short",
             (
-                ("sum by (kind) (increase(winback_slots_fired_total[$__rate_interval]))", "{{kind}} fired"),
-                ("sum by (kind) (increase(winback_slots_dropped_total[$__rate_interval]))", "{{kind}} given up"),
+                (
+                    "sum by (kind) (increase(winback_slots_fired_total[$__rate_interval]))",
+                    "{{kind}} fired",
+                ),
+                (
+                    "sum by (kind) (increase(winback_slots_dropped_total[$__rate_interval]))",
+                    "{{kind}} given up",
+                ),
                 ("sum(increase(winback_digests_late_total[$__rate_interval]))", "digest late"),
             ),
         ),
@@ -281,16 +370,32 @@ DIGESTS = {
             "By what came of it.",
             "short",
             (
-                ("sum by (outbox, state) (increase(winback_mails_total[$__rate_interval]))", "{{outbox}} {{state}}"),
-                ("sum by (outbox) (increase(winback_mails_ambiguous_total[$__rate_interval]))", "{{outbox}} ambiguous"),
+                (
+                    "sum by (outbox, state) (increase(winback_mails_total[$__rate_interval]))",
+                    "{{outbox}} {{state}}",
+                ),
+                (
+                    "sum by (outbox) (increase(winback_mails_ambiguous_total[$__rate_interval]))",
+                    "{{outbox}} ambiguous",
+                ),
             ),
         ),
-        Panel("Slot to hand-over", "Target: 15 minutes.", "s", quantiles("winback_mail_delay_seconds", "outbox")),
+        Panel(
+            "Slot to hand-over",
+            "Target: 15 minutes.",
+            "s",
+            quantiles("winback_mail_delay_seconds", "outbox"),
+        ),
         Panel(
             "Newest digest",
             "Its age by organization.",
             "s",
-            (("time() - max by (organization) (winback_digest_last_success_timestamp_seconds)", "{{organization}}"),),
+            (
+                (
+                    "time() - max by (organization) (winback_digest_last_success_timestamp_seconds)",
+                    "{{organization}}",
+                ),
+            ),
         ),
     ),
     "Drafts": (
@@ -298,13 +403,24 @@ DIGESTS = {
             "Drafts",
             "By type of signal.",
             "short",
-            (("sum by (signal_type) (increase(winback_drafts_total[$__rate_interval]))", "{{signal_type}}"),),
+            (
+                (
+                    "sum by (signal_type) (increase(winback_drafts_total[$__rate_interval]))",
+                    "{{signal_type}}",
+                ),
+            ),
         ),
         Panel(
             "Skipped",
             "By reason.",
             "short",
-            (("sum by (reason) (increase(winback_enrollments_skipped_total[$__rate_interval]))", "{{reason}}"),),
+            (
+                (
+                    "sum by (reason) "
+                    "(increase(winback_enrollments_skipped_total[$__rate_interval]))",
+                    "{{reason}}",
+                ),
+            ),
         ),
     ),
 }
@@ -319,7 +435,14 @@ DASHBOARDS = {
 def built(uid: str) -> str:
     """One dashboard as Grafana reads it."""
     title, rows = DASHBOARDS[uid]
-    made = Dashboard(title).uid(uid).tags(["winback"]).refresh("30s").time("now-6h", "now").timezone("browser")
+    made = (
+        Dashboard(title)
+        .uid(uid)
+        .tags(["winback"])
+        .refresh("30s")
+        .time("now-6h", "now")
+        .timezone("browser")
+    )
     made.link(DashboardLink("Dashboards").type(DashboardLinkType.DASHBOARDS).tags(["winback"]))
     number = 0
     for heading, panels in rows.items():
@@ -332,11 +455,15 @@ def built(uid: str) -> str:
 
 def drawn(panel: Panel, number: int) -> timeseries.Panel | stat.Panel:
     """One number where there is something to be held against, else lines over time."""
-    made: timeseries.Panel | stat.Panel = timeseries.Panel().min(0) if panel.bad_from is None else stat.Panel()
+    made: timeseries.Panel | stat.Panel = (
+        timeseries.Panel().min(0) if panel.bad_from is None else stat.Panel()
+    )
     if panel.bad_from is not None:
         steps = [Threshold(value=None, color="green"), Threshold(value=panel.bad_from, color="red")]
         made.thresholds(ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
-    made.id(number).title(panel.title).description(panel.about).unit(panel.unit).span(WIDTH).height(HEIGHT).datasource(SOURCE)
+    made.id(number).title(panel.title).description(panel.about).unit(panel.unit).span(WIDTH).height(
+        HEIGHT
+    ).datasource(SOURCE)
     for letter, (query, legend) in zip("ABCDEF", panel.queries, strict=False):
         made.with_target(prometheus.Dataquery().ref_id(letter).expr(query).legend_format(legend))
     return made
@@ -344,7 +471,13 @@ def drawn(panel: Panel, number: int) -> timeseries.Panel | stat.Panel:
 
 def queries() -> list[str]:
     """Every query of every panel."""
-    return [query for _, rows in DASHBOARDS.values() for panels in rows.values() for panel in panels for query, _ in panel.queries]
+    return [
+        query
+        for _, rows in DASHBOARDS.values()
+        for panels in rows.values()
+        for panel in panels
+        for query, _ in panel.queries
+    ]
 
 
 if __name__ == "__main__":

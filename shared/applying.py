@@ -1,4 +1,6 @@
-"""One batch of a partition: decoded, handled, what is wrong put aside, and the position moved, in one transaction."""
+"""One batch of a partition: decoded, handled, what is wrong put aside, and the position moved, in
+one transaction.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,19 +18,24 @@ from shared.topics import MEGABYTE
 
 log = structlog.get_logger()
 
-TRANSACTION_BYTES = 4 * MEGABYTE  # of records at most in one transaction: bounds memory, whatever the blocks hold
+TRANSACTION_BYTES = (
+    4 * MEGABYTE
+)  # of records at most in one transaction: bounds memory, whatever the blocks hold
 
 Handle = Callable[[db.Connection, list[Record]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """How one topic's records are decoded and handled. Both raise Rejected for what can never be right.
+    """How one topic's records are decoded and handled. Both raise Rejected for what can never be
+    right.
 
-    is_trusted: our own services write it, so a row of unreadable records means a bad deploy, and the process stops.
-    starts_over: its handler takes a topic that was deleted and made anew from the beginning, since its rows do not hang on
-        offsets; where they do, the process stops and a person decides.
-    is_first_reader: puts aside what cannot be decoded; another reader of the topic passes it by, so that it is put aside once.
+    is_trusted: our own services write it, so a row of unreadable records means a bad deploy, and
+    the process stops.
+    starts_over: its handler takes a topic that was deleted and made anew from the beginning, since
+        its rows do not hang on offsets; where they do, the process stops and a person decides.
+    is_first_reader: puts aside what cannot be decoded; another reader of the topic passes it by, so
+    that it is put aside once.
     """
 
     topic: str
@@ -55,13 +62,24 @@ def bounded(batch: list[Record]) -> Iterator[list[Record]]:
 
 def _size(record: Record) -> int:
     """Of its bytes in memory; headers may be larger than the value."""
-    return len(record.key or b"") + len(record.value or b"") + sum(len(name) + len(value or b"") for name, value in record.headers)
+    return (
+        len(record.key or b"")
+        + len(record.value or b"")
+        + sum(len(name) + len(value or b"") for name, value in record.headers)
+    )
 
 
 def apply(
-    route: Route, consumer: str, partition: int, batch: list[Record], pool: ConnectionPool[db.Connection], publisher: Publisher
+    route: Route,
+    consumer: str,
+    partition: int,
+    batch: list[Record],
+    pool: ConnectionPool[db.Connection],
+    publisher: Publisher,
 ) -> tuple[bool, int]:
-    """(False where another process was faster, how many records could not be read or were rejected)."""
+    """(False where another process was faster, how many records could not be read or were
+    rejected).
+    """
     records: list[Record] = []
     rejected: list[tuple[Record, str]] = []
     passed_by = 0
@@ -112,10 +130,18 @@ def apply(
 
 
 def follow_topics(connection: db.Connection, consumer: str, routes: Sequence[Route]) -> None:
-    """Raises RuntimeError where positions are of a topic that is there no more, and the rows hang on its offsets."""
+    """Raises RuntimeError where positions are of a topic that is there no more, and the rows hang
+    on its offsets.
+    """
     for route in routes:
         topic_id = topic_ids(route.topic)[route.topic]
-        if db.follow_topic(connection, consumer=consumer, topic=route.topic, topic_id=topic_id, start_over=route.starts_over):
+        if db.follow_topic(
+            connection,
+            consumer=consumer,
+            topic=route.topic,
+            topic_id=topic_id,
+            start_over=route.starts_over,
+        ):
             continue
         if not route.starts_over:
             raise RuntimeError(another_topic(route.topic, f"positions of {consumer}"))
@@ -124,7 +150,10 @@ def follow_topics(connection: db.Connection, consumer: str, routes: Sequence[Rou
 
 def another_topic(topic: str, whose: str) -> str:
     """For people: why a process does not go on."""
-    return f"{topic} was deleted and made anew: the {whose} are of another topic (docs/operations.md says what to do)"
+    return (
+        f"{topic} was deleted and made anew: the {whose} are of another topic "
+        "(docs/operations.md says what to do)"
+    )
 
 
 class _Overtaken(Exception):
@@ -132,11 +161,15 @@ class _Overtaken(Exception):
 
 
 def _expected(connection: db.Connection, consumer: str, first: Record) -> int:
-    """The stored position, locked until the end of the transaction, where this batch continues it; else raises _Overtaken.
+    """The stored position, locked until the end of the transaction, where this batch continues it;
+    else raises _Overtaken.
 
-    Between the stored position and the first record there can be nothing but transaction markers: the loop reads in order.
+    Between the stored position and the first record there can be nothing but transaction markers:
+    the loop reads in order.
     """
-    stored = db.lock_position(connection, consumer=consumer, topic=first.topic, partition=first.partition)
+    stored = db.lock_position(
+        connection, consumer=consumer, topic=first.topic, partition=first.partition
+    )
     if stored is None or stored > first.offset:
         raise _Overtaken
     return stored

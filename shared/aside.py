@@ -1,4 +1,6 @@
-"""Putting a record aside: its original bytes in the dead letters, with where they came from and why."""
+"""Putting a record aside: its original bytes in the dead letters, with where they came from and
+why.
+"""
 
 import structlog
 
@@ -10,18 +12,25 @@ from shared.topics import dead_letters_of
 
 log = structlog.get_logger()
 
-NEVER_READ = ("value", "key", "headers")  # what a dead letter lacks whose record nobody could unpack
+NEVER_READ = (
+    "value",
+    "key",
+    "headers",
+)  # what a dead letter lacks whose record nobody could unpack
 
 
-def dead_letter(publisher: Publisher, record: Record, *, reason: str, consumer: str, organization: str = "") -> int:
-    """Put the original bytes aside, confirmed, with where they came from and why. Returns its offset there. Raises Retryable.
+def dead_letter(
+    publisher: Publisher, record: Record, *, reason: str, consumer: str, organization: str = ""
+) -> int:
+    """Put the original bytes aside, confirmed, with where they came from and why. Returns its
+    offset there. Raises Retryable.
 
-    What fits nowhere whole is cut, ever shorter, until it fits (`shared.cutting`), and its hash and place say what it was; of
-    what could not even be unpacked only the place is known.
-    `organization`: whose it is, where more than the record itself says so (its token); else empty. Headers dead_topic,
-    dead_partition, dead_offset, dead_reason, dead_consumer, dead_organization, dead_at, dead_size, dead_sha256,
-    dead_record_sha256 and dead_cut come first, then the record's own: all of them always, so that a sender's header of such a
-    name says nothing.
+    What fits nowhere whole is cut, ever shorter, until it fits (`shared.cutting`), and its hash and
+    place say what it was; of what could not even be unpacked only the place is known.
+    `organization`: whose it is, where more than the record itself says so (its token); else empty.
+    Headers dead_topic, dead_partition, dead_offset, dead_reason, dead_consumer, dead_organization,
+    dead_at, dead_size, dead_sha256, dead_record_sha256 and dead_cut come first, then the record's
+    own: all of them always, so that a sender's header of such a name says nothing.
     """
     headers = [(name, value or b"") for name, value in record.headers]
     about: Headers = [
@@ -33,9 +42,19 @@ def dead_letter(publisher: Publisher, record: Record, *, reason: str, consumer: 
         ("dead_at", clock.now().isoformat().encode()),
         ("dead_size", str(len(record.value or b"")).encode()),
         ("dead_sha256", cutting.value_sha256(record.value).encode()),
-        ("dead_record_sha256", b"" if record.unreadable else cutting.record_sha256(record.key, record.value, headers).encode()),
+        (
+            "dead_record_sha256",
+            b""
+            if record.unreadable
+            else cutting.record_sha256(record.key, record.value, headers).encode(),
+        ),
     ]
-    whole = cutting.Parts(key=record.key, value=record.value, headers=headers, cut=NEVER_READ if record.unreadable else ())
+    whole = cutting.Parts(
+        key=record.key,
+        value=record.value,
+        headers=headers,
+        cut=NEVER_READ if record.unreadable else (),
+    )
     at, cut = _put_aside(publisher, record.topic, about, reason, whole)
     metrics.DEAD_LETTERS.labels(record.topic, consumer).inc()
     place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
@@ -43,8 +62,12 @@ def dead_letter(publisher: Publisher, record: Record, *, reason: str, consumer: 
     return at
 
 
-def _put_aside(publisher: Publisher, topic: str, about: Headers, reason: str, whole: cutting.Parts) -> tuple[int, tuple[str, ...]]:
-    """(its offset, what was cut). Raises Retryable where not even a record with nothing of its own goes in."""
+def _put_aside(
+    publisher: Publisher, topic: str, about: Headers, reason: str, whole: cutting.Parts
+) -> tuple[int, tuple[str, ...]]:
+    """(its offset, what was cut). Raises Retryable where not even a record with nothing of its own
+    goes in.
+    """
     refused: Retryable | None = None
     for parts in cutting.smaller(whole):
         why = [
@@ -52,7 +75,9 @@ def _put_aside(publisher: Publisher, topic: str, about: Headers, reason: str, wh
             ("dead_cut", ", ".join(parts.cut).encode()),
         ]
         try:
-            return _publish_aside(publisher, topic, parts, [*about, *why, *parts.headers]), parts.cut
+            return _publish_aside(
+                publisher, topic, parts, [*about, *why, *parts.headers]
+            ), parts.cut
         except TooLarge as error:
             refused = error
     assert refused is not None
@@ -62,7 +87,11 @@ def _put_aside(publisher: Publisher, topic: str, about: Headers, reason: str, wh
 def _publish_aside(publisher: Publisher, topic: str, parts: cutting.Parts, headers: Headers) -> int:
     """Where there is no topic for dead letters, it is made."""
     try:
-        return publisher.publish(dead_letters_of(topic), parts.value, key=parts.key, headers=headers)
+        return publisher.publish(
+            dead_letters_of(topic), parts.value, key=parts.key, headers=headers
+        )
     except NoTopic:
         create_dead_letters(topic)
-        return publisher.publish(dead_letters_of(topic), parts.value, key=parts.key, headers=headers)
+        return publisher.publish(
+            dead_letters_of(topic), parts.value, key=parts.key, headers=headers
+        )

@@ -1,6 +1,8 @@
-"""The AsyncAPI 3.1 document over all topics of `shared/topics.py`, and the few lines of YAML that it needs.
+"""The AsyncAPI 3.1 document over all topics of `shared/topics.py`, and the few lines of YAML that
+it needs.
 
-A channel is a topic, a message an event with its CloudEvents headers, an operation a service that writes or reads a topic.
+A channel is a topic, a message an event with its CloudEvents headers, an operation a service that
+writes or reads a topic.
 """
 
 import json
@@ -18,7 +20,10 @@ CLOUD_EVENTS = {
     "type": "object",
     "description": "CloudEvents 1.0, binary mode of the Kafka protocol binding.",
     "properties": {
-        "ce_id": {"type": "string", "description": "Same id, same event: a repeat is recognised by it."},
+        "ce_id": {
+            "type": "string",
+            "description": "Same id, same event: a repeat is recognised by it.",
+        },
         "ce_type": {"type": "string", "description": "winback.<Event>.v<version>"},
         "ce_source": {"type": "string", "description": "/winback/<service>"},
         "ce_time": {"type": "string", "format": "date-time"},
@@ -28,7 +33,8 @@ CLOUD_EVENTS = {
         "tracestate": {"type": "string", "description": "As its beginner sent it."},
         "raw_records": {
             "type": "string",
-            "description": "Of a block from a raw topic: TOPIC#ID/PARTITION@FIRST-NEXT, the records that its orders came in.",
+            "description": "Of a block from a raw topic: TOPIC#ID/PARTITION@FIRST-NEXT, the "
+            "records that its orders came in.",
         },
     },
     "required": ["ce_id", "ce_type", "ce_source", "ce_time", "ce_specversion"],
@@ -43,17 +49,28 @@ DEAD_LETTER_HEADERS = {
         "dead_offset": {"type": "string", "description": "A whole number."},
         "dead_reason": {"type": "string"},
         "dead_consumer": {"type": "string"},
-        "dead_organization": {"type": "string", "description": "Of the token that the record came with; empty where none did."},
+        "dead_organization": {
+            "type": "string",
+            "description": "Of the token that the record came with; empty where none did.",
+        },
         "dead_at": {"type": "string", "format": "date-time"},
-        "dead_size": {"type": "string", "description": "Bytes of the value as it came: a whole number."},
-        "dead_sha256": {"type": "string", "description": "SHA-256 (hex) of the value as it came; empty for a tombstone."},
+        "dead_size": {
+            "type": "string",
+            "description": "Bytes of the value as it came: a whole number.",
+        },
+        "dead_sha256": {
+            "type": "string",
+            "description": "SHA-256 (hex) of the value as it came; empty for a tombstone.",
+        },
         "dead_record_sha256": {
             "type": "string",
-            "description": "SHA-256 (hex) over key, value, and each header's name and value: every part behind its length, `6:`.",
+            "description": "SHA-256 (hex) over key, value, and each header's name and value: every "
+            "part behind its length, `6:`.",
         },
         "dead_cut": {
             "type": "string",
-            "description": "What is not here whole, since it fitted nowhere: value, key, headers. Empty as a rule.",
+            "description": "What is not here whole, since it fitted nowhere: value, key, headers. "
+            "Empty as a rule.",
         },
     },
     "required": [
@@ -81,7 +98,10 @@ RAW_LINE = {
     "properties": {
         "product": {"type": "string"},
         "revenue": _DECIMAL,
-        "od": {"type": ["string", "null"], "description": "As it is written: 5 1/2, 139.7 mm, NPS 6."},
+        "od": {
+            "type": ["string", "null"],
+            "description": "As it is written: 5 1/2, 139.7 mm, NPS 6.",
+        },
         "grade": _TEXT,
         "quantity": _DECIMAL_OR_NONE,
     },
@@ -91,7 +111,8 @@ RAW_LINE = {
 RAW_ORDER = {
     "type": "object",
     "title": "RawOrder",
-    "description": "One order as an ERP sends it: the body of POST /v1/orders. The organization comes from the topic's token.",
+    "description": "One order as an ERP sends it: the body of POST /v1/orders. The organization "
+    "comes from the topic's token.",
     "properties": {
         "order": {"type": "string"},
         "account": {"type": "string"},
@@ -99,9 +120,18 @@ RAW_ORDER = {
         "lines": {"type": "array", "items": RAW_LINE, "minItems": 1},
         "account_name": _TEXT,
         "revision": {"type": ["integer", "null"]},
-        "status": {"type": ["string", "null"], "description": "`cancelled` takes the order out of every count."},
-        "currency": {"type": ["string", "null"], "description": "ISO 4217; then it must be the organization's."},
-        "total": {**_DECIMAL_OR_NONE, "description": "Then it must be the sum of the lines within one minor unit."},
+        "status": {
+            "type": ["string", "null"],
+            "description": "`cancelled` takes the order out of every count.",
+        },
+        "currency": {
+            "type": ["string", "null"],
+            "description": "ISO 4217; then it must be the organization's.",
+        },
+        "total": {
+            **_DECIMAL_OR_NONE,
+            "description": "Then it must be the sum of the lines within one minor unit.",
+        },
     },
     "required": ["order", "account", "ordered_on", "lines"],
     "additionalProperties": False,
@@ -118,16 +148,24 @@ def document() -> Document:
             "title": "Winback",
             "version": metadata.version("winback"),
             "description": (
-                "Every topic of Winback. In orders, signals, accounts and contacts the organization chooses the partition:"
-                " murmur2 of its id, modulo the count. Readers ignore unknown fields; unknown types and versions are dead letters."
+                "Every topic of Winback. In orders, signals, accounts and contacts the "
+                "organization chooses the partition:"
+                " murmur2 of its id, modulo the count. Readers ignore unknown fields; unknown "
+                "types and versions are dead letters."
             ),
         },
         "defaultContentType": "application/json",
         "channels": {name: channel for topic in TOPICS for name, channel in _channels(topic)},
-        "operations": {name: operation for topic in TOPICS for name, operation in _operations(topic)},
+        "operations": {
+            name: operation for topic in TOPICS for name, operation in _operations(topic)
+        },
         "components": {
             "messages": {
-                **{name: _message(topic, name) for topic in TOPICS for name in _message_names(topic)},
+                **{
+                    name: _message(topic, name)
+                    for topic in TOPICS
+                    for name in _message_names(topic)
+                },
                 "DeadLetter": {
                     "name": "DeadLetter",
                     "summary": "A record that its consumer could not read: original key and bytes.",
@@ -139,7 +177,9 @@ def document() -> Document:
                 "CloudEventsHeaders": CLOUD_EVENTS,
                 "DeadLetterHeaders": DEAD_LETTER_HEADERS,
                 "RawOrder": RAW_ORDER,
-                **{name: _plain(schema) for name, schema in sorted(schemas.components(REF).items())},
+                **{
+                    name: _plain(schema) for name, schema in sorted(schemas.components(REF).items())
+                },
             },
         },
     }
@@ -153,9 +193,16 @@ def _message_names(topic: Topic) -> list[str]:
 def _channels(topic: Topic) -> list[tuple[str, Document]]:
     messages = {name: {"$ref": f"#/components/messages/{name}"} for name in _message_names(topic)}
     count = {} if topic.partitions is None else {"partitions": topic.partitions}
-    policy = {"cleanup.policy": ["compact" if topic.compacted else "delete"], "retention.ms": topic.retention_ms}
-    note = " Partitions: WINBACK_PARTITIONS, which never changes." if topic.partitions is None else ""
-    channels = [(topic.name, _channel(topic.name, topic.description + note, messages, count, policy))]
+    policy = {
+        "cleanup.policy": ["compact" if topic.compacted else "delete"],
+        "retention.ms": topic.retention_ms,
+    }
+    note = (
+        " Partitions: WINBACK_PARTITIONS, which never changes." if topic.partitions is None else ""
+    )
+    channels = [
+        (topic.name, _channel(topic.name, topic.description + note, messages, count, policy))
+    ]
     if topic.dead_letters:
         name = dead_letters_of(topic.name)
         channels.append(
@@ -163,7 +210,8 @@ def _channels(topic: Topic) -> list[tuple[str, Document]]:
                 name,
                 _channel(
                     name,
-                    f"What a consumer of {topic.name} could not read. `winback dead-letters` lists, shows and replays it.",
+                    f"What a consumer of {topic.name} could not read. `winback dead-letters` "
+                    "lists, shows and replays it.",
                     {"DeadLetter": {"$ref": "#/components/messages/DeadLetter"}},
                     {"partitions": 1},
                     {"cleanup.policy": ["delete"], "retention.ms": DEAD_LETTER_DAYS_MS},
@@ -173,22 +221,37 @@ def _channels(topic: Topic) -> list[tuple[str, Document]]:
     return channels
 
 
-def _channel(address: str, description: str, messages: Document, count: Document, policy: Document) -> Document:
+def _channel(
+    address: str, description: str, messages: Document, count: Document, policy: Document
+) -> Document:
     return {
         "address": address,
         "description": description,
         "messages": messages,
-        "bindings": {"kafka": {"topic": address, **count, "topicConfiguration": policy, "bindingVersion": "0.5.0"}},
+        "bindings": {
+            "kafka": {
+                "topic": address,
+                **count,
+                "topicConfiguration": policy,
+                "bindingVersion": "0.5.0",
+            }
+        },
     }
 
 
 def _operations(topic: Topic) -> list[tuple[str, Document]]:
     """One per service and direction, from the service's point of view."""
-    sides = [("send", "writes", who) for who in topic.writers] + [("receive", "reads", who) for who in topic.readers]
+    sides = [("send", "writes", who) for who in topic.writers] + [
+        ("receive", "reads", who) for who in topic.readers
+    ]
     return [
         (
             f"{who.lower().replace(' ', '-')}-{verb}-{topic.name}",
-            {"action": action, "channel": {"$ref": f"#/channels/{topic.name}"}, "summary": f"{who} {verb} {topic.name}."},
+            {
+                "action": action,
+                "channel": {"$ref": f"#/channels/{topic.name}"},
+                "summary": f"{who} {verb} {topic.name}.",
+            },
         )
         for action, verb, who in sides
     ]
@@ -196,18 +259,27 @@ def _operations(topic: Topic) -> list[tuple[str, Document]]:
 
 def _message(topic: Topic, name: str) -> Document:
     example = json.loads((schemas.FOLDER / "examples" / f"{name}.json").read_text(encoding="utf-8"))
-    headers = {} if name == "RawOrder" else {"headers": {"$ref": REF.format(name="CloudEventsHeaders")}}
+    headers = (
+        {} if name == "RawOrder" else {"headers": {"$ref": REF.format(name="CloudEventsHeaders")}}
+    )
     return {
         "name": name,
         **headers,
         "payload": {"$ref": REF.format(name=name)},
-        "bindings": {"kafka": {"key": {"type": "string", "description": topic.key}, "bindingVersion": "0.5.0"}},
+        "bindings": {
+            "kafka": {
+                "key": {"type": "string", "description": topic.key},
+                "bindingVersion": "0.5.0",
+            }
+        },
         "examples": [{"payload": example}],
     }
 
 
 def _plain(schema: Any) -> Any:
-    """Without `discriminator`: AsyncAPI means something else by it than OpenAPI; each alternative names its own tag anyway."""
+    """Without `discriminator`: AsyncAPI means something else by it than OpenAPI; each alternative
+    names its own tag anyway.
+    """
     if isinstance(schema, dict):
         return {key: _plain(value) for key, value in schema.items() if key != "discriminator"}
     return [_plain(item) for item in schema] if isinstance(schema, list) else schema
@@ -220,13 +292,21 @@ _NOT_BARE = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
 def as_yaml(value: Document) -> str:
-    """Block YAML of plain values: words stand bare, every other scalar is JSON, which YAML reads as it is."""
-    return "\n".join(["# Generated by `python -m shared.schemas write`.", *_lines(value, "")]) + "\n"
+    """Block YAML of plain values: words stand bare, every other scalar is JSON, which YAML reads as
+    it is.
+    """
+    return (
+        "\n".join(["# Generated by `python -m shared.schemas write`.", *_lines(value, "")]) + "\n"
+    )
 
 
 def _lines(value: Any, indent: str) -> list[str]:
     if isinstance(value, dict):
-        return [line for key, item in value.items() for line in _entry(f"{indent}{_scalar(key)}:", item, indent + "  ")]
+        return [
+            line
+            for key, item in value.items()
+            for line in _entry(f"{indent}{_scalar(key)}:", item, indent + "  ")
+        ]
     lines = []
     for item in value:
         if _is_leaf(item):

@@ -1,6 +1,8 @@
-"""While PostgreSQL is away or takes nothing (its disk is full): what waits for it, and how long until it is asked again.
+"""While PostgreSQL is away or takes nothing (its disk is full): what waits for it, and how long
+until it is asked again.
 
-The consume loop keeps its process alive through this: a restart would mend nothing, and /readyz could not say why.
+The consume loop keeps its process alive through this: a restart would mend nothing, and /readyz
+could not say why.
 """
 
 import threading
@@ -21,7 +23,9 @@ ASSIGNMENT: Place = ("assignment", -1)  # what waits before there is any partiti
 
 
 class Away:
-    """`begins`: what is under way or waits, by the offset at which it must be read again. `error`: why, since the last wait."""
+    """`begins`: what is under way or waits, by the offset at which it must be read again. `error`:
+    why, since the last wait.
+    """
 
     def __init__(self, on_ready: Callable[[bool, str], None]) -> None:
         self.begins: dict[Place, int] = {}
@@ -34,7 +38,12 @@ class Away:
         self.begins[place] = begin
         self.error = error
         self._on_ready(False, f"PostgreSQL: {said(error)}")
-        log.warning("PostgreSQL takes nothing: again soon", seconds=self._pause, topic=place[0], reason=said(error))
+        log.warning(
+            "PostgreSQL takes nothing: again soon",
+            seconds=self._pause,
+            topic=place[0],
+            reason=said(error),
+        )
 
     def wait(self, stop: threading.Event) -> None:
         """A pause where there was an error since the last, none else."""

@@ -1,6 +1,7 @@
 """The one place that looks at the wall. Everything else takes times and days as arguments.
 
-A test, or a fault run, sets the offset by WINBACK_CLOCK_OFFSET_SECONDS instead of setting the machine's clock.
+A test, or a fault run, sets the offset by WINBACK_CLOCK_OFFSET_SECONDS instead of setting the
+machine's clock.
 """
 
 from datetime import UTC, date, datetime, timedelta

@@ -35,15 +35,25 @@ WAIT_SECONDS = 0.1  # for the first of them
 LOOK_SECONDS = 2.0  # between two looks at what waits
 HOLD_SECONDS = 0.5  # a partition that fails waits so long, twice as long each time, up to
 HOLD_AT_LATEST_SECONDS = 60.0
-UNREADABLE = {KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG, KafkaError.INVALID_MSG}  # a batch that no retry mends
-TOPIC_AWAY = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError.TOPIC_AUTHORIZATION_FAILED}
+UNREADABLE = {
+    KafkaError._BAD_COMPRESSION,
+    KafkaError._BAD_MSG,
+    KafkaError.INVALID_MSG,
+}  # a batch that no retry mends
+TOPIC_AWAY = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+}
 
 
 class Watches(Protocol):
     """What a loop says of its partitions to who must know it."""
 
     def at_rest(self, places: Sequence[Place]) -> None:
-        """Nothing of these is under way: all that was read is in PostgreSQL, or they go to another process."""
+        """Nothing of these is under way: all that was read is in PostgreSQL, or they go to another
+        process.
+        """
 
 
 class Nobody:
@@ -67,14 +77,16 @@ def consume(
     ends_without_topic: bool = False,
     most: int = MOST_RECORDS,
 ) -> None:
-    """Run until `stop`: each partition's batch and its next offset in one transaction; on assignment seek to PostgreSQL's offset.
+    """Run until `stop`: each partition's batch and its next offset in one transaction; on
+    assignment seek to PostgreSQL's offset.
 
-    A record that cannot be decoded, or that its handler rejects, goes to the dead letters (confirmed) and is passed by.
-    A partition whose batch fails (Retryable) is held and tried again, ever more rarely, while all others go on; `standing` is told.
-    While PostgreSQL is away or cannot write (its disk is full), batches are read and tried again, ever more rarely, and `on_ready`
-    is told why not. POISON_LIMIT poison records in a row, or any other error, ends the process: loudly, with nothing lost.
-    `most`: records of one turn. `ends_without_topic`: raises Retryable where Kafka has a topic no more, for a caller that looks
-    for it again.
+    A record that cannot be decoded, or that its handler rejects, goes to the dead letters
+    (confirmed) and is passed by. A partition whose batch fails (Retryable) is held and tried again,
+    ever more rarely, while all others go on; `standing` is told. While PostgreSQL is away or cannot
+    write (its disk is full), batches are read and tried again, ever more rarely, and `on_ready` is
+    told why not. POISON_LIMIT poison records in a row, or any other error, ends the process:
+    loudly, with nothing lost. `most`: records of one turn. `ends_without_topic`: raises Retryable
+    where Kafka has a topic no more, for a caller that looks for it again.
     """
     loop = Loop(
         consumer=consumer,
@@ -116,7 +128,13 @@ class Loop:
         ends_without_topic: bool,
         most: int,
     ) -> None:
-        self._consumer, self._routes, self._pool, self._publisher, self._stop = consumer, routes, pool, publisher, stop
+        self._consumer, self._routes, self._pool, self._publisher, self._stop = (
+            consumer,
+            routes,
+            pool,
+            publisher,
+            stop,
+        )
         self._away, self._standing, self._watches = away, standing, watches
         self._ends_without_topic, self._most = ends_without_topic, most
         self._by_topic = {route.topic: route for route in routes}
@@ -131,7 +149,9 @@ class Loop:
             metrics.RECORDS.labels(self._consumer, topic)
             metrics.DEAD_LETTERS.labels(topic, self._consumer)
         self._kafka = Consumer(_options(group))
-        self._kafka.subscribe(list(self._by_topic), on_assign=self.assign, on_revoke=self.revoke, on_lost=self.revoke)
+        self._kafka.subscribe(
+            list(self._by_topic), on_assign=self.assign, on_revoke=self.revoke, on_lost=self.revoke
+        )
         try:
             while not self._stop.is_set():
                 batches = self._read()
@@ -153,7 +173,12 @@ class Loop:
                 with self._pool.connection() as connection:
                     follow_topics(connection, self._consumer, self._routes)
                     for p in partitions:
-                        p.offset = db.position(connection, consumer=self._consumer, topic=p.topic, partition=p.partition)
+                        p.offset = db.position(
+                            connection,
+                            consumer=self._consumer,
+                            topic=p.topic,
+                            partition=p.partition,
+                        )
                 break
             except psycopg.OperationalError as error:
                 if time.monotonic() > until:
@@ -181,16 +206,22 @@ class Loop:
         self._watches.at_rest(places)
 
     def take(self, route: Route, whole: list[Record]) -> None:
-        """One partition's records, in transactions of bounded size. Raises Retryable, psycopg.OperationalError."""
+        """One partition's records, in transactions of bounded size. Raises Retryable,
+        psycopg.OperationalError.
+        """
         topic, partition = whole[0].topic, whole[0].partition
         for batch in bounded(whole):
             self._away.begins[topic, partition] = batch[0].offset
             self._standing.waits((topic, partition), batch[0].offset)
             with tracing.taking(self._consumer, batch):
-                moved, rejected = apply(route, self._consumer, partition, batch, self._pool, self._publisher)
+                moved, rejected = apply(
+                    route, self._consumer, partition, batch, self._pool, self._publisher
+                )
             if not moved:
                 with self._pool.connection() as connection:
-                    follow_topics(connection, self._consumer, self._routes)  # another topic may be at a lower offset
+                    follow_topics(
+                        connection, self._consumer, self._routes
+                    )  # another topic may be at a lower offset
                 _seek_back(self._kafka, self._consumer, topic, partition, self._pool)
                 break
             self._moves((topic, partition))
@@ -198,7 +229,10 @@ class Loop:
                 _seek(self._kafka, (topic, partition), batch[-1].offset + 1)
             self._poison = self._poison + rejected if rejected == len(batch) else 0
             if self._poison >= POISON_LIMIT and route.is_trusted:
-                raise RuntimeError(f"{self._poison} records in a row of {topic} cannot be read: is this the right version?")
+                raise RuntimeError(
+                    f"{self._poison} records in a row of {topic} cannot be read: is this the right "
+                    "version?"
+                )
         metrics.RECORDS.labels(self._consumer, topic).inc(len(whole))
         seconds = max(0.0, (clock.now() - whole[-1].at).total_seconds())
         metrics.LAG_SECONDS.labels(self._consumer, topic, str(partition)).set(seconds)
@@ -207,7 +241,9 @@ class Loop:
 
     def _read(self) -> dict[Place, list[Record]]:
         """What is there, by partition; waits for a first record."""
-        first = self._kafka.poll(WAIT_SECONDS)  # `consume` would wait for a full batch; this takes what is there
+        first = self._kafka.poll(
+            WAIT_SECONDS
+        )  # `consume` would wait for a full batch; this takes what is there
         batches: dict[Place, list[Record]] = {}
         for message in [] if first is None else [first, *self._kafka.consume(self._most - 1, 0.0)]:
             error = message.error()
@@ -224,28 +260,42 @@ class Loop:
                 log.warning("kafka", error=error.str())
         return batches
 
-    def _add_unreadable(self, batches: dict[Place, list[Record]], message: Message, error: KafkaError) -> None:
-        """A batch that the client cannot unpack (packed smaller than any limit, unpacked larger): it says so at each fetch, and
-        stays where it is. Each of its records is put aside by its place. While PostgreSQL is away it is met again."""
+    def _add_unreadable(
+        self, batches: dict[Place, list[Record]], message: Message, error: KafkaError
+    ) -> None:
+        """A batch that the client cannot unpack (packed smaller than any limit, unpacked larger):
+        it says so at each fetch, and stays where it is. Each of its records is put aside by its
+        place. While PostgreSQL is away it is met again.
+        """
         place = (str(message.topic()), int(message.partition() or 0))
         batch = batches.setdefault(place, [])
         if batch and batch[-1].unreadable:
             return
         try:
             with self._pool.connection() as connection:
-                position = db.position(connection, consumer=self._consumer, topic=place[0], partition=place[1])
+                position = db.position(
+                    connection, consumer=self._consumer, topic=place[0], partition=place[1]
+                )
         except psycopg.OperationalError as away:
             log.warning("kafka", error=error.str(), position=said(away))
             position = 0
-        offset = max(int(message.offset() or 0), position)  # the client names the first of the batch
-        batch.append(unreadable_record(message, offset=offset, reason=f"cannot be unpacked: {error.str()}"))
+        offset = max(
+            int(message.offset() or 0), position
+        )  # the client names the first of the batch
+        batch.append(
+            unreadable_record(message, offset=offset, reason=f"cannot be unpacked: {error.str()}")
+        )
 
     def _take_or_hold(self, place: Place, whole: list[Record]) -> None:
         if place in self._holds:
             return  # read before it was held: it is read again
         begin = self._away.begins.setdefault(place, whole[0].offset)
-        if self._away.error is not None or (begin < whole[0].offset and _is_there(self._kafka, place, begin)):
-            _seek(self._kafka, place, begin)  # one is enough to know, the rest waits with it; or this was read before a seek
+        if self._away.error is not None or (
+            begin < whole[0].offset and _is_there(self._kafka, place, begin)
+        ):
+            _seek(
+                self._kafka, place, begin
+            )  # one is enough to know, the rest waits with it; or this was read before a seek
             return
         try:
             self.take(self._by_topic[place[0]], whole)
@@ -263,12 +313,21 @@ class Loop:
 
     def _hold(self, place: Place, begin: int, error: Retryable) -> None:
         """This partition alone waits, twice as long each time."""
-        pause = self._pauses[place] = min(HOLD_AT_LATEST_SECONDS, 2 * self._pauses.get(place, HOLD_SECONDS / 2))
+        pause = self._pauses[place] = min(
+            HOLD_AT_LATEST_SECONDS, 2 * self._pauses.get(place, HOLD_SECONDS / 2)
+        )
         self._holds[place] = Hold(begin=begin, again_at=time.monotonic() + pause)
         self._kafka.pause([TopicPartition(*place)])
         self._standing.fails(place, begin, said(error))
         metrics.PARTITION_FAILING.labels(self._consumer, place[0], str(place[1])).set(1)
-        log.warning("partition held", topic=place[0], partition=place[1], offset=begin, seconds=pause, reason=said(error))
+        log.warning(
+            "partition held",
+            topic=place[0],
+            partition=place[1],
+            offset=begin,
+            seconds=pause,
+            reason=said(error),
+        )
 
     def _release(self) -> None:
         """What has waited long enough is read again."""
@@ -294,7 +353,13 @@ class Loop:
             for p in self._kafka.position(self._kafka.assignment()):
                 place = (p.topic, p.partition)
                 low, high = self._kafka.get_watermark_offsets(p, cached=True)
-                at = self._holds[place].begin if place in self._holds else p.offset if p.offset >= 0 else low
+                at = (
+                    self._holds[place].begin
+                    if place in self._holds
+                    else p.offset
+                    if p.offset >= 0
+                    else low
+                )
                 lag = max(0, high - at) if high >= 0 else 0
                 metrics.LAG_RECORDS.labels(self._consumer, p.topic, str(p.partition)).set(lag)
                 if lag:
@@ -317,7 +382,8 @@ def _options(group: str) -> dict[str, Any]:
         "isolation.level": "read_committed",
         "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": 10_000,
-        "fetch.wait.max.ms": 200,  # of an empty topic: the broker answers at once when a record comes
+        # of an empty topic: the broker answers at once when a record comes
+        "fetch.wait.max.ms": 200,
         "queued.max.messages.kbytes": 65_536,
     }
 
@@ -333,8 +399,12 @@ def _is_there(kafka: Consumer, place: Place, offset: int) -> bool:
     return bool(kafka.get_watermark_offsets(TopicPartition(*place), timeout=5)[0] <= offset)
 
 
-def _seek_back(kafka: Consumer, consumer: str, topic: str, partition: int, pool: ConnectionPool[db.Connection]) -> None:
+def _seek_back(
+    kafka: Consumer, consumer: str, topic: str, partition: int, pool: ConnectionPool[db.Connection]
+) -> None:
     with pool.connection() as connection:
         offset = db.position(connection, consumer=consumer, topic=topic, partition=partition)
-    log.warning("another process was faster: seeking", topic=topic, partition=partition, offset=offset)
+    log.warning(
+        "another process was faster: seeking", topic=topic, partition=partition, offset=offset
+    )
     kafka.seek(TopicPartition(topic, partition, offset))

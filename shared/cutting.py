@@ -1,7 +1,8 @@
 """What is kept of a record that is too large to be put aside whole: pure.
 
-A dead letter holds the record's own key, value and headers. Where no topic takes all of that, less and less is kept, until it
-is taken: `smaller` says in which steps. What was cut can be had from where the record came from, and known again by its hash.
+A dead letter holds the record's own key, value and headers. Where no topic takes all of that, less
+and less is kept, until it is taken: `smaller` says in which steps. What was cut can be had from
+where the record came from, and known again by its hash.
 """
 
 import hashlib
@@ -41,16 +42,24 @@ def value_sha256(value: bytes | None) -> str:
 
 
 def record_sha256(key: bytes | None, value: bytes | None, headers: Headers) -> str:
-    """Of key, value and headers together: each part with its length before it, so that no two records look alike."""
+    """Of key, value and headers together: each part with its length before it, so that no two
+    records look alike.
+    """
     digest = hashlib.sha256()
-    for part in (key, value, *(text for name, value_ in headers for text in (name.encode(), value_))):
+    for part in (
+        key,
+        value,
+        *(text for name, value_ in headers for text in (name.encode(), value_)),
+    ):
         digest.update(b"-" if part is None else b"%d:" % len(part))
         digest.update(part or b"")
     return digest.hexdigest()
 
 
 def _cut(whole: Parts, most_bytes: int) -> Parts:
-    """A quarter of the bytes is for the key, a quarter for headers (the first that fit, each whole), the rest for the value."""
+    """A quarter of the bytes is for the key, a quarter for headers (the first that fit, each
+    whole), the rest for the value.
+    """
     key = None if whole.key is None else whole.key[: most_bytes // 4]
     headers: list[tuple[str, bytes]] = []
     left = most_bytes // 4
@@ -60,7 +69,11 @@ def _cut(whole: Parts, most_bytes: int) -> Parts:
             break
         headers.append((name, value))
     value_ = None if whole.value is None else whole.value[: most_bytes // 2]
-    kept = (("value", value_, whole.value), ("key", key, whole.key), ("headers", headers, list(whole.headers)))
+    kept = (
+        ("value", value_, whole.value),
+        ("key", key, whole.key),
+        ("headers", headers, list(whole.headers)),
+    )
     return Parts(
         key=key,
         value=value_,

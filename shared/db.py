@@ -1,7 +1,8 @@
 """PostgreSQL: a pool whose connections take on a role, transactions, migrations, positions.
 
-Processes connect with WINBACK_DATABASE_URL and take on `winback_app` (HTTP: one organization per transaction, by row-level
-security) or `winback_worker` (consumers and the operator's command line: all organizations).
+Processes connect with WINBACK_DATABASE_URL and take on `winback_app` (HTTP: one organization per
+transaction, by row-level security) or `winback_worker` (consumers and the operator's command line:
+all organizations).
 """
 
 from collections.abc import Iterator
@@ -53,7 +54,8 @@ ON CONFLICT DO NOTHING
 """
 
 
-# A row of its own, at partition -1, says which topic the positions are of: the id that Kafka gave it. 0: not known yet.
+# A row of its own, at partition -1, says which topic the positions are of: the id that Kafka gave
+# it. 0: not known yet.
 LOCK_TOPIC = """
 INSERT INTO positions (consumer, topic, partition, next_offset)
 VALUES (%(consumer)s, %(topic)s, -1, 0)
@@ -101,12 +103,15 @@ def pool(role: Role, *, least: int = 1, most: int = 4) -> ConnectionPool[Connect
 
 @contextmanager
 def connect(role: Role = "winback_worker") -> Iterator[Connection]:
-    """One connection acting as `role`, for command-line verbs; commits at the end, rolls back on an error.
+    """One connection acting as `role`, for command-line verbs; commits at the end, rolls back on an
+    error.
 
     Raises Retryable where PostgreSQL cannot be reached.
     """
     try:
-        connection = psycopg.connect(settings().database_url, application_name="winback", connect_timeout=5)
+        connection = psycopg.connect(
+            settings().database_url, application_name="winback", connect_timeout=5
+        )
     except psycopg.OperationalError as error:
         raise Retryable(f"PostgreSQL cannot be reached: {str(error).strip()}") from None
     with connection:
@@ -117,7 +122,9 @@ def connect(role: Role = "winback_worker") -> Iterator[Connection]:
 
 
 @contextmanager
-def organization_transaction(app_pool: ConnectionPool[Connection], organization: str) -> Iterator[Connection]:
+def organization_transaction(
+    app_pool: ConnectionPool[Connection], organization: str
+) -> Iterator[Connection]:
     """A transaction of the app role that sees `organization` alone."""
     with app_pool.connection() as connection, connection.transaction():
         connection.execute("SELECT set_config('app.org', %s, true)", (organization,))
@@ -125,13 +132,19 @@ def organization_transaction(app_pool: ConnectionPool[Connection], organization:
 
 
 def migrate() -> list[str]:
-    """Apply what has not been applied, in the order of the names, each file in one transaction. Returns the names applied.
+    """Apply what has not been applied, in the order of the names, each file in one transaction.
+    Returns the names applied.
 
     Raises Retryable where PostgreSQL cannot be reached.
     """
     applied: list[str] = []
     try:
-        connected = psycopg.connect(settings().database_url, application_name="winback-migrate", autocommit=True, connect_timeout=5)
+        connected = psycopg.connect(
+            settings().database_url,
+            application_name="winback-migrate",
+            autocommit=True,
+            connect_timeout=5,
+        )
     except psycopg.OperationalError as error:
         raise Retryable(f"PostgreSQL cannot be reached: {str(error).strip()}") from None
     with connected as connection:
@@ -142,7 +155,12 @@ def migrate() -> list[str]:
             if name in known:
                 continue
             with connection.transaction():
-                connection.execute(resources.files("shared.migrations").joinpath(name).read_text(encoding="utf-8").encode())
+                connection.execute(
+                    resources.files("shared.migrations")
+                    .joinpath(name)
+                    .read_text(encoding="utf-8")
+                    .encode()
+                )
                 connection.execute("INSERT INTO migrations (name) VALUES (%s)", (name,))
             applied.append(name)
     return applied
@@ -150,38 +168,73 @@ def migrate() -> list[str]:
 
 def migrations() -> list[str]:
     """Their names, in the order in which they are applied."""
-    return sorted(file.name for file in resources.files("shared.migrations").iterdir() if file.name.endswith(".sql"))
+    return sorted(
+        file.name
+        for file in resources.files("shared.migrations").iterdir()
+        if file.name.endswith(".sql")
+    )
 
 
 def position(connection: Connection, *, consumer: str, topic: str, partition: int) -> int:
-    """The next offset that `consumer` has not yet put into PostgreSQL; 0 for a partition never seen."""
-    connection.execute(INSERT_POSITION, {"consumer": consumer, "topic": topic, "partition": partition})
+    """The next offset that `consumer` has not yet put into PostgreSQL; 0 for a partition never
+    seen.
+    """
+    connection.execute(
+        INSERT_POSITION, {"consumer": consumer, "topic": topic, "partition": partition}
+    )
     row = connection.execute(
-        "SELECT next_offset FROM positions WHERE consumer = %s AND topic = %s AND partition = %s", (consumer, topic, partition)
+        "SELECT next_offset FROM positions WHERE consumer = %s AND topic = %s AND partition = %s",
+        (consumer, topic, partition),
     ).fetchone()
     assert row is not None
     return int(row[0])
 
 
-def lock_position(connection: Connection, *, consumer: str, topic: str, partition: int) -> int | None:
-    """The stored position, locked until the end of the caller's transaction; None for a partition never seen."""
-    row = connection.execute(LOCK_POSITION, {"consumer": consumer, "topic": topic, "partition": partition}).fetchone()
+def lock_position(
+    connection: Connection, *, consumer: str, topic: str, partition: int
+) -> int | None:
+    """The stored position, locked until the end of the caller's transaction; None for a partition
+    never seen.
+    """
+    row = connection.execute(
+        LOCK_POSITION, {"consumer": consumer, "topic": topic, "partition": partition}
+    ).fetchone()
     return None if row is None else int(row[0])
 
 
-def move_position(connection: Connection, *, consumer: str, topic: str, partition: int, expected: int, next_offset: int) -> bool:
-    """Compare-and-set in the caller's transaction. False: another process was faster; roll back and seek again."""
+def move_position(
+    connection: Connection,
+    *,
+    consumer: str,
+    topic: str,
+    partition: int,
+    expected: int,
+    next_offset: int,
+) -> bool:
+    """Compare-and-set in the caller's transaction. False: another process was faster; roll back and
+    seek again.
+    """
     done = connection.execute(
         MOVE_POSITION,
-        {"consumer": consumer, "topic": topic, "partition": partition, "expected": expected, "next": next_offset},
+        {
+            "consumer": consumer,
+            "topic": topic,
+            "partition": partition,
+            "expected": expected,
+            "next": next_offset,
+        },
     )
     return done.rowcount == 1
 
 
-def follow_topic(connection: Connection, *, consumer: str, topic: str, topic_id: int, start_over: bool) -> bool:
-    """Hold the topic that `consumer`'s positions are of against the one that is there, in a transaction of its own.
+def follow_topic(
+    connection: Connection, *, consumer: str, topic: str, topic_id: int, start_over: bool
+) -> bool:
+    """Hold the topic that `consumer`'s positions are of against the one that is there, in a
+    transaction of its own.
 
-    True: the same, or the first that is seen. False: another; with `start_over` its positions begin at 0 and it is the one now.
+    True: the same, or the first that is seen. False: another; with `start_over` its positions begin
+    at 0 and it is the one now.
     """
     with connection.transaction():
         row = connection.execute(LOCK_TOPIC, {"consumer": consumer, "topic": topic}).fetchone()

@@ -1,8 +1,10 @@
-"""Dead letters: reading what a consumer could not read, and putting it back; for the operator's command line and the console.
+"""Dead letters: reading what a consumer could not read, and putting it back; for the operator's
+command line and the console.
 
-A dead letter is named TOPIC/PARTITION/OFFSET, its own place in the dead-letter topic (`orders-dead/0/12`). It holds the
-original bytes, key and headers; `put_back` puts exactly those back where they came from, the original partition of the original
-topic, and remembers it in PostgreSQL, so that asking twice does it once. A replay after a crash in the middle may publish a
+A dead letter is named TOPIC/PARTITION/OFFSET, its own place in the dead-letter topic
+(`orders-dead/0/12`). It holds the original bytes, key and headers; `put_back` puts exactly those
+back where they came from, the original partition of the original topic, and remembers it in
+PostgreSQL, so that asking twice does it once. A replay after a crash in the middle may publish a
 second time: every consumer knows a repeat when it sees one.
 """
 
@@ -35,9 +37,12 @@ PLACE = (
     "dead_record_sha256",
     "dead_cut",
 )
-# As large as what is put back may be (one request of Kafka has 100 MB), and as small on the wire as it came.
+# As large as what is put back may be (one request of Kafka has 100 MB), and as small on the wire as
+# it came.
 PUTS_BACK = {"message.max.bytes": 95_000_000, "compression.type": "zstd"}
-NUMBERS = re.compile(r"[0-9]{1,9}/[0-9]{1,18}")  # of a partition and an offset: more digits than these none has
+NUMBERS = re.compile(
+    r"[0-9]{1,9}/[0-9]{1,18}"
+)  # of a partition and an offset: more digits than these none has
 READ_SECONDS = 10.0  # a broker that says nothing for so long is not there
 
 REPLAYED = """
@@ -66,11 +71,13 @@ Place = tuple[str, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:
-    """One record of a dead-letter topic: where it lies, where it came from, why it is here, and what it was.
+    """One record of a dead-letter topic: where it lies, where it came from, why it is here, and
+    what it was.
 
-    `organization`: whose it is as the token says that it came with; empty where none did. `cut`: what of the record is not here
-    whole (value, key, headers; empty as a rule), since it fitted nowhere; then `size` is the value's, in bytes, and the hashes
-    (hex) are those of the value and of the whole record (`shared.cutting`).
+    `organization`: whose it is as the token says that it came with; empty where none did. `cut`:
+    what of the record is not here whole (value, key, headers; empty as a rule), since it fitted
+    nowhere; then `size` is the value's, in bytes, and the hashes (hex) are those of the value and
+    of the whole record (`shared.cutting`).
     """
 
     place: Place
@@ -108,7 +115,9 @@ class PutBack:
 
 
 def read_all(topic: str | None) -> Iterator[DeadLetter]:
-    """The dead letters of `topic` (its own name or its dead-letter topic's), or of all, in their order."""
+    """The dead letters of `topic` (its own name or its dead-letter topic's), or of all, in their
+    order.
+    """
     known = with_dead_letters()
     wanted = known if topic is None else [topic if topic in known else topic.removesuffix("-dead")]
     if wanted[0] not in known:
@@ -123,11 +132,15 @@ def read_all(topic: str | None) -> Iterator[DeadLetter]:
 
 
 def read_one(id_: str) -> DeadLetter:
-    """The dead letter of that id. Raises Rejected for what is no id, NotFound where none lies there (any more)."""
+    """The dead letter of that id. Raises Rejected for what is no id, NotFound where none lies there
+    (any more).
+    """
     topic, partition, offset = _place(id_)
     consumer = _consumer()
     try:
-        found = partition in _partitions(consumer, topic) and next(_read(consumer, topic, partition, first=offset), None)
+        found = partition in _partitions(consumer, topic) and next(
+            _read(consumer, topic, partition, first=offset), None
+        )
     finally:
         consumer.close()
     if not found or found.place != (topic, partition, offset):
@@ -139,7 +152,11 @@ def _place(id_: str) -> Place:
     parts = id_.rsplit("/", 2)
     known = set(map(dead_letters_of, with_dead_letters()))
     if len(parts) != 3 or not NUMBERS.fullmatch("/".join(parts[1:])) or parts[0] not in known:
-        raise Rejected(FieldError(field="ID", reason=f"{id_} is no TOPIC/PARTITION/OFFSET of a dead-letter topic"))
+        raise Rejected(
+            FieldError(
+                field="ID", reason=f"{id_} is no TOPIC/PARTITION/OFFSET of a dead-letter topic"
+            )
+        )
     return parts[0], int(parts[1]), int(parts[2])
 
 
@@ -160,9 +177,13 @@ def _consumer() -> Consumer:
 def _partitions(consumer: Consumer, topic: str) -> list[int]:
     require_reachable(timeout_seconds=READ_SECONDS)
     try:
-        return sorted(consumer.list_topics(topic, timeout=READ_SECONDS).topics[topic].partitions)  # none where it is not there
+        return sorted(
+            consumer.list_topics(topic, timeout=READ_SECONDS).topics[topic].partitions
+        )  # none where it is not there
     except KafkaException as error:
-        raise Retryable(f"Kafka cannot be reached at {settings().kafka}: {error.args[0].str()}") from None
+        raise Retryable(
+            f"Kafka cannot be reached at {settings().kafka}: {error.args[0].str()}"
+        ) from None
 
 
 def _read(consumer: Consumer, topic: str, partition: int, *, first: int) -> Iterator[DeadLetter]:
@@ -186,7 +207,9 @@ def _records(consumer: Consumer, topic: str, partition: int, *, first: int) -> I
 
 
 def letter_of(record: Record) -> DeadLetter:
-    """Take the headers apart: the first of each dead_… says where it came from, the rest are the record's own."""
+    """Take the headers apart: the first of each dead_… says where it came from, the rest are the
+    record's own.
+    """
     origin: dict[str, str] = {}
     own: Headers = []
     for name, value in record.headers:
@@ -219,23 +242,32 @@ def letter_of(record: Record) -> DeadLetter:
 def whole(letter: DeadLetter) -> DeadLetter:
     """The letter with all of its record, read from where that came from where something was cut.
 
-    Raises NotFound where it is kept there no more, or another record lies there now (the topic was made anew); Retryable.
+    Raises NotFound where it is kept there no more, or another record lies there now (the topic was
+    made anew); Retryable.
     """
     if not letter.cut:
         return letter
     place = f"{letter.topic}/{letter.partition}@{letter.offset}"
     if not letter.record_sha256:
-        raise NotFound(f"the record at {place} could not be unpacked: its sender has to send it again, smaller")
+        raise NotFound(
+            f"the record at {place} could not be unpacked: its sender has to send it again, smaller"
+        )
     consumer = _consumer()
     try:
         kept = letter.partition in _partitions(consumer, letter.topic)
-        record = next(_records(consumer, letter.topic, letter.partition, first=letter.offset), None) if kept else None
+        record = (
+            next(_records(consumer, letter.topic, letter.partition, first=letter.offset), None)
+            if kept
+            else None
+        )
     finally:
         consumer.close()
     if record is None or record.offset != letter.offset:
         raise NotFound(f"{letter.cut} were cut, and the whole record is kept at {place} no more")
     if cutting.record_sha256(record.key, record.value, record.headers) != letter.record_sha256:
-        raise NotFound(f"{letter.cut} were cut, and another record lies at {place} now: its SHA-256 differs")
+        raise NotFound(
+            f"{letter.cut} were cut, and another record lies at {place} now: its SHA-256 differs"
+        )
     return replace(letter, key=record.key, value=record.value, headers=record.headers, cut="")
 
 
@@ -245,11 +277,14 @@ def replays(connection: Connection) -> dict[Place, datetime]:
     return {(topic, partition, offset): at.astimezone(UTC) for topic, partition, offset, at in rows}
 
 
-def put_back(connection: Connection, publisher: Publisher, letter: DeadLetter, *, again: bool = False) -> PutBack:
-    """Publish the original record, confirmed, in the transaction that remembers it. A repeat is a value, not an error.
+def put_back(
+    connection: Connection, publisher: Publisher, letter: DeadLetter, *, again: bool = False
+) -> PutBack:
+    """Publish the original record, confirmed, in the transaction that remembers it. A repeat is a
+    value, not an error.
 
-    Of what was cut the whole is read from where it came from; where it is kept there no more, that is a value, too.
-    Raises Retryable.
+    Of what was cut the whole is read from where it came from; where it is kept there no more, that
+    is a value, too. Raises Retryable.
     """
     topic, partition, offset = letter.place
     try:
@@ -257,7 +292,13 @@ def put_back(connection: Connection, publisher: Publisher, letter: DeadLetter, *
     except NotFound as error:
         return PutBack(status="cannot be replayed", why=str(error))
     with connection.transaction():
-        values = {"topic": topic, "partition": partition, "offset": offset, "at": clock.now(), "again": again}
+        values = {
+            "topic": topic,
+            "partition": partition,
+            "offset": offset,
+            "at": clock.now(),
+            "again": again,
+        }
         if connection.execute(REMEMBER, values).rowcount == 0:
             return PutBack(status="was replayed before")
         try:
@@ -270,5 +311,8 @@ def put_back(connection: Connection, publisher: Publisher, letter: DeadLetter, *
             )
         except TooLarge as error:
             connection.execute(FORGET, values)
-            return PutBack(status="cannot be replayed", why=f"{letter.topic} takes no record of this size now: {error}")
+            return PutBack(
+                status="cannot be replayed",
+                why=f"{letter.topic} takes no record of this size now: {error}",
+            )
     return PutBack(status="replayed", to=f"{letter.topic}/{letter.partition}@{to}")

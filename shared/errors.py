@@ -1,11 +1,13 @@
 """What can go wrong, in three words.
 
     WinbackError
-    ├── Rejected      the input is wrong: it goes to the dead letters (or back to the sender) with the fields that are
+    ├── Rejected      the input is wrong: it goes to the dead letters (or back to the sender) with
+                      the fields that are
     ├── Retryable     something outside is not there now: the same call may go through later
     │   ├── NoTopic   Kafka is there, and has no such topic (or partition) yet
     │   └── TooLarge  Kafka takes no record of that size there, until its limit is raised
-    └── Misconfigured a setting cannot be right: the process says which in one line and does not start
+    └── Misconfigured a setting cannot be right: the process says which in one line and does not
+    start
 
 Anything else is a bug and stops the process loudly.
 """
@@ -20,7 +22,9 @@ class WinbackError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class FieldError:
-    """One reason for a refusal: `field` in the sender's own terms (`lines[3].revenue`), `reason` in words."""
+    """One reason for a refusal: `field` in the sender's own terms (`lines[3].revenue`), `reason` in
+    words.
+    """
 
     field: str
     reason: str
@@ -55,13 +59,17 @@ class NotFound(WinbackError):
 
 
 def said(error: BaseException) -> str:
-    """What an error says, in a line or more, for logs, reasons and `/readyz`: without what PostgreSQL quotes of rows."""
+    """What an error says, in a line or more, for logs, reasons and `/readyz`: without what
+    PostgreSQL quotes of rows.
+    """
     return without_rows(error, str(error)).strip()
 
 
 def without_rows(error: BaseException, text: str) -> str:
-    """`text`, which tells of `error`, without the DETAIL and CONTEXT of PostgreSQL's errors in it and in what caused it: they quote
-    rows and values that were sent (an address, a name), and those are not for logs."""
+    """`text`, which tells of `error`, without the DETAIL and CONTEXT of PostgreSQL's errors in it
+    and in what caused it: they quote rows and values that were sent (an address, a name), and those
+    are not for logs.
+    """
     for one in _with_causes(error):
         diagnosis = getattr(one, "diag", None)  # of psycopg.Error, which not every process needs
         for label, quoted in (("DETAIL", "message_detail"), ("CONTEXT", "context")):

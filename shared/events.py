@@ -1,8 +1,10 @@
-"""Every event on Kafka: past tense, frozen, one definition each (msgspec); `schemas/` is generated from here.
+"""Every event on Kafka: past tense, frozen, one definition each (msgspec); `schemas/` is generated
+from here.
 
-JSON on the wire, tagged by `type`, with a `version` in it: readers ignore unknown fields and send unknown types and versions
-to the dead letters. Money is integer cents of the organization's currency, days are ISO dates (the organization's
-calendar), times are ISO instants in UTC. CloudEvents attributes travel as headers (`kafka.headers_of`).
+JSON on the wire, tagged by `type`, with a `version` in it: readers ignore unknown fields and send
+unknown types and versions to the dead letters. Money is integer cents of the organization's
+currency, days are ISO dates (the organization's calendar), times are ISO instants in UTC.
+CloudEvents attributes travel as headers (`kafka.headers_of`).
 """
 
 from datetime import date, datetime
@@ -27,7 +29,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=Tru
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One line as it was sent; `od` and `grade` are raw texts, read by `domain.sizes` and `domain.grades` under settings."""
+    """One line as it was sent; `od` and `grade` are raw texts, read by `domain.sizes` and
+    `domain.grades` under settings.
+    """
 
     revenue_cents: int
     product: str | None = None
@@ -40,7 +44,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     """One version of one order, as ingest accepted it.
 
     organization: stamped by ingest from the token, never from the payload.
-    ordered_on: the day as sent. counts_on: the day it counts on; differs only when sent ahead of the organization's day.
+    ordered_on: the day as sent. counts_on: the day it counts on; differs only when sent ahead of
+    the organization's day.
     revision: as sent, or the time of acceptance in ms with `revision_given` false.
     content: SHA-256 (hex) of the content as sent (`domain.orders.content_hash`).
     """
@@ -60,14 +65,18 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
 
 class OrdersAccepted(Event, frozen=True, kw_only=True):
-    """A block: orders of one partition (of any of its organizations) that were accepted within one linger."""
+    """A block: orders of one partition (of any of its organizations) that were accepted within one
+    linger.
+    """
 
     accepted_at: datetime
     orders: tuple[Order, ...]
 
 
 class RunRequested(Event, frozen=True, kw_only=True):
-    """Classify every account of the organization as of a day. Numbers count up per organization, one in flight."""
+    """Classify every account of the organization as of a day. Numbers count up per organization,
+    one in flight.
+    """
 
     organization: str
     number: int
@@ -106,7 +115,9 @@ class LapseFigures(msgspec.Struct, frozen=True, kw_only=True, tag="lapse", tag_f
     distinct_months: int
 
 
-class CherryPickingFigures(msgspec.Struct, frozen=True, kw_only=True, tag="cherry_picking", tag_field="of"):
+class CherryPickingFigures(
+    msgspec.Struct, frozen=True, kw_only=True, tag="cherry_picking", tag_field="of"
+):
     """C's figures over its window; the share in basis points, at most 10,000."""
 
     specialty_share_bps: int
@@ -121,8 +132,10 @@ Figures = DormantFigures | LapseFigures | CherryPickingFigures
 class SignalEvent(Event, frozen=True, kw_only=True):
     """What the three signal events share.
 
-    id: UUIDv5 of what the event says, so that a repeat is recognised. at: the time of the source record; every `…_at` is this.
-    source_offset: of the record in `orders` that caused it. run: number of the run, None when an order caused it.
+    id: UUIDv5 of what the event says, so that a repeat is recognised. at: the time of the source
+    record; every `…_at` is this.
+    source_offset: of the record in `orders` that caused it. run: number of the run, None when an
+    order caused it.
     """
 
     id: str
@@ -157,7 +170,9 @@ class SignalSeen(SignalEvent, frozen=True, kw_only=True):
 
 
 class SignalRecovered(SignalEvent, frozen=True, kw_only=True):
-    """It fires no more. closed_on: the as_of of the check that closed it. order: the order that did, if one did."""
+    """It fires no more. closed_on: the as_of of the check that closed it. order: the order that
+    did, if one did.
+    """
 
     closed_on: date
     resolution: Resolution
@@ -179,7 +194,9 @@ class RunCompleted(Event, frozen=True, kw_only=True):
     opened: int
     seen: int
     recovered: int
-    median_specialty_share: str | None = None  # of the estimate's formula, as "numerator/denominator"; None: C is off
+    median_specialty_share: str | None = (
+        None  # of the estimate's formula, as "numerator/denominator"; None: C is off
+    )
     duration_ms: int = 0
     repeated: bool = False  # the number was not above the state's: nothing was evaluated
 
@@ -188,7 +205,9 @@ class RunCompleted(Event, frozen=True, kw_only=True):
 
 
 class AccountChanged(Event, frozen=True, kw_only=True):
-    """Name and owner of an account; the greatest revision counts. A field that is None was not sent and changes nothing."""
+    """Name and owner of an account; the greatest revision counts. A field that is None was not sent
+    and changes nothing.
+    """
 
     organization: str
     account: str
@@ -213,9 +232,11 @@ class ContactChanged(Event, frozen=True, kw_only=True):
 
 
 class DigestDue(Event, frozen=True, kw_only=True):
-    """A digest of this slot is due. run: the complete run it shows; None: there is none, so a heartbeat says why.
+    """A digest of this slot is due. run: the complete run it shows; None: there is none, so a
+    heartbeat says why.
 
-    slot: unique id of the firing. digest: the digest's id. slot_at: when the schedule fired. next_at: its next firing.
+    slot: unique id of the firing. digest: the digest's id. slot_at: when the schedule fired.
+    next_at: its next firing.
     only_to: someone asked for it, and it goes to this address alone; None: to the recipients.
     """
 
@@ -240,7 +261,9 @@ class SequencesDue(Event, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One mail of a sequence: wait (business days after the one before; 0: at launch), subject and text with {variables}."""
+    """One mail of a sequence: wait (business days after the one before; 0: at launch), subject and
+    text with {variables}.
+    """
 
     wait_days: int
     subject: str
@@ -248,7 +271,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SequenceDrafted(Event, frozen=True, kw_only=True):
-    """A fresh draft for one type, from one digest. sequence: derived from (organization, digest, type)."""
+    """A fresh draft for one type, from one digest. sequence: derived from (organization, digest,
+    type).
+    """
 
     organization: str
     sequence: str

@@ -19,12 +19,15 @@ log = structlog.get_logger()
 
 
 class Readiness:
-    """Said by the process, read by /readyz. A partition that stands still is not ready either (`standing.why`).
+    """Said by the process, read by /readyz. A partition that stands still is not ready either
+    (`standing.why`).
 
     remarks: lines for whoever reads /readyz, also where it is ready.
     """
 
-    def __init__(self, why_standing: Callable[[], str] = lambda: "", remarks: Callable[[], str] = lambda: "") -> None:
+    def __init__(
+        self, why_standing: Callable[[], str] = lambda: "", remarks: Callable[[], str] = lambda: ""
+    ) -> None:
         self._why_standing, self._remarks = why_standing, remarks
         self._said, self._reason = False, "starting"
         metrics.READY.set_function(lambda: self.ready)
@@ -50,7 +53,9 @@ class Readiness:
 
 
 def measure_disk(name: str, folder: Path) -> None:
-    """Free space and size of the disk that `folder` is on. A folder that is not there (yet) is said in the log alone."""
+    """Free space and size of the disk that `folder` is on. A folder that is not there (yet) is said
+    in the log alone.
+    """
     try:
         disk = os.statvfs(folder)
     except OSError as error:
@@ -75,7 +80,9 @@ def serve_health(port: int, readiness: Readiness) -> Callable[[], None]:
             else:
                 self.answer(404, b"not here: /metrics, /healthz, /readyz\n")
 
-        def answer(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
+        def answer(
+            self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8"
+        ) -> None:
             self.send_response(status)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))

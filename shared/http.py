@@ -1,7 +1,9 @@
-"""What every HTTP server of the project is made of: uvicorn, with bounds on time and with refusals that a machine can read.
+"""What every HTTP server of the project is made of: uvicorn, with bounds on time and with refusals
+that a machine can read.
 
-A request whose head does not arrive in time has its connection closed; one that is no HTTP gets `application/problem+json`
-too. Bodies are read by the routes, within `body_in_time`. `Headers` says on every answer what a browser may do with it.
+A request whose head does not arrive in time has its connection closed; one that is no HTTP gets
+`application/problem+json` too. Bodies are read by the routes, within `body_in_time`. `Headers` says
+on every answer what a browser may do with it.
 """
 
 import asyncio
@@ -19,18 +21,23 @@ from shared.settings import settings
 DRAIN_SECONDS = 20
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
-# uvicorn closes the connection of a request that raised: who is told so opens another one, instead of sending into a closed one.
+# uvicorn closes the connection of a request that raised: who is told so opens another one, instead
+# of sending into a closed one.
 LAST = {"Connection": "close"}
 
-NOT_TRACED = re.compile(r"/(healthz|readyz|metrics|static/.*)|.*/live")  # asked all the time, or open all the time
+NOT_TRACED = re.compile(
+    r"/(healthz|readyz|metrics|static/.*)|.*/live"
+)  # asked all the time, or open all the time
 
-# What FastAPI itself does where traces are on (shared/tracing.py): a span for a request, and nothing else.
+# What FastAPI itself does where traces are on (shared/tracing.py): a span for a request, and
+# nothing else.
 TELEMETRY: TelemetryConfig = {
     "metrics": False,
     "logs": False,
@@ -56,11 +63,14 @@ def config(app: Any, port: int) -> uvicorn.Config:
 
 
 class Careful(H11Protocol):
-    """HTTP/1.1 that waits for nobody's head for ever, and says what is wrong in the form of all other refusals."""
+    """HTTP/1.1 that waits for nobody's head for ever, and says what is wrong in the form of all
+    other refusals.
+    """
 
     _head: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+    # as uvicorn has it
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._head = self.loop.call_later(settings().http_head_seconds, self._give_up)
 
@@ -99,8 +109,15 @@ class Careful(H11Protocol):
             "errors": errors,
         }
         body = json.dumps(problem).encode()
-        head = ["HTTP/1.1 400 Bad Request", "content-type: application/problem+json", f"content-length: {len(body)}"]
-        head += ["connection: close", *(f"{name.lower()}: {value}" for name, value in HEADERS.items())]
+        head = [
+            "HTTP/1.1 400 Bad Request",
+            "content-type: application/problem+json",
+            f"content-length: {len(body)}",
+        ]
+        head += [
+            "connection: close",
+            *(f"{name.lower()}: {value}" for name, value in HEADERS.items()),
+        ]
         self.transport.write("\r\n".join(head).encode() + b"\r\n\r\n" + body)
         self.transport.close()
 
@@ -116,11 +133,15 @@ class Careful(H11Protocol):
 
 
 async def body_in_time(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces of a body. Raises TimeoutError where the whole of it takes longer than WINBACK_HTTP_BODY_SECONDS."""
+    """The pieces of a body. Raises TimeoutError where the whole of it takes longer than
+    WINBACK_HTTP_BODY_SECONDS.
+    """
     until = asyncio.get_running_loop().time() + settings().http_body_seconds
     while True:
         try:
-            async with asyncio.timeout_at(until):  # around the waiting alone: who reads may leave at any piece
+            async with asyncio.timeout_at(
+                until
+            ):  # around the waiting alone: who reads may leave at any piece
                 piece = await anext(stream)
         except StopAsyncIteration:
             return
@@ -138,7 +159,10 @@ class Headers:
         async def with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
                 there = {name for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(pair for pair in self.headers if pair[0] not in there)]
+                message["headers"] = [
+                    *message["headers"],
+                    *(pair for pair in self.headers if pair[0] not in there),
+                ]
             await send(message)
 
         await self.app(scope, receive, with_headers)

@@ -2,22 +2,30 @@
 
 import uuid
 
-NAMESPACE = uuid.UUID("5d3f7f3e-7d3c-5f0e-9a54-6b1f3f1a9b10")  # fixed for ever: every id in every installation hangs on it
+NAMESPACE = uuid.UUID(
+    "5d3f7f3e-7d3c-5f0e-9a54-6b1f3f1a9b10"
+)  # fixed for ever: every id in every installation hangs on it
 SEPARATOR = "\x1f"  # cannot occur in an id: ingest refuses control characters
 
 
 def derived(kind: str, *parts: str) -> str:
-    """The id of the `kind` of thing that `parts` identify, as text; the organization is always the first part."""
+    """The id of the `kind` of thing that `parts` identify, as text; the organization is always the
+    first part.
+    """
     return str(uuid.uuid5(NAMESPACE, SEPARATOR.join((kind, *parts))))
 
 
-def signal_id(organization: str, account: str, type_: str, od: str | None, grade: str | None) -> str:
+def signal_id(
+    organization: str, account: str, type_: str, od: str | None, grade: str | None
+) -> str:
     """A signal is one type on one account, or on one combo of it; the account id is the ERP's."""
     return derived("signal", organization, account, type_, od or "", grade or "")
 
 
 def record_key(organization: str, id_: str) -> bytes:
-    """The key of a record in `accounts` and `contacts`: what compaction keeps the newest of, and what a tombstone names."""
+    """The key of a record in `accounts` and `contacts`: what compaction keeps the newest of, and
+    what a tombstone names.
+    """
     return SEPARATOR.join((organization, id_)).encode()
 
 

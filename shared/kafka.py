@@ -1,6 +1,7 @@
 """Kafka: partitions, topics, publishing. (Reading is shared/consuming.py.)
 
-partition_of      the partition of an organization: murmur2, as Java's and aiokafka's default partitioner
+partition_of      the partition of an organization: murmur2, as Java's and aiokafka's default
+                  partitioner
 create_topics     every topic of topics.py (and its dead letters); can be repeated
 Publisher         an idempotent producer whose confirmations can be awaited; waits are bounded
 """
@@ -14,7 +15,15 @@ from typing import Any
 
 import msgspec
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, says its reference
     AdminClient,
     AlterConfigOpType,
@@ -45,7 +54,11 @@ CONFIRM_SECONDS = 10.0  # longer than this and the sender is told to try again
 UNKNOWN_SECONDS = 4.0  # so long a topic that nobody knows may still be on its way to all brokers
 LARGEST = "max.message.bytes"
 DEAD_LETTERS_KEPT_MS = 30 * 24 * 3600 * SECOND_MS
-NO_TOPIC = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
+NO_TOPIC = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+}
 TOO_LARGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE}
 
 Headers = list[tuple[str, bytes]]
@@ -55,17 +68,21 @@ Headers = list[tuple[str, bytes]]
 
 
 def create_topics(*, timeout_seconds: float = 30.0) -> list[str]:
-    """Create what is missing, check the partition count of what is there. Returns the names that were created.
+    """Create what is missing, check the partition count of what is there. Returns the names that
+    were created.
 
-    A raw topic of the user's own (WINBACK_ERP_TOKENS) that is there stays as it is, whatever its count. Dead-letter topics of
-    an older version are let take what they must take now.
-    Raises Misconfigured where a topic has another partition count: that can never be changed, only replayed into a new topic.
+    A raw topic of the user's own (WINBACK_ERP_TOKENS) that is there stays as it is, whatever its
+    count. Dead-letter topics of an older version are let take what they must take now.
+    Raises Misconfigured where a topic has another partition count: that can never be changed, only
+    replayed into a new topic.
     """
     admin = AdminClient({"bootstrap.servers": settings().kafka})
     try:
         existing = admin.list_topics(timeout=timeout_seconds).topics
     except KafkaException as error:
-        raise Retryable(f"Kafka cannot be reached at {settings().kafka}: {error.args[0].str()}") from None
+        raise Retryable(
+            f"Kafka cannot be reached at {settings().kafka}: {error.args[0].str()}"
+        ) from None
     wanted = wanted_topics()
     for topic in wanted:
         found = existing.get(topic.topic)
@@ -73,28 +90,41 @@ def create_topics(*, timeout_seconds: float = 30.0) -> list[str]:
             continue
         if len(found.partitions) != topic.num_partitions:
             raise Misconfigured(
-                f"WINBACK_PARTITIONS: topic {topic.topic} has {len(found.partitions)} partitions, not {topic.num_partitions}; "
+                f"WINBACK_PARTITIONS: topic {topic.topic} has {len(found.partitions)} partitions, "
+                f"not {topic.num_partitions}; "
                 "the count never changes: growing is a new cluster name and a replay"
             )
-    created = _create(admin, [topic for topic in wanted if topic.topic not in existing], timeout_seconds)
-    _raise_limits(admin, [name for name in map(dead_letters_of, with_dead_letters()) if name in existing], timeout_seconds)
+    created = _create(
+        admin, [topic for topic in wanted if topic.topic not in existing], timeout_seconds
+    )
+    _raise_limits(
+        admin,
+        [name for name in map(dead_letters_of, with_dead_letters()) if name in existing],
+        timeout_seconds,
+    )
     return created
 
 
 def create_dead_letters(topic: str, *, timeout_seconds: float = 10.0) -> None:
-    """The topic that takes what `topic`'s readers cannot read, where it is not there. Raises Retryable."""
+    """The topic that takes what `topic`'s readers cannot read, where it is not there. Raises
+    Retryable.
+    """
     admin = AdminClient({"bootstrap.servers": settings().kafka, "log_level": 2})
     try:
         if dead_letters_of(topic) not in admin.list_topics(timeout=timeout_seconds).topics:
             created = _create(admin, [_new_dead_letters(topic)], timeout_seconds)
             log.warning("a topic for dead letters was missing", created=created)
     except KafkaException as error:
-        raise Retryable(f"{dead_letters_of(topic)} cannot be created: {error.args[0].str()}") from None
+        raise Retryable(
+            f"{dead_letters_of(topic)} cannot be created: {error.args[0].str()}"
+        ) from None
 
 
 def _create(admin: AdminClient, missing: list[NewTopic], timeout_seconds: float) -> list[str]:
     created = []
-    for name, future in (admin.create_topics(missing, operation_timeout=timeout_seconds) if missing else {}).items():
+    for name, future in (
+        admin.create_topics(missing, operation_timeout=timeout_seconds) if missing else {}
+    ).items():
         try:
             future.result()
             created.append(name)
@@ -108,10 +138,20 @@ def _raise_limits(admin: AdminClient, names: list[str], timeout_seconds: float) 
     """Of topics that take less than a dead letter may have; more is the operator's."""
     asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
     found: Any = admin.describe_configs(asked, request_timeout=timeout_seconds) if asked else {}
-    low = [resource.name for resource, future in found.items() if int(future.result()[LARGEST].value) < LARGEST_DEAD_LETTER_BYTES]
-    entry = ConfigEntry(LARGEST, str(LARGEST_DEAD_LETTER_BYTES), incremental_operation=AlterConfigOpType.SET)
-    changes = [ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry]) for name in low]
-    answers: Any = admin.incremental_alter_configs(changes, request_timeout=timeout_seconds) if changes else {}
+    low = [
+        resource.name
+        for resource, future in found.items()
+        if int(future.result()[LARGEST].value) < LARGEST_DEAD_LETTER_BYTES
+    ]
+    entry = ConfigEntry(
+        LARGEST, str(LARGEST_DEAD_LETTER_BYTES), incremental_operation=AlterConfigOpType.SET
+    )
+    changes = [
+        ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry]) for name in low
+    ]
+    answers: Any = (
+        admin.incremental_alter_configs(changes, request_timeout=timeout_seconds) if changes else {}
+    )
     for future in answers.values():
         future.result()
     if low:
@@ -119,7 +159,9 @@ def _raise_limits(admin: AdminClient, names: list[str], timeout_seconds: float) 
 
 
 def raw_topics() -> list[str]:
-    """Every topic that raw orders are read from: the one that is always there, and those of WINBACK_ERP_TOKENS."""
+    """Every topic that raw orders are read from: the one that is always there, and those of
+    WINBACK_ERP_TOKENS.
+    """
     return list(dict.fromkeys((ERP_ORDERS.name, *settings().erp_tokens)))
 
 
@@ -134,17 +176,31 @@ def with_dead_letters() -> list[str]:
 
 
 def wanted_topics() -> list[NewTopic]:
-    """Every topic of topics.py, raw topics of the user's own, their dead letters, and the detector's changelog, as created."""
+    """Every topic of topics.py, raw topics of the user's own, their dead letters, and the
+    detector's changelog, as created.
+    """
     wanted = [new_topic(topic) for topic in TOPICS]
     wanted += [new_topic(replace(ERP_ORDERS, name=name)) for name in own_raw_topics()]
     wanted += [_new_dead_letters(name) for name in with_dead_letters()]
-    changelog_config = common_config(retention_ms=-1) | {"cleanup.policy": "compact", "segment.ms": "3600000"}
-    wanted.append(NewTopic(STATE_CHANGELOG, settings().partitions, settings().replication_factor, config=changelog_config))
+    changelog_config = common_config(retention_ms=-1) | {
+        "cleanup.policy": "compact",
+        "segment.ms": "3600000",
+    }
+    wanted.append(
+        NewTopic(
+            STATE_CHANGELOG,
+            settings().partitions,
+            settings().replication_factor,
+            config=changelog_config,
+        )
+    )
     return wanted
 
 
 def _new_dead_letters(topic: str) -> NewTopic:
-    config = common_config(retention_ms=DEAD_LETTERS_KEPT_MS) | {LARGEST: str(LARGEST_DEAD_LETTER_BYTES)}
+    config = common_config(retention_ms=DEAD_LETTERS_KEPT_MS) | {
+        LARGEST: str(LARGEST_DEAD_LETTER_BYTES)
+    }
     return NewTopic(dead_letters_of(topic), 1, settings().replication_factor, config=config)
 
 
@@ -152,10 +208,17 @@ def new_topic(topic: Topic) -> NewTopic:
     """As confluent-kafka wants it."""
     config = common_config(retention_ms=topic.retention_ms)
     if topic.name in raw_topics():
-        config |= {"message.timestamp.type": "LogAppendTime"}  # its time is a revision: no connector's clock decides it
+        config |= {
+            "message.timestamp.type": "LogAppendTime"
+        }  # its time is a revision: no connector's clock decides it
     if topic.compacted:
         config |= {"cleanup.policy": "compact", "retention.ms": "-1"}
-    return NewTopic(topic.name, topic.partitions or settings().partitions, settings().replication_factor, config=config)
+    return NewTopic(
+        topic.name,
+        topic.partitions or settings().partitions,
+        settings().replication_factor,
+        config=config,
+    )
 
 
 def common_config(*, retention_ms: int) -> dict[str, str]:
@@ -164,12 +227,16 @@ def common_config(*, retention_ms: int) -> dict[str, str]:
         "retention.ms": str(retention_ms),
         "min.insync.replicas": "2" if replicas >= 3 else "1",
         LARGEST: str(LARGEST_RECORD_BYTES),
-        "message.timestamp.after.max.ms": str(2**63 - 1),  # a producer whose clock is ahead (a test's too) must not be stopped
+        "message.timestamp.after.max.ms": str(
+            2**63 - 1
+        ),  # a producer whose clock is ahead (a test's too) must not be stopped
     }
 
 
 def require_reachable(*, timeout_seconds: float = 10.0) -> None:
-    """Raises Retryable at once where no bootstrap server takes a connection: librdkafka asks again and again for all its time."""
+    """Raises Retryable at once where no bootstrap server takes a connection: librdkafka asks again
+    and again for all its time.
+    """
     reason: OSError | None = None
     for server in settings().kafka.split(","):
         host, _, port = server.strip().rpartition(":")
@@ -192,9 +259,17 @@ def first_offset(topic: str, partition: int, *, timeout_seconds: float = 10.0) -
 
 
 def _bounds(topic: str, partition: int, timeout_seconds: float) -> tuple[int, int]:
-    consumer = Consumer({"bootstrap.servers": settings().kafka, "group.id": "winback-look", "enable.auto.commit": False})
+    consumer = Consumer(
+        {
+            "bootstrap.servers": settings().kafka,
+            "group.id": "winback-look",
+            "enable.auto.commit": False,
+        }
+    )
     try:
-        first, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout_seconds)
+        first, end = consumer.get_watermark_offsets(
+            TopicPartition(topic, partition), timeout=timeout_seconds
+        )
         return int(first), int(end)
     except KafkaException as error:
         raise Retryable(f"Kafka does not answer: {error.args[0].str()}") from None
@@ -203,21 +278,27 @@ def _bounds(topic: str, partition: int, timeout_seconds: float) -> tuple[int, in
 
 
 def topic_ids(*topics: str, timeout_seconds: float = 10.0) -> dict[str, int]:
-    """The id that Kafka gave each topic when it was made, as 63 bits, never 0: a topic that was deleted and made anew has another.
+    """The id that Kafka gave each topic when it was made, as 63 bits, never 0: a topic that was
+    deleted and made anew has another.
 
-    Offsets mean something in one topic only. Raises NoTopic where a topic is not there (or not to be seen), Retryable while
-    Kafka is not.
+    Offsets mean something in one topic only. Raises NoTopic where a topic is not there (or not to
+    be seen), Retryable while Kafka is not.
     """
     admin = AdminClient({"bootstrap.servers": settings().kafka, "log_level": 2})
     try:
-        found = admin.describe_topics(TopicCollection(list(topics)), request_timeout=timeout_seconds)
+        found = admin.describe_topics(
+            TopicCollection(list(topics)), request_timeout=timeout_seconds
+        )
         ids = {name: future.result().topic_id for name, future in found.items()}
     except KafkaException as error:
         if error.args[0].code() in (*NO_TOPIC, KafkaError.TOPIC_AUTHORIZATION_FAILED):
             raise NoTopic(f"{', '.join(topics)}: {error.args[0].str()}") from None
         raise Retryable(f"Kafka does not answer: {error.args[0].str()}") from None
     mask = (1 << 63) - 1
-    return {name: (id_.get_most_significant_bits() ^ id_.get_least_significant_bits()) & mask or 1 for name, id_ in ids.items()}
+    return {
+        name: (id_.get_most_significant_bits() ^ id_.get_least_significant_bits()) & mask or 1
+        for name, id_ in ids.items()
+    }
 
 
 # -- publishing -----------------------------------------------------------------------------------------------------------
@@ -225,7 +306,9 @@ def topic_ids(*topics: str, timeout_seconds: float = 10.0) -> dict[str, int]:
 
 @dataclass(kw_only=True)
 class Sent:
-    """One record on its way. `offset` is set once every in-sync replica has it; `error` when it was given up."""
+    """One record on its way. `offset` is set once every in-sync replica has it; `error` when it was
+    given up.
+    """
 
     offset: int | None = None
     error: Retryable | None = None
@@ -233,7 +316,9 @@ class Sent:
 
 
 class Publisher:
-    """An idempotent producer (acks=all). Thread-safe. A record is either confirmed or reported as failed, never forgotten."""
+    """An idempotent producer (acks=all). Thread-safe. A record is either confirmed or reported as
+    failed, never forgotten.
+    """
 
     def __init__(self, *, linger_ms: int = 0, extra: dict[str, Any] | None = None) -> None:
         self._producer = Producer(
@@ -244,7 +329,8 @@ class Publisher:
                 "partitioner": "murmur2_random",
                 "linger.ms": linger_ms,
                 "compression.type": "lz4",
-                "message.max.bytes": LARGEST_DEAD_LETTER_BYTES,  # a topic's own limit is its broker's to say
+                # a topic's own limit is its broker's to say
+                "message.max.bytes": LARGEST_DEAD_LETTER_BYTES,
                 "delivery.timeout.ms": int(CONFIRM_SECONDS * 1000),
                 "topic.metadata.propagation.max.ms": int(UNKNOWN_SECONDS * 1000),
                 "socket.keepalive.enable": True,
@@ -270,7 +356,9 @@ class Publisher:
         headers: Headers | None = None,
         on_done: Callable[[Sent], None] | None = None,
     ) -> Sent:
-        """Hand over one record. Raises Retryable when the local queue is full, TooLarge, NoTopic where that is known here."""
+        """Hand over one record. Raises Retryable when the local queue is full, TooLarge, NoTopic
+        where that is known here.
+        """
         sent = Sent()
 
         def delivered(error: KafkaError | None, message: Message) -> None:
@@ -298,8 +386,12 @@ class Publisher:
             raise _not_taken(topic, error.args[0]) from None
         return sent
 
-    def confirm(self, sends: Sequence[Sent], *, timeout_seconds: float = CONFIRM_SECONDS + 2) -> None:
-        """Wait until all of `sends` are on every in-sync replica. Raises Retryable (TooLarge, NoTopic) when one is not."""
+    def confirm(
+        self, sends: Sequence[Sent], *, timeout_seconds: float = CONFIRM_SECONDS + 2
+    ) -> None:
+        """Wait until all of `sends` are on every in-sync replica. Raises Retryable (TooLarge,
+        NoTopic) when one is not.
+        """
         until = time.monotonic() + timeout_seconds
         for sent in sends:
             if not sent.done.wait(max(0.0, until - time.monotonic())):
@@ -330,12 +422,20 @@ class Publisher:
 
 
 def _not_taken(topic: str, error: KafkaError) -> Retryable:
-    kind = TooLarge if error.code() in TOO_LARGE else NoTopic if error.code() in NO_TOPIC else Retryable
+    kind = (
+        TooLarge
+        if error.code() in TOO_LARGE
+        else NoTopic
+        if error.code() in NO_TOPIC
+        else Retryable
+    )
     return kind(f"Kafka did not take the record: {topic}: {error.str()}")
 
 
 def headers_of(event: msgspec.Struct, *, source: str, event_id: str | None = None) -> Headers:
-    """CloudEvents attributes for an event (binary mode of the Kafka protocol binding), and where it comes from (tracing)."""
+    """CloudEvents attributes for an event (binary mode of the Kafka protocol binding), and where it
+    comes from (tracing).
+    """
     kind = type(event).__name__
     return [
         ("ce_id", (event_id or str(getattr(event, "id", "")) or kind).encode()),

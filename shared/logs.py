@@ -1,4 +1,6 @@
-"""Structured logs: one JSON object a line on stderr, or coloured text for eyes; libraries' lines too."""
+"""Structured logs: one JSON object a line on stderr, or coloured text for eyes; libraries' lines
+too.
+"""
 
 import logging
 import sys
@@ -10,16 +12,26 @@ from shared import tracing
 from shared.errors import without_rows
 from shared.settings import settings
 
-CHATTY = ("aiokafka", "faust", "mode", "httpx", "uvicorn.access")  # their INFO is of no use to an operator
+CHATTY = (
+    "aiokafka",
+    "faust",
+    "mode",
+    "httpx",
+    "uvicorn.access",
+)  # their INFO is of no use to an operator
 
 
 def configure(service: str) -> None:
-    """Call once, in `__main__`. Every line carries the service's name, from whichever thread or library it comes, and the
-    ids of the trace that it belongs to where traces are on (which this switches on, since all processes begin here)."""
+    """Call once, in `__main__`. Every line carries the service's name, from whichever thread or
+    library it comes, and the ids of the trace that it belongs to where traces are on (which this
+    switches on, since all processes begin here).
+    """
     tracing.configure(service)
     level = getattr(logging, settings().log_level.upper())
 
-    def named(_logger: object, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    def named(
+        _logger: object, _method: str, line: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
         line["service"] = service
         line.update(tracing.ids())
         return line
@@ -32,7 +44,9 @@ def configure(service: str) -> None:
         named,
     ]
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if settings().log_format == "json" else structlog.dev.ConsoleRenderer()
+        structlog.processors.JSONRenderer()
+        if settings().log_format == "json"
+        else structlog.dev.ConsoleRenderer()
     )
     structlog.configure(
         processors=[*common, renderer],

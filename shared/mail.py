@@ -1,8 +1,10 @@
-"""Building mail that is safe to send: addresses, header texts, multipart messages, unsubscribe tokens.
+"""Building mail that is safe to send: addresses, header texts, multipart messages, unsubscribe
+tokens.
 
-Names from outside reach a header only through `header_text`, and headers are written here, line by line: the email package
-of Python 3.11 decodes `=?utf-8?q?…?=` in a value that is set, and a line break in it becomes a header of its own; it also
-encodes long links, which List-Unsubscribe must not be.
+Names from outside reach a header only through `header_text`, and headers are written here, line by
+line: the email package of Python 3.11 decodes `=?utf-8?q?…?=` in a value that is set, and a line
+break in it becomes a header of its own; it also encodes long links, which List-Unsubscribe must not
+be.
 """
 
 import binascii
@@ -24,7 +26,9 @@ from shared.wording import plain_name
 
 LONGEST_HEADER = 200  # characters of a name or a subject
 LONGEST_LINE = 998  # bytes (RFC 5322, 2.1.1)
-_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+_ADDRESS = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
+)
 LONGEST_ADDRESS = 254  # RFC 5321, 4.5.3.1.3
 
 
@@ -42,14 +46,18 @@ class Mailbox:
 
 
 def checked_address(email: str) -> str:
-    """An address as SMTP takes it; a domain in other letters becomes its ASCII form. Raises Rejected."""
+    """An address as SMTP takes it; a domain in other letters becomes its ASCII form. Raises
+    Rejected.
+    """
     local, _, domain = email.strip().rpartition("@")
     try:
         plain = f"{local}@{domain if domain.isascii() else domain.encode('idna').decode()}"
     except UnicodeError:
         plain = ""
     if not _ADDRESS.fullmatch(plain) or len(plain) > LONGEST_ADDRESS:
-        raise Rejected(FieldError(field="email", reason="is not an address that mail can be sent to"))
+        raise Rejected(
+            FieldError(field="email", reason="is not an address that mail can be sent to")
+        )
     return plain
 
 
@@ -58,7 +66,9 @@ def own_mailbox(name: str) -> Mailbox:
     try:
         return Mailbox(email=checked_address(settings().mail_from), name=name)
     except Rejected:
-        raise Misconfigured("WINBACK_MAIL_FROM: must be a mail address such as winback@example.com") from None
+        raise Misconfigured(
+            "WINBACK_MAIL_FROM: must be a mail address such as winback@example.com"
+        ) from None
 
 
 # -- messages ---------------------------------------------------------------------------------------------------------
@@ -75,10 +85,12 @@ def message(
     html: str,
     headers: Mapping[str, str] | None = None,
 ) -> bytes:
-    """A multipart/alternative message as RFC 5322 bytes, its parts in UTF-8 as they are; the same for the same input.
+    """A multipart/alternative message as RFC 5322 bytes, its parts in UTF-8 as they are; the same
+    for the same input.
 
-    to: a checked address. message_id: unique@domain. headers: more of them, values that this project made itself.
-    text, html: no line of more than 998 bytes. `seven_bit` makes of it what an old server takes.
+    to: a checked address. message_id: unique@domain. headers: more of them, values that this
+    project made itself. text, html: no line of more than 998 bytes. `seven_bit` makes of it what an
+    old server takes.
     """
     boundary = f"={message_id.partition('@')[0]}="
     lines = {
@@ -92,7 +104,10 @@ def message(
         "Content-Type": f'multipart/alternative; boundary="{boundary}"',
     }
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    parts = [f"--{boundary}\r\n".encode() + _part(content, subtype) for subtype, content in (("plain", text), ("html", html))]
+    parts = [
+        f"--{boundary}\r\n".encode() + _part(content, subtype)
+        for subtype, content in (("plain", text), ("html", html))
+    ]
     return head.encode("ascii") + b"\r\n" + b"".join(parts) + f"--{boundary}--\r\n".encode()
 
 
@@ -113,25 +128,33 @@ def _mailbox(mailbox: Mailbox) -> str:
 
 def _encoded(text: str, header: str) -> str:
     """As RFC 2047 has it where there are other letters than ASCII's; folded."""
-    return Header(text, None if text.isascii() else "utf-8", header_name=header).encode(linesep="\r\n")
+    return Header(text, None if text.isascii() else "utf-8", header_name=header).encode(
+        linesep="\r\n"
+    )
 
 
 def _part(content: str, subtype: str) -> bytes:
     lines = content.encode().splitlines()
     assert all(len(line) <= LONGEST_LINE for line in lines)
-    head = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n'
+    head = (
+        f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n'
+    )
     return head.encode() + b"\r\n".join(lines) + b"\r\n\r\n"
 
 
 def seven_bit(message: bytes) -> bytes:
-    """The same message with its parts in quoted-printable, for a server without 8BITMIME (RFC 6152)."""
+    """The same message with its parts in quoted-printable, for a server without 8BITMIME (RFC
+    6152).
+    """
     parsed = message_from_bytes(message, policy=compat32.clone(linesep="\r\n", mangle_from_=False))
     for part in parsed.walk():
         if part.get("Content-Transfer-Encoding") == "8bit":
             body = part.get_payload(decode=True)
             assert isinstance(body, bytes)
             part.replace_header("Content-Transfer-Encoding", "quoted-printable")
-            part.set_payload(binascii.b2a_qp(body.replace(b"\r\n", b"\n"), istext=True).decode("ascii"))
+            part.set_payload(
+                binascii.b2a_qp(body.replace(b"\r\n", b"\n"), istext=True).decode("ascii")
+            )
     return parsed.as_bytes()
 
 
@@ -169,5 +192,7 @@ def unsubscribe_headers(organization: str, email: str) -> dict[str, str]:
 
 def _serializer() -> URLSafeSerializer:
     if not settings().secret:
-        raise Misconfigured("WINBACK_SECRET: is empty; 32 random characters or more sign the unsubscribe links")
+        raise Misconfigured(
+            "WINBACK_SECRET: is empty; 32 random characters or more sign the unsubscribe links"
+        )
     return URLSafeSerializer(settings().secret, salt="unsubscribe")

@@ -1,10 +1,14 @@
-"""Which partition is an organization's, without a Kafka client: command-line verbs start often, and start fast."""
+"""Which partition is an organization's, without a Kafka client: command-line verbs start often, and
+start fast.
+"""
 
 from shared.settings import settings
 
 
 def partition_of(organization: str, partitions: int | None = None) -> int:
-    """The partition of `organization` in orders, signals and every topic that has their partition count."""
+    """The partition of `organization` in orders, signals and every topic that has their partition
+    count.
+    """
     return (murmur2(organization.encode()) & 0x7FFFFFFF) % (partitions or settings().partitions)
 
 

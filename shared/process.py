@@ -1,4 +1,6 @@
-"""What every process is made of that serves no pages: its settings are right, it says how it is, and it ends in order."""
+"""What every process is made of that serves no pages: its settings are right, it says how it is,
+and it ends in order.
+"""
 
 import signal
 import sys
@@ -24,7 +26,9 @@ class Process:
 
 
 def configure(name: str, *checks: Callable[[], object]) -> None:
-    """Its logs and traces, then what else must be right. A setting that cannot be right ends it: one line, exit code 2."""
+    """Its logs and traces, then what else must be right. A setting that cannot be right ends it:
+    one line, exit code 2.
+    """
     try:
         logs.configure(name)
         for check in checks:
@@ -41,7 +45,9 @@ def running(health_port: int) -> Iterator[Process]:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     standing = Standing()
-    process = Process(stop=stop, readiness=Readiness(standing.why), standing=standing, publisher=kafka.Publisher())
+    process = Process(
+        stop=stop, readiness=Readiness(standing.why), standing=standing, publisher=kafka.Publisher()
+    )
     end_health = serve_health(health_port, process.readiness)
     yield process
     process.publisher.close()

@@ -18,7 +18,8 @@ from shared.kafka import Headers, partition_of
 class Record:
     """One record as a handler gets it: `event` is decoded, `at` is the record's time (UTC).
 
-    `unreadable`: why the client could not even take it out of its batch; then it has neither key nor value nor headers.
+    `unreadable`: why the client could not even take it out of its batch; then it has neither key
+    nor value nor headers.
     """
 
     topic: str
@@ -38,14 +39,17 @@ Decode = Callable[[Record], Any]
 def decode_with(decoder: msgspec.json.Decoder[Any], *, tombstones: bool = False) -> Decode:
     """Decode a record's JSON; what does not fit the model is Rejected with the decoder's own words.
 
-    Only compacted topics have `tombstones`, decoded as None; elsewhere a record without a value can never be right.
+    Only compacted topics have `tombstones`, decoded as None; elsewhere a record without a value can
+    never be right.
     """
 
     def decode(record: Record) -> Any:
         if record.value is None:
             if tombstones:
                 return None
-            raise Rejected(FieldError(field="value", reason=f"a record of {record.topic} must have one"))
+            raise Rejected(
+                FieldError(field="value", reason=f"a record of {record.topic} must have one")
+            )
         try:
             return decoder.decode(record.value)
         except msgspec.MsgspecError as error:
@@ -55,21 +59,31 @@ def decode_with(decoder: msgspec.json.Decoder[Any], *, tombstones: bool = False)
 
 
 def decode_orders() -> Decode:
-    """What both readers of `orders` hold a record against: its model, and that every organization in it belongs to its partition.
+    """What both readers of `orders` hold a record against: its model, and that every organization
+    in it belongs to its partition.
 
-    Raises Rejected for the whole record, so that the detector and the read model never differ in what they take.
+    Raises Rejected for the whole record, so that the detector and the read model never differ in
+    what they take.
     """
     decode = decode_with(msgspec.json.Decoder(OrdersRecord))
     known: dict[str, int] = {}
 
     def placed(record: Record) -> Any:
         event = decode(record)
-        names = [event.organization] if isinstance(event, RunRequested) else {order.organization for order in event.orders}
+        names = (
+            [event.organization]
+            if isinstance(event, RunRequested)
+            else {order.organization for order in event.orders}
+        )
         for name in names:
             if name not in known:
                 known[name] = partition_of(name)
             if known[name] != record.partition:
-                raise Rejected(FieldError(field="organization", reason=f"{name} belongs to partition {known[name]}"))
+                raise Rejected(
+                    FieldError(
+                        field="organization", reason=f"{name} belongs to partition {known[name]}"
+                    )
+                )
         return event
 
     return placed
@@ -80,7 +94,8 @@ def record_of(message: Message) -> Record:
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     assert topic is not None and partition is not None and offset is not None
     headers: Headers = [
-        (str(name), bytes(value or b"")) for name, value in cast("list[tuple[str, bytes]]", message.headers() or [])
+        (str(name), bytes(value or b""))
+        for name, value in cast("list[tuple[str, bytes]]", message.headers() or [])
     ]
     return Record(
         topic=topic,
@@ -95,7 +110,9 @@ def record_of(message: Message) -> Record:
 
 
 def unreadable_record(message: Message, *, offset: int, reason: str) -> Record:
-    """What stands for a record that the client cannot take out of its batch: where it lies, and why not."""
+    """What stands for a record that the client cannot take out of its batch: where it lies, and why
+    not.
+    """
     topic, partition = message.topic(), message.partition()
     assert topic is not None and partition is not None
     return Record(

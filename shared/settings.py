@@ -1,8 +1,9 @@
 """Every setting of every process, in one class, from the environment (or from files, for secrets).
 
-`WINBACK_SECRET_FILE=/run/secrets/x` reads `WINBACK_SECRET` from that file; the same holds for every setting. A setting that
-cannot be right stops the process at start with one line that names it (`Misconfigured`). `winback settings-reference`
-prints this list, `.env.example` repeats it, and a test holds the three together.
+`WINBACK_SECRET_FILE=/run/secrets/x` reads `WINBACK_SECRET` from that file; the same holds for every
+setting. A setting that cannot be right stops the process at start with one line that names it
+(`Misconfigured`). `winback settings-reference` prints this list, `.env.example` repeats it, and a
+test holds the three together.
 """
 
 import os
@@ -32,7 +33,9 @@ class Accepts:
 
 _PLACE = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:/\[\]]+):\d{1,5}"
 Servers = Annotated[
-    str, StringConstraints(strip_whitespace=True, pattern=rf"^{_PLACE}(\s*,\s*{_PLACE})*$"), Accepts("host:port, comma-separated")
+    str,
+    StringConstraints(strip_whitespace=True, pattern=rf"^{_PLACE}(\s*,\s*{_PLACE})*$"),
+    Accepts("host:port, comma-separated"),
 ]
 DatabaseUrl = Annotated[
     str,
@@ -54,112 +57,211 @@ CollectorUrl = Annotated[
     StringConstraints(strip_whitespace=True, pattern=r"^(|https?://[^\s/?#]+(/[^\s?#]*)?)$"),
     Accepts("http(s)://host[:port]; or nothing"),
 ]
-Secret = Annotated[str, StringConstraints(pattern=r"^(|[^\n]{32,})$"), Accepts("32 random characters or more")]
+Secret = Annotated[
+    str, StringConstraints(pattern=r"^(|[^\n]{32,})$"), Accepts("32 random characters or more")
+]
 Host = Annotated[str, StringConstraints(pattern=r"^[^\s/]+$"), Accepts("an address or a host name")]
-Address = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^@\s]+@[^@\s]+$"), Accepts("a mail address")]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{0,200}$"), Accepts("letters, digits, dots, hyphens; or nothing")]
-NameServer = Annotated[str, StringConstraints(pattern=r"^[^\s/]*$"), Accepts("host or host:port; or nothing")]
+Address = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^[^@\s]+@[^@\s]+$"),
+    Accepts("a mail address"),
+]
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9._-]{0,200}$"),
+    Accepts("letters, digits, dots, hyphens; or nothing"),
+]
+NameServer = Annotated[
+    str, StringConstraints(pattern=r"^[^\s/]*$"), Accepts("host or host:port; or nothing")
+]
 Port = Annotated[int, Ge(1), Le(65_535)]
 
 
 class Settings(BaseSettings):
     """What a process is told from outside. Field descriptions are the reference."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", allow_inf_nan=False)
-
-    kafka: Servers = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated.")
-    database_url: DatabaseUrl = Field("postgresql://winback@127.0.0.1:5432/winback", description="PostgreSQL, a libpq URL.")
-    smtp_url: MailUrl = Field(
-        "smtp://127.0.0.1:1025", description="Mail server: smtp://, smtp+starttls:// or smtps://, with user:password@ when needed."
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", allow_inf_nan=False
     )
-    base_url: WebUrl = Field("http://127.0.0.1:8080", description="Where people reach the console; links in mails start with it.")
+
+    kafka: Servers = Field(
+        "127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated."
+    )
+    database_url: DatabaseUrl = Field(
+        "postgresql://winback@127.0.0.1:5432/winback", description="PostgreSQL, a libpq URL."
+    )
+    smtp_url: MailUrl = Field(
+        "smtp://127.0.0.1:1025",
+        description="Mail server: smtp://, smtp+starttls:// or smtps://, with user:password@ when "
+        "needed.",
+    )
+    base_url: WebUrl = Field(
+        "http://127.0.0.1:8080",
+        description="Where people reach the console; links in mails start with it.",
+    )
     secret: Secret = Field(
-        "", description="Signs unsubscribe links; 32 random characters or more. Empty only for `winback dev`, which makes one."
+        "",
+        description="Signs unsubscribe links; 32 random characters or more. Empty only for "
+        "`winback dev`, which makes one.",
     )
 
     oidc_issuer: Annotated[str, Accepts("an https address; or nothing")] = Field(
-        "", description="Single sign-on: the issuer (https) of an OpenID Connect provider. Empty: by mailed links alone."
+        "",
+        description="Single sign-on: the issuer (https) of an OpenID Connect provider. Empty: by "
+        "mailed links alone.",
     )
     oidc_client_id: Annotated[str, Accepts("the client's id at the provider")] = Field(
         "",
         validate_default=True,
-        description="The client that the console is there; its redirect address is BASE_URL/sign-in/oidc/callback.",
+        description="The client that the console is there; its redirect address is "
+        "BASE_URL/sign-in/oidc/callback.",
     )
-    oidc_client_secret: str = Field("", description="The client's secret. Empty for a public client: PKCE is used either way.")
-    oidc_name: str = Field("single sign-on", description="What the button at the sign-in page calls the provider.")
+    oidc_client_secret: str = Field(
+        "", description="The client's secret. Empty for a public client: PKCE is used either way."
+    )
+    oidc_name: str = Field(
+        "single sign-on", description="What the button at the sign-in page calls the provider."
+    )
 
-    partitions: int = Field(4, ge=1, le=512, description="Partitions of orders and signals. Never changes once topics exist.")
+    partitions: int = Field(
+        4,
+        ge=1,
+        le=512,
+        description="Partitions of orders and signals. Never changes once topics exist.",
+    )
     replication_factor: int = Field(
-        1, ge=1, le=7, description="Replicas of each topic. 3 on a real cluster, with min.insync.replicas 2."
+        1,
+        ge=1,
+        le=7,
+        description="Replicas of each topic. 3 on a real cluster, with min.insync.replicas 2.",
     )
     state_dir: Path = Field(
-        Path(".winback/detector"), description="The detector's local disk; can be wiped, it is rebuilt from the changelog."
+        Path(".winback/detector"),
+        description="The detector's local disk; can be wiped, it is rebuilt from the changelog.",
     )
-    detector_id: Name = Field("", description="Group instance id of this detector process (static membership). Empty: dynamic.")
+    detector_id: Name = Field(
+        "",
+        description="Group instance id of this detector process (static membership). Empty: "
+        "dynamic.",
+    )
     detector_cache_accounts: int = Field(
-        100_000, ge=100, description="Accounts a detector keeps decoded in memory, over all its partitions."
+        100_000,
+        ge=100,
+        description="Accounts a detector keeps decoded in memory, over all its partitions.",
     )
     checkpoint_seconds: float = Field(
         1.0,
         gt=0,
         le=30,
-        description="Time between two checkpoints while orders come without a pause; up to 5 s where one takes long.",
+        description="Time between two checkpoints while orders come without a pause; up to 5 s "
+        "where one takes long.",
     )
 
     ingest_linger_ms: int = Field(
-        10, ge=0, le=1000, description="How long ingest gathers orders at most, while a block of their partition is under way."
+        10,
+        ge=0,
+        le=1000,
+        description="How long ingest gathers orders at most, while a block of their partition is "
+        "under way.",
     )
-    ingest_max_body_bytes: int = Field(16_000_000, ge=1000, description="Largest HTTP body, after decompression.")
+    ingest_max_body_bytes: int = Field(
+        16_000_000, ge=1000, description="Largest HTTP body, after decompression."
+    )
     ingest_max_lines: int = Field(5_000, ge=1, le=5_000, description="Most lines of one order.")
-    ingest_max_items: int = Field(1_000, ge=1, le=1_000, description="Most items of one HTTP batch, or of one raw record.")
+    ingest_max_items: int = Field(
+        1_000, ge=1, le=1_000, description="Most items of one HTTP batch, or of one raw record."
+    )
     ingest_max_depth: int = Field(500, ge=8, le=500, description="Deepest nesting of a JSON body.")
     ingest_max_requests: int = Field(
-        128, ge=1, le=100_000, description="Requests that ingest works on at a time; further ones are told 429 at once."
+        128,
+        ge=1,
+        le=100_000,
+        description="Requests that ingest works on at a time; further ones are told 429 at once.",
     )
-    http_head_seconds: float = Field(20.0, gt=0, description="How long the head of a request may take to arrive.")
-    http_body_seconds: float = Field(120.0, gt=0, description="How long the body of a request may take to arrive.")
-    import_max_bytes: int = Field(100_000_000_000, ge=1000, description="Largest imported file, after decompression.")
-    import_max_rows: int = Field(1_000_000_000, ge=1, description="Most rows of an imported Parquet file.")
+    http_head_seconds: float = Field(
+        20.0, gt=0, description="How long the head of a request may take to arrive."
+    )
+    http_body_seconds: float = Field(
+        120.0, gt=0, description="How long the body of a request may take to arrive."
+    )
+    import_max_bytes: int = Field(
+        100_000_000_000, ge=1000, description="Largest imported file, after decompression."
+    )
+    import_max_rows: int = Field(
+        1_000_000_000, ge=1, description="Most rows of an imported Parquet file."
+    )
     import_memory_rows: int = Field(
-        1_000_000, ge=100, description="Rows of an import that are gathered in memory; more of them go through the disk."
+        1_000_000,
+        ge=100,
+        description="Rows of an import that are gathered in memory; more of them go through the "
+        "disk.",
     )
     erp_tokens: dict[str, str] = Field(
-        default_factory=dict, description='Raw topics and the token each is read with, JSON: {"erp-orders": "wb_…"}.'
+        default_factory=dict,
+        description='Raw topics and the token each is read with, JSON: {"erp-orders": "wb_…"}.',
     )
 
     host: Host = Field("127.0.0.1", description="Address that every HTTP server binds to.")
-    ingest_port: Port = Field(8081, description="Port of ingest: /v1, /docs, /metrics, /healthz, /readyz.")
-    console_port: Port = Field(8080, description="Port of the console: pages, /v1/signals, /metrics, /healthz, /readyz.")
-    detector_port: Port = Field(8082, description="Port of the detector's /metrics, /healthz, /readyz.")
+    ingest_port: Port = Field(
+        8081, description="Port of ingest: /v1, /docs, /metrics, /healthz, /readyz."
+    )
+    console_port: Port = Field(
+        8080, description="Port of the console: pages, /v1/signals, /metrics, /healthz, /readyz."
+    )
+    detector_port: Port = Field(
+        8082, description="Port of the detector's /metrics, /healthz, /readyz."
+    )
     signals_port: Port = Field(8083, description="The same for the signals consumer.")
     clock_port: Port = Field(8084, description="The same for the clock.")
     digest_port: Port = Field(8085, description="The same for digest.")
     sequences_port: Port = Field(8086, description="The same for sequences.")
 
     dry_run_memory_mb: int = Field(
-        512, ge=16, description="Memory for the orders that dry runs of settings keep, over all organizations; the least used go."
+        512,
+        ge=16,
+        description="Memory for the orders that dry runs of settings keep, over all organizations; "
+        "the least used go.",
     )
 
     watched_disks: dict[str, Path] = Field(
         default_factory=dict,
-        description='Disks that the clock measures, by name, JSON: {"postgres": "/var/lib/postgresql"}.',
+        description='Disks that the clock measures, by name, JSON: {"postgres": '
+        '"/var/lib/postgresql"}.',
     )
     mail_from: Address = Field("winback@localhost", description="Sender address of digests.")
     dkim_selector: Name = Field(
-        "", description="Selector of the key that the mail server signs with; `winback doctor` looks for its record."
+        "",
+        description="Selector of the key that the mail server signs with; `winback doctor` looks "
+        "for its record.",
     )
     resolver: NameServer = Field(
-        "", description="Name server that `winback doctor` asks, host or host:port. Empty: this machine's."
+        "",
+        description="Name server that `winback doctor` asks, host or host:port. Empty: this "
+        "machine's.",
     )
-    stale_feed_hours: float = Field(36.0, gt=0, description="A newest order older than this makes the digest shout.")
-    development_cadences: bool = Field(False, description="Offer digests every 5, 10, 30 minutes and hourly.")
-    clock_offset_seconds: float = Field(0.0, description="Added to the machine's clock: for tests and fault runs only.")
+    stale_feed_hours: float = Field(
+        36.0, gt=0, description="A newest order older than this makes the digest shout."
+    )
+    development_cadences: bool = Field(
+        False, description="Offer digests every 5, 10, 30 minutes and hourly."
+    )
+    clock_offset_seconds: float = Field(
+        0.0, description="Added to the machine's clock: for tests and fault runs only."
+    )
     otlp_endpoint: CollectorUrl = Field(
-        "", description="Collector that traces are sent to over OTLP/HTTP, such as http://localhost:4318. Empty: no traces."
+        "",
+        description="Collector that traces are sent to over OTLP/HTTP, such as "
+        "http://localhost:4318. Empty: no traces.",
     )
-    trace_share: float = Field(1.0, ge=0, le=1, description="Share of the traces that begin here and are sent.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
-    log_format: Literal["json", "console"] = Field("json", description="json for machines, console for eyes.")
+    trace_share: float = Field(
+        1.0, ge=0, le=1, description="Share of the traces that begin here and are sent."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level that is logged."
+    )
+    log_format: Literal["json", "console"] = Field(
+        "json", description="json for machines, console for eyes."
+    )
 
     @field_validator("oidc_issuer")
     @classmethod
@@ -167,9 +269,13 @@ class Settings(BaseSettings):
         parts = urlsplit(value.strip())
         loopback = parts.hostname in ("127.0.0.1", "localhost")
         if value.strip() and (
-            parts.query or parts.fragment or not (parts.scheme == "https" or (parts.scheme == "http" and loopback))
+            parts.query
+            or parts.fragment
+            or not (parts.scheme == "https" or (parts.scheme == "http" and loopback))
         ):
-            raise ValueError("must be an https address without a query (http on this machine alone)")
+            raise ValueError(
+                "must be an https address without a query (http on this machine alone)"
+            )
         return value.strip()
 
     @field_validator("oidc_client_id")
@@ -204,7 +310,9 @@ def settings() -> Settings:
         found = re.search(r'field "(\w+)"', str(error))
         name, problem = found[1] if found else "", "is no JSON"
     # the value itself is not repeated: it may be a secret
-    raise Misconfigured(f"{PREFIX}{name.upper()}: {problem}; it accepts {accepts(Settings.model_fields[name])}")
+    raise Misconfigured(
+        f"{PREFIX}{name.upper()}: {problem}; it accepts {accepts(Settings.model_fields[name])}"
+    )
 
 
 def accepts(field: FieldInfo) -> str:
@@ -222,7 +330,11 @@ def accepts(field: FieldInfo) -> str:
         return f"{', '.join(others)} or {last}"
     if get_origin(kind) is dict:
         return "a JSON object of names and texts"
-    return f"a{' whole' if kind is int else ''} number{_bounds(field.metadata)}" if kind in (int, float) else "any text"
+    return (
+        f"a{' whole' if kind is int else ''} number{_bounds(field.metadata)}"
+        if kind in (int, float)
+        else "any text"
+    )
 
 
 def _bounds(metadata: list[Any]) -> str:
@@ -234,7 +346,9 @@ def _bounds(metadata: list[Any]) -> str:
 
 
 def read_secret_files() -> None:
-    """NAME_FILE=/path sets NAME to the file's first line, for every setting; both at once is a mistake."""
+    """NAME_FILE=/path sets NAME to the file's first line, for every setting; both at once is a
+    mistake.
+    """
     for name in list(os.environ):
         if name.startswith(PREFIX) and name.endswith("_FILE"):
             plain = name.removesuffix("_FILE")

@@ -1,12 +1,14 @@
 """Handing mail to a server, one recipient per transaction, knowing what is certain and what is not.
 
     sent      the server said 250 after the final dot: it has the mail
-    retry     it certainly has not, and may take it later (4xx, no connection, lost before the final dot)
+    retry     it certainly has not, and may take it later (4xx, no connection, lost before the final
+              dot)
     bounced   it never will (5xx)
     unknown   the final dot went out and no answer came back: it may have the mail
 
-The final dot is a separate write. `before_final_dot` is called before it, so that the caller can put down, durably, that from
-now on the mail may have arrived; where it says no, the connection is dropped and the server has nothing.
+The final dot is a separate write. `before_final_dot` is called before it, so that the caller can
+put down, durably, that from now on the mail may have arrived; where it says no, the connection is
+dropped and the server has nothing.
 """
 
 import re
@@ -24,12 +26,18 @@ from shared.mail import seven_bit
 CONNECT_SECONDS = 10.0
 COMMAND_SECONDS = 20.0
 QUIT_SECONDS = 2.0
-ANSWER_SECONDS = 60.0  # after the final dot the server may scan the mail; RFC 5321 would wait 10 minutes
+ANSWER_SECONDS = (
+    60.0  # after the final dot the server may scan the mail; RFC 5321 would wait 10 minutes
+)
 
 SERVICE_CLOSING = 421
 
 Security = Literal["none", "starttls", "tls"]
-_SCHEMES: dict[str, tuple[Security, int]] = {"smtp": ("none", 25), "smtp+starttls": ("starttls", 587), "smtps": ("tls", 465)}
+_SCHEMES: dict[str, tuple[Security, int]] = {
+    "smtp": ("none", 25),
+    "smtp+starttls": ("starttls", 587),
+    "smtps": ("tls", 465),
+}
 _LINE_THAT_STARTS_WITH_A_DOT = re.compile(rb"(?m)^\.")
 
 
@@ -46,7 +54,9 @@ class MailServer:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What is known of a mail after a transaction; `text` is the server's reply, or what happened instead of one."""
+    """What is known of a mail after a transaction; `text` is the server's reply, or what happened
+    instead of one.
+    """
 
     state: Literal["sent", "retry", "bounced", "unknown", "dropped"]  # dropped: by before_final_dot
     text: str
@@ -60,8 +70,17 @@ def mail_server(url: str) -> MailServer:
         port = parts.port or default_port
     except (KeyError, ValueError):
         parts = None
-    if parts is None or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise Misconfigured("WINBACK_SMTP_URL: must be smtp://, smtp+starttls:// or smtps://, then [user:password@]host[:port]")
+    if (
+        parts is None
+        or not parts.hostname
+        or parts.path not in ("", "/")
+        or parts.query
+        or parts.fragment
+    ):
+        raise Misconfigured(
+            "WINBACK_SMTP_URL: must be smtp://, smtp+starttls:// or smtps://, then "
+            "[user:password@]host[:port]"
+        )
     return MailServer(
         host=parts.hostname,
         port=port,
@@ -80,20 +99,26 @@ class Session:
         try:
             self._smtp = self._connect(server)
         except (OSError, smtplib.SMTPException) as error:
-            raise Retryable(f"the mail server {server.host}:{server.port} does not take mail: {_words(error)}") from None
+            raise Retryable(
+                f"the mail server {server.host}:{server.port} does not take mail: {_words(error)}"
+            ) from None
         self.is_open = True
 
     def _connect(self, server: MailServer) -> smtplib.SMTP:
         context = ssl.create_default_context()
         if server.security == "tls":
-            smtp: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=CONNECT_SECONDS, context=context)
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(
+                server.host, server.port, timeout=CONNECT_SECONDS, context=context
+            )
         else:
             smtp = smtplib.SMTP(server.host, server.port, timeout=CONNECT_SECONDS)
         try:
             smtp.ehlo_or_helo_if_needed()
             if server.security == "starttls":
                 smtp.starttls(context=context)
-            if smtp.sock is not None:  # the final dot is a small write behind a large one: it must not wait for an ACK
+            if (
+                smtp.sock is not None
+            ):  # the final dot is a small write behind a large one: it must not wait for an ACK
                 smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if server.user is not None:
                 smtp.login(server.user, server.password or "")
@@ -106,14 +131,20 @@ class Session:
         """An extension that the server named in its answer to EHLO."""
         return self._smtp.has_extn(extension)
 
-    def send(self, *, sender: str, recipient: str, message: bytes, before_final_dot: Callable[[], bool]) -> Answer:
-        """One transaction. `message` has CRLF line ends; addresses were checked (`mail.checked_address`)."""
+    def send(
+        self, *, sender: str, recipient: str, message: bytes, before_final_dot: Callable[[], bool]
+    ) -> Answer:
+        """One transaction. `message` has CRLF line ends; addresses were checked
+        (`mail.checked_address`).
+        """
         dotted = False
         try:
             self._timeout(COMMAND_SECONDS)
             if not (self._smtp.has_extn("8bitmime") or message.isascii()):
                 message = seven_bit(message)
-            refusal = self._envelope(sender, recipient, () if message.isascii() else ("BODY=8BITMIME",))
+            refusal = self._envelope(
+                sender, recipient, () if message.isascii() else ("BODY=8BITMIME",)
+            )
             if refusal is not None:
                 return refusal
             self._smtp.send(_LINE_THAT_STARTS_WITH_A_DOT.sub(b"..", message))
@@ -127,7 +158,9 @@ class Session:
         except (OSError, smtplib.SMTPException) as error:
             self.close()
             if dotted:
-                return Answer(state="unknown", text=f"no answer after the final dot: {_words(error)}")
+                return Answer(
+                    state="unknown", text=f"no answer after the final dot: {_words(error)}"
+                )
             return Answer(state="retry", text=f"lost before the final dot: {_words(error)}")
 
     def quit(self) -> None:
@@ -149,7 +182,9 @@ class Session:
     def _envelope(self, sender: str, recipient: str, options: Sequence[str]) -> Answer | None:
         """MAIL, RCPT, DATA; None where the server waits for the message."""
         code, text = self._smtp.mail(sender, options)
-        if code != 250:  # our own address is refused: a setting, which a person can correct while the mail waits
+        if (
+            code != 250
+        ):  # our own address is refused: a setting, which a person can correct while the mail waits
             return self._refused(code, text, never="retry")
         code, text = self._smtp.rcpt(recipient)
         if code not in (250, 251):
@@ -157,7 +192,9 @@ class Session:
         code, text = self._smtp.docmd("DATA")
         return None if code == 354 else self._refused(code, text)
 
-    def _refused(self, code: int, text: bytes, *, never: Literal["retry", "bounced"] = "bounced") -> Answer:
+    def _refused(
+        self, code: int, text: bytes, *, never: Literal["retry", "bounced"] = "bounced"
+    ) -> Answer:
         """Clear the transaction, so that the next recipient has a fresh one."""
         reply = _reply(code, text)
         if code == SERVICE_CLOSING:

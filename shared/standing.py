@@ -1,7 +1,9 @@
-"""What of a consumer's partitions stands still, and why: noted by its loop, asked for by /readyz from another thread.
+"""What of a consumer's partitions stands still, and why: noted by its loop, asked for by /readyz
+from another thread.
 
-A partition stands where records of it wait and its position has not moved for WAITS_SECONDS, or where it has failed for
-FAILS_SECONDS. A loop that hangs says nothing any more; what it noted before says it for it.
+A partition stands where records of it wait and its position has not moved for WAITS_SECONDS, or
+where it has failed for FAILS_SECONDS. A loop that hangs says nothing any more; what it noted before
+says it for it.
 """
 
 import threading
@@ -43,7 +45,11 @@ class Standing:
         """It cannot go on from `position`, and why."""
         with self._lock:
             before = self._since.get(place)
-            at = before.at if before is not None and before.position == position and before.reason else self._now()
+            at = (
+                before.at
+                if before is not None and before.position == position and before.reason
+                else self._now()
+            )
             self._since[place] = _Since(at=at, position=position, reason=reason)
 
     def moves(self, place: Place) -> None:
@@ -66,5 +72,9 @@ class Standing:
 def _said(place: Place, since: _Since, seconds: float) -> str:
     """A place without a partition is a topic as a whole."""
     topic, partition = place
-    stands = f"{topic}/{partition} stands at {since.position}" if partition >= 0 else f"{topic} cannot be read"
+    stands = (
+        f"{topic}/{partition} stands at {since.position}"
+        if partition >= 0
+        else f"{topic} cannot be read"
+    )
     return f"{stands} for {seconds:.0f} s" + (f": {since.reason}" if since.reason else "")

@@ -1,8 +1,8 @@
 """THE list of topics: name, key, events, partitions, retention, who writes, who reads.
 
-One topic per ordering that matters. In `orders` and `signals` the organization chooses the partition (`kafka.partition_of`),
-so everything about an organization has one order. A dead-letter topic `<name>-dead` stands beside each topic whose consumer
-can meet what it cannot read.
+One topic per ordering that matters. In `orders` and `signals` the organization chooses the
+partition (`kafka.partition_of`), so everything about an organization has one order. A dead-letter
+topic `<name>-dead` stands beside each topic whose consumer can meet what it cannot read.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ FOREVER_MS = -1
 DAY_MS = 24 * 3600 * 1000
 MEGABYTE = 1_000_000
 LARGEST_RECORD_BYTES = 4 * MEGABYTE  # of a topic, as the broker counts: after compression
-LARGEST_DEAD_LETTER_BYTES = 32 * MEGABYTE  # far more than what came compressed: it is put aside whole where that can be
+LARGEST_DEAD_LETTER_BYTES = (
+    32 * MEGABYTE
+)  # far more than what came compressed: it is put aside whole where that can be
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,8 @@ ORDERS = Topic(
     writers=("ingest", "signals"),
     readers=("detector", "signals"),
     dead_letters=True,
-    description="Every accepted order, in blocks, and every run: the truth that all state is rebuilt from. Kept for ever.",
+    description="Every accepted order, in blocks, and every run: the truth that all state is "
+    "rebuilt from. Kept for ever.",
 )
 SIGNALS = Topic(
     name="signals",

@@ -1,9 +1,10 @@
-"""What `tracing` does where traces are on: spans by the semantic conventions for messaging, to a collector over OTLP/HTTP.
+"""What `tracing` does where traces are on: spans by the semantic conventions for messaging, to a
+collector over OTLP/HTTP.
 
-A block is one record of many requests: its span is a child of the first one's, and linked with the others, both ways. A batch
-of records is a span in each of their traces, and one of its own, linked with all of them, which is the current one. Baggage,
-which a caller could fill with anything, is not passed on; paths and queries of requests, which hold tokens and what people look
-for, do not leave.
+A block is one record of many requests: its span is a child of the first one's, and linked with the
+others, both ways. A batch of records is a span in each of their traces, and one of its own, linked
+with all of them, which is the current one. Baggage, which a caller could fill with anything, is not
+passed on; paths and queries of requests, which hold tokens and what people look for, do not leave.
 """
 
 import re
@@ -28,7 +29,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from shared.tracing import Carrier, Headers
 
 MOST_TRACES = 100  # of a batch that get a span each; further ones are linked alone
-EXPORT_SECONDS = 2.0  # for a batch of spans, tries included: a collector that is away holds up no process that ends
+# for a batch of spans, tries included: a collector that is away holds up no process that ends
+EXPORT_SECONDS = 2.0
 ADDRESSES = ("url.path", "url.query")
 
 _W3C = TraceContextTextMapPropagator()
@@ -55,23 +57,33 @@ class Traces:
             "service.version": version("winback"),
             "service.instance.id": str(uuid.uuid4()),
         }
-        self.provider = TracerProvider(sampler=ParentBased(TraceIdRatioBased(share)), resource=Resource.create(about))
+        self.provider = TracerProvider(
+            sampler=ParentBased(TraceIdRatioBased(share)), resource=Resource.create(about)
+        )
         self.provider.add_span_processor(WithoutAddresses())
-        exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
+        exporter = OTLPSpanExporter(
+            endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS
+        )
         self.provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self.provider.get_tracer("winback", about["service.version"])
-        self._taken: ContextVar[Mapping[int, Span]] = ContextVar("taken")  # trace -> the span of what is handled
+        self._taken: ContextVar[Mapping[int, Span]] = ContextVar(
+            "taken"
+        )  # trace -> the span of what is handled
 
     def install(self) -> None:
         """For the libraries of this process: FastAPI makes a span of each request then."""
         trace.set_tracer_provider(self.provider)
 
     def doing(self, name: str, about: Mapping[str, str]) -> AbstractContextManager[Span]:
-        return self._tracer.start_as_current_span(name, attributes={f"winback.{key}": value for key, value in about.items()})
+        return self._tracer.start_as_current_span(
+            name, attributes={f"winback.{key}": value for key, value in about.items()}
+        )
 
     @contextmanager
     def sending(self, topic: str, causes: Sequence[Span]) -> Iterator[Span]:
-        first = next((span for span in causes if span.is_recording()), causes[0]) if causes else None
+        first = (
+            next((span for span in causes if span.is_recording()), causes[0]) if causes else None
+        )
         others = [span for span in causes if span is not first]
         with self._tracer.start_as_current_span(
             f"send {topic}",
@@ -104,7 +116,9 @@ class Traces:
             batch = None
             if len(origins) != 1:
                 links = [Link(_context_of(context)) for context in origins.values()]
-                batch = self._tracer.start_span(name, context=Context(), kind=SpanKind.CONSUMER, attributes=about, links=links)
+                batch = self._tracer.start_span(
+                    name, context=Context(), kind=SpanKind.CONSUMER, attributes=about, links=links
+                )
             taken = {
                 trace_id: spans.enter_context(
                     self._tracer.start_as_current_span(
@@ -131,8 +145,12 @@ class Traces:
 
     def mailing(self, message: bytes) -> AbstractContextManager[Span]:
         found = _MAIL_HEADER.search(message, 0, message.find(b"\r\n\r\n") + 2)
-        context = _W3C.extract({"traceparent": found[1].decode()} if found else {}, context=Context())
-        return self._tracer.start_as_current_span("send mail", context=context, kind=SpanKind.CLIENT)
+        context = _W3C.extract(
+            {"traceparent": found[1].decode()} if found else {}, context=Context()
+        )
+        return self._tracer.start_as_current_span(
+            "send mail", context=context, kind=SpanKind.CLIENT
+        )
 
     def here(self) -> Span | None:
         span = trace.get_current_span()
@@ -149,7 +167,10 @@ class Traces:
         context = trace.get_current_span().get_span_context()
         if not context.is_valid:
             return {}
-        return {"trace_id": trace.format_trace_id(context.trace_id), "span_id": trace.format_span_id(context.span_id)}
+        return {
+            "trace_id": trace.format_trace_id(context.trace_id),
+            "span_id": trace.format_span_id(context.span_id),
+        }
 
 
 def _about(operation: str, topic: str) -> dict[str, str | int]:

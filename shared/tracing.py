@@ -1,9 +1,11 @@
-"""Traces (OpenTelemetry): what a request, an import or a digest's time leads to, through every process. Off by default.
+"""Traces (OpenTelemetry): what a request, an import or a digest's time leads to, through every
+process. Off by default.
 
-    request, import, tick -> record (header `traceparent`) -> who takes it -> record, or mail (header `Traceparent`)
+    request, import, tick -> record (header `traceparent`) -> who takes it -> record, or mail
+    (header `Traceparent`)
 
-This is what handlers call. Without WINBACK_OTLP_ENDPOINT every function returns at once, and nothing of the SDK is imported;
-with it shared/traces.py does the work.
+This is what handlers call. Without WINBACK_OTLP_ENDPOINT every function returns at once, and
+nothing of the SDK is imported; with it shared/traces.py does the work.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +40,9 @@ class Carrier(Protocol):
 
 
 def configure(process: str) -> None:
-    """Switch traces on where a collector is named. Once a process; `logs.configure` does it for services."""
+    """Switch traces on where a collector is named. Once a process; `logs.configure` does it for
+    services.
+    """
     global _on
     if _on is None and settings().otlp_endpoint:
         from shared.traces import Traces
@@ -56,7 +60,9 @@ def doing(name: str, **about: str) -> AbstractContextManager[Any]:
 
 
 def sending(topic: str, causes: "Sequence[Span]" = ()) -> AbstractContextManager[Any]:
-    """A record is made and handed over. causes: the spans (`here`) that it comes of; none: what is current, or nothing."""
+    """A record is made and handed over. causes: the spans (`here`) that it comes of; none: what is
+    current, or nothing.
+    """
     return _NOTHING if _on is None else _on.sending(topic, causes)
 
 

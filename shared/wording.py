@@ -1,6 +1,7 @@
 """How figures are said to people, in mails and pages: money, sizes, days, ages, counts, names.
 
-All of it is text; who shows it does no arithmetic. Currency symbols, marks of numbers and the names of days are Babel's.
+All of it is text; who shows it does no arithmetic. Currency symbols, marks of numbers and the names
+of days are Babel's.
 """
 
 import re
@@ -25,7 +26,11 @@ NO_BREAK = "\u00a0"
 SIXTEENTHS = 16
 USUAL_DECIMALS = (".", ",")
 USUAL_GROUPS = (".", ",", "’", NO_BREAK, "\u202f")
-OUTCOME_NAMES: dict[OutcomeKind, str] = {"reached_out": "Reached out", "won_back": "Won back", "lost": "Lost"}
+OUTCOME_NAMES: dict[OutcomeKind, str] = {
+    "reached_out": "Reached out",
+    "won_back": "Won back",
+    "lost": "Lost",
+}
 
 _BIDI = "\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _UNSAFE = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{_BIDI}\ud800-\udfff\ue000-\uf8ff\ufeff]+")
@@ -35,7 +40,9 @@ _UNSAFE = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{_BIDI}\ud800-\udfff\ue000
 
 
 def known_locale(text: str) -> str | None:
-    """The locale's one name (`de_DE`, `zh_Hans_CN`), None where there is none, or none whose numbers can be typed with 0 to 9."""
+    """The locale's one name (`de_DE`, `zh_Hans_CN`), None where there is none, or none whose
+    numbers can be typed with 0 to 9.
+    """
     try:
         locale = str(Locale.parse(text.replace("-", "_")))
         number_style("USD", locale)
@@ -46,20 +53,29 @@ def known_locale(text: str) -> str | None:
 
 @lru_cache(maxsize=256)
 def number_style(currency: str, locale: str = LOCALE) -> NumberStyle:
-    """How an organization types numbers and amounts. Raises ValueError for marks that no usual keyboard has."""
+    """How an organization types numbers and amounts. Raises ValueError for marks that no usual
+    keyboard has.
+    """
     found = Locale.parse(locale)
     marks = found.number_symbols["latn"]
     decimal, group = marks["decimal"], marks["group"]
-    symbols = {get_currency_symbol(currency, locale=found), get_currency_symbol(currency, locale=LOCALE)}
+    symbols = {
+        get_currency_symbol(currency, locale=found),
+        get_currency_symbol(currency, locale=LOCALE),
+    }
     symbols |= {symbol.strip("\u200e\u200f") for symbol in symbols}
-    narrow = {symbol[-1] for symbol in symbols if unicodedata.category(symbol[-1]) == "Sc"}  # CA$ is $ at home
+    narrow = {
+        symbol[-1] for symbol in symbols if unicodedata.category(symbol[-1]) == "Sc"
+    }  # CA$ is $ at home
     return NumberStyle(
         locale=locale,
         currency=currency,
         places=minor_places(currency),
         numbers=_marks(decimal, group, found.decimal_formats[None]),
         amounts=_marks(
-            marks.get("currencyDecimal", decimal), marks.get("currencyGroup", group), found.currency_formats["standard"]
+            marks.get("currencyDecimal", decimal),
+            marks.get("currencyGroup", group),
+            found.currency_formats["standard"],
         ),
         signs=frozenset({currency} | symbols | narrow),
     )
@@ -67,7 +83,12 @@ def number_style(currency: str, locale: str = LOCALE) -> NumberStyle:
 
 def _marks(decimal: str, group: str, pattern: NumberPattern) -> NumberMarks:
     nearest, further = pattern.grouping
-    if decimal not in USUAL_DECIMALS or group not in USUAL_GROUPS or nearest != 3 or further not in (2, 3):
+    if (
+        decimal not in USUAL_DECIMALS
+        or group not in USUAL_GROUPS
+        or nearest != 3
+        or further not in (2, 3)
+    ):
         raise ValueError(f"numbers with {decimal} and {group} between groups of {nearest}")
     return NumberMarks(decimal=decimal, group=group, nearest=nearest, further=further)
 
@@ -92,7 +113,9 @@ def exact_money(cents: int, style: NumberStyle) -> str:
 
 def money_units(units: int, currency: str, locale: str = LOCALE) -> str:
     """Whole units of the currency, as they are said."""
-    return _signed(units, currency, locale, shown(Decimal(abs(units)), number_style(currency, locale).amounts))
+    return _signed(
+        units, currency, locale, shown(Decimal(abs(units)), number_style(currency, locale).amounts)
+    )
 
 
 def whole_units(cents: int, currency: str) -> int:
@@ -110,7 +133,12 @@ def short_money(cents: int, currency: str, locale: str = LOCALE) -> str:
     ):
         if units >= least:
             number = (units / divisor).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
-            return _signed(cents, currency, locale, shown(number, number_style(currency, locale).amounts) + suffix)
+            return _signed(
+                cents,
+                currency,
+                locale,
+                shown(number, number_style(currency, locale).amounts) + suffix,
+            )
     return money(cents, currency, locale)
 
 
@@ -131,7 +159,11 @@ def _placed(currency: str, locale: str) -> tuple[str, bool, str]:
     pattern = found.currency_formats["standard"].pattern.partition(";")[0]
     is_first = pattern.index("¤") < pattern.index("0")
     is_apart = any(blank in pattern for blank in (NO_BREAK, "\u202f"))
-    return symbol, is_first, NO_BREAK if is_apart or (symbol[-1:] if is_first else symbol[:1]).isalpha() else ""
+    return (
+        symbol,
+        is_first,
+        NO_BREAK if is_apart or (symbol[-1:] if is_first else symbol[:1]).isalpha() else "",
+    )
 
 
 # -- sizes and shares ---------------------------------------------------------------------------------------------------------
@@ -139,7 +171,9 @@ def _placed(currency: str, locale: str) -> tuple[str, bool, str]:
 
 @lru_cache(maxsize=1024)
 def size(od: str | None) -> str:
-    """Inches as they are painted on the pipe: 5.5 is 5 1/2, 2.063 (2 1/16, rounded to three places) is 2 1/16, else decimals."""
+    """Inches as they are painted on the pipe: 5.5 is 5 1/2, 2.063 (2 1/16, rounded to three places)
+    is 2 1/16, else decimals.
+    """
     if od is None:
         return "no size"
     inches = Decimal(od)
@@ -223,12 +257,16 @@ def counted(number: int, noun: str) -> str:
 
 
 def plain_name(text: str, *, longest: int = 200) -> str:
-    """A name from outside on one line: no controls, no bidi marks of its own, no private-use characters; cut at `longest`."""
+    """A name from outside on one line: no controls, no bidi marks of its own, no private-use
+    characters; cut at `longest`.
+    """
     name = " ".join(_UNSAFE.sub(" ", text).split())
     return name if len(name) <= longest else name[: longest - 1].rstrip() + "…"
 
 
 def isolated(name: str) -> str:
-    """For plain text: a name with right-to-left letters, kept from turning the rest of the line around (U+2068, U+2069)."""
+    """For plain text: a name with right-to-left letters, kept from turning the rest of the line
+    around (U+2068, U+2069).
+    """
     turns = any(unicodedata.bidirectional(character) in ("R", "AL") for character in name)
     return f"\u2068{name}\u2069" if turns else name

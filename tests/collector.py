@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
@@ -63,8 +66,12 @@ class Collector:
         with self._lock:
             return [span for spans in self._spans.values() for span in spans if span.name == name]
 
-    def wait_for(self, trace: str, done: Callable[[list[Seen]], bool], *, seconds: float = 60.0) -> list[Seen]:
-        """The spans of a trace once they are as they should be: each process sends its own, every few seconds."""
+    def wait_for(
+        self, trace: str, done: Callable[[list[Seen]], bool], *, seconds: float = 60.0
+    ) -> list[Seen]:
+        """The spans of a trace once they are as they should be: each process sends its own, every
+        few seconds.
+        """
         until = time.monotonic() + seconds
         while not done(spans := self.of(trace)):
             assert time.monotonic() < until, "\n".join(map(str, spans))
@@ -81,7 +88,10 @@ def _seen(service: str, span: Span) -> Seen:
         span=span.span_id.hex(),
         parent=span.parent_span_id.hex(),
         links=frozenset((link.trace_id.hex(), link.span_id.hex()) for link in span.links),
-        about={pair.key: pair.value.string_value or str(pair.value.int_value) for pair in span.attributes},
+        about={
+            pair.key: pair.value.string_value or str(pair.value.int_value)
+            for pair in span.attributes
+        },
         failed=span.status.code == 2,
     )
 
@@ -94,7 +104,10 @@ def collecting() -> Iterator[Collector]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            assert (self.path, self.headers["Content-Type"]) == ("/v1/traces", "application/x-protobuf")
+            assert (self.path, self.headers["Content-Type"]) == (
+                "/v1/traces",
+                "application/x-protobuf",
+            )
             collector.take(body)
             self.send_response(200)
             self.send_header("Content-Type", "application/x-protobuf")

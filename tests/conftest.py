@@ -1,4 +1,6 @@
-"""Fixtures for all tests: one real stack a session (tests/stack_fixtures.py); `make fuzz` looks longer than `make test`."""
+"""Fixtures for all tests: one real stack a session (tests/stack_fixtures.py); `make fuzz` looks
+longer than `make test`.
+"""
 
 from hypothesis import settings
 

@@ -1,10 +1,14 @@
-"""The stack that tests run on: real Kafka, PostgreSQL and SMTP on free ports, in a folder of their own, one for a session.
+"""The stack that tests run on: real Kafka, PostgreSQL and SMTP on free ports, in a folder of their
+own, one for a session.
 
-stack           the infrastructure, migrated, topics created; WINBACK_… settings of this process point to it
-organization    a fresh tenant (its id); every test has its own, since all share one Kafka and one database
+stack           the infrastructure, migrated, topics created; WINBACK_… settings of this process
+                point to it
+organization    a fresh tenant (its id); every test has its own, since all share one Kafka and one
+                database
 organizations   makes further ones: organizations(currency="EUR", timezone="Europe/Berlin") -> id
 mailbox         mails that the sink kept, and what it answers
-services        another stack, with every service running under the supervisor; settings point to it for the test
+services        another stack, with every service running under the supervisor; settings point to it
+                for the test
 collector       where those services send their traces
 """
 
@@ -48,7 +52,9 @@ class Mailbox:
     url: str
 
     def mails(self, to: str | None = None) -> list[dict[str, Any]]:
-        """Newest first: id, sender, recipients, subject, message_id, received_at, bytes, headers, text, html."""
+        """Newest first: id, sender, recipients, subject, message_id, received_at, bytes, headers,
+        text, html.
+        """
         listed = self._call("GET", f"/api/messages{f'?to={to}' if to else ''}")["messages"]
         return [self._call("GET", f"/api/messages/{mail['id']}") for mail in listed]
 
@@ -59,8 +65,12 @@ class Mailbox:
         return content
 
     def answer(self, recipient: str, answer: str, times: int | None = None) -> None:
-        """From now on (so many times) `recipient` gets "450 4.2.1 busy", "550 …", "421 …", "drop" or "stall 5"; "" ends it."""
-        self._call("PUT", "/api/answers", {"recipient": recipient, "answer": answer, "times": times})
+        """From now on (so many times) `recipient` gets "450 4.2.1 busy", "550 …", "421 …", "drop"
+        or "stall 5"; "" ends it.
+        """
+        self._call(
+            "PUT", "/api/answers", {"recipient": recipient, "answer": answer, "times": times}
+        )
 
     def clear(self) -> None:
         self._call("DELETE", "/api/messages")
@@ -85,7 +95,9 @@ class Stack:
         return current(self.home)
 
     def service(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = next(service for service in self.status()["services"] if service["name"] == name)
+        found: dict[str, Any] = next(
+            service for service in self.status()["services"] if service["name"] == name
+        )
         return found
 
     @property
@@ -98,7 +110,9 @@ class Stack:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    def wait_ready(self, name: str, *, other_than: int | None = None, seconds: float = 120.0) -> int:
+    def wait_ready(
+        self, name: str, *, other_than: int | None = None, seconds: float = 120.0
+    ) -> int:
         """Until the service is ready (under another pid). Returns its pid."""
         until = time.monotonic() + seconds
         while True:
@@ -106,7 +120,9 @@ class Stack:
             if service["ready"] and service["pid"] != other_than:
                 pid: int = service["pid"]
                 return pid
-            assert time.monotonic() < until, f"{name} is not ready after {seconds} s: {service['problem']}"
+            assert time.monotonic() < until, (
+                f"{name} is not ready after {seconds} s: {service['problem']}"
+            )
             time.sleep(0.05)
 
     def log(self) -> str:
@@ -116,24 +132,42 @@ class Stack:
     def winback(self, *words: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run `winback WORDS` against this stack."""
         command = [sys.executable, "-P", "-m", "winback", *words]
-        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | self.env, timeout=300)
-        assert not check or done.returncode == 0, f"winback {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=os.environ | self.env, timeout=300
+        )
+        assert not check or done.returncode == 0, (
+            f"winback {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
         return done
 
 
-def start_stack(*options: str, seconds: float = START_SECONDS, env: Mapping[str, str] | None = None) -> Stack:
-    """A supervisor that ends with this process, in a folder that PostgreSQL's user can get to. env: for all that it starts."""
+def start_stack(
+    *options: str, seconds: float = START_SECONDS, env: Mapping[str, str] | None = None
+) -> Stack:
+    """A supervisor that ends with this process, in a folder that PostgreSQL's user can get to. env:
+    for all that it starts.
+    """
     folder = Path(tempfile.mkdtemp(prefix="winback-test-"))
     folder.chmod(0o755)
     home = Home(folder / "home")
     home.make()
     with (home.logs / "supervisor.log").open("ab") as log:
         supervisor = subprocess.Popen(
-            [sys.executable, "-P", "-m", "winback.stack.supervisor", "--any-ports", "--no-fsync", *options],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "winback.stack.supervisor",
+                "--any-ports",
+                "--no-fsync",
+                *options,
+            ],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={name: value for name, value in os.environ.items() if not name.startswith("WINBACK_")}
+            env={
+                name: value for name, value in os.environ.items() if not name.startswith("WINBACK_")
+            }
             | {"WINBACK_HOME": str(home.path), **(env or {})},
             preexec_fn=processes.die_with_parent,
         )
@@ -162,8 +196,9 @@ def stop_stack(home: Home, supervisor: "subprocess.Popen[bytes]") -> None:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """Kafka, PostgreSQL and the mail sink. This process's settings point to them; set others with `monkeypatch.setenv` and
-    `settings.cache_clear()`."""
+    """Kafka, PostgreSQL and the mail sink. This process's settings point to them; set others with
+    `monkeypatch.setenv` and `settings.cache_clear()`.
+    """
     started = start_stack("--without-services")
     try:
         with pointed_to(started):
@@ -181,8 +216,12 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="session")
 def stack_with_services(collector: Collector) -> Iterator[Stack]:
-    """A second stack, in which the services run: their consumers would take the records of other tests."""
-    started = start_stack(env={"WINBACK_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"})
+    """A second stack, in which the services run: their consumers would take the records of other
+    tests.
+    """
+    started = start_stack(
+        env={"WINBACK_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    )
     try:
         yield started
     finally:
@@ -204,7 +243,9 @@ class Organizations(Protocol):
 
 @pytest.fixture
 def organizations(request: pytest.FixtureRequest) -> Organizations:
-    """Rows in the database of the stack that the test uses; without schedules nothing runs by itself."""
+    """Rows in the database of the stack that the test uses; without schedules nothing runs by
+    itself.
+    """
     request.getfixturevalue("services" if "services" in request.fixturenames else "stack")
 
     def make(*, currency: str = "USD", timezone: str = "America/Chicago") -> str:
@@ -225,7 +266,9 @@ def organization(organizations: Organizations) -> str:
 @pytest.fixture
 def mailbox(request: pytest.FixtureRequest) -> Mailbox:
     """The mail sink of the stack that the test uses. Use recipients of your own: it is shared."""
-    used: Stack = request.getfixturevalue("services" if "services" in request.fixturenames else "stack")
+    used: Stack = request.getfixturevalue(
+        "services" if "services" in request.fixturenames else "stack"
+    )
     return used.mailbox
 
 

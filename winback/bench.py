@@ -1,4 +1,6 @@
-"""`winback bench`: the project's own benchmark, which lives in a checkout (bench/) and not in the installed package."""
+"""`winback bench`: the project's own benchmark, which lives in a checkout (bench/) and not in the
+installed package.
+"""
 
 import importlib
 import importlib.util

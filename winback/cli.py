@@ -1,6 +1,8 @@
-"""`winback`: one command, a verb per line of docs/cli.md. Verbs are imported when they are called: a start costs little.
+"""`winback`: one command, a verb per line of docs/cli.md. Verbs are imported when they are called:
+a start costs little.
 
-Exit codes: 0 done, 1 the answer is bad (differences, rejects), 2 wrong use, 3 something it needs is not there.
+Exit codes: 0 done, 1 the answer is bad (differences, rejects), 2 wrong use, 3 something it needs is
+not there.
 """
 
 import importlib
@@ -14,35 +16,69 @@ from shared.errors import Misconfigured, NotFound, Rejected, Retryable
 from winback.stack import home
 
 VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one line of help)
-    "dev": ("winback.dev", "The whole system on this machine, without Docker: up, down, status, reset, logs."),
-    "demo": ("winback.demo", "Start everything, stream real orders, leave a console to click and a digest to read."),
-    "serve": ("winback.serve", "One process: ingest, detector, signals, console, clock, digest, sequences."),
+    "dev": (
+        "winback.dev",
+        "The whole system on this machine, without Docker: up, down, status, reset, logs.",
+    ),
+    "demo": (
+        "winback.demo",
+        "Start everything, stream real orders, leave a console to click and a digest to read.",
+    ),
+    "serve": (
+        "winback.serve",
+        "One process: ingest, detector, signals, console, clock, digest, sequences.",
+    ),
     "migrate": ("winback.admin", "Apply database migrations; can be repeated."),
     "topics": ("winback.admin", "Create Kafka topics; can be repeated."),
-    "settings-reference": ("winback.admin", "List every setting of the environment with its default."),
+    "settings-reference": (
+        "winback.admin",
+        "List every setting of the environment with its default.",
+    ),
     "organization": ("services.signals.cli.organizations", "Tenants: create, set, list, delete."),
-    "member": ("services.signals.cli.organizations", "People of an organization: add, remove, list."),
+    "member": (
+        "services.signals.cli.organizations",
+        "People of an organization: add, remove, list.",
+    ),
     "sign-in": ("services.signals.cli.organizations", "Print a one-time sign-in address."),
-    "token": ("services.signals.cli.organizations", "ERP tokens: create (shown once), list, revoke."),
-    "import": ("services.ingest.cli", "Import orders, accounts or contacts from CSV or Parquet files."),
-    "wait": ("services.signals.cli.runs", "Wait until everything accepted so far is detected and persisted."),
+    "token": (
+        "services.signals.cli.organizations",
+        "ERP tokens: create (shown once), list, revoke.",
+    ),
+    "import": (
+        "services.ingest.cli",
+        "Import orders, accounts or contacts from CSV or Parquet files.",
+    ),
+    "wait": (
+        "services.signals.cli.runs",
+        "Wait until everything accepted so far is detected and persisted.",
+    ),
     "run": ("services.signals.cli.runs", "Ask for a run."),
     "signals": ("services.signals.cli.runs", "List signals, one JSON line each."),
     "settings": ("services.signals.cli.settings", "Detection settings: get, set."),
     "audit": ("services.signals.cli.audit", "Hold the detector against the second opinion."),
     "digest": ("services.digest.cli", "Preview or send the digest of the latest complete run."),
-    "undo": ("services.signals.cli.outcomes", "Take back the newest outcome of an account, or of all."),
+    "undo": (
+        "services.signals.cli.outcomes",
+        "Take back the newest outcome of an account, or of all.",
+    ),
     "contact": ("services.signals.cli.organizations", "People at accounts: erase."),
-    "chaos": ("winback.chaos.cli", "Do faults to a system of its own, and hold what it promised against what is there."),
+    "chaos": (
+        "winback.chaos.cli",
+        "Do faults to a system of its own, and hold what it promised against what is there.",
+    ),
     "doctor": ("winback.doctor", "Look at all that the system stands on, and say what to do."),
-    "bench": ("winback.bench", "Measure how fast it is, against references side by side (needs a checkout)."),
+    "bench": (
+        "winback.bench",
+        "Measure how fast it is, against references side by side (needs a checkout).",
+    ),
     "dead-letters": ("winback.dead_letters", "What could not be read: list, show, replay."),
 }
 
 
 class LazyGroup(TyperGroup):
-    """Imports a verb's module when the verb is asked for. The module's Typer app holds a command or group of that name,
-    or is itself the verb's group."""
+    """Imports a verb's module when the verb is asked for. The module's Typer app holds a command or
+    group of that name, or is itself the verb's group.
+    """
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(VERBS)
@@ -64,7 +100,9 @@ class LazyGroup(TyperGroup):
             formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
 
 
-app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 
 @app.callback()
@@ -73,8 +111,9 @@ def root() -> None:
 
 
 def main() -> None:
-    """The console script. Reaches the stack of `winback dev` when it is told of no other; turns the project's errors into
-    one line and an exit code."""
+    """The console script. Reaches the stack of `winback dev` when it is told of no other; turns the
+    project's errors into one line and an exit code.
+    """
     home.load_env()
     try:
         app(prog_name="winback")

@@ -1,6 +1,7 @@
 """`winback dev`: the whole system on this machine, without Docker.
 
-The supervisor does the work (winback.stack.supervisor); these verbs start it, end it, and read what it wrote.
+The supervisor does the work (winback.stack.supervisor); these verbs start it, end it, and read what
+it wrote.
 """
 
 import json
@@ -35,11 +36,18 @@ AsJson = typer.Option(False, "--json", help="Print JSON.")
 
 @app.command("up")
 def up(
-    detach: bool = typer.Option(False, "--detach", help="Return once everything is ready, and leave it running."),
-    timeout: float = typer.Option(120.0, help="With --detach: seconds to wait until everything is ready."),
-    without_services: bool = typer.Option(False, help="Only Kafka, PostgreSQL and the mail sink, with topics and tables."),
+    detach: bool = typer.Option(
+        False, "--detach", help="Return once everything is ready, and leave it running."
+    ),
+    timeout: float = typer.Option(
+        120.0, help="With --detach: seconds to wait until everything is ready."
+    ),
+    without_services: bool = typer.Option(
+        False, help="Only Kafka, PostgreSQL and the mail sink, with topics and tables."
+    ),
 ) -> None:
-    """Start everything; without --detach until Ctrl-C. State is kept in .winback (or WINBACK_HOME) for the next time.
+    """Start everything; without --detach until Ctrl-C. State is kept in .winback (or WINBACK_HOME)
+    for the next time.
 
     Example: winback dev up --detach
     """
@@ -49,7 +57,10 @@ def up(
         show(home)
         return
     if not sys.platform.startswith("linux"):
-        raise Retryable("`winback dev` needs Linux (it recognises processes by /proc); elsewhere: docker compose up")
+        raise Retryable(
+            "`winback dev` needs Linux (it recognises processes by /proc); elsewhere: docker "
+            "compose up"
+        )
     if not detach:
         from winback.stack import parts
         from winback.stack.supervisor import ALL_READY, log_line, supervise
@@ -59,7 +70,9 @@ def up(
             if text.startswith(ALL_READY):
                 show(home)
 
-        raise typer.Exit(supervise(home, partial(parts.plan, with_services=not without_services), say=say))
+        raise typer.Exit(
+            supervise(home, partial(parts.plan, with_services=not without_services), say=say)
+        )
     start_detached(home, *(("--without-services",) if without_services else ()))
     wait_until_ready(home, timeout)
     show(home)
@@ -84,7 +97,10 @@ def status(as_json: bool = AsJson) -> None:
     home = homes.find()
     found = current(home)
     if as_json:
-        rows = [{key: service[key] for key in ("name", "pid", "ready", "url")} for service in found["services"]]
+        rows = [
+            {key: service[key] for key in ("name", "pid", "ready", "url")}
+            for service in found["services"]
+        ]
         print(json.dumps({"ready": found["ready"], "services": rows}))
     elif supervisor_of(home) is None:
         print("not up: `winback dev up --detach` starts it")
@@ -94,14 +110,19 @@ def status(as_json: bool = AsJson) -> None:
 
 
 @app.command("reset")
-def reset(yes: bool = typer.Option(False, "--yes", help="Really: orders, signals, mails, all of it.")) -> None:
+def reset(
+    yes: bool = typer.Option(False, "--yes", help="Really: orders, signals, mails, all of it."),
+) -> None:
     """End everything and forget it: orders, signals, mails. The next `up` starts empty.
 
     Example: winback dev reset --yes
     """
     home = homes.find()
     if not yes:
-        print(f"this deletes {home.path} with every order, signal and mail in it; say --yes", file=sys.stderr)
+        print(
+            f"this deletes {home.path} with every order, signal and mail in it; say --yes",
+            file=sys.stderr,
+        )
         raise typer.Exit(2)
     if home.path.exists() and not home.lock_file.exists():
         print(f"{home.path} was not made by `winback dev`: it is left alone", file=sys.stderr)
@@ -115,9 +136,13 @@ def reset(yes: bool = typer.Option(False, "--yes", help="Really: orders, signals
 
 @app.command("logs")
 def logs(
-    service: str = typer.Argument("", help="One of `winback dev status`, or supervisor. Without it: all."),
+    service: str = typer.Argument(
+        "", help="One of `winback dev status`, or supervisor. Without it: all."
+    ),
     follow: bool = typer.Option(False, "--follow", "-f", help="Go on as lines are written."),
-    lines: int = typer.Option(50, "--lines", "-n", min=0, help="How many of the last lines of each."),
+    lines: int = typer.Option(
+        50, "--lines", "-n", min=0, help="How many of the last lines of each."
+    ),
 ) -> None:
     """The last lines of each process's log.
 
@@ -125,7 +150,10 @@ def logs(
     """
     files = sorted(homes.find().logs.glob(f"{service or '*'}.log"))
     if not files:
-        print(f"there is no log of {service}" if service else "there are no logs: it was never up", file=sys.stderr)
+        print(
+            f"there is no log of {service}" if service else "there are no logs: it was never up",
+            file=sys.stderr,
+        )
         raise typer.Exit(2)
     width = max(len(file.stem) for file in files)
     for file in files:
@@ -152,12 +180,16 @@ def start_detached(home: Home, *options: str) -> None:
     until = time.monotonic() + 30
     while (supervisor_of(home) or {}).get("pid") != started.pid:
         if started.poll() is not None or time.monotonic() > until:
-            raise Retryable(f"the supervisor did not start: {last_line(home.logs / 'supervisor.log')}")
+            raise Retryable(
+                f"the supervisor did not start: {last_line(home.logs / 'supervisor.log')}"
+            )
         time.sleep(POLL_SECONDS)
 
 
 def wait_until_ready(home: Home, timeout_seconds: float) -> None:
-    """Raises Retryable, with what is not ready and why, when the time is over. What runs is left running."""
+    """Raises Retryable, with what is not ready and why, when the time is over. What runs is left
+    running.
+    """
     began = said = time.monotonic()
     known: set[str] = set()
     while True:
@@ -172,11 +204,14 @@ def wait_until_ready(home: Home, timeout_seconds: float) -> None:
             return
         schema = found["schema"]
         if schema["failures"] >= SCHEMA_TRIES:
-            raise Retryable(f"migrations or topics fail: {schema['problem']} (`winback dev logs schema`)")
+            raise Retryable(
+                f"migrations or topics fail: {schema['problem']} (`winback dev logs schema`)"
+            )
         waiting = [f"{s['name']} ({s['problem']})" for s in found["services"] if not s["ready"]]
         if time.monotonic() - began > timeout_seconds:
             raise Retryable(
-                f"not ready after {timeout_seconds:.0f} s: {', '.join(waiting)}; it goes on trying: "
+                f"not ready after {timeout_seconds:.0f} s: {', '.join(waiting)}; it goes on "
+                "trying: "
                 "`winback dev logs`, `winback dev status`, `winback dev down`"
             )
         if time.monotonic() - said > SAY_EVERY_SECONDS:
@@ -186,7 +221,9 @@ def wait_until_ready(home: Home, timeout_seconds: float) -> None:
 
 
 def stop(home: Home) -> bool:
-    """End the supervisor and all it started; also what a killed one left behind. False: nothing was running."""
+    """End the supervisor and all it started; also what a killed one left behind. False: nothing was
+    running.
+    """
     supervisor = supervisor_of(home)
     if supervisor is not None:
         os.kill(supervisor["pid"], 15)
@@ -206,7 +243,11 @@ def supervisor_of(home: Home) -> dict[str, int] | None:
     """Its pid and start time, when it lives."""
     state = home.state()
     found: dict[str, int] | None = state.get("supervisor")
-    alive = found is not None and state.get("boot") == processes.boot() and processes.is_running(found["pid"], found["started"])
+    alive = (
+        found is not None
+        and state.get("boot") == processes.boot()
+        and processes.is_running(found["pid"], found["started"])
+    )
     return found if alive else None
 
 
@@ -230,12 +271,29 @@ def show(home: Home) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("service", "pid", "memory", "started again", "address", "state"):
         numbers = heading in ("pid", "memory", "started again")
-        table.add_column(heading, justify="right" if numbers else "left", no_wrap=heading != "state")
+        table.add_column(
+            heading, justify="right" if numbers else "left", no_wrap=heading != "state"
+        )
     for service in current(home)["services"]:
-        state = "[green]ready[/]" if service["ready"] else f"[yellow]{service['problem'] or 'not running'}[/]"
-        memory = f"{processes.resident_bytes(service['pid']) / 1e6:.0f} MB" if service["pid"] else ""
-        address = service["url"].rpartition("@")[2] if service["name"] == "postgres" else service["url"]
-        table.add_row(service["name"], str(service["pid"] or ""), memory, str(service["restarts"] or ""), address, state)
+        state = (
+            "[green]ready[/]"
+            if service["ready"]
+            else f"[yellow]{service['problem'] or 'not running'}[/]"
+        )
+        memory = (
+            f"{processes.resident_bytes(service['pid']) / 1e6:.0f} MB" if service["pid"] else ""
+        )
+        address = (
+            service["url"].rpartition("@")[2] if service["name"] == "postgres" else service["url"]
+        )
+        table.add_row(
+            service["name"],
+            str(service["pid"] or ""),
+            memory,
+            str(service["restarts"] or ""),
+            address,
+            state,
+        )
     Console(width=None if sys.stdout.isatty() else WIDE).print(table)
 
 

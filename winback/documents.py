@@ -1,4 +1,6 @@
-"""docs/http.md and docs/events.md: what OpenAPI and AsyncAPI say, for people. `winback.reference` writes them."""
+"""docs/http.md and docs/events.md: what OpenAPI and AsyncAPI say, for people. `winback.reference`
+writes them.
+"""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -45,7 +47,9 @@ def openapis() -> dict[str, Document]:
 
 def http_page() -> str:
     """A section a service, an operation a heading."""
-    return HTTP_HEAD + "".join(part for name, document in openapis().items() for part in _service(name, document))
+    return HTTP_HEAD + "".join(
+        part for name, document in openapis().items() for part in _service(name, document)
+    )
 
 
 def _service(name: str, document: Document) -> Iterator[str]:
@@ -56,13 +60,24 @@ def _service(name: str, document: Document) -> Iterator[str]:
             yield f"\n### `{method.upper()} {path}`\n\n{words.strip()}\n"
             yield from _rows(
                 ("parameter", "in", "what"),
-                [(f"`{one['name']}`", one["in"], one.get("description", "")) for one in operation.get("parameters", [])],
+                [
+                    (f"`{one['name']}`", one["in"], one.get("description", ""))
+                    for one in operation.get("parameters", [])
+                ],
             )
-            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+            body = (
+                operation.get("requestBody", {})
+                .get("content", {})
+                .get("application/json", {})
+                .get("schema")
+            )
             if body:
                 yield f"\nBody: {_type(body)}.\n"
             answers = sorted(operation.get("responses", {}).items())
-            yield from _rows(("answer", "what"), [(code, answer.get("description", "")) for code, answer in answers])
+            yield from _rows(
+                ("answer", "what"),
+                [(code, answer.get("description", "")) for code, answer in answers],
+            )
     schemas = document.get("components", {}).get("schemas", {})
     for title, schema in sorted(schemas.items()):
         if "properties" in schema:
@@ -83,7 +98,11 @@ def _channels(document: Document) -> Iterator[str]:
     for name, channel in document["channels"].items():
         messages = ", ".join(f"[{message}](#{message.lower()})" for message in channel["messages"])
         yield f"\n## {name}\n\n{channel['description']}\n\nHolds {messages}.\n"
-        mine = [one for one in document["operations"].values() if one["channel"]["$ref"] == f"#/channels/{name}"]
+        mine = [
+            one
+            for one in document["operations"].values()
+            if one["channel"]["$ref"] == f"#/channels/{name}"
+        ]
         if mine:
             yield f"{' '.join(one['summary'] for one in mine)}\n"
 
@@ -108,7 +127,12 @@ def _messages(document: Document) -> Iterator[str]:
 def _fields(schema: Document) -> Iterator[str]:
     required = schema.get("required", [])
     rows = [
-        (f"`{name}`", _type(field), "yes" if name in required else "", _cell(field.get("description", "")))
+        (
+            f"`{name}`",
+            _type(field),
+            "yes" if name in required else "",
+            _cell(field.get("description", "")),
+        )
         for name, field in schema.get("properties", {}).items()
     ]
     yield from _rows(("field", "type", "needed", "what"), rows)
@@ -132,7 +156,13 @@ def _type(schema: Document) -> str:
     if "items" in schema:
         return f"list of {_type(schema['items'])}"
     kind = schema.get("type", "anything")
-    return f"{kind} ({schema['format']})" if "format" in schema else " or ".join(kind) if isinstance(kind, list) else str(kind)
+    return (
+        f"{kind} ({schema['format']})"
+        if "format" in schema
+        else " or ".join(kind)
+        if isinstance(kind, list)
+        else str(kind)
+    )
 
 
 def _cell(text: str) -> str:

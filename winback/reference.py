@@ -1,4 +1,5 @@
-"""docs/cli.md, metrics.md, http.md and events.md, from what they describe; a test holds them up to date.
+"""docs/cli.md, metrics.md, http.md and events.md, from what they describe; a test holds them up to
+date.
 
 python -m winback.reference     write all
 """
@@ -42,7 +43,10 @@ def cli() -> str:
     root: Any = typer.main.get_command(app)
     parts = [CLI_HEAD]
     for verb, (_, line) in VERBS.items():
-        parts += [f"## {verb}\n\n{line}\n", *_commands(f"winback {verb}", root.get_command(None, verb))]
+        parts += [
+            f"## {verb}\n\n{line}\n",
+            *_commands(f"winback {verb}", root.get_command(None, verb)),
+        ]
     return "\n".join(parts)
 
 
@@ -51,13 +55,21 @@ def _commands(path: str, command: Any) -> Iterator[str]:
         yield from _commands(f"{path} {name}", inner)
     if hasattr(command, "commands"):
         return
-    shown = [param for param in command.params if "completion" not in param.name and param.name != "help"]
+    shown = [
+        param for param in command.params if "completion" not in param.name and param.name != "help"
+    ]
     arguments = [_argument(param) for param in shown if param.param_type_name == "argument"]
     text, _, example = (command.help or "").partition("Example: ")
     yield f"### `{' '.join([path, *arguments])}`\n\n{text.strip()}\n\n    {example.strip()}\n"
     options = [param for param in shown if param.param_type_name == "option"]
     if options:
-        yield "\n".join(f"- `{'`, `'.join(o.opts)}`{' (needed)' if o.required else ''}: {o.help}" for o in options) + "\n"
+        yield (
+            "\n".join(
+                f"- `{'`, `'.join(o.opts)}`{' (needed)' if o.required else ''}: {o.help}"
+                for o in options
+            )
+            + "\n"
+        )
 
 
 def _argument(param: Any) -> str:
@@ -68,11 +80,17 @@ def _argument(param: Any) -> str:
 def metrics_page() -> str:
     """A table of all, then what each means and what to do, in the order of `shared/metrics.py`."""
     known = [metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)]
-    return METRICS_HEAD + "".join(_row(metric) for metric in known) + "".join(_section(metric) for metric in known)
+    return (
+        METRICS_HEAD
+        + "".join(_row(metric) for metric in known)
+        + "".join(_section(metric) for metric in known)
+    )
 
 
 def scraped_name(metric: MetricWrapperBase) -> str:
-    """As Prometheus knows it: counters end in _total. A histogram's series end in _bucket, _count and _sum."""
+    """As Prometheus knows it: counters end in _total. A histogram's series end in _bucket, _count
+    and _sum.
+    """
     about = next(iter(metric.describe()))
     return about.name + ("_total" if about.type == "counter" else "")
 
@@ -84,7 +102,10 @@ def _row(metric: MetricWrapperBase) -> str:
 
 def _section(metric: MetricWrapperBase) -> str:
     about = metrics.ABOUT[scraped_name(metric)]
-    return f"\n## {scraped_name(metric)}\n\n{about.what}\n\n- **A spike.** {about.spike}\n- **What to do.** {about.do}\n"
+    return (
+        f"\n## {scraped_name(metric)}\n\n{about.what}\n\n- **A spike.** {about.spike}\n- "
+        f"**What to do.** {about.do}\n"
+    )
 
 
 def generated() -> dict[Path, str]:

@@ -34,7 +34,8 @@ MODULES = {  # each has a main() that returns when the service has drained
 
 @app.command("serve")
 def serve(service: Annotated[Service, typer.Argument(help="Which process to become.")]) -> None:
-    """Become one process of the system. Settings come from the environment; SIGTERM drains within 30 s.
+    """Become one process of the system. Settings come from the environment; SIGTERM drains within
+    30 s.
 
     Example: winback serve detector
     """

@@ -1,7 +1,9 @@
-"""Draining the log: fold everything into durable state, then one run of the three rules over every organization.
+"""Draining the log: fold everything into durable state, then one run of the three rules over every
+organization.
 
-The time of a round is from the first partition owned until every run is answered and the group has committed the end of the log:
-what it did is durable then. Every round begins with nothing: no state, no changelog, no offsets.
+The time of a round is from the first partition owned until every run is answered and the group has
+committed the end of the log: what it did is durable then. Every round begins with nothing: no
+state, no changelog, no offsets.
 """
 
 import shutil
@@ -32,7 +34,10 @@ def expected(rig: Rig, workload: Workload) -> set[Answer]:
     found = answers.evaluated(file, ALL_TYPES, LAST_DAY)
     if not found:
         raise Failed("the workload raises no signal: nothing would be checked")
-    rig.say(f"{len(workload.orders):,} orders, {workload.lines:,} lines; {len(found):,} signals expected")
+    rig.say(
+        f"{len(workload.orders):,} orders, {workload.lines:,} lines; {len(found):,} signals "
+        "expected"
+    )
     return found
 
 
@@ -44,13 +49,17 @@ def gathered(rig: Rig, runs: int, *, alive: Watched, topic: str = SIGNALS.name) 
         while found.completed < runs:
             found.take(follower.values())
             if alive.process.poll() is not None or time.monotonic() > until:
-                raise Failed(f"{alive.name}: {found.completed} of {runs} runs answered\n{alive.said()}")
+                raise Failed(
+                    f"{alive.name}: {found.completed} of {runs} runs answered\n{alive.said()}"
+                )
         return found
     finally:
         follower.close()
 
 
-def ours(rig: Rig, workload: Workload, wanted: set[Answer], *, units: int | None = None, **env: str) -> Measured:
+def ours(
+    rig: Rig, workload: Workload, wanted: set[Answer], *, units: int | None = None, **env: str
+) -> Measured:
     """One drain of what stands in the log by the real detector process."""
     rig.forget_detector()
     ends = rig.broker.ends(ORDERS.name)
@@ -68,7 +77,9 @@ def peer(
     rig: Rig, workload: Workload, wanted: set[Answer], start: Callable[[str], Watched], *, name: str, source: str = ORDERS.name,
     ends_at_close: bool = False,
 ) -> Measured:  # fmt: skip
-    """One drain by a peer. `ends_at_close`: what it did is durable only once it has closed, so closing counts."""
+    """One drain by a peer. `ends_at_close`: what it did is durable only once it has closed, so
+    closing counts.
+    """
     group = f"bench-{time.monotonic_ns()}"
     rig.broker.make(SIGNALS.name, partitions=rig.partitions)
     ends = rig.broker.ends(source)
@@ -84,7 +95,10 @@ def peer(
                 closed = time.monotonic() - process.marked_at
                 rig.broker.wait_committed(group, source, ends, seconds=30)
                 measured = Measured(
-                    units=before.units, seconds=closed, cpu_seconds=before.cpu_seconds, peak_bytes=before.peak_bytes
+                    units=before.units,
+                    seconds=closed,
+                    cpu_seconds=before.cpu_seconds,
+                    peak_bytes=before.peak_bytes,
                 )
             else:
                 rig.broker.wait_committed(group, source, ends)
@@ -110,7 +124,13 @@ def drain(rig: Rig) -> list[Result]:
         references=[
             Side(
                 name=name,
-                run=lambda: peer(rig, workload, wanted, lambda group: rig.peer("loop", group, str(state)), name=name),
+                run=lambda: peer(
+                    rig,
+                    workload,
+                    wanted,
+                    lambda group: rig.peer("loop", group, str(state)),
+                    name=name,
+                ),
                 target=Target(compares="rate", bound=0.9, moonshot=1.5),
             )
         ],
@@ -118,7 +138,9 @@ def drain(rig: Rig) -> list[Result]:
 
 
 def streams(rig: Rig) -> list[Result]:
-    """Kafka Streams, two stores, blocks as its input too; with its default cache and with 512 MB, the close counted in both."""
+    """Kafka Streams, two stores, blocks as its input too; with its default cache and with 512 MB,
+    the close counted in both.
+    """
     workload = rig.workload()
     wanted = expected(rig, workload)
     rig.fill_orders(workload)
@@ -129,7 +151,11 @@ def streams(rig: Rig) -> list[Result]:
         def start(group: str) -> Watched:
             return Watched(*command, group, str(state), str(cache_mb), env=rig.env)
 
-        return Side(name=name, run=lambda: peer(rig, workload, wanted, start, name=name, ends_at_close=True), target=target)
+        return Side(
+            name=name,
+            run=lambda: peer(rig, workload, wanted, start, name=name, ends_at_close=True),
+            target=target,
+        )
 
     return rig.rounds.compare(
         "streams",
@@ -137,15 +163,25 @@ def streams(rig: Rig) -> list[Result]:
         unit="orders/s",
         ours=Side(name=OURS, run=partial(ours, rig, workload, wanted)),
         references=[
-            side("Kafka Streams, 2 stores, 512 MB cache", 512, Target(compares="rate", bound=2, moonshot=4)),
-            side("Kafka Streams, 2 stores, default cache", 10, Target(compares="rate", bound=2, moonshot=4)),
+            side(
+                "Kafka Streams, 2 stores, 512 MB cache",
+                512,
+                Target(compares="rate", bound=2, moonshot=4),
+            ),
+            side(
+                "Kafka Streams, 2 stores, default cache",
+                10,
+                Target(compares="rate", bound=2, moonshot=4),
+            ),
         ],
         profiled=False,  # `drain` does
     )
 
 
 def naive(rig: Rig) -> list[Result]:
-    """One record an order, stock tables, as Faust's documentation shows it; fewer orders, as it takes so long."""
+    """One record an order, stock tables, as Faust's documentation shows it; fewer orders, as it
+    takes so long.
+    """
     workload = rig.workload()
     wanted = expected(rig, workload)
     rig.fill_orders(workload)
@@ -156,7 +192,8 @@ def naive(rig: Rig) -> list[Result]:
         unit="orders/s",
         ours=Side(name=OURS, run=partial(ours, rig, workload, wanted)),
         references=[naive_side(rig, few)],
-        note=f"naive Faust drains {len(few.orders):,} orders of {few.shape.accounts:,} accounts, as many orders an account",
+        note=f"naive Faust drains {len(few.orders):,} orders of {few.shape.accounts:,} accounts, "
+        "as many orders an account",
         profiled=False,  # `drain` does
     )
 
@@ -170,7 +207,16 @@ def naive_side(rig: Rig, few: Workload) -> Side:
 
     def start(group: str) -> Watched:
         return Watched(
-            sys.executable, "-P", "-m", "bench.peers.naive", group, str(state), SINGLE, str(rig.partitions), env=rig.env, cwd=ROOT
+            sys.executable,
+            "-P",
+            "-m",
+            "bench.peers.naive",
+            group,
+            str(state),
+            SINGLE,
+            str(rig.partitions),
+            env=rig.env,
+            cwd=ROOT,
         )
 
     return Side(

@@ -1,4 +1,6 @@
-"""Digests: planned, rendered for each recipient and handed over, against the same bytes sent by a bare SMTP client."""
+"""Digests: planned, rendered for each recipient and handed over, against the same bytes sent by a
+bare SMTP client.
+"""
 
 import asyncio
 import time
@@ -88,7 +90,14 @@ def digests(rig: Rig) -> list[Result]:
 
         def ours() -> Measured:
             slot = f"bench-{time.monotonic_ns()}"
-            due = DigestDue(organization=ORGANIZATION, digest=slot, slot=slot, slot_at=clock.now(), run=1, next_at=None)
+            due = DigestDue(
+                organization=ORGANIZATION,
+                digest=slot,
+                slot=slot,
+                slot_at=clock.now(),
+                run=1,
+                next_at=None,
+            )
 
             def work() -> float:
                 with pool.connection() as connection, connection.transaction():
@@ -97,7 +106,9 @@ def digests(rig: Rig) -> list[Result]:
                     messages[:] = [
                         (email, bytes(message))
                         for email, message in connection.execute(
-                            "SELECT email, message FROM digest_mails WHERE organization = %s AND digest = %s", (ORGANIZATION, slot)
+                            "SELECT email, message FROM digest_mails WHERE organization = %s AND "
+                            "digest = %s",
+                            (ORGANIZATION, slot),
                         )
                     ]
                 while sender.send_due():
@@ -117,7 +128,9 @@ def digests(rig: Rig) -> list[Result]:
             place = urlsplit(settings().smtp_url)
 
             async def send() -> None:
-                async with aiosmtplib.SMTP(hostname=place.hostname, port=place.port, start_tls=False) as session:
+                async with aiosmtplib.SMTP(
+                    hostname=place.hostname, port=place.port, start_tls=False
+                ) as session:
                     for email, message in messages:
                         await session.sendmail("winback@localhost", [email], message)
 
@@ -139,7 +152,8 @@ def digests(rig: Rig) -> list[Result]:
                     target=Target(compares="rate", bound=0.5, moonshot=0.9),
                 )
             ],
-            note=f"{recipients} recipients, {ACCOUNTS} accounts, one sender; the sink is a Python process on this "
+            note=f"{recipients} recipients, {ACCOUNTS} accounts, one sender; the sink is a Python "
+            "process on this "
             "machine and holds both sides",
         )
         sender.close()

@@ -13,7 +13,9 @@ ORGANIZATION = "bench-import"
 
 
 def import_(rig: Rig) -> list[Result]:
-    """`winback import orders` of one CSV file, against Polars reading it and librdkafka producing the same bytes."""
+    """`winback import orders` of one CSV file, against Polars reading it and librdkafka producing
+    the same bytes.
+    """
     workload = rig.workload(organizations=1)
     file = rig.folder / "orders.csv"
     workload.write_csv(file)
@@ -40,10 +42,23 @@ def import_(rig: Rig) -> list[Result]:
 def ours(rig: Rig, workload: Workload, file: Path) -> Measured:
     """The command as a user types it; what it must have sent is counted in the topic."""
     rig.broker.make(ORDERS.name, partitions=rig.partitions)
-    command = [sys.executable, "-P", "-m", "winback", "import", "orders", str(file), "--organization", ORGANIZATION, "--json"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "winback",
+        "import",
+        "orders",
+        str(file),
+        "--organization",
+        ORGANIZATION,
+        "--json",
+    ]
     measured = run_to_end(command, units=workload.lines, env=rig.env)
     sent = rig.broker.values(ORDERS.name)
-    (rig.folder / "blocks.bin").write_bytes(b"".join(len(value).to_bytes(4, "little") + value for value in sent))
+    (rig.folder / "blocks.bin").write_bytes(
+        b"".join(len(value).to_bytes(4, "little") + value for value in sent)
+    )
     orders = sum(value.count(b'"counts_on":') for value in sent)
     if orders != len({(o.order, o.revision) for o in workload.orders}):
         raise Failed(f"{orders} orders were sent, of {len(workload.orders)}")
@@ -55,5 +70,13 @@ def bare(rig: Rig, workload: Workload, file: Path, blocks: Path) -> Measured:
     if not blocks.exists():
         ours(rig, workload, file)
     rig.broker.make(ORDERS.name, partitions=rig.partitions)
-    command = [sys.executable, "-P", "-m", "bench.peers.bare_import", str(file), str(blocks), ORDERS.name]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "bench.peers.bare_import",
+        str(file),
+        str(blocks),
+        ORDERS.name,
+    ]
     return run_to_end(command, units=workload.lines, env=rig.env)

@@ -1,4 +1,6 @@
-"""Live: orders over HTTP, and how long after its 2xx an order's recovery is in PostgreSQL and in the console."""
+"""Live: orders over HTTP, and how long after its 2xx an order's recovery is in PostgreSQL and in
+the console.
+"""
 
 import http.client
 import json
@@ -78,7 +80,10 @@ def bodies(batches: int, each: int) -> list[bytes]:
     """Orders as an ERP sends them; one by itself is no list."""
     found = []
     for batch in range(batches):
-        orders = [body(f"H{batch}-{number}", f"A-{(batch * each + number) % 500}", "1250.00") for number in range(each)]
+        orders = [
+            body(f"H{batch}-{number}", f"A-{(batch * each + number) % 500}", "1250.00")
+            for number in range(each)
+        ]
         found.append(json.dumps(orders if each > 1 else orders[0]).encode())
     return found
 
@@ -86,9 +91,16 @@ def bodies(batches: int, each: int) -> list[bytes]:
 def body(order: str, account: str, revenue: str) -> dict[str, object]:
     """One order of three lines, of today."""
     lines = [
-        {"product": f"PIPE-{od}", "od": od, "grade": "J55", "quantity": "120", "revenue": revenue} for od in ("4.5", "5.5", "7")
+        {"product": f"PIPE-{od}", "od": od, "grade": "J55", "quantity": "120", "revenue": revenue}
+        for od in ("4.5", "5.5", "7")
     ]
-    return {"order": order, "account": account, "ordered_on": clock.now().date().isoformat(), "revision": 1, "lines": lines}
+    return {
+        "order": order,
+        "account": account,
+        "ordered_on": clock.now().date().isoformat(),
+        "revision": 1,
+        "lines": lines,
+    }
 
 
 def posted(door: Door, waiting: Sequence[bytes], orders: int) -> Measured:
@@ -104,7 +116,10 @@ def posted(door: Door, waiting: Sequence[bytes], orders: int) -> Measured:
             if one is None:
                 break
             connection.request(
-                "POST", "/v1/orders", one, {"Authorization": f"Bearer {door.token}", "Content-Type": "application/json"}
+                "POST",
+                "/v1/orders",
+                one,
+                {"Authorization": f"Bearer {door.token}", "Content-Type": "application/json"},
             )
             answer = connection.getresponse()
             said = answer.read()
@@ -144,7 +159,13 @@ def ingest(rig: Rig) -> list[Result]:
     found: list[Result] = []
     with ExitStack() as opened:
         mine, theirs = free_port(), free_port()
-        ours = Door(opened.enter_context(rig.winback("serve", "ingest", env={"WINBACK_INGEST_PORT": str(mine)})), mine, "")
+        ours = Door(
+            opened.enter_context(
+                rig.winback("serve", "ingest", env={"WINBACK_INGEST_PORT": str(mine)})
+            ),
+            mine,
+            "",
+        )
         ours = Door(ours.process, mine, token_of(ORGANIZATION))
         bare = Door(opened.enter_context(rig.peer("bare_http", str(theirs))), theirs, "-")
         for door in (ours, bare):
@@ -160,7 +181,9 @@ def ingest(rig: Rig) -> list[Result]:
                 "http",
                 title=title,
                 unit="orders/s",
-                ours=Side(name="winback serve ingest", run=partial(checked, rig, ours, waiting, orders)),
+                ours=Side(
+                    name="winback serve ingest", run=partial(checked, rig, ours, waiting, orders)
+                ),
                 references=[
                     Side(
                         name="FastAPI parses and returns",
@@ -174,7 +197,9 @@ def ingest(rig: Rig) -> list[Result]:
 
 
 def latency(rig: Rig) -> list[Found]:
-    """From an order's 2xx to its recovery in PostgreSQL, against produce → consume; then to the console's event."""
+    """From an order's 2xx to its recovery in PostgreSQL, against produce → consume; then to the
+    console's event.
+    """
     count = max(40, int(RECOVERIES * rig.scale))
     make_organization(ORGANIZATION)
     emptied()
@@ -182,8 +207,12 @@ def latency(rig: Rig) -> list[Found]:
     rig.forget_detector()
     with ExitStack() as opened:
         port, console_port = free_port(), free_port()
-        door = opened.enter_context(rig.winback("serve", "ingest", env={"WINBACK_INGEST_PORT": str(port)}))
-        console = opened.enter_context(rig.winback("serve", "console", env={"WINBACK_CONSOLE_PORT": str(console_port)}))
+        door = opened.enter_context(
+            rig.winback("serve", "ingest", env={"WINBACK_INGEST_PORT": str(port)})
+        )
+        console = opened.enter_context(
+            rig.winback("serve", "console", env={"WINBACK_CONSOLE_PORT": str(console_port)})
+        )
         detector, process = opened.enter_context(rig.detector()), opened.enter_context(signals(rig))
         ready(door, port)
         ready(console, console_port)
@@ -196,7 +225,9 @@ def latency(rig: Rig) -> list[Found]:
             flagged(rig, process, count, number)
             rounds.append(recovered(ours, count, number))
             echoes.append(echoed(rig, count))
-            rig.say(f"round {number + 1} · p99 {p99(rounds[-1]):.3f} s, echo {p99(echoes[-1]):.3f} s")
+            rig.say(
+                f"round {number + 1} · p99 {p99(rounds[-1]):.3f} s, echo {p99(echoes[-1]):.3f} s"
+            )
         flagged(rig, process, SEEN, rig.rounds.count)
         seen = seen_in_console(ours, console_port, rig.rounds.count)
 
@@ -210,28 +241,54 @@ def latency(rig: Rig) -> list[Found]:
             took = recovered(ours, count, number)
             return together([one.measured(count) for one in services], count, p99(took))
 
-        profile = rig.rounds.profiled(Side(name="ingest, detector and signals", run=once_more), again=True)
+        profile = rig.rounds.profiled(
+            Side(name="ingest, detector and signals", run=once_more), again=True
+        )
 
-    def side(name: str, samples: list[list[float]], target: Target | None = None) -> tuple[Side, list[Measured]]:
+    def side(
+        name: str, samples: list[list[float]], target: Target | None = None
+    ) -> tuple[Side, list[Measured]]:
         measured = [
-            Measured(units=len(one), seconds=p99(one), note=f"p50 {statistics.median(one) * 1000:.0f} ms") for one in samples
+            Measured(
+                units=len(one), seconds=p99(one), note=f"p50 {statistics.median(one) * 1000:.0f} ms"
+            )
+            for one in samples
         ]
         return Side(name=name, run=lambda: measured[0], target=target), measured
 
     mine, my_times = side("order's 2xx → recovery in PostgreSQL, p99", rounds)
-    echo, their_times = side("produce → consume echo, p99", echoes, Target(compares="time", bound=5, moonshot=2))
+    echo, their_times = side(
+        "produce → consume echo, p99", echoes, Target(compares="time", bound=5, moonshot=2)
+    )
     kept = {mine.name: my_times, echo.name: their_times}
     note = (
-        f"{count} orders a round, {ORDERS_A_SECOND:g} a second, each the recovery of another account; p50 of each round: ours, echo"
+        f"{count} orders a round, {ORDERS_A_SECOND:g} a second, each the recovery of another "
+        "account; p50 of each round: ours, echo"
     )
     told = "Order accepted → seen in the console, median"
     result = rig.rounds.result(
-        "latency", title="Order accepted → recovery persisted", unit="s", ours=mine, reference=echo, kept=kept, note=note
+        "latency",
+        title="Order accepted → recovery persisted",
+        unit="s",
+        ours=mine,
+        reference=echo,
+        kept=kept,
+        note=note,
     )
-    looks = f"{len(seen)} orders, one after the other; the console looks once a second and tells its open pages then"
+    looks = (
+        f"{len(seen)} orders, one after the other; the console looks once a second and tells "
+        "its open pages then"
+    )
     return [
         replace(result, profile=profile),
-        Plain(figure="latency", title=told, value=statistics.median(seen), bound=2, unit="s", note=looks),
+        Plain(
+            figure="latency",
+            title=told,
+            value=statistics.median(seen),
+            bound=2,
+            unit="s",
+            note=looks,
+        ),
     ]
 
 
@@ -280,7 +337,8 @@ def flagged(rig: Rig, process: Watched, count: int, number: int) -> None:
         (None, blocks.block(part, ACCEPTED_AT)) for part in blocks.in_blocks(map(encode, orders))
     ]
     records = [
-        [*mine, record_of(run)] if place == partition_of(ORGANIZATION, rig.partitions) else [] for place in range(rig.partitions)
+        [*mine, record_of(run)] if place == partition_of(ORGANIZATION, rig.partitions) else []
+        for place in range(rig.partitions)
     ]
     rig.broker.fill(ORDERS.name, records)
     persisted(ORDERS.name, rig.broker.ends(ORDERS.name), process)
@@ -288,7 +346,8 @@ def flagged(rig: Rig, process: Watched, count: int, number: int) -> None:
     with owner() as connection:
         while True:
             row = connection.execute(
-                "SELECT count(*) FROM signals WHERE organization = %s AND recovered_at IS NULL AND account LIKE %s",
+                "SELECT count(*) FROM signals WHERE organization = %s AND recovered_at IS NULL AND "
+                "account LIKE %s",
                 (ORGANIZATION, f"R{number}-%"),
             ).fetchone()
             assert row is not None
@@ -300,7 +359,9 @@ def flagged(rig: Rig, process: Watched, count: int, number: int) -> None:
 
 
 def recovered(door: Door, count: int, number: int) -> list[float]:
-    """Seconds from the 2xx of each account's order to its recovery, as somebody sees it who asks PostgreSQL again and again."""
+    """Seconds from the 2xx of each account's order to its recovery, as somebody sees it who asks
+    PostgreSQL again and again.
+    """
     accepted: dict[str, float] = {}
     found: dict[str, float] = {}
 
@@ -311,7 +372,9 @@ def recovered(door: Door, count: int, number: int) -> list[float]:
             time.sleep(max(0.0, began + at / ORDERS_A_SECOND - time.monotonic()))
             account = account_of(number, at)
             value = json.dumps(body(f"L{account}", account, "10.00")).encode()
-            connection.request("POST", "/v1/orders", value, {"Authorization": f"Bearer {door.token}"})
+            connection.request(
+                "POST", "/v1/orders", value, {"Authorization": f"Bearer {door.token}"}
+            )
             answer = connection.getresponse()
             answer.read()
             assert answer.status == 202
@@ -323,7 +386,8 @@ def recovered(door: Door, count: int, number: int) -> list[float]:
     with owner() as connection:
         while len(found) < count:
             rows = connection.execute(
-                "SELECT account FROM signals WHERE organization = %s AND recovered_at IS NOT NULL AND account LIKE %s"
+                "SELECT account FROM signals WHERE organization = %s AND recovered_at IS NOT NULL "
+                "AND account LIKE %s"
                 " AND NOT account = ANY(%s)",
                 (ORGANIZATION, f"R{number}-%", list(found)),
             ).fetchall()
@@ -347,11 +411,15 @@ def echoed(rig: Rig, count: int) -> list[float]:
 
 
 def seen_in_console(door: Door, port: int, number: int) -> list[float]:
-    """Seconds from the 2xx of an order to the event that tells open pages to look again, after its recovery is persisted."""
+    """Seconds from the 2xx of an order to the event that tells open pages to look again, after its
+    recovery is persisted.
+    """
     email, session = "bench@example.com", f"bench-session-{time.monotonic_ns()}"
     with owner() as connection:
         connection.execute(
-            "INSERT INTO members (organization, email, role) VALUES (%s, %s, 'owner') ON CONFLICT DO NOTHING", (ORGANIZATION, email)
+            "INSERT INTO members (organization, email, role) VALUES (%s, %s, 'owner') ON CONFLICT "
+            "DO NOTHING",
+            (ORGANIZATION, email),
         )
         connection.execute(
             "INSERT INTO sessions (session_hash, email, created_at, last_seen_at, expires_at)"
@@ -359,7 +427,9 @@ def seen_in_console(door: Door, port: int, number: int) -> list[float]:
             (hashed(session), email),
         )
     listening = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    listening.request("GET", f"/o/{ORGANIZATION}/orders/live", headers={"Cookie": f"winback_session={session}"})
+    listening.request(
+        "GET", f"/o/{ORGANIZATION}/orders/live", headers={"Cookie": f"winback_session={session}"}
+    )
     events = listening.getresponse()
     if events.status != 200:
         raise Failed(f"the console says {events.status}: {events.read()[:300]!r}")
@@ -387,7 +457,9 @@ def seen_in_console(door: Door, port: int, number: int) -> list[float]:
         until = accepted + START_SECONDS
         with owner() as connection:
             while connection.execute(
-                "SELECT 1 FROM signals WHERE organization = %s AND account = %s AND recovered_at IS NULL", (ORGANIZATION, account)
+                "SELECT 1 FROM signals WHERE organization = %s AND account = %s AND recovered_at "
+                "IS NULL",
+                (ORGANIZATION, account),
             ).fetchone():
                 time.sleep(0.003)
         persisted_at = time.monotonic()

@@ -1,4 +1,6 @@
-"""What people wait for: a page of the accounts table, a dry run of settings (`bench.accounts` and `bench.dry_run`)."""
+"""What people wait for: a page of the accounts table, a dry run of settings (`bench.accounts` and
+`bench.dry_run`).
+"""
 
 import statistics
 import tempfile
@@ -27,7 +29,9 @@ TRIAL_ACCOUNTS, TRIAL_ORDERS = 20_000, 300_000
 
 
 def pages(rig: Rig) -> list[Found]:
-    """Every filter with every sort: what the page asks PostgreSQL for against the statement that finds its fifty rows, alone."""
+    """Every filter with every sort: what the page asks PostgreSQL for against the statement that
+    finds its fifty rows, alone.
+    """
     count = max(2_000, int(TABLE_ACCOUNTS * rig.scale))
     table.fill(count)
     every = [(name, sort) for name in table.FILTERS for sort in get_args(Sort)]
@@ -43,7 +47,11 @@ def pages(rig: Rig) -> list[Found]:
             return replace(timed(page), seconds=_p95([of[-1] for of in times.values()]) / 1000)
 
         def alone() -> Measured:
-            return Measured(units=1, seconds=_p95([by_itself(pool, sort, table.FILTERS[name]) for name, sort in every]) / 1000)
+            return Measured(
+                units=1,
+                seconds=_p95([by_itself(pool, sort, table.FILTERS[name]) for name, sort in every])
+                / 1000,
+            )
 
         ours(), alone()  # what is read from then on is in memory
         found: list[Found] = [
@@ -52,17 +60,28 @@ def pages(rig: Rig) -> list[Found]:
                 title="Accounts page, 50 of 1,000,000, p95",
                 unit="s",
                 ours=Side(name="all that the page asks for", run=ours),
-                references=[Side(name="its SQL alone", run=alone, target=Target(compares="time", bound=3, moonshot=1.5))],
-                note=f"{count:,} accounts; p95 of {len(table.FILTERS)} filters × {len(get_args(Sort))} sorts; "
+                references=[
+                    Side(
+                        name="its SQL alone",
+                        run=alone,
+                        target=Target(compares="time", bound=3, moonshot=1.5),
+                    )
+                ],
+                note=f"{count:,} accounts; p95 of {len(table.FILTERS)} filters × "
+                f"{len(get_args(Sort))} sorts; "
                 "the page asks for badges, gaps, counts and owners too",
             )
         ]
         typical = {one: statistics.median(of) for one, of in times.items()}
         slowest = sorted(every, key=lambda one: -typical[one])
-        told = "; ".join(f"{name} by {sort} {typical[name, sort]:.0f} ms" for name, sort in slowest[:4])
+        told = "; ".join(
+            f"{name} by {sort} {typical[name, sort]:.0f} ms" for name, sort in slowest[:4]
+        )
         took: dict[str, float] = {}
         table.asked(pool, slowest[0][1], table.FILTERS[slowest[0][0]], took=took)
-        questions = ", ".join(f"{question} {milliseconds:.0f}" for question, milliseconds in took.items())
+        questions = ", ".join(
+            f"{question} {milliseconds:.0f}" for question, milliseconds in took.items()
+        )
         unsearched = next(one for one in slowest if not table.FILTERS[one[0]].words)
         for title, value, note in (
             (
@@ -73,7 +92,8 @@ def pages(rig: Rig) -> list[Found]:
             (
                 "Accounts page, the slowest of all searches, filters and sorts",
                 typical[slowest[0]],
-                f"nobody searched for it in the minute before; {told}; the first by its questions, ms: {questions}; plans: {PLANS}",
+                f"nobody searched for it in the minute before; {told}; the first by its questions, "
+                f"ms: {questions}; plans: {PLANS}",
             ),
             (
                 "Accounts page, median of all searches, filters and sorts",
@@ -81,10 +101,24 @@ def pages(rig: Rig) -> list[Found]:
                 f"{count:,} accounts",
             ),
         ):
-            found.append(Plain(figure="pages", title=title, value=value, bound=table.TARGET_MS, unit="ms", note=note))
+            found.append(
+                Plain(
+                    figure="pages",
+                    title=title,
+                    value=value,
+                    bound=table.TARGET_MS,
+                    unit="ms",
+                    note=note,
+                )
+            )
         if rig.report is not None:
-            chosen = dict.fromkeys([*(("all", sort) for sort in get_args(Sort)), unsearched, *slowest[:4]])
-            plans = [f"-- {name}, by {sort}\n{table.explained(pool, sort, table.FILTERS[name])}\n" for name, sort in chosen]
+            chosen = dict.fromkeys(
+                [*(("all", sort) for sort in get_args(Sort)), unsearched, *slowest[:4]]
+            )
+            plans = [
+                f"-- {name}, by {sort}\n{table.explained(pool, sort, table.FILTERS[name])}\n"
+                for name, sort in chosen
+            ]
             rig.report.with_name(PLANS).write_text("\n".join(plans))
     return found
 
@@ -92,7 +126,9 @@ def pages(rig: Rig) -> list[Found]:
 def by_itself(pool: Any, sort: Sort, narrowed: Filter) -> float:
     """Milliseconds of the statement that finds the fifty rows."""
     with db.organization_transaction(pool, table.ORGANIZATION) as connection:
-        statements = page_statements(connection, table.ORGANIZATION, sort, sort != "name", narrowed, None, datetime.now(UTC))
+        statements = page_statements(
+            connection, table.ORGANIZATION, sort, sort != "name", narrowed, None, datetime.now(UTC)
+        )
         began = time.perf_counter()
         connection.execute(ALONE)
         for statement, values in statements:
@@ -102,12 +138,20 @@ def by_itself(pool: Any, sort: Sort, narrowed: Filter) -> float:
 
 
 def trials(rig: Rig) -> list[Found]:
-    """Another try of thresholds in the console against DuckDB over the same lines; answers compared first."""
-    people, orders = max(200, int(TRIAL_ACCOUNTS * rig.scale)), max(3_000, int(TRIAL_ORDERS * rig.scale))
+    """Another try of thresholds in the console against DuckDB over the same lines; answers compared
+    first.
+    """
+    people, orders = (
+        max(200, int(TRIAL_ACCOUNTS * rig.scale)),
+        max(3_000, int(TRIAL_ORDERS * rig.scale)),
+    )
     trial.fill(people, orders)
     with ExitStack() as opened:
         file = Path(opened.enter_context(tempfile.TemporaryDirectory())) / "lines.parquet"
-        pool, reader = opened.enter_context(db.pool("winback_app")), opened.enter_context(duckdb.connect())
+        pool, reader = (
+            opened.enter_context(db.pool("winback_app")),
+            opened.enter_context(duckdb.connect()),
+        )
         connection = opened.enter_context(db.organization_transaction(pool, trial.ORGANIZATION))
         lines = trial.write_lines(connection, file, trial.settings_of(0))
         if trial.try_out(connection, 0) != trial.duckdb_fires(reader, file, trial.settings_of(0)):

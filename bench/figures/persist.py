@@ -1,6 +1,7 @@
 """Behind the detector: the sink to PostgreSQL, what it takes there, and a file on its whole way.
 
-The organizations exist, their tables are empty at the start of each round; PostgreSQL does not wait for the disk on either side.
+The organizations exist, their tables are empty at the start of each round; PostgreSQL does not wait
+for the disk on either side.
 """
 
 import sys
@@ -58,7 +59,8 @@ def persisted(topic: str, ends: Mapping[int, int], alive: Watched) -> None:
     with owner() as connection:
         while True:
             rows = connection.execute(
-                "SELECT partition, next_offset FROM positions WHERE consumer = %s AND topic = %s", (CONSUMER, topic)
+                "SELECT partition, next_offset FROM positions WHERE consumer = %s AND topic = %s",
+                (CONSUMER, topic),
             ).fetchall()
             found: dict[int, int] = dict(rows)
             if all(found.get(partition, 0) >= end for partition, end in ends.items()):
@@ -89,12 +91,19 @@ def sunk(rig: Rig, workload: Workload) -> Measured:
 def count_orders(workload: Workload) -> None:
     """Raises Failed where the read model holds something else than the versions that count."""
     with owner() as connection:
-        row = connection.execute("SELECT count(*), sum(net_cents) FILTER (WHERE NOT cancelled) FROM orders").fetchone()
+        row = connection.execute(
+            "SELECT count(*), sum(net_cents) FILTER (WHERE NOT cancelled) FROM orders"
+        ).fetchone()
     assert row is not None
     counting = workload.counting
-    cents = sum(line.revenue_cents for order in counting if not order.cancelled for line in order.lines)
+    cents = sum(
+        line.revenue_cents for order in counting if not order.cancelled for line in order.lines
+    )
     if (row[0], int(row[1] or 0)) != (len(counting), cents):
-        raise Failed(f"the read model holds {row[0]} orders of {row[1]} cents, not {len(counting)} of {cents}")
+        raise Failed(
+            f"the read model holds {row[0]} orders of {row[1]} cents, not {len(counting)} of "
+            f"{cents}"
+        )
 
 
 def copied(orders: list[Order]) -> Measured:
@@ -105,7 +114,10 @@ def copied(orders: list[Order]) -> Measured:
         connection.execute("TRUNCATE bench_bare")
 
         def work() -> float:
-            with connection.cursor() as cursor, cursor.copy("COPY bench_bare FROM STDIN (FORMAT binary)") as copy:
+            with (
+                connection.cursor() as cursor,
+                cursor.copy("COPY bench_bare FROM STDIN (FORMAT binary)") as copy,
+            ):
                 copy.set_types(COPY_TYPES)
                 for row in rows:
                     copy.write_row(row)
@@ -143,16 +155,21 @@ def sink(rig: Rig) -> list[Found]:
                     target=Target(compares="rate", bound=0.2, moonshot=0.5),
                 )
             ],
-            note=f"{len(workload.orders):,} orders; ours reads Kafka, decides which version counts, keeps indexes and accounts; "
+            note=f"{len(workload.orders):,} orders; ours reads Kafka, decides which version "
+            "counts, keeps indexes and accounts; "
             "CPU and memory of the client alone",
         )
     ]
     with owner() as connection:
         connection.execute("VACUUM FULL orders")
-        row = connection.execute("SELECT pg_total_relation_size('orders'), count(*) FROM orders").fetchone()
+        row = connection.execute(
+            "SELECT pg_total_relation_size('orders'), count(*) FROM orders"
+        ).fetchone()
     assert row is not None
     each = row[0] / max(1, row[1])
-    json_bytes = sum(len(block) for some in workload.blocks for block in some) / len(workload.orders)
+    json_bytes = sum(len(block) for some in workload.blocks for block in some) / len(
+        workload.orders
+    )
     found.append(
         Plain(
             figure="sink",
@@ -167,7 +184,9 @@ def sink(rig: Rig) -> list[Found]:
 
 
 def backfill(rig: Rig) -> list[Result]:
-    """A file imported, detected and persisted, by all processes at once, against the slowest stage alone, which is the sink."""
+    """A file imported, detected and persisted, by all processes at once, against the slowest stage
+    alone, which is the sink.
+    """
     workload = rig.workload(orders=SINK_ORDERS, accounts=SINK_ACCOUNTS, organizations=1)
     name = workload.organizations[0]
     make_organization(name)
@@ -179,25 +198,48 @@ def backfill(rig: Rig) -> list[Result]:
         rig.forget_detector()
         emptied()
         with ExitStack() as opened:
-            detector, process = opened.enter_context(rig.detector()), opened.enter_context(signals(rig))
+            detector, process = (
+                opened.enter_context(rig.detector()),
+                opened.enter_context(signals(rig)),
+            )
             detector.wait_for('"partition owned"', count=rig.partitions)
             process.wait_for("partitions assigned")
             detector.mark()
             process.mark()
-            command = [sys.executable, "-P", "-m", "winback", "import", "orders", str(file), "--organization", name, "--json"]
+            command = [
+                sys.executable,
+                "-P",
+                "-m",
+                "winback",
+                "import",
+                "orders",
+                str(file),
+                "--organization",
+                name,
+                "--json",
+            ]
             imported = run_to_end(command, units=1, env=rig.env)
             (run,) = workload.runs()
-            records = [[record_of(run)] if number == partition_of(name, rig.partitions) else [] for number in range(rig.partitions)]
+            records = [
+                [record_of(run)] if number == partition_of(name, rig.partitions) else []
+                for number in range(rig.partitions)
+            ]
             rig.broker.fill(ORDERS.name, records)
             ends = rig.broker.ends(ORDERS.name)
             rig.broker.wait_committed(DETECTOR_APP, ORDERS.name, ends)
             persisted(ORDERS.name, ends, process)
             persisted(SIGNALS.name, rig.broker.ends(SIGNALS.name), process)
             seconds = time.monotonic() - process.marked_at
-            cpu = imported.cpu_seconds + detector.measured(1).cpu_seconds + process.measured(1).cpu_seconds
+            cpu = (
+                imported.cpu_seconds
+                + detector.measured(1).cpu_seconds
+                + process.measured(1).cpu_seconds
+            )
             peak = imported.peak_bytes + detector.peak_bytes() + process.peak_bytes()
         count_orders(workload)
-        return Measured(units=len(workload.orders), seconds=seconds, cpu_seconds=cpu, peak_bytes=peak)
+        return Measured(
+            units=len(workload.orders), seconds=seconds, cpu_seconds=cpu, peak_bytes=peak
+        )
 
     def alone() -> Measured:
         rig.fill_orders(workload, runs=False)
@@ -209,7 +251,12 @@ def backfill(rig: Rig) -> list[Result]:
         unit="orders/s",
         ours=Side(name="import, detector and signals at once", run=whole),
         references=[
-            Side(name="the slowest stage alone: the sink", run=alone, target=Target(compares="rate", bound=0.6, moonshot=0.9))
+            Side(
+                name="the slowest stage alone: the sink",
+                run=alone,
+                target=Target(compares="rate", bound=0.6, moonshot=0.9),
+            )
         ],
-        note=f"{len(workload.orders):,} orders of one organization and a run on {LAST_DAY}; the import's start counts",
+        note=f"{len(workload.orders):,} orders of one organization and a run on {LAST_DAY}; the "
+        "import's start counts",
     )

@@ -1,4 +1,5 @@
-"""The detector's state: larger than its cache, uneven, shared by workers, gone, or only taken up again.
+"""The detector's state: larger than its cache, uneven, shared by workers, gone, or only taken up
+again.
 
 Every drain is as in `detector.py`, answers checked.
 """
@@ -68,12 +69,20 @@ def skew(rig: Rig) -> list[Result]:
         title="Skew, drain",
         unit="orders/s",
         ours=Side(name="1 % of the accounts, 30 % of the orders", run=lambda: run(uneven)),
-        references=[Side(name="even load", run=lambda: run(even), target=Target(compares="rate", bound=0.8, moonshot=1))],
+        references=[
+            Side(
+                name="even load",
+                run=lambda: run(even),
+                target=Target(compares="rate", bound=0.8, moonshot=1),
+            )
+        ],
     )
 
 
 def workers(rig: Rig) -> list[Result]:
-    """As many partitions as detectors, one to four, and four partitions of one detector; all have joined before an order comes."""
+    """As many partitions as detectors, one to four, and four partitions of one detector; all have
+    joined before an order comes.
+    """
     kept_workloads: dict[int, tuple[Workload, set[Answer]]] = {}
 
     def run(count: int, partitions: int) -> Measured:
@@ -91,7 +100,11 @@ def workers(rig: Rig) -> list[Result]:
     kept = rig.rounds.run([two, one, four, apart])
     profile = rig.rounds.profiled(two)
     found = []
-    for many, bound, moonshot, cores in ((two, 1.6, 1.9, 3), (four, 1.6, 1.9, 5), (apart, 0.9, None, 2)):
+    for many, bound, moonshot, cores in (
+        (two, 1.6, 1.9, 3),
+        (four, 1.6, 1.9, 5),
+        (apart, 0.9, None, 2),
+    ):
         target = Target(compares="rate", bound=bound, moonshot=moonshot)
         result = rig.rounds.result(
             "workers", title=f"Drain by {many.name}", unit="orders/s", ours=many, reference=replace(one, target=target), kept=kept,
@@ -121,7 +134,9 @@ def shared_by(rig: Rig, workload: Workload, wanted: set[Answer], count: int) -> 
 
 
 def settled(rig: Rig, detectors: Sequence[Watched]) -> None:
-    """Until all have joined and the partitions have stayed where they are for a while: each one that joins moves them."""
+    """Until all have joined and the partitions have stayed where they are for a while: each one
+    that joins moves them.
+    """
     moves = r'"partition owned"|closing db|rebalanc'
     until = time.monotonic() + JOIN_SECONDS
     while True:
@@ -134,7 +149,9 @@ def settled(rig: Rig, detectors: Sequence[Watched]) -> None:
 
 
 def restored(rig: Rig) -> list[Found]:
-    """A wiped state read back from its changelog; how large that is; how soon a detector consumes that has nothing to restore."""
+    """A wiped state read back from its changelog; how large that is; how soon a detector consumes
+    that has nothing to restore.
+    """
     workload = rig.workload(orders=ORDERS_OF_A_FIGURE, accounts=ACCOUNTS_OF_A_FIGURE)
     wanted = expected(rig, workload)
     rig.fill_orders(workload)
@@ -145,8 +162,13 @@ def restored(rig: Rig) -> list[Found]:
         assert key is not None
         keys.add(key)
         size += len(key) + len(value)
-    json_bytes = sum(len(block) for some in workload.blocks for block in some) / len(workload.orders)
-    logs = [rig.home.path / "kafka" / "data" / f"{ORDERS.name}-{number}" for number in range(rig.partitions)]
+    json_bytes = sum(len(block) for some in workload.blocks for block in some) / len(
+        workload.orders
+    )
+    logs = [
+        rig.home.path / "kafka" / "data" / f"{ORDERS.name}-{number}"
+        for number in range(rig.partitions)
+    ]
     found: list[Found] = [
         Plain(
             figure="restore",
@@ -154,7 +176,8 @@ def restored(rig: Rig) -> list[Found]:
             value=size / len(workload.orders),
             bound=json_bytes,
             unit="bytes",
-            note=f"keys and values of one drain before compaction; at most the order's own JSON, {json_bytes:.0f} bytes",
+            note="keys and values of one drain before compaction; at most the order's own JSON, "
+            f"{json_bytes:.0f} bytes",
         ),
         Plain(
             figure="restore",
@@ -181,7 +204,9 @@ def restored(rig: Rig) -> list[Found]:
         references=[
             Side(
                 name="a bare consumer of the changelog",
-                run=lambda: timed(lambda: sum(1 for _ in rig.broker.records(STATE_CHANGELOG, most=20_000))),
+                run=lambda: timed(
+                    lambda: sum(1 for _ in rig.broker.records(STATE_CHANGELOG, most=20_000))
+                ),
                 target=Target(compares="rate", bound=0.5, moonshot=0.8),
             )
         ],
@@ -218,13 +243,22 @@ def wiped(rig: Rig, keys: set[bytes]) -> Measured:
     def work() -> float:
         return sum(
             restore.catch_up(
-                database, topic=STATE_CHANGELOG, partition=number, servers=settings().kafka, offset_key=CheckpointStore.offset_key
+                database,
+                topic=STATE_CHANGELOG,
+                partition=number,
+                servers=settings().kafka,
+                offset_key=CheckpointStore.offset_key,
             )
             for number, database in enumerate(databases)
         )
 
     measured = timed(work)
-    held = sum(1 for database in databases for key, _ in database.items() if key != CheckpointStore.offset_key)
+    held = sum(
+        1
+        for database in databases
+        for key, _ in database.items()
+        if key != CheckpointStore.offset_key
+    )
     if held < len(keys):
         raise Failed(f"{held} keys were restored, of {len(keys)}")
     for database in databases:
@@ -248,4 +282,6 @@ def joined(rig: Rig) -> Measured:
     with rig.peer("bare_group", f"bench-{time.monotonic_ns()}", ORDERS.name) as peer:
         peer.wait_for("ready$")
         seconds = time.monotonic() - peer.started_at
-        return Measured(units=1, seconds=seconds, cpu_seconds=peer.cpu_seconds(), peak_bytes=peer.peak_bytes())
+        return Measured(
+            units=1, seconds=seconds, cpu_seconds=peer.cpu_seconds(), peak_bytes=peer.peak_bytes()
+        )

@@ -1,4 +1,6 @@
-"""What a run costs, and how the detector's cost grows as its work grows: orders, accounts, organizations, runs, each alone."""
+"""What a run costs, and how the detector's cost grows as its work grows: orders, accounts,
+organizations, runs, each alone.
+"""
 
 import math
 import time
@@ -27,7 +29,9 @@ decode = msgspec.json.Decoder(SignalsRecord).decode
 
 
 def varied(number: int, *, silent: bool) -> DetectionSettings:
-    """Other settings for every number, so that a run looks at all accounts; `silent`: floors that nobody reaches."""
+    """Other settings for every number, so that a run looks at all accounts; `silent`: floors that
+    nobody reaches.
+    """
     dormant = msgspec.structs.replace(ALL_TYPES.dormant, gap_days=90 + number % 2)
     if not silent:
         return msgspec.structs.replace(ALL_TYPES, dormant=dormant)
@@ -35,20 +39,27 @@ def varied(number: int, *, silent: bool) -> DetectionSettings:
         ALL_TYPES,
         dormant=msgspec.structs.replace(dormant, minimum_lifetime_revenue_cents=BEYOND_ALL),
         lapse=msgspec.structs.replace(ALL_TYPES.lapse, minimum_revenue_cents=BEYOND_ALL),
-        cherry_picking=msgspec.structs.replace(ALL_TYPES.cherry_picking, minimum_revenue_cents=BEYOND_ALL),
+        cherry_picking=msgspec.structs.replace(
+            ALL_TYPES.cherry_picking, minimum_revenue_cents=BEYOND_ALL
+        ),
     )
 
 
 class Asked:
-    """A detector that has drained the log and is asked for runs, one after the other, in every organization at once."""
+    """A detector that has drained the log and is asked for runs, one after the other, in every
+    organization at once.
+    """
 
     def __init__(self, rig: Rig, workload: Workload, detector: Watched) -> None:
         self._rig, self._workload, self._detector = rig, workload, detector
         self._number = 0
         self._follower: Follower = rig.broker.follow(SIGNALS.name)
 
-    def run(self, settings: DetectionSettings, *, evaluated: int, found: int, by_itself: bool = False) -> Measured:
-        """From the records sent to the last answer; `by_itself`: the time that the runs say they took, without their way there.
+    def run(
+        self, settings: DetectionSettings, *, evaluated: int, found: int, by_itself: bool = False
+    ) -> Measured:
+        """From the records sent to the last answer; `by_itself`: the time that the runs say they
+        took, without their way there.
 
         Raises Failed where they looked at, or found, another number.
         """
@@ -61,12 +72,18 @@ class Asked:
         completed: list[RunCompleted] = []
         until = time.monotonic() + LONGEST_SECONDS
         while len(completed) < len(self._workload.organizations):
-            completed += [event for event in map(decode, self._follower.values()) if isinstance(event, RunCompleted)]
+            completed += [
+                event
+                for event in map(decode, self._follower.values())
+                if isinstance(event, RunCompleted)
+            ]
             if self._detector.process.poll() is not None or time.monotonic() > until:
                 raise Failed(f"{len(completed)} runs answered\n{self._detector.said()}")
         measured = self._detector.measured(1)
         if by_itself:
-            measured = replace(measured, seconds=max(0.001, sum(one.duration_ms for one in completed) / 1000))
+            measured = replace(
+                measured, seconds=max(0.001, sum(one.duration_ms for one in completed) / 1000)
+            )
         looked_at = sum(one.evaluated for one in completed)
         if looked_at != evaluated:
             raise Failed(f"the runs looked at {looked_at} accounts, of {evaluated}")
@@ -79,15 +96,22 @@ class Asked:
         """One more order of so many accounts, folded: they are due at the next run."""
         blocks = touching(self._workload, count, self._number)
         self._rig.broker.fill(ORDERS.name, [[(None, block) for block in some] for some in blocks])
-        self._rig.broker.wait_committed(DETECTOR_APP, ORDERS.name, self._rig.broker.ends(ORDERS.name))
+        self._rig.broker.wait_committed(
+            DETECTOR_APP, ORDERS.name, self._rig.broker.ends(ORDERS.name)
+        )
 
 
 def runs(rig: Rig) -> list[Found]:
-    """A run over all accounts against DuckDB from scratch, a run with 1 % of them due against that, ten runs against one."""
+    """A run over all accounts against DuckDB from scratch, a run with 1 % of them due against that,
+    ten runs against one.
+    """
     workload = rig.workload()
     file = rig.folder / "lines.parquet"
     answers.write_lines(workload, file)
-    counts = {number: len(answers.evaluated(file, varied(number, silent=False), LAST_DAY)) for number in (0, 1)}
+    counts = {
+        number: len(answers.evaluated(file, varied(number, silent=False), LAST_DAY))
+        for number in (0, 1)
+    }
     accounts = len({(order.organization, order.account) for order in workload.orders})
     rig.fill_orders(workload, runs=False)
     rig.forget_detector()
@@ -101,7 +125,9 @@ def runs(rig: Rig) -> list[Found]:
             nonlocal turn
             turn += 1
             found = 0 if silent else counts[turn % 2]
-            return asked.run(varied(turn, silent=silent), evaluated=accounts, found=found, by_itself=by_itself)
+            return asked.run(
+                varied(turn, silent=silent), evaluated=accounts, found=found, by_itself=by_itself
+            )
 
         found: list[Found] = [
             *rig.rounds.compare(
@@ -112,11 +138,16 @@ def runs(rig: Rig) -> list[Found]:
                 references=[
                     Side(
                         name="DuckDB over the same lines from Parquet",
-                        run=lambda: timed(lambda: len(answers.evaluated(file, varied(turn, silent=False), LAST_DAY))),
+                        run=lambda: timed(
+                            lambda: len(
+                                answers.evaluated(file, varied(turn, silent=False), LAST_DAY)
+                            )
+                        ),
                         target=Target(compares="time", bound=0.5, moonshot=0.1),
                     )
                 ],
-                note=f"{accounts:,} accounts, {counts[0]:,} signals, {len(workload.organizations)} organizations at once; "
+                note=f"{accounts:,} accounts, {counts[0]:,} signals, {len(workload.organizations)} "
+                "organizations at once; "
                 "other settings each time, so every account is looked at; DuckDB on all cores",
             )
         ]
@@ -139,11 +170,16 @@ def runs(rig: Rig) -> list[Found]:
                     target=Target(compares="time", bound=0.05),
                 )
             ],
-            note=f"{due:,} of {accounts:,} accounts, no open signals; the time that the runs themselves say",
+            note=f"{due:,} of {accounts:,} accounts, no open signals; the time that the runs "
+            "themselves say",
         )
         single = over_all(silent=True).cpu_seconds
         ten = sum(over_all(silent=True).cpu_seconds for _ in range(10))
-        found.append(growth_of("runs", "Runs over all accounts, × 10", [1, 10], [single, ten], "runs", "CPU s"))
+        found.append(
+            growth_of(
+                "runs", "Runs over all accounts, × 10", [1, 10], [single, ten], "runs", "CPU s"
+            )
+        )
     return found
 
 
@@ -157,10 +193,21 @@ def growth(rig: Rig) -> list[Found]:
         rig.fill_orders(workload)
         return ours(rig, workload, wanted), workload
 
-    def grown(title: str, unit: str, shapes: Sequence[dict[str, int]], sizes: Callable[[Workload], float]) -> None:
+    def grown(
+        title: str, unit: str, shapes: Sequence[dict[str, int]], sizes: Callable[[Workload], float]
+    ) -> None:
         pairs = [drained(**shape) for shape in shapes]
         work = [sizes(workload) for _, workload in pairs]
-        found.append(growth_of("growth", title, work, [measured.cpu_seconds for measured, _ in pairs], unit, "CPU s"))
+        found.append(
+            growth_of(
+                "growth",
+                title,
+                work,
+                [measured.cpu_seconds for measured, _ in pairs],
+                unit,
+                "CPU s",
+            )
+        )
 
     grown(
         "Orders × 10", "orders", [{"orders": orders, "accounts": 5_000} for orders in (30_000, 300_000)],
@@ -180,7 +227,12 @@ def growth(rig: Rig) -> list[Found]:
         workload = rig.workload(orders=100_000, accounts=accounts)
         wanted = expected(rig, workload)
         rig.fill_orders(workload)
-        measured.append((ours(rig, workload, wanted, WINBACK_DETECTOR_CACHE_ACCOUNTS="2000"), workload.shape.accounts))
+        measured.append(
+            (
+                ours(rig, workload, wanted, WINBACK_DETECTOR_CACHE_ACCOUNTS="2000"),
+                workload.shape.accounts,
+            )
+        )
     found.append(
         growth_of(
             "growth",
@@ -194,7 +246,14 @@ def growth(rig: Rig) -> list[Found]:
     return found
 
 
-def growth_of(figure: str, title: str, work: Sequence[float], cost: Sequence[float], work_unit: str, cost_unit: str) -> Growth:
+def growth_of(
+    figure: str,
+    title: str,
+    work: Sequence[float],
+    cost: Sequence[float],
+    work_unit: str,
+    cost_unit: str,
+) -> Growth:
     """The exponent between the first and the last."""
     exponent = math.log(cost[-1] / cost[0]) / math.log(work[-1] / work[0])
     return Growth(

@@ -16,7 +16,9 @@ def main() -> None:
     group, topic = sys.argv[1:3]
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    consumer = Consumer({"bootstrap.servers": settings().kafka, "group.id": group, "auto.offset.reset": "latest"})
+    consumer = Consumer(
+        {"bootstrap.servers": settings().kafka, "group.id": group, "auto.offset.reset": "latest"}
+    )
 
     def assigned(client: Consumer, places: list[TopicPartition]) -> None:
         client.assign(places)

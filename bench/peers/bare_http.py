@@ -1,4 +1,5 @@
-"""The same route without what it is for: FastAPI parses the body and returns as many results as there were orders.
+"""The same route without what it is for: FastAPI parses the body and returns as many results as
+there were orders.
 
 python -m bench.peers.bare_http PORT
 """
@@ -20,7 +21,10 @@ async def take(request: Request) -> JSONResponse:
     """Parse and return."""
     found = json.loads(await request.body())
     orders = found if isinstance(found, list) else [found]
-    results = [{"index": number, "id": one["order"], "status": "accepted"} for number, one in enumerate(orders)]
+    results = [
+        {"index": number, "id": one["order"], "status": "accepted"}
+        for number, one in enumerate(orders)
+    ]
     return JSONResponse({"results": results}, status_code=202)
 
 

@@ -1,4 +1,5 @@
-"""Polars reads the whole file, librdkafka produces the bytes that an import of it gives: no rule, no grouping, no check.
+"""Polars reads the whole file, librdkafka produces the bytes that an import of it gives: no rule,
+no grouping, no check.
 
 python -m bench.peers.bare_import FILE BLOCKS TOPIC
 """

@@ -1,9 +1,11 @@
-"""Produce -> consume on the same broker, nothing in between: the least that an order's way through Kafka can take.
+"""Produce -> consume on the same broker, nothing in between: the least that an order's way through
+Kafka can take.
 
 python -m bench.peers.echo TOPIC COUNT PER_SECOND
 
-Prints the latencies in seconds as a JSON list. A few records go there and back first, unmeasured: who connects for the first time
-waits for the broker's list of topics, and our side has long been connected.
+Prints the latencies in seconds as a JSON list. A few records go there and back first, unmeasured:
+who connects for the first time waits for the broker's list of topics, and our side has long been
+connected.
 """
 
 import json
@@ -20,9 +22,18 @@ FIRST = 10
 
 def main() -> None:
     topic, count, per_second = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-    consumer = Consumer({"bootstrap.servers": settings().kafka, "group.id": "bench-echo", "fetch.wait.max.ms": 20})
+    consumer = Consumer(
+        {"bootstrap.servers": settings().kafka, "group.id": "bench-echo", "fetch.wait.max.ms": 20}
+    )
     consumer.assign([TopicPartition(topic, 0, 0)])
-    producer = Producer({"bootstrap.servers": settings().kafka, "enable.idempotence": True, "acks": "all", "linger.ms": 0})
+    producer = Producer(
+        {
+            "bootstrap.servers": settings().kafka,
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": 0,
+        }
+    )
     sent: list[float] = []
 
     def back() -> int:

@@ -2,8 +2,9 @@
 
     python -m bench.peers.loop GROUP STATE
 
-Consume blocks, fold, and at the detector's own pace: signals confirmed, changelog confirmed, one RocksDB batch a partition, offsets
-committed. It keeps the order of writes, and leaves out the fence: a second owner is not refused.
+Consume blocks, fold, and at the detector's own pace: signals confirmed, changelog confirmed, one
+RocksDB batch a partition, offsets committed. It keeps the order of writes, and leaves out the
+fence: a second owner is not refused.
 """
 
 import gc
@@ -43,8 +44,15 @@ def main() -> None:
     servers, partitions = settings().kafka, settings().partitions
     changelog = f"{group}-changelog"
     admin = AdminClient({"bootstrap.servers": servers})
-    admin.create_topics([NewTopic(changelog, partitions, 1, config={"cleanup.policy": "compact"})])[changelog].result()
-    options = {"bootstrap.servers": servers, "enable.idempotence": True, "acks": "all", "message.max.bytes": 4 * MEGABYTE}
+    admin.create_topics([NewTopic(changelog, partitions, 1, config={"cleanup.policy": "compact"})])[
+        changelog
+    ].result()
+    options = {
+        "bootstrap.servers": servers,
+        "enable.idempotence": True,
+        "acks": "all",
+        "message.max.bytes": 4 * MEGABYTE,
+    }
     producer = Producer(options | {"linger.ms": 5, "queue.buffering.max.messages": 1_000_000})
     consumer = Consumer(
         {
@@ -64,7 +72,9 @@ def main() -> None:
         for place in places:
             path = folder / str(place.partition)
             path.mkdir(parents=True)
-            databases[place.partition] = rocksdict.Rdict(str(path), rocksdict.Options(raw_mode=True))
+            databases[place.partition] = rocksdict.Rdict(
+                str(path), rocksdict.Options(raw_mode=True)
+            )
             states[place.partition] = Partition(RocksPartition(databases[place.partition]))
         print("ready", flush=True)
 
@@ -76,12 +86,17 @@ def main() -> None:
         producer.flush()
         for number in next_offsets:
             batch = rocksdict.WriteBatch(raw_mode=True)
-            for key, value in states[number].flush(settings().detector_cache_accounts // len(states)):
+            for key, value in states[number].flush(
+                settings().detector_cache_accounts // len(states)
+            ):
                 producer.produce(changelog, value, key, partition=number)
                 batch.put(key, value)
             producer.flush()
             databases[number].write(batch)
-        consumer.commit(offsets=[TopicPartition(ORDERS.name, n, at) for n, at in next_offsets.items()], asynchronous=False)
+        consumer.commit(
+            offsets=[TopicPartition(ORDERS.name, n, at) for n, at in next_offsets.items()],
+            asynchronous=False,
+        )
         next_offsets.clear()
         pace.ended(time.monotonic() - began)
 

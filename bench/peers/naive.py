@@ -1,4 +1,5 @@
-"""Faust as its documentation shows it: one record an order, a stock table, `table[key] = value` for each.
+"""Faust as its documentation shows it: one record an order, a stock table, `table[key] = value` for
+each.
 
     python -m bench.peers.naive GROUP STATE TOPIC PARTITIONS
 
@@ -32,7 +33,9 @@ app = faust.App(
     consumer_auto_offset_reset="earliest",
     web_enabled=False,
 )
-source = app.topic(SOURCE, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+source = app.topic(
+    SOURCE, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+)
 signals = app.topic(SIGNALS.name, value_type=bytes, value_serializer="raw")
 accounts = app.Table("accounts", partitions=int(PARTITIONS), options={"driver": "rocksdict"})
 
@@ -56,7 +59,11 @@ async def detect(stream: Any) -> None:
         known = account.get(event["order"])
         if known is None or version > known[:2]:
             day = date.fromisoformat(event["counts_on"]).toordinal()
-            lines = [] if event.get("cancelled") else [[one["od"], one["grade"], one["revenue_cents"]] for one in event["lines"]]
+            lines = (
+                []
+                if event.get("cancelled")
+                else [[one["od"], one["grade"], one["revenue_cents"]] for one in event["lines"]]
+            )
             account[event["order"]] = [*version, day, lines]
             accounts[key] = account
 
@@ -85,7 +92,9 @@ async def run(event: dict[str, object]) -> None:
                 "signal_type": signal.type, "combo": combo, "figures": msgspec.to_builtins(figures),
             }  # fmt: skip
             await signals.send(value=json.dumps(found).encode())
-    await signals.send(value=json.dumps({"type": "RunCompleted", "organization": event["organization"]}).encode())
+    await signals.send(
+        value=json.dumps({"type": "RunCompleted", "organization": event["organization"]}).encode()
+    )
 
 
 if __name__ == "__main__":

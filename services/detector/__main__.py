@@ -9,7 +9,11 @@ from shared import logs
 from shared.health import Readiness, serve_health
 from shared.settings import settings
 
-GENERATIONS = (50_000, 20, 50)  # of the garbage collector: state is many small objects that live long and form no cycles
+GENERATIONS = (
+    50_000,
+    20,
+    50,
+)  # of the garbage collector: state is many small objects that live long and form no cycles
 
 
 def main() -> None:
@@ -20,7 +24,9 @@ def main() -> None:
     serve_health(settings().detector_port, readiness)
     gc.freeze()  # what was imported stays
     gc.set_threshold(*GENERATIONS)
-    worker = faust.Worker(build(readiness), override_logging=False, redirect_stdouts=False, quiet=True)
+    worker = faust.Worker(
+        build(readiness), override_logging=False, redirect_stdouts=False, quiet=True
+    )
     worker.execute_from_commandline()
 
 

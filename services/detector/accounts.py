@@ -1,7 +1,8 @@
 """An account in memory and in the table: a head, sealed pages of orders, episodes of its signals.
 
-What is stored is entries: one an order, with its version, its day and its value per raw combo. The rolling cells are their sum,
-made when the account is read and kept current as entries are set and removed; they are never stored, so they cannot disagree.
+What is stored is entries: one an order, with its version, its day and its value per raw combo. The
+rolling cells are their sum, made when the account is read and kept current as entries are set and
+removed; they are never stored, so they cannot disagree.
 """
 
 from collections.abc import Iterator
@@ -27,7 +28,9 @@ DUE_NOW: Day = 0  # something changed since the latest run
 
 
 class Entry(NamedTuple):
-    """One order as the state keeps it. `values` are (raw combo, positive, net revenue in cents), flat; none when cancelled."""
+    """One order as the state keeps it. `values` are (raw combo, positive, net revenue in cents),
+    flat; none when cancelled.
+    """
 
     revision: int
     content: bytes
@@ -68,7 +71,9 @@ def heads(store: Store, organization_prefix: bytes) -> Iterator[tuple[bytes, Hea
 
 
 class Account:
-    """One account, decoded. Its due day and its share are kept by the organization; `saved` returns what must be written."""
+    """One account, decoded. Its due day and its share are kept by the organization; `saved` returns
+    what must be written.
+    """
 
     __slots__ = (
         "account", "cells", "episodes", "open_bytes", "open_page", "organization", "sealed", "sealed_pages", "slots", "store",
@@ -81,9 +86,13 @@ class Account:
         self.open_page: dict[str, Entry] = {}
         self.open_bytes = 0
         self.sealed_pages = 0
-        self.sealed: dict[int, dict[str, Entry]] = {}  # sealed pages that were read to correct an order
+        self.sealed: dict[
+            int, dict[str, Entry]
+        ] = {}  # sealed pages that were read to correct an order
         self.episodes: dict[SignalKey, Episode] = {}
-        self.slots: dict[SignalKey, int] = {}  # by first detection: slot // EPISODES_PER_PAGE is the page
+        self.slots: dict[
+            SignalKey, int
+        ] = {}  # by first detection: slot // EPISODES_PER_PAGE is the page
         self.unsaved_pages: set[int] = set()
         self.unsaved_episodes: set[int] = set()
         data = store.get(head_key(organization, account))
@@ -106,7 +115,8 @@ class Account:
 
     def _read_episodes(self, rows: list[tuple[str, str | None, str | None, Episode]]) -> None:
         for type_, od, grade, episode in rows:
-            key = SignalKey(type_, Combo(od, grade) if type_ == "lapse" else None)  # type: ignore[arg-type] # written by `saved`
+            # written by `saved`
+            key = SignalKey(type_, Combo(od, grade) if type_ == "lapse" else None)  # type: ignore[arg-type]
             self.slots[key] = len(self.slots)
             self.episodes[key] = episode
 
@@ -119,7 +129,9 @@ class Account:
     def put(self, order: str, entry: Entry) -> int:
         """Set a new order's entry. Returns its page, for the index."""
         size = size_of(order, entry)
-        if self.open_page and (len(self.open_page) >= SEALED_ORDERS or self.open_bytes + size > SEALED_BYTES):
+        if self.open_page and (
+            len(self.open_page) >= SEALED_ORDERS or self.open_bytes + size > SEALED_BYTES
+        ):
             self._seal()
         self.open_page[order] = entry
         self.open_bytes += size
@@ -127,7 +139,9 @@ class Account:
         return self.sealed_pages
 
     def replace(self, order: str, page: int, entry: Entry) -> int:
-        """Set the entry of an order that is there. Returns its page: another one where it outgrew the one it was in."""
+        """Set the entry of an order that is there. Returns its page: another one where it outgrew
+        the one it was in.
+        """
         old = self.entry(order, page)
         if size_of(order, entry) > size_of(order, old):
             self.remove(order, page)
@@ -191,7 +205,8 @@ class Account:
     def saved(self, *, due_on: Day, share: tuple[int, int]) -> list[tuple[bytes, bytes]]:
         """The keys and values that changed since the last call; afterwards sealed pages are let go."""
         rows = [
-            (orders_key(self.organization, self.account, page), packed(self.sealed[page])) for page in sorted(self.unsaved_pages)
+            (orders_key(self.organization, self.account, page), packed(self.sealed[page]))
+            for page in sorted(self.unsaved_pages)
         ]
         full_pages = len(self.slots) // EPISODES_PER_PAGE
         rows += [
@@ -217,7 +232,15 @@ class Account:
 
     def _episode_rows(self, page: int) -> list[tuple[str, str | None, str | None, Episode]]:
         keys = list(self.slots)[page * EPISODES_PER_PAGE : (page + 1) * EPISODES_PER_PAGE]
-        return [(key.type, key.combo and key.combo.od, key.combo and key.combo.grade, self.episodes[key]) for key in keys]
+        return [
+            (
+                key.type,
+                key.combo and key.combo.od,
+                key.combo and key.combo.grade,
+                self.episodes[key],
+            )
+            for key in keys
+        ]
 
 
 def size_of(order: str, entry: Entry) -> int:

@@ -21,10 +21,17 @@ from shared.topics import DETECTOR_APP, ORDERS, SIGNALS, STATE_TABLE
 log = structlog.get_logger()
 
 DISK_SECONDS = 10.0  # between two looks at the disk
-WATCH_SECONDS = 10.0  # between two looks at whether the topic is still the one that the state follows
+WATCH_SECONDS = (
+    10.0  # between two looks at whether the topic is still the one that the state follows
+)
 QUIET_SECONDS = 0.05  # without a record for so long, a checkpoint need not wait for its time
 SESSION_SECONDS = 10.0
-ROCKSDB = {"driver": "rocksdict", "block_cache_size": 32 << 20, "write_buffer_size": 16 << 20, "max_open_files": 512}
+ROCKSDB = {
+    "driver": "rocksdict",
+    "block_cache_size": 32 << 20,
+    "write_buffer_size": 16 << 20,
+    "max_open_files": 512,
+}
 
 encode = msgspec.json.Encoder().encode
 
@@ -44,7 +51,8 @@ def build(readiness: Readiness) -> CheckpointApp:
         value_serializer="raw",
         web_enabled=False,
         autodiscover=False,
-        table_standby_replicas=0,  # Faust's would keep what no changelog has: docs/decisions/03-checkpoints.md
+        # Faust's would keep what no changelog has: docs/decisions/03-checkpoints.md
+        table_standby_replicas=0,
         TableManager=TablesAtOnce,
         stream_wait_empty=True,
         broker_commit_interval=0.25,
@@ -56,7 +64,9 @@ def build(readiness: Readiness) -> CheckpointApp:
         consumer_group_instance_id=configured.detector_id or None,
         consumer_auto_offset_reset="earliest",
     )
-    orders = app.topic(ORDERS.name, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=bytes)
+    orders = app.topic(
+        ORDERS.name, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=bytes
+    )
     table = CheckpointTable(
         app,
         name=STATE_TABLE,
@@ -66,7 +76,11 @@ def build(readiness: Readiness) -> CheckpointApp:
         options=dict(ROCKSDB),
         default=None,
     )
-    table.source_topic, table.signals_topic, table.keep = ORDERS.name, SIGNALS.name, configured.detector_cache_accounts
+    table.source_topic, table.signals_topic, table.keep = (
+        ORDERS.name,
+        SIGNALS.name,
+        configured.detector_cache_accounts,
+    )
     table.pace = Pace(configured.checkpoint_seconds)
     app.tables.add(table)
     app.table = table
@@ -76,11 +90,15 @@ def build(readiness: Readiness) -> CheckpointApp:
     async def detect(stream: Any) -> None:
         """Fold each record; acknowledge at checkpoints."""
         async for event in stream.noack().events():
-            await asyncio.shield(worker.take(event))  # once begun, a record is folded, sent and noted whole
+            await asyncio.shield(
+                worker.take(event)
+            )  # once begun, a record is folded, sent and noted whole
 
     @app.task  # type: ignore[untyped-decorator] # faust has no types for it
     async def watch() -> None:
-        """Faust drops what comes at lower offsets than it has read: of a topic that was made anew it would say nothing."""
+        """Faust drops what comes at lower offsets than it has read: of a topic that was made anew
+        it would say nothing.
+        """
         while not app.should_stop:
             await app.sleep(WATCH_SECONDS)
             await table.require_same_source()
@@ -105,7 +123,8 @@ class Worker:
         metrics.DEAD_LETTERS.labels(ORDERS.name, "detector")
 
     async def take(self, event: Any) -> None:
-        """One record: decode, apply, send what it causes. A record that cannot be read goes to the dead letters.
+        """One record: decode, apply, send what it causes. A record that cannot be read goes to the
+        dead letters.
 
         Anything unforeseen leaves the process: Faust would acknowledge the event and lose it.
         """
@@ -140,7 +159,9 @@ class Worker:
             try:
                 decoded = self._decode(record)
             except Rejected as error:
-                await asyncio.get_running_loop().run_in_executor(None, self._put_aside, record, str(error))
+                await asyncio.get_running_loop().run_in_executor(
+                    None, self._put_aside, record, str(error)
+                )
             if decoded is not None:
                 started = time.monotonic()
                 with tracing.taking("detector", [record]):
@@ -169,7 +190,9 @@ class Worker:
             )
         else:
             metrics.SIGNAL_EVENTS.labels(event.signal_type, type(event).__name__).inc()
-        await self._table.send(encode(event), partition=number, headers=kafka.headers_of(event, source="detector"))
+        await self._table.send(
+            encode(event), partition=number, headers=kafka.headers_of(event, source="detector")
+        )
 
     def _put_aside(self, record: Record, reason: str) -> None:
         if self._publisher is None:
@@ -177,10 +200,15 @@ class Worker:
         aside.dead_letter(self._publisher, record, reason=reason, consumer="detector")
 
     async def checkpoint_when_due(self, app: faust.App, readiness: Readiness) -> None:
-        """Runs for ever beside the agent: what was taken is saved when its time has come, or as soon as it is quiet."""
+        """Runs for ever beside the agent: what was taken is saved when its time has come, or as
+        soon as it is quiet.
+        """
         while not app.should_stop:
             await asyncio.sleep(QUIET_SECONDS)
-            readiness.set(bool(self._table.owned) or (not app.rebalancing and not app.unassigned), "joining the group")
+            readiness.set(
+                bool(self._table.owned) or (not app.rebalancing and not app.unassigned),
+                "joining the group",
+            )
             now = time.monotonic()
             if now - self._disk_at >= DISK_SECONDS:
                 self._disk_at = now
@@ -188,7 +216,9 @@ class Worker:
             if not self._table.unsaved:
                 for number, one in self._table.owned.items():
                     end = app.consumer.highwater(faust.types.TP(ORDERS.name, number)) or one.source
-                    metrics.LAG_RECORDS.labels("detector", ORDERS.name, str(number)).set(max(0, end - one.source))
+                    metrics.LAG_RECORDS.labels("detector", ORDERS.name, str(number)).set(
+                        max(0, end - one.source)
+                    )
                     if end <= one.source:
                         metrics.LAG_SECONDS.labels("detector", ORDERS.name, str(number)).set(0)
             elif now - self._taken_at >= QUIET_SECONDS or self._table.pace.is_due():

@@ -1,13 +1,17 @@
-"""The Faust table whose writes are checkpoints: three subclasses at extension points that Faust has, nothing patched.
+"""The Faust table whose writes are checkpoints: three subclasses at extension points that Faust
+has, nothing patched.
 
-    CheckpointStore  Faust's RocksDB store, and a bulk restore: the changelog read with librdkafka, in WriteBatches
-    CheckpointTable  a faust.Table that owns the decoded state of its partitions, the fenced writers of its changelog, `checkpoint`
-    CheckpointApp    a faust.App that checkpoints when partitions go: flow suspended, queues cleared, partitions still ours
+    CheckpointStore  Faust's RocksDB store, and a bulk restore: the changelog read with librdkafka,
+    in WriteBatches CheckpointTable  a faust.Table that owns the decoded state of its partitions,
+    the fenced writers of its changelog, `checkpoint`
+    CheckpointApp    a faust.App that checkpoints when partitions go: flow suspended, queues
+                     cleared, partitions still ours
 
-A checkpoint is: signal events confirmed -> changelog transaction committed -> RocksDB -> blocks acknowledged, in order. Each
-partition's writer is transactional and made anew at every assignment before the restore: an earlier owner that wakes up is
-fenced and leaves. The next source offset is part of the state and sets the group's offset at assignment, so that a run is
-never replayed over a state that has seen later orders. What cannot be mended leaves the process at once: inside `noack()`
+A checkpoint is: signal events confirmed -> changelog transaction committed -> RocksDB -> blocks
+acknowledged, in order. Each partition's writer is transactional and made anew at every assignment
+before the restore: an earlier owner that wakes up is fenced and leaves. The next source offset is
+part of the state and sets the group's offset at assignment, so that a run is never replayed over a
+state that has seen later orders. What cannot be mended leaves the process at once: inside `noack()`
 an exception would commit past its event.
 """
 
@@ -34,15 +38,23 @@ from shared.errors import Retryable
 
 log = structlog.get_logger()
 
-SOURCE_KEY = b"__faust\0source"  # in table and changelog: the next source offset that the state has not seen
-SOURCE_TOPIC_KEY = b"__faust\0source-topic"  # in both too: the id of the topic that this offset is of
-CHANGELOG_KEY = b"__faust\0changelog-topic"  # on the disk alone: the id of the changelog that it was restored from
+SOURCE_KEY = (
+    b"__faust\0source"  # in table and changelog: the next source offset that the state has not seen
+)
+SOURCE_TOPIC_KEY = (
+    b"__faust\0source-topic"  # in both too: the id of the topic that this offset is of
+)
+# on the disk alone: the id of the changelog that it was restored from
+CHANGELOG_KEY = b"__faust\0changelog-topic"
 FAILED = 70  # EX_SOFTWARE: the supervisor starts the process again, the state says where to go on
 BATCH_BYTES = 900_000
 GIVE_BACK_SECONDS = 30.0
 TRANSACTION_MS = 30_000
-CHECKPOINT_SHARE = 0.1  # of the time, at most, while records come without a pause: each writes every touched account whole
-LONGEST_PACE_SECONDS = 5.0  # bounds what a crash repeats, and the blocks that wait to be acknowledged
+# of the time, at most, while records come without a pause: each writes every touched account whole
+CHECKPOINT_SHARE = 0.1
+LONGEST_PACE_SECONDS = (
+    5.0  # bounds what a crash repeats, and the blocks that wait to be acknowledged
+)
 
 Row = tuple[bytes, bytes]
 
@@ -82,14 +94,21 @@ class CheckpointStore(RocksStore):
     def catch_up(self, tp: TP, servers: str, changelog: int) -> int:
         """(in a thread) Read what the local database lacks; returns the number of records.
 
-        What was restored from another changelog than the one with the id `changelog` is forgotten first.
+        What was restored from another changelog than the one with the id `changelog` is forgotten
+        first.
         """
         database = self._db_for_partition(tp.partition)
         if int(database.get(CHANGELOG_KEY) or changelog) != changelog:
             log.warning("the changelog was made anew: starting over", partition=tp.partition)
             restore.forget(database)
         database.put(CHANGELOG_KEY, str(changelog).encode())
-        return restore.catch_up(database, topic=tp.topic, partition=tp.partition, servers=servers, offset_key=self.offset_key)
+        return restore.catch_up(
+            database,
+            topic=tp.topic,
+            partition=tp.partition,
+            servers=servers,
+            offset_key=self.offset_key,
+        )
 
 
 class Owned:
@@ -102,8 +121,9 @@ class Owned:
 
 
 class Pace:
-    """When a checkpoint is due: after `every_seconds`, later where the one before took so long that they would take too much of the
-    time. Nothing that is seen outside waits for it: signal events are on their way, and a pause in the records brings it at once.
+    """When a checkpoint is due: after `every_seconds`, later where the one before took so long that
+    they would take too much of the time. Nothing that is seen outside waits for it: signal events
+    are on their way, and a pause in the records brings it at once.
     """
 
     def __init__(self, every_seconds: float) -> None:
@@ -122,7 +142,9 @@ class Pace:
 
 
 class CheckpointTable(faust.Table[bytes, bytes]):
-    """The detector's rolling tables. `source_topic` is the topic whose offsets follow the state; `keep` bounds memory."""
+    """The detector's rolling tables. `source_topic` is the topic whose offsets follow the state;
+    `keep` bounds memory.
+    """
 
     pace: Pace
     source_topic = ""
@@ -158,7 +180,11 @@ class CheckpointTable(faust.Table[bytes, bytes]):
 
     async def send(self, value: bytes, *, partition: int, headers: list[tuple[str, bytes]]) -> None:
         """A signal event: on its way at once, confirmed by the next checkpoint."""
-        self._sends.append(await self._signals.send(self.signals_topic, value=value, partition=partition, headers=headers))
+        self._sends.append(
+            await self._signals.send(
+                self.signals_topic, value=value, partition=partition, headers=headers
+            )
+        )
 
     def taken(self, event: Any, partition: int, offset: int) -> None:
         """The event is folded: the next checkpoint acknowledges it."""
@@ -166,14 +192,20 @@ class CheckpointTable(faust.Table[bytes, bytes]):
         self._events.append(event)
 
     async def checkpoint(self) -> None:
-        """Call with the lock held. Any failure leaves the process: nothing was acknowledged, the next owner repeats it."""
+        """Call with the lock held. Any failure leaves the process: nothing was acknowledged, the
+        next owner repeats it.
+        """
         started = time.monotonic()
         try:
             events, self._events = self._events, []
             sends, self._sends = self._sends, []
             for future in sends:
                 await future
-            unsaved = [(number, one) for number, one in self.owned.items() if one.source != one.saved_source]
+            unsaved = [
+                (number, one)
+                for number, one in self.owned.items()
+                if one.source != one.saved_source
+            ]
             await asyncio.gather(*(self._save(number, one) for number, one in unsaved))
             for event in events:
                 event.ack()
@@ -186,7 +218,10 @@ class CheckpointTable(faust.Table[bytes, bytes]):
 
     async def _save(self, number: int, one: Owned) -> None:
         source = one.source
-        place = [(SOURCE_KEY, str(source).encode()), (SOURCE_TOPIC_KEY, str(one.source_topic).encode())]
+        place = [
+            (SOURCE_KEY, str(source).encode()),
+            (SOURCE_TOPIC_KEY, str(one.source_topic).encode()),
+        ]
         rows = [*one.state.flush(self.keep // max(1, len(self.owned))), *place]
         local = rocksdict.WriteBatch(raw_mode=True)
         for key, value in rows:
@@ -203,10 +238,20 @@ class CheckpointTable(faust.Table[bytes, bytes]):
         batch = writer.create_batch()
         for key, value in rows:
             if batch.append(key=key, value=value, timestamp=now_ms) is None:
-                futures.append((await writer.send_batch(batch, self.changelog_topic_name, partition=number), batch.record_count()))
+                futures.append(
+                    (
+                        await writer.send_batch(batch, self.changelog_topic_name, partition=number),
+                        batch.record_count(),
+                    )
+                )
                 batch = writer.create_batch()
                 batch.append(key=key, value=value, timestamp=now_ms)
-        futures.append((await writer.send_batch(batch, self.changelog_topic_name, partition=number), batch.record_count()))
+        futures.append(
+            (
+                await writer.send_batch(batch, self.changelog_topic_name, partition=number),
+                batch.record_count(),
+            )
+        )
         end = -1
         for future, count in futures:
             end = (await future).offset + count - 1
@@ -216,14 +261,19 @@ class CheckpointTable(faust.Table[bytes, bytes]):
 
     # -- ownership ------------------------------------------------------------------------------------------------------------
 
-    async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0) -> None:
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
         """Take what is ours now: fence, restore, set the group's offset to what the state says."""
-        await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)  # closes and opens the databases
+        await super().on_rebalance(
+            assigned, revoked, newly_assigned, generation_id
+        )  # closes and opens the databases
         if self._signals is None:
             self._signals = await self._producer(linger_ms=5)
         actives = self.app.assignor.assigned_actives()
         mine = [tp for tp in assigned if tp.topic == self.changelog_topic_name and tp in actives]
-        # Faust calls a partition that went away and came back "not newly assigned": decoded state is never kept
+        # Faust calls a partition that went away and came back "not newly assigned": decoded state
+        # is never kept
         await self.let_go()
         if mine:
             ids = await self._topic_ids()
@@ -233,37 +283,56 @@ class CheckpointTable(faust.Table[bytes, bytes]):
 
     async def _topic_ids(self) -> dict[str, int]:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(None, kafka.topic_ids, self.source_topic, self.changelog_topic_name)
+        return await loop.run_in_executor(
+            None, kafka.topic_ids, self.source_topic, self.changelog_topic_name
+        )
 
     async def require_same_source(self) -> None:
-        """Leaves where the source topic is another one than the states follow. While Kafka, or the topic, is away: nothing."""
+        """Leaves where the source topic is another one than the states follow. While Kafka, or the
+        topic, is away: nothing.
+        """
         with suppress(Retryable):
             ids = await self._topic_ids()
             if any(one.source_topic != ids[self.source_topic] for one in self.owned.values()):
                 leave(applying.another_topic(self.source_topic, "offsets in the detector's state"))
 
     async def require_no_gap(self, number: int, offset: int) -> None:
-        """Leaves where a record is not the next one that the state waits for, and nothing explains that.
+        """Leaves where a record is not the next one that the state waits for, and nothing explains
+        that.
 
-        One that was folded before is passed by, unless the topic is another one; one that comes later is taken only where those
-        before it are in the log no more.
+        One that was folded before is passed by, unless the topic is another one; one that comes
+        later is taken only where those before it are in the log no more.
         """
         one = self.owned[number]
         await self.require_same_source()
         loop = asyncio.get_running_loop()
-        if offset > one.source < await loop.run_in_executor(None, kafka.first_offset, self.source_topic, number):
-            log.warning("the log begins later than the state ends", partition=number, source=one.source, offset=offset)
+        if (
+            offset
+            > one.source
+            < await loop.run_in_executor(None, kafka.first_offset, self.source_topic, number)
+        ):
+            log.warning(
+                "the log begins later than the state ends",
+                partition=number,
+                source=one.source,
+                offset=offset,
+            )
         elif offset > one.source:
             leave(f"{self.source_topic}/{number}: got {offset}, the state waits for {one.source}")
 
     async def _own(self, tp: TP, ids: dict[str, int]) -> None:
         writer = await self._producer(
-            transactional_id=f"{self.app.conf.id}-{self.name}-{tp.partition}", transaction_timeout_ms=TRANSACTION_MS
+            transactional_id=f"{self.app.conf.id}-{self.name}-{tp.partition}",
+            transaction_timeout_ms=TRANSACTION_MS,
         )
-        await writer.begin_transaction()  # a new epoch: every earlier owner's write is refused from here on
+        await (
+            writer.begin_transaction()
+        )  # a new epoch: every earlier owner's write is refused from here on
         store: Any = self.data
         loop = asyncio.get_running_loop()
-        restored = await loop.run_in_executor(None, store.catch_up, tp, self._servers(), ids[tp.topic])
+        restored = await loop.run_in_executor(
+            None, store.catch_up, tp, self._servers(), ids[tp.topic]
+        )
         database, source_topic = store._db_for_partition(tp.partition), ids[self.source_topic]
         if int(database.get(SOURCE_TOPIC_KEY) or source_topic) != source_topic:
             leave(applying.another_topic(self.source_topic, "offsets in the detector's state"))
@@ -274,16 +343,21 @@ class CheckpointTable(faust.Table[bytes, bytes]):
         offsets = {TP(self.source_topic, number): one.source for number, one in self.owned.items()}
         app: Any = self.app
         commit = asyncio.ensure_future(self._go_to(app.consumer, offsets))
-        stopping = asyncio.ensure_future(app._stopped.wait())  # SIGTERM in here: the consumer's thread answers no more
-        done, pending = await asyncio.wait({commit, stopping}, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        stopping = asyncio.ensure_future(
+            app._stopped.wait()
+        )  # SIGTERM in here: the consumer's thread answers no more
+        done, pending = await asyncio.wait(
+            {commit, stopping}, timeout=10, return_when=asyncio.FIRST_COMPLETED
+        )
         for future in pending:
             future.cancel()
         if commit not in done and stopping not in done:
             leave("could not set the source offsets")
 
     async def _go_to(self, consumer: Any, offsets: dict[TP, int]) -> None:
-        """In the group and in this process: Faust seeks to what is committed later, but passes by a committed 0, and would then
-        read on at the place that the group had before."""
+        """In the group and in this process: Faust seeks to what is committed later, but passes by a
+        committed 0, and would then read on at the place that the group had before.
+        """
         await consumer._commit(offsets)
         for tp, offset in offsets.items():
             await consumer.seek(tp, offset)
@@ -323,7 +397,9 @@ async def stop(producer: Any) -> None:
 
 
 class TablesAtOnce(TableManager):
-    """Faust sleeps for a second here, so that agents may bring tables; ours is there before the app starts."""
+    """Faust sleeps for a second here, so that agents may bring tables; ours is there before the app
+    starts.
+    """
 
     async def on_start(self) -> None:
         """As `TableManager` does it, without the sleep."""
@@ -337,8 +413,10 @@ class CheckpointApp(faust.App):
     table: CheckpointTable
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
-        """Called when partitions are revoked and when the consumer stops: flow suspended, queues cleared, partitions still ours.
-        An event that the agent has in hand is still ours: it is folded, then saved in the next turn."""
+        """Called when partitions are revoked and when the consumer stops: flow suspended, queues
+        cleared, partitions still ours. An event that the agent has in hand is still ours: it is
+        folded, then saved in the next turn.
+        """
         until = time.monotonic() + GIVE_BACK_SECONDS
         while consumer.unacked:
             async with self.table.lock:

@@ -1,12 +1,20 @@
 """Which account, and which of its pages, holds an order: pages of neighbouring order ids.
 
-Order ids mostly count up, so the ids that differ in their last two bytes share a page, and a block touches few pages. A page that
-grew past 16 KB is split by the last byte but one; 256 entries at most then share one.
+Order ids mostly count up, so the ids that differ in their last two bytes share a page, and a block
+touches few pages. A page that grew past 16 KB is split by the last byte but one; 256 entries at
+most then share one.
 """
 
 import msgspec
 
-from services.detector.pages import SPLIT_INDEX_BYTES, Store, index_key, packed, split_index_key, unpacked
+from services.detector.pages import (
+    SPLIT_INDEX_BYTES,
+    Store,
+    index_key,
+    packed,
+    split_index_key,
+    unpacked,
+)
 
 Place = tuple[str, int]  # account, page
 IndexPage = dict[bytes, Place]
@@ -21,7 +29,11 @@ class Index:
         self._store = store
         self._pages: dict[bytes, IndexPage | None] = {}  # None: was split
         self._unsaved: set[bytes] = set()
-        self._found: tuple[str, str, tuple[bytes, bytes, IndexPage]] = ("", "", (b"", b"", {}))  # what was looked for last
+        self._found: tuple[str, str, tuple[bytes, bytes, IndexPage]] = (
+            "",
+            "",
+            (b"", b"", {}),
+        )  # what was looked for last
 
     def find(self, organization: str, order: str) -> Place | None:
         """Where the order is, None for one never seen."""
@@ -35,7 +47,9 @@ class Index:
         self._unsaved.add(key)
 
     def saved(self, keep: int) -> list[tuple[bytes, bytes]]:
-        """The keys and values that changed since the last call; afterwards at most `keep` pages stay in memory."""
+        """The keys and values that changed since the last call; afterwards at most `keep` pages
+        stay in memory.
+        """
         rows: list[tuple[bytes, bytes]] = []
         for key in self._unsaved:
             value = packed(self._pages[key])
@@ -50,12 +64,16 @@ class Index:
         return rows
 
     def _page_of(self, organization: str, order: str) -> tuple[bytes, bytes, IndexPage]:
-        if self._found[0] == order and self._found[1] == organization:  # an order is looked for, then set
+        if (
+            self._found[0] == order and self._found[1] == organization
+        ):  # an order is looked for, then set
             return self._found[2]
         id_ = order.encode()
         key = index_key(organization, id_)
         page = self._load(key)
-        found = (key, id_[-2:], page) if page is not None else self._split_page_of(organization, id_)
+        found = (
+            (key, id_[-2:], page) if page is not None else self._split_page_of(organization, id_)
+        )
         self._found = (order, organization, found)
         return found
 

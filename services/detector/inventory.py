@@ -1,6 +1,8 @@
-"""Every order that a partition's state holds, read from its store alone: what an audit of the state, or a fault run, looks at.
+"""Every order that a partition's state holds, read from its store alone: what an audit of the
+state, or a fault run, looks at.
 
-Each order must lie in exactly one page of one account, and the index must lead there; what does not is said.
+Each order must lie in exactly one page of one account, and the index must lead there; what does not
+is said.
 """
 
 from collections.abc import Iterator
@@ -18,7 +20,9 @@ _orders = msgspec.msgpack.Decoder(dict[str, Entry])
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """One order as the state has it. `indexed`: the index leads to this very page. `combos`: (raw OD, raw grade) -> net cents."""
+    """One order as the state has it. `indexed`: the index leads to this very page. `combos`: (raw
+    OD, raw grade) -> net cents.
+    """
 
     organization: str
     order: str
@@ -37,10 +41,22 @@ def held(store: Store) -> Iterator[Held]:
         prefix = head_key(of.organization, "")
         for key, head in heads(store, prefix):
             account = key[len(prefix) :].decode()
-            pages = [*(_sealed(store, of.organization, account, page) for page in range(head.sealed_pages)), head.open_page]
+            pages = [
+                *(
+                    _sealed(store, of.organization, account, page)
+                    for page in range(head.sealed_pages)
+                ),
+                head.open_page,
+            ]
             for page, entries in enumerate(pages):
                 for order, entry in entries.items():
-                    yield _held(of, account, order, entry, indexed=index.find(of.organization, order) == (account, page))
+                    yield _held(
+                        of,
+                        account,
+                        order,
+                        entry,
+                        indexed=index.find(of.organization, order) == (account, page),
+                    )
 
 
 def _sealed(store: Store, organization: str, account: str, page: int) -> dict[str, Entry]:
@@ -49,7 +65,10 @@ def _sealed(store: Store, organization: str, account: str, page: int) -> dict[st
 
 
 def _held(of: Organization, account: str, order: str, entry: Entry, *, indexed: bool) -> Held:
-    combos = {of.texts[ref]: cents for ref, cents in zip(entry.values[::3], entry.values[2::3], strict=True)}
+    combos = {
+        of.texts[ref]: cents
+        for ref, cents in zip(entry.values[::3], entry.values[2::3], strict=True)
+    }
     return Held(
         organization=of.organization,
         order=order,

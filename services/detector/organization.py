@@ -1,7 +1,9 @@
-"""What the detector knows of an organization as a whole, in memory; rebuilt from the table at every start.
+"""What the detector knows of an organization as a whole, in memory; rebuilt from the table at every
+start.
 
-The due days and shares are derived: a head may hold older ones than a run made, but then its due day lies at or before that
-run's day, so the next run looks at the account again. They save work and never decide.
+The due days and shares are derived: a head may hold older ones than a run made, but then its due
+day lies at or before that run's day, so the next run looks at the account again. They save work and
+never decide.
 """
 
 from typing import Any
@@ -40,7 +42,9 @@ _settings = msgspec.json.Decoder(DetectionSettings)
 
 
 class Organization:
-    """The latest run, the raw combos by number, and per account: due day, share, whether a signal is open."""
+    """The latest run, the raw combos by number, and per account: due day, share, whether a signal
+    is open.
+    """
 
     def __init__(self, store: Store, organization: str) -> None:
         self.organization = organization
@@ -59,7 +63,11 @@ class Organization:
         self.readings.extend(self.texts)
 
     def _read(self, store: Store, record: OrganizationRecord) -> None:
-        self.run, self.as_of, self.settings_version = record.run, record.as_of, record.settings_version
+        self.run, self.as_of, self.settings_version = (
+            record.run,
+            record.as_of,
+            record.settings_version,
+        )
         self.settings = _settings.decode(record.settings)
         for page in range(-(-record.combos // COMBOS_PER_PAGE)):
             data = store.get(combos_key(self.organization, page))
@@ -91,12 +99,19 @@ class Organization:
         """Something of the account changed: the next run looks at it."""
         self.due[account] = DUE_NOW
 
-    def begin_run(self, number: int, as_of: Day, settings_version: int, settings: DetectionSettings) -> None:
+    def begin_run(
+        self, number: int, as_of: Day, settings_version: int, settings: DetectionSettings
+    ) -> None:
         """From here on the run's settings are what signals are held against."""
         if settings != self.settings:
             self.readings = Readings(settings)
             self.readings.extend(self.texts)
-        self.run, self.as_of, self.settings_version, self.settings = number, as_of, settings_version, settings
+        self.run, self.as_of, self.settings_version, self.settings = (
+            number,
+            as_of,
+            settings_version,
+            settings,
+        )
         self.changed = True
 
     def saved(self) -> list[tuple[bytes, bytes]]:
@@ -104,7 +119,9 @@ class Organization:
         if not self.changed:
             return []
         rows: list[tuple[bytes, bytes]] = []
-        for page in range(self.saved_texts // COMBOS_PER_PAGE, -(-len(self.texts) // COMBOS_PER_PAGE)):
+        for page in range(
+            self.saved_texts // COMBOS_PER_PAGE, -(-len(self.texts) // COMBOS_PER_PAGE)
+        ):
             texts: Any = self.texts[page * COMBOS_PER_PAGE : (page + 1) * COMBOS_PER_PAGE]
             rows.append((combos_key(self.organization, page), packed(texts)))
         self.saved_texts = len(self.texts)

@@ -1,8 +1,9 @@
-"""What happens to the records of one partition of `orders`: state and record in, events out. No Kafka, no clock, no I/O but the
-store it reads from.
+"""What happens to the records of one partition of `orders`: state and record in, events out. No
+Kafka, no clock, no I/O but the store it reads from.
 
-Writes are absolute: an order's entry is set or removed, sums follow from entries, so a suffix of orders can be applied again with
-the same end. `flush` returns everything that must reach changelog and disk together.
+Writes are absolute: an order's entry is set or removed, sums follow from entries, so a suffix of
+orders can be applied again with the same end. `flush` returns everything that must reach changelog
+and disk together.
 """
 
 from datetime import date, datetime
@@ -34,13 +35,17 @@ from shared.events import (
     SignalsRecord,
 )
 
-CONTENT_BYTES = 16  # of the SHA-256: as good as all 32 to tell two contents apart, and to order them
+CONTENT_BYTES = (
+    16  # of the SHA-256: as good as all 32 to tell two contents apart, and to order them
+)
 
 Events = list[SignalsRecord]
 
 
 class Source(NamedTuple):
-    """Where an event comes from: the offset and time of the record, and what of it caused the event."""
+    """Where an event comes from: the offset and time of the record, and what of it caused the
+    event.
+    """
 
     offset: int
     at: datetime
@@ -73,7 +78,9 @@ class Partition:
         return events
 
     def flush(self, keep: int) -> list[tuple[bytes, bytes]]:
-        """The keys and values that changed since the last flush; afterwards at most `keep` accounts stay in memory."""
+        """The keys and values that changed since the last flush; afterwards at most `keep` accounts
+        stay in memory.
+        """
         rows: list[tuple[bytes, bytes]] = []
         for organization in self._organizations.values():
             rows += organization.saved()
@@ -102,7 +109,10 @@ class Partition:
         else:
             holder = self._account(of, place[0])
             old = holder.entry(order.order, place[1])
-            verdict = counting(version_of(old, revision_given=True), version_of(entry, revision_given=order.revision_given))
+            verdict = counting(
+                version_of(old, revision_given=True),
+                version_of(entry, revision_given=order.revision_given),
+            )
             if verdict in ("duplicate", "older"):
                 return []
             if verdict == "earlier_day":
@@ -119,13 +129,19 @@ class Partition:
         if left is not None and place is not None:
             left.remove(order.order, place[1])
             self._touched(of, left)
-        page = account.put(order.order, entry) if left or place is None else account.replace(order.order, place[1], entry)
+        page = (
+            account.put(order.order, entry)
+            if left or place is None
+            else account.replace(order.order, place[1], entry)
+        )
         if place != (account.account, page):
             self._index.set(of.organization, order.order, (account.account, page))
         self._touched(of, account)
         events: Events = []
         for one, fired in zip(checked, before, strict=True):
-            events += self._check(of, one, order, entry if one is account else None, fired, on, offset, at)
+            events += self._check(
+                of, one, order, entry if one is account else None, fired, on, offset, at
+            )
         return events
 
     def _entry(self, of: Organization, order: Order) -> Entry:
@@ -146,7 +162,12 @@ class Partition:
             for ref, pair in sums.items():
                 values.append(ref)
                 values += pair
-        return Entry(order.revision, bytes.fromhex(order.content[: 2 * CONTENT_BYTES]), order.counts_on.toordinal(), tuple(values))
+        return Entry(
+            order.revision,
+            bytes.fromhex(order.content[: 2 * CONTENT_BYTES]),
+            order.counts_on.toordinal(),
+            tuple(values),
+        )
 
     def _check(
         self,
@@ -159,26 +180,44 @@ class Partition:
         offset: int,
         at: datetime,
     ) -> Events:
-        """Close what no longer fires: because the order answers it, or because it fired on this day before the order.
+        """Close what no longer fires: because the order answers it, or because it fired on this day
+        before the order.
 
         `entry` is the order's, None at the account that it left: there it answers nothing.
         """
         fires = firing(self._stand(of, one, on), of.settings)
         positive = (
-            [ref for ref, is_positive in zip(entry.values[::3], entry.values[1::3], strict=True) if is_positive] if entry else []
+            [
+                ref
+                for ref, is_positive in zip(entry.values[::3], entry.values[1::3], strict=True)
+                if is_positive
+            ]
+            if entry
+            else []
         )
         events: Events = []
         for key, episode in one.open_signals().items():
             if key in fires:
                 continue
             answered = entry is not None and answers(
-                key, opened_on=episode.opened_on, counts_on=entry.counts_on, positive_refs=positive, readings=of.readings
+                key,
+                opened_on=episode.opened_on,
+                counts_on=entry.counts_on,
+                positive_refs=positive,
+                readings=of.readings,
             )
             if answered or key in fired:
-                cause = (order.order, str(order.revision), order.content, order.counts_on.isoformat())
+                cause = (
+                    order.order,
+                    str(order.revision),
+                    order.content,
+                    order.counts_on.isoformat(),
+                )
                 source = Source(offset, at, None, cause)
                 resolution: Resolution = "reordered" if answered else "correction"
-                events.append(self._recovered(of, one, key, episode, source, on, resolution, order.order))
+                events.append(
+                    self._recovered(of, one, key, episode, source, on, resolution, order.order)
+                )
         return events
 
     # -- runs -----------------------------------------------------------------------------------------------------------------
@@ -192,7 +231,11 @@ class Partition:
         is_first = of.run == 0
         of.begin_run(run.number, day, run.settings_version, run.settings)
         changed = is_first or of.settings != last_settings
-        accounts = sorted(of.due) if changed else sorted(a for a, due in of.due.items() if due <= day or a in of.open)
+        accounts = (
+            sorted(of.due)
+            if changed
+            else sorted(a for a, due in of.due.items() if due <= day or a in of.open)
+        )
         standings = self._look_at(of, accounts, day)
         usual = self._usual_share(of) if of.settings.cherry_picking.enabled else None
         events: Events = []
@@ -204,18 +247,27 @@ class Partition:
             gone = {key: episode for key, episode in one.open_signals().items() if key not in found}
             under_last: set[SignalKey] = set()
             if gone and of.settings != last_settings:
-                under_last = firing(stand(one.cells, last_readings, last_settings, on=day), last_settings)
+                under_last = firing(
+                    stand(one.cells, last_readings, last_settings, on=day), last_settings
+                )
             for key, episode in gone.items():
                 resolution = resolution_by_run(
-                    key, still_fires_under_last_settings=key in under_last, standing=standing, settings=of.settings
+                    key,
+                    still_fires_under_last_settings=key in under_last,
+                    standing=standing,
+                    settings=of.settings,
                 )
                 events.append(self._recovered(of, one, key, episode, source, day, resolution, None))
             self._let_go()
-        completed = self._completed(of, run, source, evaluated=len(accounts), events=events, usual=usual)
+        completed = self._completed(
+            of, run, source, evaluated=len(accounts), events=events, usual=usual
+        )
         return [*events, completed]
 
     def _look_at(self, of: Organization, accounts: list[str], day: Day) -> dict[str, Standing]:
-        """Bring due days and shares of `accounts` to this day. Returns how those stand that carry a signal or fire one."""
+        """Bring due days and shares of `accounts` to this day. Returns how those stand that carry a
+        signal or fire one.
+        """
         standings: dict[str, Standing] = {}
         for account in accounts:
             standing = self._stand(of, self._account(of, account), day)
@@ -227,12 +279,15 @@ class Partition:
         return standings
 
     def _usual_share(self, of: Organization) -> Fraction:
-        """The share that estimates are held against; the shares of accounts that were not due are still right."""
+        """The share that estimates are held against; the shares of accounts that were not due are
+        still right.
+        """
         thresholds = of.settings.cherry_picking
         return cherry_picking.usual_share(
             share
             for share in of.shares.values()
-            if cherry_picking.reaches_floor(share[1], thresholds) and not cherry_picking.is_cherry_picking(*share, thresholds)
+            if cherry_picking.reaches_floor(share[1], thresholds)
+            and not cherry_picking.is_cherry_picking(*share, thresholds)
         )
 
     # -- events ---------------------------------------------------------------------------------------------------------------
@@ -305,7 +360,9 @@ class Partition:
     def _account(self, of: Organization, account: str) -> Account:
         found = self._accounts.get((of.organization, account))
         if found is None:
-            found = self._accounts[of.organization, account] = Account(self._store, of.organization, account)
+            found = self._accounts[of.organization, account] = Account(
+                self._store, of.organization, account
+            )
             of.due.setdefault(account, DUE_NOW)
         return found
 
@@ -326,13 +383,17 @@ class Partition:
 
 
 def version_of(entry: Entry, *, revision_given: bool) -> Version:
-    """What decides which version of an order counts; of the one that counts so far it does not matter what was given."""
+    """What decides which version of an order counts; of the one that counts so far it does not
+    matter what was given.
+    """
     return Version(entry.revision, entry.content, date.fromordinal(entry.counts_on), revision_given)
 
 
 def signal_of(organization: str, account: str, key: SignalKey) -> str:
     """The signal's derived id."""
-    return ids.signal_id(organization, account, key.type, key.combo and key.combo.od, key.combo and key.combo.grade)
+    return ids.signal_id(
+        organization, account, key.type, key.combo and key.combo.od, key.combo and key.combo.grade
+    )
 
 
 def combo_of(key: SignalKey) -> Combo | None:

@@ -1,6 +1,8 @@
-"""Reading a partition of the changelog into a RocksDB database, in bulk: how a detector comes to its state.
+"""Reading a partition of the changelog into a RocksDB database, in bulk: how a detector comes to
+its state.
 
-Whoever wants to know what the changelog holds (an audit of the state, a fault run) restores it into an empty folder the same way.
+Whoever wants to know what the changelog holds (an audit of the state, a fault run) restores it into
+an empty folder the same way.
 """
 
 import time
@@ -11,16 +13,21 @@ import rocksdict
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 RESTORE_RECORDS = 20_000
-LOST = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._AUTO_OFFSET_RESET, KafkaError.TOPIC_AUTHORIZATION_FAILED)
+LOST = (
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._AUTO_OFFSET_RESET,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+)
 SILENT_SECONDS = 60.0  # so long the broker may be away, killed and started again, in the middle
 
 
 def catch_up(database: Any, *, topic: str, partition: int, servers: str, offset_key: bytes) -> int:
     """(blocking) Read what the database lacks; returns the number of records.
 
-    The offset persisted at `offset_key` becomes the end - 1, also where the last offsets are transaction markers or were
-    compacted away, so that Faust's own recovery finds nothing left to read and cannot wait for a record that never comes.
-    Raises KafkaException where the broker is away for long: a part of the changelog is never taken for all of it.
+    The offset persisted at `offset_key` becomes the end - 1, also where the last offsets are
+    transaction markers or were compacted away, so that Faust's own recovery finds nothing left to
+    read and cannot wait for a record that never comes. Raises KafkaException where the broker is
+    away for long: a part of the changelog is never taken for all of it.
     """
     consumer = Consumer(
         {
@@ -47,7 +54,9 @@ def catch_up(database: Any, *, topic: str, partition: int, servers: str, offset_
                     at = max(at, reached(message, error))
                     continue
                 offset, key, value = message.offset(), message.key(), message.value()
-                assert offset is not None and key is not None and value is not None  # rows are set, never deleted
+                assert (
+                    offset is not None and key is not None and value is not None
+                )  # rows are set, never deleted
                 count, at = count + 1, offset + 1
                 batch.put(key, value)
             batch.put(offset_key, str(at - 1).encode())
@@ -55,7 +64,11 @@ def catch_up(database: Any, *, topic: str, partition: int, servers: str, offset_
             if at > before:
                 progress_at = time.monotonic()
             elif time.monotonic() - progress_at > SILENT_SECONDS:
-                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{topic}/{partition} stops at {at} of {high}"))
+                raise KafkaException(
+                    KafkaError(
+                        KafkaError._TIMED_OUT, f"{topic}/{partition} stops at {at} of {high}"
+                    )
+                )
         return count
     finally:
         consumer.close()
@@ -73,8 +86,10 @@ def forget(database: Any) -> None:
 
 
 def reached(message: Message, error: KafkaError) -> int:
-    """The offset that an event of librdkafka says is reached: at the end of the partition that end, what is missing up to it
-    are markers. A broker that is away says nothing: it is asked again. Raises KafkaException for what only a person can mend."""
+    """The offset that an event of librdkafka says is reached: at the end of the partition that end,
+    what is missing up to it are markers. A broker that is away says nothing: it is asked again.
+    Raises KafkaException for what only a person can mend.
+    """
     if error.code() == KafkaError._PARTITION_EOF:
         return message.offset() or 0
     if error.fatal() or error.code() in LOST:

@@ -5,5 +5,6 @@ produces   nothing
 owns       digests, digest_mails (its outbox)
 reads      the signals service's tables through the views digest_*
 
-facts -> edition (compose, view, render) -> outbox rows, in the transaction of the tick's position; senders take it from there.
+facts -> edition (compose, view, render) -> outbox rows, in the transaction of the tick's position;
+senders take it from there.
 """

@@ -26,8 +26,14 @@ def main() -> None:
         lambda: mail.own_mailbox(""),
         lambda: mail.unsubscribe_token("", ""),
     )
-    with process.running(settings().digest_port) as this, db.pool("winback_worker", most=SENDERS + 4) as pool:
-        threads = [_thread(f"sender-{number}", lambda: Sender(pool).run(this.stop)) for number in range(SENDERS)]
+    with (
+        process.running(settings().digest_port) as this,
+        db.pool("winback_worker", most=SENDERS + 4) as pool,
+    ):
+        threads = [
+            _thread(f"sender-{number}", lambda: Sender(pool).run(this.stop))
+            for number in range(SENDERS)
+        ]
         threads.append(_thread("measure", lambda: measure(pool, this.stop)))
         consuming.consume(
             consumer=CONSUMER,
@@ -44,7 +50,9 @@ def main() -> None:
 
 
 def _thread(name: str, work: Callable[[], None]) -> threading.Thread:
-    """An error that nobody expected ends the process, whichever thread it is in: the supervisor starts a fresh one."""
+    """An error that nobody expected ends the process, whichever thread it is in: the supervisor
+    starts a fresh one.
+    """
 
     def guarded() -> None:
         try:

@@ -22,10 +22,14 @@ from shared.topics import SEQUENCE_TICKS
 LOOK_EVERY_SECONDS = 0.2
 
 
-def send_now(organization: str, only_to: str | None, *, timeout_seconds: float) -> tuple[Planned, list[MailState]]:
-    """Plan the digest of the latest complete run, ask for its drafts (not `only_to` one address), send it.
+def send_now(
+    organization: str, only_to: str | None, *, timeout_seconds: float
+) -> tuple[Planned, list[MailState]]:
+    """Plan the digest of the latest complete run, ask for its drafts (not `only_to` one address),
+    send it.
 
-    Raises Retryable where the mail server or Kafka is not there, NotFound where the organization is not.
+    Raises Retryable where the mail server or Kafka is not there, NotFound where the organization is
+    not.
     """
     _warnings_only()
     Session(mail_server(settings().smtp_url)).quit()  # before anything is planned
@@ -48,18 +52,38 @@ def _plan(organization: str, only_to: str | None) -> Planned:
     with db.connect() as connection:
         run = store.latest_run(connection, organization)
         due = DigestDue(
-            organization=organization, slot=slot, digest=digest, slot_at=now, run=run.number if run else None, why=handlers.NO_RUN
+            organization=organization,
+            slot=slot,
+            digest=digest,
+            slot_at=now,
+            run=run.number if run else None,
+            why=handlers.NO_RUN,
         )
         planned = handlers.plan(connection, due, at=now, only_to=only_to)
         if planned is None:
             raise NotFound(f"no organization {organization}")
-        if run is not None and only_to is None and planned.edition.digest is not None and not planned.edition.digest.heartbeat:
-            _ask_for_drafts(SequencesDue(organization=organization, slot=slot, digest=digest, run=run.number, drafted_at=now))
+        if (
+            run is not None
+            and only_to is None
+            and planned.edition.digest is not None
+            and not planned.edition.digest.heartbeat
+        ):
+            _ask_for_drafts(
+                SequencesDue(
+                    organization=organization,
+                    slot=slot,
+                    digest=digest,
+                    run=run.number,
+                    drafted_at=now,
+                )
+            )
     return planned
 
 
 def _ask_for_drafts(due: SequencesDue) -> None:
-    """Before the digest is committed: without Kafka there is no digest that links to drafts that nobody makes."""
+    """Before the digest is committed: without Kafka there is no digest that links to drafts that
+    nobody makes.
+    """
     publisher = kafka.Publisher()
     try:
         publisher.publish(

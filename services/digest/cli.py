@@ -20,8 +20,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("preview")
-def preview(organization: Organization, html: HtmlFile = None, text: TextFile = None, as_json: AsJson = False) -> None:
-    """The digest of the latest complete run, as it would be sent now. Without such a run: a heartbeat that says so.
+def preview(
+    organization: Organization,
+    html: HtmlFile = None,
+    text: TextFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """The digest of the latest complete run, as it would be sent now. Without such a run: a
+    heartbeat that says so.
 
     Example: winback digest preview --organization acme --html digest.html
     """
@@ -38,7 +44,10 @@ def preview(organization: Organization, html: HtmlFile = None, text: TextFile = 
         sent = store.digest_of_run(connection, organization, run.number) if run else None
         drafts = handlers.drafts_of(organization, sent) if sent else {}
         edition = handlers.edition_of(
-            connection, facts, handlers.occasion(now, handlers.next_digest_at(facts, after=now), drafts), why=handlers.NO_RUN
+            connection,
+            facts,
+            handlers.occasion(now, handlers.next_digest_at(facts, after=now), drafts),
+            why=handlers.NO_RUN,
         )
     _write(edition, html, text)
     if as_json:
@@ -50,12 +59,18 @@ def preview(organization: Organization, html: HtmlFile = None, text: TextFile = 
 @app.command("send")
 def send(
     organization: Organization,
-    to: Annotated[str | None, typer.Option("--to", help="One address, by hand, instead of the organization's recipients.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to", help="One address, by hand, instead of the organization's recipients."
+        ),
+    ] = None,
     html: HtmlFile = None,
     text: TextFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send it now, to the organization's recipients with fresh drafts, or to one address without; waits for the outbox.
+    """Send it now, to the organization's recipients with fresh drafts, or to one address without;
+    waits for the outbox.
 
     Exit code 1 where somebody did not get it, 3 where the mail server is not there.
 
@@ -75,10 +90,15 @@ def send(
     else:
         print(planned.edition.rendered.subject)
         for one in mails:
-            print(f"{one.state:<10} {one.email}{f': {one.answer}' if one.answer and one.state != 'sent' else ''}")
+            print(
+                f"{one.state:<10} "
+                f"{one.email}{f': {one.answer}' if one.answer and one.state != 'sent' else ''}"
+            )
         if not mails:
             print("nobody to send it to: the organization has no recipients")
-    if not any(one.state == "sent" for one in mails) or any(one.state not in ("sent", "suppressed") for one in mails):
+    if not any(one.state == "sent" for one in mails) or any(
+        one.state not in ("sent", "suppressed") for one in mails
+    ):
         raise typer.Exit(1)
 
 
@@ -100,4 +120,8 @@ def _personal(edition: "Edition") -> Any:
 def _json(edition: "Edition") -> dict[str, Any]:
     from services.digest import handlers, shown
 
-    return shown.no_digest_json(handlers.NO_RUN) if edition.digest is None else shown.digest_json(edition.digest)
+    return (
+        shown.no_digest_json(handlers.NO_RUN)
+        if edition.digest is None
+        else shown.digest_json(edition.digest)
+    )

@@ -6,7 +6,17 @@ from itertools import accumulate
 from services.digest import links
 from services.digest.facts import Facts, Purchase
 from services.digest.frame import Occasion, Room, alarm_words, foot, joined, newest_order
-from services.digest.view import Act, Always, AlwaysLine, ComboLine, DigestView, Name, RowView, SectionView, SummaryLine
+from services.digest.view import (
+    Act,
+    Always,
+    AlwaysLine,
+    ComboLine,
+    DigestView,
+    Name,
+    RowView,
+    SectionView,
+    SummaryLine,
+)
 from shared import wording
 from shared.domain.digest import Account, Digest, Item, Row, Section
 from shared.events import CherryPickingFigures, DormantFigures, LapseFigures, SignalType
@@ -16,7 +26,11 @@ LONGEST_OWNER = 40
 
 LETTERS: dict[SignalType, str] = {"dormant": "A", "lapse": "B", "cherry_picking": "C"}
 GLYPHS: dict[SignalType, str] = {"dormant": "●", "lapse": "■", "cherry_picking": "◆"}
-TITLES: dict[SignalType, str] = {"dormant": "Fully dormant", "lapse": "Product lapse", "cherry_picking": "Cherry-picking"}
+TITLES: dict[SignalType, str] = {
+    "dormant": "Fully dormant",
+    "lapse": "Product lapse",
+    "cherry_picking": "Cherry-picking",
+}
 LEADS: dict[SignalType, str] = {
     "dormant": "Stopped ordering.",
     "lapse": "Still ordering, but no longer these.",
@@ -29,27 +43,36 @@ HEADS: dict[SignalType, tuple[str, ...]] = {
 }
 
 
-def digest_view(facts: Facts, digest: Digest, purchases: Mapping[str, Purchase], occasion: Occasion, room: Room) -> DigestView:
+def digest_view(
+    facts: Facts, digest: Digest, purchases: Mapping[str, Purchase], occasion: Occasion, room: Room
+) -> DigestView:
     """A digest that has somebody to call."""
     organization = facts.organization
     currency = organization.currency
     alarm = alarm_words(facts.feed, occasion)
     title = f"{short_money(digest.recoverable_revenue_cents, currency)} recoverable"
     to_call = f"{counted(digest.accounts, 'account')} to call"
-    subject = f"{to_call} · {short_money(digest.recoverable_revenue_cents, currency)} · {_new(digest.new)}"
+    subject = (
+        f"{to_call} · {short_money(digest.recoverable_revenue_cents, currency)} · "
+        f"{_new(digest.new)}"
+    )
     writer = Writer(facts, digest, purchases, occasion, room)
     return DigestView(
         organization=room.fit(organization.name, room.name),
         subject=f"{alarm} · {to_call}" if alarm else subject,
         preheader=", ".join(
-            f"{wording.isolated(writer.name(account).text)} {money(cents, currency)}" for account, cents in digest.largest
+            f"{wording.isolated(writer.name(account).text)} {money(cents, currency)}"
+            for account, cents in digest.largest
         ),
         day=wording.long_day(digest.as_of),
         title=title,
         lead=f"{to_call}, {_new_signals(digest.new)}{_change(facts, digest)}",
         newest_order=newest_order(facts, occasion),
         alarm=f"{alarm}." if alarm else "",
-        alarm_detail="Accounts look dormant while the feed is silent: look at the feed before you call." if alarm else "",
+        alarm_detail="Accounts look dormant while the feed is silent: look at the feed before you "
+        "call."
+        if alarm
+        else "",
         summary=tuple(_summary_lines(digest, currency)),
         together=SummaryLine(
             letter="",
@@ -60,7 +83,9 @@ def digest_view(facts: Facts, digest: Digest, purchases: Mapping[str, Purchase],
             at_stake=money(digest.recoverable_revenue_cents, currency),
         ),
         overlap=_overlap(digest),
-        open=f"Open the {counted(digest.accounts, 'account')}" if digest.accounts > 1 else "Open the account",
+        open=f"Open the {counted(digest.accounts, 'account')}"
+        if digest.accounts > 1
+        else "Open the account",
         console_url=links.console(organization.organization),
         sections=tuple(writer.section(section) for section in digest.sections),
         always=writer.always(),
@@ -71,12 +96,28 @@ def digest_view(facts: Facts, digest: Digest, purchases: Mapping[str, Purchase],
 class Writer:
     """Puts rows into words; holds what all of them need."""
 
-    def __init__(self, facts: Facts, digest: Digest, purchases: Mapping[str, Purchase], occasion: Occasion, room: Room) -> None:
-        self.facts, self.digest, self.purchases, self.occasion, self.room = facts, digest, purchases, occasion, room
+    def __init__(
+        self,
+        facts: Facts,
+        digest: Digest,
+        purchases: Mapping[str, Purchase],
+        occasion: Occasion,
+        room: Room,
+    ) -> None:
+        self.facts, self.digest, self.purchases, self.occasion, self.room = (
+            facts,
+            digest,
+            purchases,
+            occasion,
+            room,
+        )
         self.organization = facts.organization.organization
         self.currency = facts.organization.currency
         self.in_section = {
-            section.type: {signal.account for signal in facts.signals if signal.type == section.type} for section in digest.sections
+            section.type: {
+                signal.account for signal in facts.signals if signal.type == section.type
+            }
+            for section in digest.sections
         }
 
     def name(self, account: Account) -> Name:
@@ -90,7 +131,9 @@ class Writer:
         return self.room.fit(account.owner or "", min(LONGEST_OWNER, self.room.name))
 
     def detail(self, *pieces: str) -> str:
-        return joined(*(wording.isolated(self.room.fit(piece, self.room.detail)) for piece in pieces))
+        return joined(
+            *(wording.isolated(self.room.fit(piece, self.room.detail)) for piece in pieces)
+        )
 
     def section(self, section: Section) -> SectionView:
         shown = f"{wording.count(len(section.rows))} of {wording.count(section.total)}"
@@ -113,10 +156,16 @@ class Writer:
         owner = self.owner(row.account)
         figures = row.items[0].signal.figures
         if isinstance(figures, DormantFigures):
-            said = (wording.count(figures.days_inactive), short_money(row.lifetime_revenue_cents, self.currency))
+            said = (
+                wording.count(figures.days_inactive),
+                short_money(row.lifetime_revenue_cents, self.currency),
+            )
             detail = self.last_bought(row.account, figures)
         elif isinstance(figures, CherryPickingFigures):
-            said = (wording.percent(figures.specialty_share_bps), short_money(figures.estimated_upside_cents, self.currency))
+            said = (
+                wording.percent(figures.specialty_share_bps),
+                short_money(figures.estimated_upside_cents, self.currency),
+            )
             detail = self.beside(row.account)
         else:
             return RowView(
@@ -141,7 +190,10 @@ class Writer:
         if not self.room.acts:
             return ()
         names = wording.OUTCOME_NAMES.items()
-        return tuple(Act(words=words, url=links.outcome(self.organization, account.account, kind)) for kind, words in names)
+        return tuple(
+            Act(words=words, url=links.outcome(self.organization, account.account, kind))
+            for kind, words in names
+        )
 
     def combo(self, item: Item, *, alone: bool) -> ComboLine:
         figures, combo = item.signal.figures, item.signal.combo
@@ -180,7 +232,10 @@ class Writer:
         if type_ != "cherry_picking" or run is None or run.median_share is None:
             return ""
         share = wording.share(run.median_share)
-        return f"Upside = specialty × (1 − m) ÷ m − standard, with m = {share}, the median of your other accounts, 20 to 80 %."
+        return (
+            f"Upside = specialty × (1 − m) ÷ m − standard, with m = {share}, the median of "
+            "your other accounts, 20 to 80 %."
+        )
 
     def always(self) -> Always | None:
         if not self.digest.always:
@@ -190,7 +245,9 @@ class Writer:
             lines=tuple(
                 AlwaysLine(
                     name=self.name(account),
-                    detail=self.detail(self.owner(account), f"no signal, {self.last_order(account)}"),
+                    detail=self.detail(
+                        self.owner(account), f"no signal, {self.last_order(account)}"
+                    ),
                 )
                 for account in self.digest.always
             ),
@@ -199,7 +256,9 @@ class Writer:
 
 
 def _summary_lines(digest: Digest, currency: str) -> Iterable[SummaryLine]:
-    """Amounts are rounded so that they add up to the rounded sum: each is the step between two rounded running sums."""
+    """Amounts are rounded so that they add up to the rounded sum: each is the step between two
+    rounded running sums.
+    """
     running = [0, *accumulate(section.counted_cents for section in digest.sections)]
     units = [wording.whole_units(cents, currency) for cents in running]
     for section, before, after in zip(digest.sections, units, units[1:], strict=False):
@@ -217,8 +276,13 @@ def _overlap(digest: Digest) -> str:
     if not digest.overlapping:
         return ""
     if digest.overlapping == 1:
-        return "1 account stands in two sections and counts once; a dormant one counts under A only."
-    return f"{digest.overlapping} accounts stand in two sections and count once; a dormant one counts under A only."
+        return (
+            "1 account stands in two sections and counts once; a dormant one counts under A only."
+        )
+    return (
+        f"{digest.overlapping} accounts stand in two sections and count once; a dormant one "
+        "counts under A only."
+    )
 
 
 def _new(number: int) -> str:

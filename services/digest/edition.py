@@ -1,4 +1,6 @@
-"""From facts to a mail: compose, put into words, render; with less room for names where it would be too large."""
+"""From facts to a mail: compose, put into words, render; with less room for names where it would be
+too large.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +12,8 @@ from services.digest.heartbeat_view import heartbeat_view, no_run_view
 from services.digest.render import Rendered, render
 from shared.domain.digest import Digest, compose
 
-LARGEST_BYTES = 87_000  # of both parts as they travel; with headers a mail stays under 90 KB, which no reader cuts
+# of both parts as they travel; with headers a mail stays under 90 KB, which no reader cuts
+LARGEST_BYTES = 87_000
 ROOMS = (
     Room(name=80, detail=160, combo=60, link=640, acts=True),
     Room(name=80, detail=160, combo=60, link=640),
@@ -32,7 +35,9 @@ class Edition:
 
 
 def edit(facts: Facts, occasion: Occasion, *, why: str, purchases: Purchases) -> Edition:
-    """`why` says why there is no complete run, where there is none; `purchases` finds what accounts last bought."""
+    """`why` says why there is no complete run, where there is none; `purchases` finds what accounts
+    last bought.
+    """
     if facts.run is None:
         return Edition(digest=None, rendered=render("heartbeat", no_run_view(facts, why, occasion)))
     digest = compose(
@@ -55,5 +60,10 @@ def edit(facts: Facts, occasion: Occasion, *, why: str, purchases: Purchases) ->
 
 def _mentioned(digest: Digest) -> list[str]:
     """The accounts of whose last purchase something is said."""
-    rows = [row.account.account for section in digest.sections if section.type != "lapse" for row in section.rows]
+    rows = [
+        row.account.account
+        for section in digest.sections
+        if section.type != "lapse"
+        for row in section.rows
+    ]
     return sorted({*rows, *(account.account for account in digest.always)})

@@ -60,7 +60,9 @@ class Purchase:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """All of them for one digest. run None: there is no complete run for it; last_run: the latest complete one, whichever."""
+    """All of them for one digest. run None: there is no complete run for it; last_run: the latest
+    complete one, whichever.
+    """
 
     organization: Organization
     run: Run | None

@@ -1,4 +1,6 @@
-"""What every mail says beside its content: how old the newest order is, when the next one comes, and why one gets it."""
+"""What every mail says beside its content: how old the newest order is, when the next one comes,
+and why one gets it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +17,12 @@ from shared.events import SignalType
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """How many characters words from outside get, and links; a mail that is too large is made again with less.
+    """How many characters words from outside get, and links; a mail that is too large is made again
+    with less.
 
     acts: whether each row offers the three outcomes.
-    ascii: what other letters have no ASCII twin become question marks, since each takes up to 12 bytes on its way.
+    ascii: what other letters have no ASCII twin become question marks, since each takes up to 12
+    bytes on its way.
     """
 
     name: int
@@ -37,7 +41,9 @@ class Room:
 
 @dataclass(frozen=True, kw_only=True)
 class Occasion:
-    """What is known of the sending beside the facts. drafts: a type's sequence, where one is made; stale_after: of the feed."""
+    """What is known of the sending beside the facts. drafts: a type's sequence, where one is made;
+    stale_after: of the feed.
+    """
 
     at: datetime
     next_at: datetime | None
@@ -63,7 +69,11 @@ def alarm_title(feed: Feed, occasion: Occasion) -> str:
 
 
 def newest_order(facts: Facts, occasion: Occasion) -> str:
-    return f"Newest order {age_of_newest(facts, occasion)}" if facts.feed.newest_accepted_at else "No order yet"
+    return (
+        f"Newest order {age_of_newest(facts, occasion)}"
+        if facts.feed.newest_accepted_at
+        else "No order yet"
+    )
 
 
 def age_of_newest(facts: Facts, occasion: Occasion) -> str:
@@ -83,7 +93,11 @@ def age_of_newest(facts: Facts, occasion: Occasion) -> str:
 
 def foot(facts: Facts, occasion: Occasion) -> Foot:
     """Schedule and next digest, as far as they are known."""
-    next_on = "" if occasion.next_at is None else _next_on(occasion.next_at, occasion.at, facts.organization.timezone)
+    next_on = (
+        ""
+        if occasion.next_at is None
+        else _next_on(occasion.next_at, occasion.at, facts.organization.timezone)
+    )
     return Foot(schedule=schedule_words(facts.schedule) if facts.schedule else "", next=next_on)
 
 

@@ -1,4 +1,6 @@
-"""What a due digest leads to: its row and one mail a recipient, in the transaction that moves the tick's position."""
+"""What a due digest leads to: its row and one mail a recipient, in the transaction that moves the
+tick's position.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,24 +43,46 @@ def plan_due_digests(connection: db.Connection, records: Sequence[Record]) -> No
                 plan(connection, record.event, at=clock.now(), only_to=record.event.only_to)
 
 
-def plan(connection: db.Connection, due: DigestDue, *, at: datetime, only_to: str | None = None) -> Planned | None:
-    """Put a digest into the outbox, for all or for the one who asked. None: no such organization, or it is there already."""
+def plan(
+    connection: db.Connection, due: DigestDue, *, at: datetime, only_to: str | None = None
+) -> Planned | None:
+    """Put a digest into the outbox, for all or for the one who asked. None: no such organization,
+    or it is there already.
+    """
     if store.is_planned(connection, due.organization, due.slot):
         log.info("digest is planned already", organization=due.organization, digest=due.digest)
         return None
     facts = store.facts(connection, due.organization, run=due.run, at=at)
     if facts is None:
-        log.info("digest of an organization that is gone", organization=due.organization, digest=due.digest)
+        log.info(
+            "digest of an organization that is gone",
+            organization=due.organization,
+            digest=due.digest,
+        )
         return None
     drafts = {} if only_to else drafts_of(due.organization, due.digest)
     next_at = due.next_at or next_digest_at(facts, after=at)
     edition = edition_of(connection, facts, occasion(at, next_at, drafts), why=due.why or NO_RUN)
-    if not store.insert_digest(connection, _digest_row(due, edition, at=at, private=only_to is not None)):
+    if not store.insert_digest(
+        connection, _digest_row(due, edition, at=at, private=only_to is not None)
+    ):
         log.info("digest is planned already", organization=due.organization, digest=due.digest)
         return None
-    to = store.recipients(connection, due.organization) if only_to is None else [_by_hand(connection, due.organization, only_to)]
-    store.insert_mails(connection, [_mail_row(due, facts, edition, recipient, at=at) for recipient in to])
-    log.info("digest planned", organization=due.organization, digest=due.digest, run=due.run, recipients=len(to))
+    to = (
+        store.recipients(connection, due.organization)
+        if only_to is None
+        else [_by_hand(connection, due.organization, only_to)]
+    )
+    store.insert_mails(
+        connection, [_mail_row(due, facts, edition, recipient, at=at) for recipient in to]
+    )
+    log.info(
+        "digest planned",
+        organization=due.organization,
+        digest=due.digest,
+        run=due.run,
+        recipients=len(to),
+    )
     return Planned(digest=due.digest, edition=edition, recipients=len(to))
 
 
@@ -67,14 +91,21 @@ def edition_of(connection: db.Connection, facts: Facts, occasion: Occasion, *, w
 
     def purchases(accounts: Sequence[str]) -> Mapping[str, Purchase]:
         assert facts.run is not None
-        return store.last_purchases(connection, facts.organization.organization, facts.run, accounts)
+        return store.last_purchases(
+            connection, facts.organization.organization, facts.run, accounts
+        )
 
     return edit(facts, occasion, why=why, purchases=purchases)
 
 
 def occasion(at: datetime, next_at: datetime | None, drafts: Mapping[SignalType, str]) -> Occasion:
     """With what the settings say of a silent feed."""
-    return Occasion(at=at, next_at=next_at, stale_after=timedelta(hours=settings().stale_feed_hours), drafts=drafts)
+    return Occasion(
+        at=at,
+        next_at=next_at,
+        stale_after=timedelta(hours=settings().stale_feed_hours),
+        drafts=drafts,
+    )
 
 
 def next_digest_at(facts: Facts, *, after: datetime) -> datetime | None:
@@ -88,10 +119,16 @@ def drafts_of(organization: str, digest: str) -> dict[SignalType, str]:
 
 
 def _by_hand(connection: db.Connection, organization: str, email: str) -> Recipient:
-    return Recipient(email=email, why="Sent to you by hand", refused=store.suppression(connection, organization, email))
+    return Recipient(
+        email=email,
+        why="Sent to you by hand",
+        refused=store.suppression(connection, organization, email),
+    )
 
 
-def _digest_row(due: DigestDue, edition: Edition, *, at: datetime, private: bool) -> dict[str, object]:
+def _digest_row(
+    due: DigestDue, edition: Edition, *, at: datetime, private: bool
+) -> dict[str, object]:
     digest, rendered = edition.digest, edition.rendered
     return {
         "organization": due.organization,
@@ -101,7 +138,9 @@ def _digest_row(due: DigestDue, edition: Edition, *, at: datetime, private: bool
         "run": due.run,
         "heartbeat": digest is None or digest.heartbeat,
         "recoverable_revenue_cents": 0 if digest is None else digest.recoverable_revenue_cents,
-        "shown": shown.no_digest_json(due.why or NO_RUN) if digest is None else shown.kept_json(digest),
+        "shown": shown.no_digest_json(due.why or NO_RUN)
+        if digest is None
+        else shown.kept_json(digest),
         "subject": rendered.subject,
         "html": rendered.html,
         "body": rendered.text,
@@ -110,7 +149,9 @@ def _digest_row(due: DigestDue, edition: Edition, *, at: datetime, private: bool
     }
 
 
-def _mail_row(due: DigestDue, facts: Facts, edition: Edition, recipient: Recipient, *, at: datetime) -> dict[str, object]:
+def _mail_row(
+    due: DigestDue, facts: Facts, edition: Edition, recipient: Recipient, *, at: datetime
+) -> dict[str, object]:
     sender = mail.own_mailbox(facts.organization.name)
     message_id = f"{derived('mail', due.organization, due.digest, recipient.email)}@{sender.domain}"
     row = {
@@ -129,7 +170,9 @@ def _mail_row(due: DigestDue, facts: Facts, edition: Edition, recipient: Recipie
         to = mail.checked_address(recipient.email)
     except Rejected as error:
         return row | {"state": "bounced", "answer": str(error)}
-    own = edition.rendered.personal(why=recipient.why, unsubscribe_url=mail.unsubscribe_url(due.organization, recipient.email))
+    own = edition.rendered.personal(
+        why=recipient.why, unsubscribe_url=mail.unsubscribe_url(due.organization, recipient.email)
+    )
     message = mail.message(
         sender=sender,
         to=to,

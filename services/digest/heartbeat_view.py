@@ -33,9 +33,13 @@ def heartbeat_view(
     period = PERIODS.get(facts.schedule.frequency, "") if facts.schedule else ""
     return HeartbeatView(
         organization=room.fit(facts.organization.name, room.name),
-        subject=f"{alarm}: is the feed running?" if alarm else f"Nobody to call · {counted(facts.run.accounts, 'account')} checked",
+        subject=f"{alarm}: is the feed running?"
+        if alarm
+        else f"Nobody to call · {counted(facts.run.accounts, 'account')} checked",
         preheader=newest_order(facts, occasion),
-        title=alarm_title(facts.feed, occasion) if alarm else f"Nobody to call {period}".strip() + ".",
+        title=alarm_title(facts.feed, occasion)
+        if alarm
+        else f"Nobody to call {period}".strip() + ".",
         loud=bool(alarm),
         detail="“Nobody to call” means nothing while the feed is silent." if alarm else "",
         lines=_lines(facts, occasion),
@@ -69,13 +73,25 @@ def _lines(facts: Facts, occasion: Occasion) -> tuple[tuple[str, str], ...]:
     if run is not None:
         day = day_in(run.completed_at, zone)
         when = "today" if day == today else f"on {wording.near_day(day)}"
-        checked = f"{counted(run.accounts, 'account')}, {when} {wording.clock_time(run.completed_at, zone)}"
+        checked = (
+            f"{counted(run.accounts, 'account')}, {when} "
+            f"{wording.clock_time(run.completed_at, zone)}"
+        )
     lines = [
         ("Checked", checked),
-        ("Orders received", f"{wording.count(facts.feed.received)} since {without_weekday(day_in(facts.feed.since, zone))}"),
+        (
+            "Orders received",
+            f"{wording.count(facts.feed.received)} since "
+            f"{without_weekday(day_in(facts.feed.since, zone))}",
+        ),
         ("Newest order", age_of_newest(facts, occasion)),
     ]
     if occasion.next_at is not None:
         day = day_in(occasion.next_at, zone)
-        lines.append(("Next digest", f"{wording.near_day(day)}, {wording.clock_time(occasion.next_at, zone)}"))
+        lines.append(
+            (
+                "Next digest",
+                f"{wording.near_day(day)}, {wording.clock_time(occasion.next_at, zone)}",
+            )
+        )
     return tuple(lines)

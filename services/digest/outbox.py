@@ -1,7 +1,8 @@
 """Sends what is in the outbox: claim, hand over, note the answer. Any number of senders can run.
 
-A mail goes out again only when the server's answer was lost, or when this process died or froze past its lease between noting
-that the final dot goes out and noting the answer; then with the same Message-ID, once.
+A mail goes out again only when the server's answer was lost, or when this process died or froze
+past its lease between noting that the final dot goes out and noting the answer; then with the same
+Message-ID, once.
 """
 
 import random
@@ -51,7 +52,9 @@ class Sender:
         self._session: Session | None = None
 
     def run(self, stop: threading.Event) -> None:
-        """Until `stop`: send what is due, look again soon; while the mail server is not there, ask it ever more rarely."""
+        """Until `stop`: send what is due, look again soon; while the mail server is not there, ask
+        it ever more rarely.
+        """
         pause = LOOK_EVERY_SECONDS
         while not stop.is_set():
             try:
@@ -76,7 +79,9 @@ class Sender:
                 return 0
         self._connected()
         with self.pool.connection() as connection:
-            claimed = store.claim(connection, now=self.now(), most=CLAIM_AT_ONCE, digest=self.digest)
+            claimed = store.claim(
+                connection, now=self.now(), most=CLAIM_AT_ONCE, digest=self.digest
+            )
         for done, one in enumerate(claimed):
             if stop is not None and stop.is_set():
                 self._release(claimed[done:])
@@ -106,7 +111,12 @@ class Sender:
             lost = store.sweep(connection, now=self.now())
         for organization, digest, email in lost:
             metrics.MAILS_AMBIGUOUS.labels(OUTBOX).inc()
-            log.warning("mail may have arrived: sender gone", organization=organization, digest=digest, email=email)
+            log.warning(
+                "mail may have arrived: sender gone",
+                organization=organization,
+                digest=digest,
+                email=email,
+            )
 
     def _hand_over(self, session: Session, claimed: Claimed) -> Answer:
         def before_final_dot() -> bool:
@@ -126,7 +136,9 @@ class Sender:
     def _settle(self, claimed: Claimed, answer: Answer) -> None:
         now = self.now()
         log.info("mail", **claimed.key, state=answer.state, answer=answer.text)
-        if answer.state == "dropped":  # unsubscribed, or another sender's by now, or PostgreSQL is gone: the row decides
+        if (
+            answer.state == "dropped"
+        ):  # unsubscribed, or another sender's by now, or PostgreSQL is gone: the row decides
             return self._release([claimed])
         metrics.MAILS.labels(OUTBOX, answer.state).inc()
         if answer.state == "unknown":
@@ -134,18 +146,27 @@ class Sender:
         wait = timedelta() if answer.state == "unknown" else backoff(claimed.attempts)
         self._note(
             lambda connection: store.settle(
-                connection, claimed, state=answer.state, answer=answer.text, now=now, next_attempt_at=now + wait
+                connection,
+                claimed,
+                state=answer.state,
+                answer=answer.text,
+                now=now,
+                next_attempt_at=now + wait,
             )
         )
         if answer.state == "sent":
             metrics.DIGEST_LAST_SUCCESS.labels(claimed.organization).set(now.timestamp())
-            metrics.MAIL_DELAY_SECONDS.labels(OUTBOX).observe(max(0.0, (now - claimed.slot_at).total_seconds()))
+            metrics.MAIL_DELAY_SECONDS.labels(OUTBOX).observe(
+                max(0.0, (now - claimed.slot_at).total_seconds())
+            )
 
     def _release(self, mails: Sequence[Claimed]) -> None:
         self._note(lambda connection: store.release(connection, mails))
 
     def _note(self, write: Callable[[db.Connection], object]) -> None:
-        """What was answered must not be forgotten because PostgreSQL restarts: try for as long as the lease holds."""
+        """What was answered must not be forgotten because PostgreSQL restarts: try for as long as
+        the lease holds.
+        """
         until = time.monotonic() + store.LEASE.total_seconds()
         while True:
             try:
@@ -155,17 +176,26 @@ class Sender:
             except psycopg.OperationalError as error:
                 if time.monotonic() > until:
                     raise
-                log.warning("PostgreSQL does not take the answer of the mail server yet", reason=said(error))
+                log.warning(
+                    "PostgreSQL does not take the answer of the mail server yet", reason=said(error)
+                )
                 time.sleep(1)
 
 
 def backoff(attempts: int) -> timedelta:
-    """5 s, 10 s, … 30 min, each half to one and a half of that, so that what failed together does not return together."""
+    """5 s, 10 s, … 30 min, each half to one and a half of that, so that what failed together does
+    not return together.
+    """
     whole: timedelta = min(LATEST_RETRY, SOONEST_RETRY * 2 ** min(attempts - 1, 20))
     return whole * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
 
 
-def measure(pool: ConnectionPool[db.Connection], stop: threading.Event, *, now: Callable[[], datetime] = clock.now) -> None:
+def measure(
+    pool: ConnectionPool[db.Connection],
+    stop: threading.Event,
+    *,
+    now: Callable[[], datetime] = clock.now,
+) -> None:
     """Until `stop`: the outbox's gauges; now and then forget old mails."""
     for state in ("sent", "retry", "bounced", "unknown"):
         metrics.MAILS.labels(OUTBOX, state)

@@ -1,7 +1,8 @@
-"""The outbox's SQL. Every change of a mail's state is one statement that checks the state it comes from.
+"""The outbox's SQL. Every change of a mail's state is one statement that checks the state it comes
+from.
 
-`attempts` counts claims and so names one: whoever claimed later owns the mail, and what the one before still says counts for
-nothing.
+`attempts` counts claims and so names one: whoever claimed later owns the mail, and what the one
+before still says counts for nothing.
 """
 
 from collections.abc import Sequence
@@ -213,7 +214,12 @@ class Claimed:
     @property
     def key(self) -> dict[str, str | int]:
         """The mail, and the claim on it."""
-        return {"organization": self.organization, "digest": self.digest, "email": self.email, "attempts": self.attempts}
+        return {
+            "organization": self.organization,
+            "digest": self.digest,
+            "email": self.email,
+            "attempts": self.attempts,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +233,9 @@ class MailState:
 
 
 def sweep(connection: db.Connection, *, now: datetime) -> list[tuple[str, str, str]]:
-    """Leases that ran out, people who unsubscribed, mails that are too old. Returns the mails whose answer was lost."""
+    """Leases that ran out, people who unsubscribed, mails that are too old. Returns the mails whose
+    answer was lost.
+    """
     lost = connection.execute(EXPIRED_AFTER_THE_DOT, {"now": now}).fetchall()
     connection.execute(EXPIRED_BEFORE_THE_DOT, {"now": now})
     connection.execute(SUPPRESS)
@@ -241,18 +249,33 @@ def is_due(connection: db.Connection, *, now: datetime, digest: str | None) -> b
     return row is not None and bool(row[0])
 
 
-def claim(connection: db.Connection, *, now: datetime, most: int, digest: str | None) -> list[Claimed]:
+def claim(
+    connection: db.Connection, *, now: datetime, most: int, digest: str | None
+) -> list[Claimed]:
     """Up to `most` mails, each one sender's alone."""
     rows = connection.execute(CLAIM, _due(now, digest) | {"most": most, "lease": LEASE})
-    return [Claimed(organization=o, digest=d, email=e, message=bytes(m), attempts=a, slot_at=s) for o, d, e, m, a, s in rows]
+    return [
+        Claimed(organization=o, digest=d, email=e, message=bytes(m), attempts=a, slot_at=s)
+        for o, d, e, m, a, s in rows
+    ]
 
 
 def submitting(connection: db.Connection, mail: Claimed, *, now: datetime) -> bool:
-    """Note that the final dot is about to go out. False: the mail is not ours any more, or must not be sent."""
+    """Note that the final dot is about to go out. False: the mail is not ours any more, or must not
+    be sent.
+    """
     return connection.execute(SUBMITTING, mail.key | {"now": now, "lease": LEASE}).rowcount == 1
 
 
-def settle(connection: db.Connection, mail: Claimed, *, state: str, answer: str, now: datetime, next_attempt_at: datetime) -> bool:
+def settle(
+    connection: db.Connection,
+    mail: Claimed,
+    *,
+    state: str,
+    answer: str,
+    now: datetime,
+    next_attempt_at: datetime,
+) -> bool:
     """Note what the server said. False: another sender has the mail meanwhile."""
     parameters = {"state": state, "answer": answer, "now": now, "next_attempt_at": next_attempt_at}
     return connection.execute(SETTLE, mail.key | parameters).rowcount == 1
@@ -285,8 +308,16 @@ def states(connection: db.Connection, organization: str, digest: str) -> list[Ma
     """How it stands with each recipient of a digest."""
     parameters = {"organization": organization, "digest": digest, "most_ambiguous": MOST_AMBIGUOUS}
     rows = connection.execute(STATES, parameters)
-    return [MailState(email=email, state=state, answer=answer, waits=waits) for email, state, answer, waits in rows]
+    return [
+        MailState(email=email, state=state, answer=answer, waits=waits)
+        for email, state, answer, waits in rows
+    ]
 
 
 def _due(now: datetime, digest: str | None) -> dict[str, object]:
-    return {"now": now, "digest": digest, "too_old": now - GIVE_UP_AFTER, "most_ambiguous": MOST_AMBIGUOUS}
+    return {
+        "now": now,
+        "digest": digest,
+        "too_old": now - GIVE_UP_AFTER,
+        "most_ambiguous": MOST_AMBIGUOUS,
+    }

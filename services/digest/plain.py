@@ -13,14 +13,20 @@ def width(text: str) -> int:
         return len(text)
     columns = 0
     for character in text:
-        if unicodedata.combining(character) or unicodedata.category(character) in ("Cf", "Mn", "Me"):
+        if unicodedata.combining(character) or unicodedata.category(character) in (
+            "Cf",
+            "Mn",
+            "Me",
+        ):
             continue
         columns += 2 if unicodedata.east_asian_width(character) in "WF" else 1
     return columns
 
 
 def row(left: str, *cells: tuple[str, int]) -> str:
-    """`left`, and cells right-aligned in their widths at the right edge; a left side that is too long goes on below."""
+    """`left`, and cells right-aligned in their widths at the right edge; a left side that is too
+    long goes on below.
+    """
     right = "".join(" " * max(1, size - width(text)) + text for text, size in cells)
     space = WIDTH - width(right)
     first, *more = _fold(left, space) or [""]

@@ -1,6 +1,8 @@
-"""View models to mails: Jinja with autoescape first, then MJML, so that no name can be a tag of either.
+"""View models to mails: Jinja with autoescape first, then MJML, so that no name can be a tag of
+either.
 
-A mail is rendered once; what differs between its recipients (why they get it, how to unsubscribe) is put in afterwards.
+A mail is rendered once; what differs between its recipients (why they get it, how to unsubscribe)
+is put in afterwards.
 """
 
 from dataclasses import dataclass
@@ -44,7 +46,9 @@ class Rendered:
         return Rendered(
             subject=self.subject,
             text=self.text.replace(WHY, why).replace(UNSUBSCRIBE, unsubscribe_url),
-            html=self.html.replace(WHY, escape(why)).replace(_entities(UNSUBSCRIBE), escape(unsubscribe_url)),
+            html=self.html.replace(WHY, escape(why)).replace(
+                _entities(UNSUBSCRIBE), escape(unsubscribe_url)
+            ),
         )
 
 
@@ -84,7 +88,9 @@ def _environment() -> Environment:
 
 def _entities(text: str) -> Markup:
     """For an attribute: MJML's library spells characters that it takes for invisible as Rust does."""
-    spelled = "".join(f"&#{ord(character)};" if ord(character) > 127 else escape(character) for character in text)
+    spelled = "".join(
+        f"&#{ord(character)};" if ord(character) > 127 else escape(character) for character in text
+    )
     return Markup(spelled)  # noqa: S704 - escaped here
 
 

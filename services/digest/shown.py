@@ -1,4 +1,6 @@
-"""A digest as JSON: for `winback digest preview --json` (interfaces.md), and kept with the digest for the next to compare."""
+"""A digest as JSON: for `winback digest preview --json` (interfaces.md), and kept with the digest
+for the next to compare.
+"""
 
 from datetime import date
 from typing import Any
@@ -25,7 +27,13 @@ def digest_json(digest: Digest) -> dict[str, Any]:
 
 def no_digest_json(why: str) -> dict[str, Any]:
     """Without a complete run."""
-    return {"as_of": None, "heartbeat": True, "why": why, "recoverable_revenue_cents": 0, "sections": []}
+    return {
+        "as_of": None,
+        "heartbeat": True,
+        "why": why,
+        "recoverable_revenue_cents": 0,
+        "sections": [],
+    }
 
 
 def kept_json(digest: Digest) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""The digest's SQL: what it reads of others through their views, and the rows of its own digests and mails.
+"""The digest's SQL: what it reads of others through their views, and the rows of its own digests
+and mails.
 
 The outbox's statements are in `outbox_store`.
 """
@@ -57,7 +58,8 @@ ORDER BY number DESC
 LIMIT 1
 """
 
-# What the run saw and is still active: a later run may have seen it again, but must not have opened it.
+# What the run saw and is still active: a later run may have seen it again, but must not have opened
+# it.
 ACTIVE_SIGNALS = """
 SELECT
     signal,
@@ -230,8 +232,11 @@ ON CONFLICT DO NOTHING
 """
 
 
-def facts(connection: db.Connection, organization: str, *, run: int | None, at: datetime) -> Facts | None:
-    """What a digest of that run is made from; None where the organization does not exist (any more).
+def facts(
+    connection: db.Connection, organization: str, *, run: int | None, at: datetime
+) -> Facts | None:
+    """What a digest of that run is made from; None where the organization does not exist (any
+    more).
 
     run None: a heartbeat that says that there is none.
     """
@@ -239,7 +244,11 @@ def facts(connection: db.Connection, organization: str, *, run: int | None, at: 
     found = rows.execute(ORGANIZATION, (organization,)).fetchone()
     if found is None:
         return None
-    asked = None if run is None else _run(rows.execute(RUN, {"organization": organization, "number": run}).fetchone())
+    asked = (
+        None
+        if run is None
+        else _run(rows.execute(RUN, {"organization": organization, "number": run}).fetchone())
+    )
     last = asked or latest_run(connection, organization)
     previous = rows.execute(PREVIOUS, {"organization": organization, "run": run}).fetchone()
     since = at - FIRST_PERIOD if previous is None else previous["slot_at"]
@@ -249,7 +258,9 @@ def facts(connection: db.Connection, organization: str, *, run: int | None, at: 
         organization=Organization(**found),
         run=asked,
         last_run=last,
-        feed=_feed(rows.execute(FEED, {"organization": organization, "since": since}).fetchone(), since),
+        feed=_feed(
+            rows.execute(FEED, {"organization": organization, "since": since}).fetchone(), since
+        ),
         schedule=None if schedule is None else Schedule(**schedule),
         previous=None if previous is None else shown_of(previous["shown"]),
         signals=signals,
@@ -263,14 +274,20 @@ def latest_run(connection: db.Connection, organization: str) -> Run | None:
     return _run(rows.execute(RUN, {"organization": organization, "number": None}).fetchone())
 
 
-def active_signals(connection: db.Connection, organization: str, run: Run) -> tuple[ActiveSignal, ...]:
+def active_signals(
+    connection: db.Connection, organization: str, run: Run
+) -> tuple[ActiveSignal, ...]:
     """Every signal that the run saw and that is still active."""
     rows = connection.cursor(row_factory=dict_row)
-    found = rows.execute(ACTIVE_SIGNALS, {"organization": organization, "run": run.number, "as_of": run.as_of})
+    found = rows.execute(
+        ACTIVE_SIGNALS, {"organization": organization, "run": run.number, "as_of": run.as_of}
+    )
     return tuple(_signal(row) for row in found)
 
 
-def accounts(connection: db.Connection, organization: str, wanted: Iterable[str]) -> dict[str, Account]:
+def accounts(
+    connection: db.Connection, organization: str, wanted: Iterable[str]
+) -> dict[str, Account]:
     """The accounts that are wanted, and all that are pinned to Yes."""
     known = {key: Account(account=key) for key in wanted}
     rows = connection.cursor(row_factory=dict_row)
@@ -278,19 +295,29 @@ def accounts(connection: db.Connection, organization: str, wanted: Iterable[str]
     return known | {row["account"]: Account(**row) for row in found}
 
 
-def last_purchases(connection: db.Connection, organization: str, run: Run, accounts: Sequence[str]) -> dict[str, Purchase]:
-    """What each account bought on its last activity day up to the run's, read under the run's size table and aliases."""
+def last_purchases(
+    connection: db.Connection, organization: str, run: Run, accounts: Sequence[str]
+) -> dict[str, Purchase]:
+    """What each account bought on its last activity day up to the run's, read under the run's size
+    table and aliases.
+    """
     sizes, grades = TaughtSizes(run.settings.sizes), TaughtGrades(run.settings.grade_aliases)
     bought: dict[str, dict[str, int]] = {}
     days = {}
     parameters = {"organization": organization, "accounts": list(accounts), "as_of": run.as_of}
     for account, day, product, od, grade, cents in connection.execute(LAST_PURCHASES, parameters):
         combo = Combo(od=read_od(od, sizes).value, grade=read_grade(grade, grades))
-        label = wording.combo_words(combo) if combo.od or combo.grade else wording.plain_name(product or "", longest=LONGEST_LABEL)
+        label = (
+            wording.combo_words(combo)
+            if combo.od or combo.grade
+            else wording.plain_name(product or "", longest=LONGEST_LABEL)
+        )
         days[account] = day
         revenue = bought.setdefault(account, {})
         revenue[label] = revenue.get(label, 0) + int(cents)
-    return {account: Purchase(on=day, labels=_largest(bought[account])) for account, day in days.items()}
+    return {
+        account: Purchase(on=day, labels=_largest(bought[account])) for account, day in days.items()
+    }
 
 
 def digest_of_run(connection: db.Connection, organization: str, run: int) -> str | None:
@@ -304,7 +331,9 @@ def recipients(connection: db.Connection, organization: str) -> list[Recipient]:
     rows = connection.execute(RECIPIENTS, (organization,))
     return [
         Recipient(
-            email=email, refused=refused, why=f"You were added by {wording.plain_name(by, longest=60)} on {at:%-d} {at:%b %Y}"
+            email=email,
+            refused=refused,
+            why=f"You were added by {wording.plain_name(by, longest=60)} on {at:%-d} {at:%b %Y}",
         )
         for email, at, by, refused in rows
     ]
@@ -317,7 +346,9 @@ def suppression(connection: db.Connection, organization: str, email: str) -> str
 
 
 def is_planned(connection: db.Connection, organization: str, slot: str) -> bool:
-    """Is there a digest for the slot? Asked before one is rendered in vain; `insert_digest` decides."""
+    """Is there a digest for the slot? Asked before one is rendered in vain; `insert_digest`
+    decides.
+    """
     row = connection.execute(IS_PLANNED, (organization, slot)).fetchone()
     return row is not None and bool(row[0])
 
@@ -343,7 +374,9 @@ def _run(row: dict[str, Any] | None) -> Run | None:
 def _signal(row: dict[str, Any]) -> ActiveSignal:
     figures = msgspec.convert({"of": row["type"], **row.pop("figures")}, FIGURES[row["type"]])
     od, grade = row.pop("od"), row.pop("grade")
-    return ActiveSignal(**row, combo=Combo(od=od, grade=grade) if row["type"] == "lapse" else None, figures=figures)
+    return ActiveSignal(
+        **row, combo=Combo(od=od, grade=grade) if row["type"] == "lapse" else None, figures=figures
+    )
 
 
 def _feed(row: dict[str, Any] | None, since: datetime) -> Feed:
@@ -357,6 +390,8 @@ def _feed(row: dict[str, Any] | None, since: datetime) -> Feed:
 
 
 def _largest(revenue: dict[str, int]) -> tuple[str, ...]:
-    labels = sorted((label for label in revenue if label), key=lambda label: (-revenue[label], label))
+    labels = sorted(
+        (label for label in revenue if label), key=lambda label: (-revenue[label], label)
+    )
     more = len(labels) - LABELS
     return tuple(labels[:LABELS]) + ((f"{more} more",) if more > 0 else ())

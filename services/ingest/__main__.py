@@ -28,23 +28,31 @@ from shared.settings import settings
 log = structlog.get_logger()
 
 LOOK_EVERY_SECONDS = 2.0
-POOL_SECONDS = 3.0  # so long a request, or the raw topic's thread, waits for PostgreSQL; a process that ends too
+# so long a request, or the raw topic's thread, waits for PostgreSQL; a process that ends too
+POOL_SECONDS = 3.0
 ANSWER_SECONDS = 8  # the sender hears of a Kafka that is away before usual clients give up
 
 
 def main() -> None:
     """Serve until SIGTERM; drain; return."""
     logs.configure("ingest")
-    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn drains, then raises the signal again: the end is no failure
+    signal.signal(
+        signal.SIGTERM, lambda *_: None
+    )  # uvicorn drains, then raises the signal again: the end is no failure
     signal.signal(signal.SIGINT, lambda *_: None)
     failed = threading.Event()
     most = erp.CONNECTIONS * len(kafka.raw_topics())
-    with db.pool("winback_app", most=8) as app_pool, db.pool("winback_worker", most=most) as worker_pool:
+    with (
+        db.pool("winback_app", most=8) as app_pool,
+        db.pool("winback_worker", most=most) as worker_pool,
+    ):
         app_pool.timeout = worker_pool.timeout = POOL_SECONDS
         publisher = Publisher(extra={"delivery.timeout.ms": ANSWER_SECONDS * 1000})
         access = Access(app_pool)
         stop = threading.Event()
-        raw_topics = erp.RawTopics(worker_pool=worker_pool, access=access, publisher=publisher, stop=stop)
+        raw_topics = erp.RawTopics(
+            worker_pool=worker_pool, access=access, publisher=publisher, stop=stop
+        )
         readiness = Readiness(raw_topics.standing.why, raw_topics.missing)
 
         def consume_raw_topics() -> None:
@@ -58,7 +66,9 @@ def main() -> None:
         @asynccontextmanager
         async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             batcher = Batcher(publisher, linger_ms=settings().ingest_linger_ms)
-            app.state.service = http.Service(app_pool=app_pool, access=access, batcher=batcher, readiness=readiness)
+            app.state.service = http.Service(
+                app_pool=app_pool, access=access, batcher=batcher, readiness=readiness
+            )
             looking = asyncio.create_task(look(readiness, app_pool))
             raw = threading.Thread(target=consume_raw_topics, name="raw-topics", daemon=True)
             raw.start()

@@ -1,7 +1,8 @@
-"""One untrusted item -> one event with its warnings, or all that is wrong with it. Pure: time and settings come as `Terms`.
+"""One untrusted item -> one event with its warnings, or all that is wrong with it. Pure: time and
+settings come as `Terms`.
 
-`order_of` is the narrow place that HTTP and the raw topic pass: an order that leaves it is fit for Kafka. Files pass
-`encoding.encoded`, which writes the same bytes for many at once.
+`order_of` is the narrow place that HTTP and the raw topic pass: an order that leaves it is fit for
+Kafka. Files pass `encoding.encoded`, which writes the same bytes for many at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +25,14 @@ from services.ingest.fields import (
     read_quantity,
     stamp,
 )
-from services.ingest.shapes import MOST_ERRORS, AccountShape, ContactShape, LineShape, OrderShape, shaped
+from services.ingest.shapes import (
+    MOST_ERRORS,
+    AccountShape,
+    ContactShape,
+    LineShape,
+    OrderShape,
+    shaped,
+)
 from shared.domain.identifiers import wrong_id, wrong_name, wrong_text
 from shared.domain.money import Amount, NotMoney, minor_places, read_money
 from shared.domain.orders import ContentLine, content_hash
@@ -112,17 +120,33 @@ def accept_order(item: object, terms: Terms) -> Accepted:
     checks, warnings = Checks(), list[FieldError]()
     checks.wrong("order", _wrong_id(shape.order))
     checks.wrong("account", _wrong_id(shape.account))
-    checks.wrong("account_name", None if shape.account_name is None else wrong_name(shape.account_name))
-    ordered_on = checks.read("ordered_on", lambda text: read_day(text, terms.zone), shape.ordered_on)
-    counts_on = None if ordered_on is None else checks.read("ordered_on", lambda day: stamp(day, terms.today), ordered_on)
-    revision = None if shape.revision is None else checks.read("revision", checked_revision, shape.revision)
-    cancelled = False if shape.status is None else checks.read("status", read_cancelled, shape.status)
+    checks.wrong(
+        "account_name", None if shape.account_name is None else wrong_name(shape.account_name)
+    )
+    ordered_on = checks.read(
+        "ordered_on", lambda text: read_day(text, terms.zone), shape.ordered_on
+    )
+    counts_on = (
+        None
+        if ordered_on is None
+        else checks.read("ordered_on", lambda day: stamp(day, terms.today), ordered_on)
+    )
+    revision = (
+        None
+        if shape.revision is None
+        else checks.read("revision", checked_revision, shape.revision)
+    )
+    cancelled = (
+        False if shape.status is None else checks.read("status", read_cancelled, shape.status)
+    )
     if shape.currency is not None and shape.currency.upper() != terms.currency:
         checks.wrong("currency", f"must be {terms.currency}, the organization's")
     if len(shape.lines) > terms.most_lines:
         checks.wrong("lines", f"has more than {terms.most_lines} lines")
     else:
-        lines = [_line(line, number, terms, checks, warnings) for number, line in enumerate(shape.lines)]
+        lines = [
+            _line(line, number, terms, checks, warnings) for number, line in enumerate(shape.lines)
+        ]
         checks.wrong("total", _wrong_total(shape, terms, checks))
     checks.end()
     assert ordered_on is not None and counts_on is not None and cancelled is not None
@@ -153,7 +177,9 @@ def order_of(
     account_name: str | None = None,
     owner: str | None = None,
 ) -> tuple[Order, bytes]:
-    """The canonical order, and its bytes. Raises Rejected for one that no record of the topic could hold."""
+    """The canonical order, and its bytes. Raises Rejected for one that no record of the topic could
+    hold.
+    """
     event = Order(
         organization=terms.organization,
         order=order,
@@ -162,7 +188,9 @@ def order_of(
         counts_on=counts_on,
         revision=terms.accepted_ms if revision is None else revision,
         revision_given=revision is not None,
-        content=content_hash(order=order, account=account, ordered_on=ordered_on, cancelled=cancelled, lines=lines),
+        content=content_hash(
+            order=order, account=account, ordered_on=ordered_on, cancelled=cancelled, lines=lines
+        ),
         cancelled=cancelled,
         account_name=account_name,
         owner=owner,
@@ -186,11 +214,19 @@ def accept_account(item: object, terms: Terms) -> Accepted:
     checks.wrong("account", _wrong_id(shape.account))
     checks.wrong("name", None if shape.name is None else wrong_name(shape.name))
     checks.wrong("owner", None if shape.owner is None else wrong_name(shape.owner))
-    revision = terms.accepted_ms if shape.revision is None else checks.read("revision", checked_revision, shape.revision)
+    revision = (
+        terms.accepted_ms
+        if shape.revision is None
+        else checks.read("revision", checked_revision, shape.revision)
+    )
     checks.end()
     assert revision is not None
     event = AccountChanged(
-        organization=terms.organization, account=shape.account, revision=revision, name=shape.name, owner=shape.owner
+        organization=terms.organization,
+        account=shape.account,
+        revision=revision,
+        name=shape.name,
+        owner=shape.owner,
     )
     return Accepted(id=shape.account, event=event, encoded=encode(event))
 
@@ -203,7 +239,11 @@ def accept_contact(item: object, terms: Terms) -> Accepted:
     checks.wrong("account", _wrong_id(shape.account))
     checks.wrong("name", None if shape.name is None else wrong_name(shape.name))
     email = None if shape.email is None else checks.read("email", read_email, shape.email)
-    revision = terms.accepted_ms if shape.revision is None else checks.read("revision", checked_revision, shape.revision)
+    revision = (
+        terms.accepted_ms
+        if shape.revision is None
+        else checks.read("revision", checked_revision, shape.revision)
+    )
     checks.end()
     assert revision is not None
     event = ContactChanged(
@@ -231,16 +271,25 @@ def plain_od(text: str) -> Reading:
 
 
 def kept_od(text: str, sizes: TaughtSizes) -> tuple[str | None, str | None]:
-    """(the raw OD that is kept, why it could not be read for certain or what was assumed): an OD never costs the order."""
+    """(the raw OD that is kept, why it could not be read for certain or what was assumed): an OD
+    never costs the order.
+    """
     if wrong := wrong_text(text):
         return None, f"no size, and not kept: it {wrong}"
     reading = plain_od(text)
     return text, read_od(text, sizes).warning if reading.warning and sizes else reading.warning
 
 
-def _line(line: LineShape, number: int, terms: Terms, checks: Checks, warnings: list[FieldError]) -> ContentLine:
+def _line(
+    line: LineShape, number: int, terms: Terms, checks: Checks, warnings: list[FieldError]
+) -> ContentLine:
     """The line as content; what is wrong with it is noted, and what its sender should know."""
-    product, od, grade, quantity = line.product.strip(), _text(line.od), _text(line.grade), line.quantity
+    product, od, grade, quantity = (
+        line.product.strip(),
+        _text(line.od),
+        _text(line.grade),
+        line.quantity,
+    )
     wrong = wrong_text(product) if product else "must not be empty"
     if wrong:
         checks.wrong(f"lines[{number}].product", wrong)
@@ -252,7 +301,9 @@ def _line(line: LineShape, number: int, terms: Terms, checks: Checks, warnings: 
         checks.wrong(f"lines[{number}].grade", wrong_text(grade))
     if quantity is not None:
         quantity = checks.read(f"lines[{number}].quantity", read_quantity, quantity)
-    amount = checks.read(f"lines[{number}].revenue", lambda text: money(text, terms.places), line.revenue)
+    amount = checks.read(
+        f"lines[{number}].revenue", lambda text: money(text, terms.places), line.revenue
+    )
     if amount is not None and amount.lost:
         warnings.append(FieldError(field=f"lines[{number}].revenue", reason=ROUNDED))
     return product, od, grade, quantity, 0 if amount is None else amount.cents
@@ -268,7 +319,9 @@ def _wrong_id(text: str) -> str | None:
 
 
 def _wrong_total(shape: OrderShape, terms: Terms, checks: Checks) -> str | None:
-    """Why the order's total is not that of its lines, as they were sent; it may be off by one minor unit."""
+    """Why the order's total is not that of its lines, as they were sent; it may be off by one minor
+    unit.
+    """
     if shape.total is None or any(error.field.endswith(".revenue") for error in checks.errors):
         return None
     try:

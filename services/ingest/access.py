@@ -1,4 +1,6 @@
-"""Who asks: a bearer token -> its organization and what that holds its input against, remembered for a few seconds."""
+"""Who asks: a bearer token -> its organization and what that holds its input against, remembered
+for a few seconds.
+"""
 
 import hashlib
 import time
@@ -48,7 +50,9 @@ class Caller:
 
 
 class Access:
-    """Finds callers. Blocking (it asks PostgreSQL when it does not remember): call `remembered` first from an event loop."""
+    """Finds callers. Blocking (it asks PostgreSQL when it does not remember): call `remembered`
+    first from an event loop.
+    """
 
     def __init__(self, app_pool: ConnectionPool[db.Connection]) -> None:
         self._pool = app_pool
@@ -62,7 +66,9 @@ class Access:
         return kept[1] if kept is not None and kept[0] > time.monotonic() else None
 
     def find(self, token: str) -> Caller | None:
-        """The caller; None for a token that is unknown or revoked. Raises Retryable while PostgreSQL is away."""
+        """The caller; None for a token that is unknown or revoked. Raises Retryable while
+        PostgreSQL is away.
+        """
         hashed = token_hash(token)
         kept = self._callers.get(hashed)
         if kept is not None and kept[0] > time.monotonic():
@@ -92,9 +98,14 @@ class Access:
         """Note the token's use and drop old keys, now and then."""
         used, now = (token.organization, token.name), time.monotonic()
         if now - self._noted.get(used, -USE_NOTED_EVERY_SECONDS) >= USE_NOTED_EVERY_SECONDS:
-            store.note_use(connection, organization=token.organization, name=token.name, at=clock.now())
+            store.note_use(
+                connection, organization=token.organization, name=token.name, at=clock.now()
+            )
             self._noted[used] = now
-        if now - self._forgotten.get(token.organization, -KEYS_FORGOTTEN_EVERY_SECONDS) >= KEYS_FORGOTTEN_EVERY_SECONDS:
+        if (
+            now - self._forgotten.get(token.organization, -KEYS_FORGOTTEN_EVERY_SECONDS)
+            >= KEYS_FORGOTTEN_EVERY_SECONDS
+        ):
             before = clock.now() - timedelta(days=store.KEPT_DAYS)
             store.forget_keys(connection, organization=token.organization, before=before)
             self._forgotten[token.organization] = now

@@ -1,8 +1,11 @@
-"""HTTP: POST /v1/orders, /v1/accounts, /v1/contacts; /openapi.json, /docs, /healthz, /readyz, /metrics.
+"""HTTP: POST /v1/orders, /v1/accounts, /v1/contacts; /openapi.json, /docs, /healthz, /readyz,
+/metrics.
 
-    who asks -> the body, within bounds -> its items -> when it was accepted -> each item on its own -> Kafka -> results
+    who asks -> the body, within bounds -> its items -> when it was accepted -> each item on its own
+    -> Kafka -> results
 
-2xx only after every in-sync replica has it. All that goes wrong is `application/problem+json` (RFC 9457) with the fields.
+2xx only after every in-sync replica has it. All that goes wrong is `application/problem+json` (RFC
+9457) with the fields.
 """
 
 import asyncio
@@ -40,7 +43,10 @@ log = structlog.get_logger()
 LONGEST_KEY = 200
 IN_A_THREAD_FROM_BYTES = 50_000  # a larger body is worked on beside the event loop
 MOST_BODIES_BYTES = 256_000_000  # of all requests that are being worked on
-BROKEN = "the fault is ours, and ingest's log has it; send the request again, with the same key if it had one"
+BROKEN = (
+    "the fault is ours, and ingest's log has it; send the request again, with the same key "
+    "if it had one"
+)
 
 T = TypeVar("T")
 
@@ -58,12 +64,15 @@ class Service:
 
 
 def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
-    """The application. `lifespan` puts a Service into `app.state.service` while the event loop runs."""
+    """The application. `lifespan` puts a Service into `app.state.service` while the event loop
+    runs.
+    """
     app = FastAPI(
         lifespan=lifespan,
         title="Winback ingest",
         version="1",
-        description="Orders, accounts and contacts of one organization, named by the token. 2xx: it is on disk in Kafka.",
+        description="Orders, accounts and contacts of one organization, named by the token. 2xx: "
+        "it is on disk in Kafka.",
         docs_url=None,  # its page would load scripts from elsewhere; ours is reference.py
         redoc_url=None,
         telemetry=http.TELEMETRY,
@@ -109,11 +118,18 @@ def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> F
 
     @app.exception_handler(HTTPException)
     async def no_route(request: Request, error: HTTPException) -> Response:
-        return problem(error.status_code, error.detail, f"{request.method} {request.url.path} is not here", headers=error.headers)
+        return problem(
+            error.status_code,
+            error.detail,
+            f"{request.method} {request.url.path} is not here",
+            headers=error.headers,
+        )
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> Response:
-        """A bug. It is raised further to the log; its answer passes by the middleware, so it brings the headers itself."""
+        """A bug. It is raised further to the log; its answer passes by the middleware, so it brings
+        the headers itself.
+        """
         return problem(500, "This went wrong", BROKEN, headers=http.HEADERS | http.LAST)
 
     return app
@@ -136,9 +152,17 @@ async def answer(service: Service, kind: Kind, request: Request) -> Response:
         return await take(service, kind, caller, request, body)
     except Refused as refused:
         extra = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
-        return problem(refused.status, "Not allowed", refused.reason, field="Authorization", headers=extra)
+        return problem(
+            refused.status, "Not allowed", refused.reason, field="Authorization", headers=extra
+        )
     except WrongHeader as wrong:
-        return problem(wrong.status, "Wrong header", f"{wrong.field} {wrong.reason}", field=wrong.field, reason=wrong.reason)
+        return problem(
+            wrong.status,
+            "Wrong header",
+            f"{wrong.field} {wrong.reason}",
+            field=wrong.field,
+            reason=wrong.reason,
+        )
     except TooLarge:
         most = settings().ingest_max_body_bytes
         return problem(413, "Too large", f"the body is larger than {most} bytes", field="body")
@@ -146,14 +170,33 @@ async def answer(service: Service, kind: Kind, request: Request) -> Response:
         return problem(400, "Not JSON", str(error), field="body")
     except TimeoutError:
         reason = f"did not arrive within {settings().http_body_seconds:g} s"
-        return problem(408, "Too slow", f"the body {reason}", field="body", reason=reason, headers={"Connection": "close"})
+        return problem(
+            408,
+            "Too slow",
+            f"the body {reason}",
+            field="body",
+            reason=reason,
+            headers={"Connection": "close"},
+        )
     except ClientDisconnect:
-        return problem(400, "Cut", "the connection ended inside the body", field="body")  # nobody hears it
+        return problem(
+            400, "Cut", "the connection ended inside the body", field="body"
+        )  # nobody hears it
     except Overloaded:
-        return problem(429, "Too many requests", "more is waiting than can be taken", headers={"Retry-After": "1"})
+        return problem(
+            429,
+            "Too many requests",
+            "more is waiting than can be taken",
+            headers={"Retry-After": "1"},
+        )
     except (Retryable, psycopg.OperationalError) as error:
         log.warning("not taken", reason=said(error))
-        return problem(503, "Try again", "nothing of this request was confirmed: send it again", headers={"Retry-After": "2"})
+        return problem(
+            503,
+            "Try again",
+            "nothing of this request was confirmed: send it again",
+            headers={"Retry-After": "2"},
+        )
     finally:
         held.release()
 
@@ -168,15 +211,18 @@ class WrongHeader(ValueError):
 
 @dataclass
 class Held:
-    """What one request takes of the service's bounds: a place, and the bytes of its body that are in memory."""
+    """What one request takes of the service's bounds: a place, and the bytes of its body that are
+    in memory.
+    """
 
     service: Service
     size_bytes: int = 0
     admitted: bool = False
 
     def admit(self) -> None:
-        """Take a place. Those that wait in line longer than a client waits are answered in vain, so the line is short.
-        Raises Overloaded."""
+        """Take a place. Those that wait in line longer than a client waits are answered in vain, so
+        the line is short. Raises Overloaded.
+        """
         if self.service.requests >= settings().ingest_max_requests:
             raise Overloaded
         self.service.requests += 1
@@ -198,7 +244,9 @@ class Held:
 async def find_caller(service: Service, kind: Kind, request: Request) -> Caller:
     """Raises Refused, Retryable."""
     token = bearer(only(request, "Authorization"))
-    caller = service.access.remembered(token) or await in_a_thread(lambda: service.access.find(token))
+    caller = service.access.remembered(token) or await in_a_thread(
+        lambda: service.access.find(token)
+    )
     return admitted(caller, kind.scope)
 
 
@@ -211,7 +259,9 @@ def only(request: Request, field: str) -> str | None:
 
 
 async def read_body(held: Held, request: Request) -> bytes:
-    """The body, decompressed. Raises WrongHeader, TooLarge, NotJson, TimeoutError, ClientDisconnect, Overloaded."""
+    """The body, decompressed. Raises WrongHeader, TooLarge, NotJson, TimeoutError,
+    ClientDisconnect, Overloaded.
+    """
     if wrong := wrong_media_type(only(request, "Content-Type") or ""):
         raise WrongHeader(415, "Content-Type", wrong)
     most = settings().ingest_max_body_bytes
@@ -235,25 +285,35 @@ async def read_body(held: Held, request: Request) -> bytes:
     return b"".join(parts)
 
 
-async def take(service: Service, kind: Kind, caller: Caller, request: Request, body: bytes) -> Response:
+async def take(
+    service: Service, kind: Kind, caller: Caller, request: Request, body: bytes
+) -> Response:
     """The body's items, accepted and confirmed. Raises NotJson, WrongHeader, Overloaded, Retryable."""
     large = len(body) > IN_A_THREAD_FROM_BYTES
     most_levels = settings().ingest_max_depth
-    items, batch = await maybe_in_a_thread(large, lambda: read_items(kind, body, most_levels=most_levels))
+    items, batch = await maybe_in_a_thread(
+        large, lambda: read_items(kind, body, most_levels=most_levels)
+    )
     if not items:
         return problem(422, "Nothing to take", "the batch is empty", field="body")
     if len(items) > (most := settings().ingest_max_items):
         return problem(413, "Too large", f"a batch has at most {most} items", field="body")
     key = only(request, "Idempotency-Key")
-    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
-        raise WrongHeader(422, "Idempotency-Key", f"must be 1 to {LONGEST_KEY} printable ASCII characters")
+    if key is not None and not (
+        0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()
+    ):
+        raise WrongHeader(
+            422, "Idempotency-Key", f"must be 1 to {LONGEST_KEY} printable ASCII characters"
+        )
     organization = caller.organization.organization
     now = clock.now()
     accepted_at = now.replace(microsecond=now.microsecond // 1000 * 1000)
     confirmed = False
     if key is not None:
         request_hash = hashlib.sha256(f"{kind.plural}\n".encode() + body).digest()
-        kept = await in_a_thread(lambda: keep_key(service, organization, key, request_hash, accepted_at))
+        kept = await in_a_thread(
+            lambda: keep_key(service, organization, key, request_hash, accepted_at)
+        )
         if kept.request_hash != request_hash:
             raise WrongHeader(422, "Idempotency-Key", "was used for another request")
         accepted_at, confirmed = kept.accepted_at, kept.confirmed
@@ -275,12 +335,22 @@ async def deliver(service: Service, kind: Kind, organization: str, intake: Intak
         await service.batcher.put_orders(partition, [one.encoded for one in intake.accepted])
         metrics.ORDERS_ACCEPTED.labels("http").inc(len(intake.accepted))
         return
-    await service.batcher.put_records(kind.topic, partition, [record_of(one) for one in intake.accepted])
+    await service.batcher.put_records(
+        kind.topic, partition, [record_of(one) for one in intake.accepted]
+    )
 
 
-def keep_key(service: Service, organization: str, key: str, request_hash: bytes, accepted_at: datetime) -> store.KeptKey:
+def keep_key(
+    service: Service, organization: str, key: str, request_hash: bytes, accepted_at: datetime
+) -> store.KeptKey:
     with db.organization_transaction(service.app_pool, organization) as connection:
-        return store.keep_key(connection, organization=organization, key=key, request_hash=request_hash, accepted_at=accepted_at)
+        return store.keep_key(
+            connection,
+            organization=organization,
+            key=key,
+            request_hash=request_hash,
+            accepted_at=accepted_at,
+        )
 
 
 def confirm_key(service: Service, organization: str, key: str) -> None:

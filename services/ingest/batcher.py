@@ -1,9 +1,11 @@
 """Gathers what concurrent requests accepted into blocks, and tells each when Kafka has its part.
 
-A block leaves at once where none of its partition is under way; while one is, what comes is gathered, until that is confirmed, a
-linger is over, or the block is full. So one order by itself waits for nobody, and many at once share a record.
+A block leaves at once where none of its partition is under way; while one is, what comes is
+gathered, until that is confirmed, a linger is over, or the block is full. So one order by itself
+waits for nobody, and many at once share a record.
 
-Lives in the event loop: nothing here blocks, and nothing is shared with another thread except librdkafka's own queue.
+Lives in the event loop: nothing here blocks, and nothing is shared with another thread except
+librdkafka's own queue.
 """
 
 import asyncio
@@ -19,8 +21,12 @@ from shared.errors import Retryable, TooLarge
 from shared.kafka import Publisher, Sent
 from shared.topics import ORDERS
 
-MOST_WAITING_BYTES = 64_000_000  # on their way to Kafka; more than this and senders are asked to slow down
-BROKEN_SECONDS = 1.0  # after a failure, so long nobody waits for Kafka in vain: they are told at once
+MOST_WAITING_BYTES = (
+    64_000_000  # on their way to Kafka; more than this and senders are asked to slow down
+)
+BROKEN_SECONDS = (
+    1.0  # after a failure, so long nobody waits for Kafka in vain: they are told at once
+)
 
 
 class Overloaded(Exception):
@@ -48,7 +54,9 @@ class Ticket:
 
 @dataclass(kw_only=True)
 class Gathering:
-    """A block in the making. `tickets` may name one several times over: a dict keeps them once, in order."""
+    """A block in the making. `tickets` may name one several times over: a dict keeps them once, in
+    order.
+    """
 
     orders: list[bytes] = field(default_factory=list)
     size_bytes: int = 0
@@ -58,14 +66,18 @@ class Gathering:
 
 
 class Batcher:
-    """Puts orders into blocks, and other records as they are; returns when every in-sync replica has them."""
+    """Puts orders into blocks, and other records as they are; returns when every in-sync replica
+    has them.
+    """
 
     def __init__(self, publisher: Publisher, *, linger_ms: int) -> None:
         self._publisher = publisher
         self._linger_seconds = linger_ms / 1000
         self._loop = asyncio.get_running_loop()
         self._gathering: dict[int, Gathering] = {}
-        self._under_way: Counter[int] = Counter()  # blocks of a partition that Kafka has not confirmed
+        self._under_way: Counter[int] = (
+            Counter()
+        )  # blocks of a partition that Kafka has not confirmed
         self._waiting_bytes = 0
         self._broken_until = 0.0
 
@@ -75,15 +87,21 @@ class Batcher:
         ticket = Ticket(future=self._loop.create_future())
         for order in orders:
             gathering = self._gathering.get(partition)
-            if gathering is not None and not blocks.fits(len(gathering.orders), gathering.size_bytes, len(order)):
+            if gathering is not None and not blocks.fits(
+                len(gathering.orders), gathering.size_bytes, len(order)
+            ):
                 self._flush(partition)
                 gathering = None
             if gathering is None:
                 gathering = self._gathering[partition] = Gathering()
                 if self._under_way[partition]:
-                    gathering.timer = self._loop.call_later(self._linger_seconds, self._flush, partition)
+                    gathering.timer = self._loop.call_later(
+                        self._linger_seconds, self._flush, partition
+                    )
                 else:
-                    gathering.timer = self._loop.call_soon(self._flush, partition)  # with what else came in this turn of the loop
+                    gathering.timer = self._loop.call_soon(
+                        self._flush, partition
+                    )  # with what else came in this turn of the loop
             if id(ticket) not in gathering.tickets:
                 gathering.tickets[id(ticket)] = ticket
                 ticket.open_records += 1
@@ -95,7 +113,9 @@ class Batcher:
                 self._flush(partition)
         await ticket.future
 
-    async def put_records(self, topic: str, partition: int, records: list[tuple[bytes, bytes, kafka.Headers]]) -> None:
+    async def put_records(
+        self, topic: str, partition: int, records: list[tuple[bytes, bytes, kafka.Headers]]
+    ) -> None:
         """(key, value, headers), each a record of its own. Raises Overloaded, Retryable."""
         self._admit()
         ticket = Ticket(future=self._loop.create_future(), open_records=len(records))
@@ -149,18 +169,28 @@ class Batcher:
         key: bytes | None = None,
         then: Callable[[], None] = lambda: None,
     ) -> None:
-        """Hand one record to librdkafka; its answer comes back into the loop, and `then` follows it."""
+        """Hand one record to librdkafka; its answer comes back into the loop, and `then` follows
+        it.
+        """
         self._waiting_bytes += len(value)
 
         def answered(sent: Sent) -> None:
             self._loop.call_soon_threadsafe(self._answered, len(value), tickets, sent.error, then)
 
         try:
-            self._publisher.send(topic, value, key=key, partition=partition, headers=headers, on_done=answered)
+            self._publisher.send(
+                topic, value, key=key, partition=partition, headers=headers, on_done=answered
+            )
         except Retryable as error:
             self._answered(len(value), tickets, error, then)
 
-    def _answered(self, size_bytes: int, tickets: list[Ticket], error: Retryable | None, then: Callable[[], None]) -> None:
+    def _answered(
+        self,
+        size_bytes: int,
+        tickets: list[Ticket],
+        error: Retryable | None,
+        then: Callable[[], None],
+    ) -> None:
         self._waiting_bytes -= size_bytes
         if error is not None and not isinstance(error, TooLarge):  # that is its sender's alone
             self._broken_until = time.monotonic() + BROKEN_SECONDS

@@ -1,7 +1,7 @@
 """What was accepted, as records of Kafka.
 
-A block is the orders of one partition, of whichever organizations live there, as one record of the topic orders; accounts and
-contacts are records of their own.
+A block is the orders of one partition, of whichever organizations live there, as one record of the
+topic orders; accounts and contacts are records of their own.
 """
 
 import hashlib
@@ -24,7 +24,9 @@ _ANY_BLOCK = OrdersAccepted(accepted_at=datetime(1970, 1, 1, tzinfo=UTC), orders
 
 
 class _Block(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="OrdersAccepted"):
-    """`events.OrdersAccepted` on the wire, of orders that are encoded already: a test holds the two together."""
+    """`events.OrdersAccepted` on the wire, of orders that are encoded already: a test holds the two
+    together.
+    """
 
     accepted_at: datetime
     orders: list[msgspec.Raw]
@@ -37,13 +39,19 @@ def block(orders: Iterable[bytes], accepted_at: datetime) -> bytes:
 
 
 def headers(value: bytes) -> kafka.Headers:
-    """The CloudEvents attributes of a block. Its id derives from its time, its size and its first orders."""
-    id_ = hashlib.blake2b(b"%d %s" % (len(value), value[:IDENTIFYING_BYTES]), digest_size=16).hexdigest()
+    """The CloudEvents attributes of a block. Its id derives from its time, its size and its first
+    orders.
+    """
+    id_ = hashlib.blake2b(
+        b"%d %s" % (len(value), value[:IDENTIFYING_BYTES]), digest_size=16
+    ).hexdigest()
     return kafka.headers_of(_ANY_BLOCK, source="ingest", event_id=id_)
 
 
 def fits(orders: int, size_bytes: int, next_bytes: int) -> bool:
-    """True where one more order of `next_bytes` goes into a block that has so many; an empty block takes any."""
+    """True where one more order of `next_bytes` goes into a block that has so many; an empty block
+    takes any.
+    """
     return orders == 0 or (orders < MOST_ORDERS and size_bytes + next_bytes <= MOST_BYTES)
 
 
@@ -62,7 +70,9 @@ def in_blocks(orders: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 def record_of(one: Accepted) -> tuple[bytes, bytes, kafka.Headers]:
-    """(key, value, headers) of an account's or a contact's record; its id derives from the version that it is."""
+    """(key, value, headers) of an account's or a contact's record; its id derives from the version
+    that it is.
+    """
     event = one.event
     key = ids.record_key(event.organization, one.id)
     version = ids.derived(type(event).__name__, event.organization, one.id, str(event.revision))

@@ -1,7 +1,8 @@
 """Bytes from outside -> JSON values, strictly and within bounds (trust.md, *Hostile inputs*).
 
-Numbers stay as they were written. A key that comes twice is kept under a name that no model has, so that it is refused with
-the field's name and its neighbours go in. What is no JSON at all raises `NotJson`: one problem for the whole body.
+Numbers stay as they were written. A key that comes twice is kept under a name that no model has, so
+that it is refused with the field's name and its neighbours go in. What is no JSON at all raises
+`NotJson`: one problem for the whole body.
 """
 
 import json
@@ -14,7 +15,13 @@ REPEATED = "\x00repeated"
 DEEPEST = 500  # levels, where nobody says otherwise
 
 # `curl --data` says application/x-www-form-urlencoded by itself.
-JSON_TYPES = ("", "application/json", "text/json", "application/x-www-form-urlencoded", "application/octet-stream")
+JSON_TYPES = (
+    "",
+    "application/json",
+    "text/json",
+    "application/x-www-form-urlencoded",
+    "application/octet-stream",
+)
 
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # as signed bytes: one level down, one up
 _NO_BRACKETS = bytes(set(range(256)) - set(b'[]{}"\\'))
@@ -47,23 +54,40 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _object_of_any_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Names with lone surrogates as their escapes: no field is called so, and the refusal can name it."""
-    return _object([(name.encode("utf-8", "backslashreplace").decode(), value) for name, value in pairs])
+    """Names with lone surrogates as their escapes: no field is called so, and the refusal can name
+    it.
+    """
+    return _object(
+        [(name.encode("utf-8", "backslashreplace").decode(), value) for name, value in pairs]
+    )
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=Number)
-_careful = json.JSONDecoder(object_pairs_hook=_object_of_any_names, parse_float=Number, parse_int=Number, parse_constant=Number)
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=Number
+)
+_careful = json.JSONDecoder(
+    object_pairs_hook=_object_of_any_names,
+    parse_float=Number,
+    parse_int=Number,
+    parse_constant=Number,
+)
 
 
 def wrong_media_type(header: str) -> str | None:
     """Why a body that says this of itself is not read; None where it is JSON, or says nothing."""
     media, _, parameters = header.partition(";")
     media = media.strip().lower()
-    if media not in JSON_TYPES and not (media.startswith("application/") and media.endswith("+json")):
+    if media not in JSON_TYPES and not (
+        media.startswith("application/") and media.endswith("+json")
+    ):
         return "must be application/json"
     for parameter in parameters.lower().split(";"):
         name, _, value = parameter.partition("=")
-        if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8", "us-ascii"):
+        if name.strip() == "charset" and value.strip().strip('"') not in (
+            "utf-8",
+            "utf8",
+            "us-ascii",
+        ):
             return "must have the charset utf-8"
     return None
 
@@ -81,18 +105,29 @@ def read_json(body: bytes, *, most_levels: int = DEEPEST) -> Any:
     except RecursionError:  # of a document that does not close what it opens
         raise NotJson(f"the body is nested deeper than {most_levels} levels") from None
     except json.JSONDecodeError as error:
-        raise NotJson(f"the body is no JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+        raise NotJson(
+            f"the body is no JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
 
 
 def deeper_than(body: bytes, levels: int) -> bool:
-    """True for a document that nests deeper; of one that is no JSON it says nothing. One pass, without a parser's stack."""
-    rest = body.translate(None, _NO_BRACKETS).replace(b"\\\\", b"").replace(b'\\"', b"").replace(b"\\", b"")
+    """True for a document that nests deeper; of one that is no JSON it says nothing. One pass,
+    without a parser's stack.
+    """
+    rest = (
+        body.translate(None, _NO_BRACKETS)
+        .replace(b"\\\\", b"")
+        .replace(b'\\"', b"")
+        .replace(b"\\", b"")
+    )
     brackets = b"".join(rest.split(b'"')[::2])  # outside of texts
     return max(accumulate(memoryview(brackets.translate(_STEPS)).cast("b")), default=0) > levels
 
 
 class Gunzip:
-    """Decompresses piece by piece and stops at the bound, so that a bomb costs no more than the bound."""
+    """Decompresses piece by piece and stops at the bound, so that a bomb costs no more than the
+    bound.
+    """
 
     def __init__(self, most_bytes: int) -> None:
         self._left = most_bytes

@@ -1,4 +1,6 @@
-"""`winback import`: files in, exit code 0; 1 when something was refused, 2 for wrong use, 3 when Kafka or PostgreSQL is away."""
+"""`winback import`: files in, exit code 0; 1 when something was refused, 2 for wrong use, 3 when
+Kafka or PostgreSQL is away.
+"""
 
 import gc
 import json
@@ -13,23 +15,40 @@ from shared import tracing
 if TYPE_CHECKING:
     from services.ingest.report import Report
 
-COLLECT_AFTER = 200_000  # allocations: an import makes millions of values and hardly a cycle, looking for them costs a fifth
+# allocations: an import makes millions of values and hardly a cycle, looking for them costs a fifth
+COLLECT_AFTER = 200_000
 SHOWN = 20  # notes on a terminal; --json and --rejects have them all
 
-app = typer.Typer(no_args_is_help=True, help="Import orders, accounts or contacts from CSV (gz, zst) or Parquet files.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Import orders, accounts or contacts from CSV (gz, zst) or Parquet files.",
+)
 
-Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="CSV in any dialect, .gz or .zst too, or Parquet.")]
+Files = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE…", help="CSV in any dialect, .gz or .zst too, or Parquet."),
+]
 Organization = Annotated[str, typer.Option("--organization", "-o", help="Whose they are.")]
 Map = Annotated[
     Path | None,
-    typer.Option("--map", help="Mapping file, JSON: their columns to ours, how days and numbers look, what is filled down."),
+    typer.Option(
+        "--map",
+        help="Mapping file, JSON: their columns to ours, how days and numbers look, what is filled "
+        "down.",
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything but send.")]
 Rejects = Annotated[
     Path | None,
-    typer.Option("--rejects", help="Write all rows of what is refused to this CSV file, to repair and import."),
+    typer.Option(
+        "--rejects",
+        help="Write all rows of what is refused to this CSV file, to repair and import.",
+    ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with an import that was killed; pass by what Kafka has.")]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with an import that was killed; pass by what Kafka has."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
 
@@ -41,15 +60,20 @@ def orders(
     dry_run: DryRun = False,
     rejects: Rejects = None,
     resume: Resume = False,
-    shift_days: Annotated[int, typer.Option("--shift-days", help="Move every day by so many (demos).")] = 0,
+    shift_days: Annotated[
+        int, typer.Option("--shift-days", help="Move every day by so many (demos).")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Order lines, one row a line: order, account, ordered_on, revenue; also product, od, grade, quantity, revision, status, line.
+    """Order lines, one row a line: order, account, ordered_on, revenue; also product, od, grade,
+    quantity, revision, status, line.
 
-    All files are one set: an order cut between two is one. A row without an order refuses the order before it; where an export
-    writes an order's cells on its first row alone, say so in the mapping: {"fill_down": true}.
+    All files are one set: an order cut between two is one. A row without an order refuses the order
+    before it; where an export writes an order's cells on its first row alone, say so in the
+    mapping: {"fill_down": true}.
 
-    Example: winback import orders orders.csv --organization acme --map mapping.json --rejects rejects.csv
+    Example: winback import orders orders.csv --organization acme --map mapping.json --rejects
+    rejects.csv
     """
     _import("orders", files, organization, map_file, dry_run, rejects, resume, shift_days, as_json)
 
@@ -124,7 +148,10 @@ def _import(
 def _in_words(report: "Report", *, dry_run: bool) -> str:
     done = "would be imported" if dry_run else "imported"
     lines = f" ({report.rows:,} lines)" if report.kind == "orders" else ""
-    said = [f"{report.items:,} {report.kind}{lines} {done}, {report.duplicates:,} of them in already; {report.rejected:,} refused"]
+    said = [
+        f"{report.items:,} {report.kind}{lines} {done}, {report.duplicates:,} of them in already; "
+        f"{report.rejected:,} refused"
+    ]
     notes = report.notes()
     for note in notes[:SHOWN]:
         column = f" {note.column}:" if note.column else ""

@@ -1,7 +1,8 @@
-"""Raw cells -> typed columns, with all that is wrong and all worth a warning. Plain texts are read a column at a time (`plain.py`),
-of the others each distinct one once.
+"""Raw cells -> typed columns, with all that is wrong and all worth a warning. Plain texts are read
+a column at a time (`plain.py`), of the others each distinct one once.
 
-Reads by `fields.py`, as HTTP does. What a file alone can have is read here: its own days, its decimal mark and thousands.
+Reads by `fields.py`, as HTTP does. What a file alone can have is read here: its own days, its
+decimal mark and thousands.
 """
 
 import re
@@ -16,7 +17,14 @@ import polars as pl
 from services.ingest import plain
 from services.ingest.acceptance import ROUNDED, Terms, kept_od, money
 from services.ingest.dialects import LINE, TEXT, TROUBLE
-from services.ingest.fields import Wrong, read_cancelled, read_day, read_quantity, read_revision, stamp
+from services.ingest.fields import (
+    Wrong,
+    read_cancelled,
+    read_day,
+    read_quantity,
+    read_revision,
+    stamp,
+)
 from services.ingest.mapping import PLAIN, Mapping, needed
 from services.ingest.placing import Placing
 from services.ingest.plain import Plain
@@ -31,8 +39,9 @@ Read = tuple[Any, str | None, str | None]  # value, what is wrong, what is worth
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """How one of our columns is read. `missing`: why an empty cell is wrong; None where it may be empty.
-    `plain` reads what it can of a whole column, `read` every distinct text that it leaves."""
+    """How one of our columns is read. `missing`: why an empty cell is wrong; None where it may be
+    empty. `plain` reads what it can of a whole column, `read` every distinct text that it leaves.
+    """
 
     name: str
     dtype: type[pl.DataType]
@@ -43,7 +52,9 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Note:
-    """One thing about one row: why it is refused, or what its sender should know. `line` as the file counts."""
+    """One thing about one row: why it is refused, or what its sender should know. `line` as the
+    file counts.
+    """
 
     line: int
     order: str | None
@@ -53,8 +64,9 @@ class Note:
 
 
 class Columns:
-    """Reads the frames of one file. `places`: our column -> place of its cells. `placing` knows the files before it, too;
-    `delimiter` and `name` are for it."""
+    """Reads the frames of one file. `places`: our column -> place of its cells. `placing` knows the
+    files before it, too; `delimiter` and `name` are for it.
+    """
 
     def __init__(
         self,
@@ -69,29 +81,46 @@ class Columns:
     ) -> None:
         self._places = places
         self.placing = placing or Placing(filled=mapping.filled)
-        self.placing.begin(places, max(places[name] for name in needed(places, PLAIN)), delimiter, name)
+        self.placing.begin(
+            places, max(places[name] for name in needed(places, PLAIN)), delimiter, name
+        )
         self._columns = _order_columns(places, terms, mapping, shift_days)
         self._read: dict[str, dict[str, Read]] = {column.name: {} for column in self._columns}
 
     def typed(self, cells: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
-        """(`line`, ours by name and of their type, null where absent, `bad`: the row is refused, and `part`: `rejected.PART`; what
-        there is to say)."""
+        """(`line`, ours by name and of their type, null where absent, `bad`: the row is refused,
+        and `part`: `rejected.PART`; what there is to say).
+        """
         texts = cells.select(
             pl.col(LINE).alias("line"),
             pl.col(TROUBLE),
             pl.col(TEXT),
             *self.placing.beside(cells),
-            (pl.col(PART) if PART in cells.columns else pl.lit(None, dtype=pl.String)).alias("part"),
-            *(pl.col(str(place)).str.strip_chars().alias(name) for name, place in self._places.items()),
-        ).with_columns(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in self._places)
-        texts = texts.filter(~pl.all_horizontal(pl.col(name).is_null() for name in self._places) | pl.col(TROUBLE).is_not_null())
+            (pl.col(PART) if PART in cells.columns else pl.lit(None, dtype=pl.String)).alias(
+                "part"
+            ),
+            *(
+                pl.col(str(place)).str.strip_chars().alias(name)
+                for name, place in self._places.items()
+            ),
+        ).with_columns(
+            pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in self._places
+        )
+        texts = texts.filter(
+            ~pl.all_horizontal(pl.col(name).is_null() for name in self._places)
+            | pl.col(TROUBLE).is_not_null()
+        )
         texts = self.placing.placed(texts)
         bad = texts[TROUBLE].is_not_null()
         notes = _notes(texts, texts[TROUBLE], column="", wrong=True)
         found = [texts["line"]]
         for column in self._columns:
             if column.name not in self._places:
-                found.append(pl.Series(column.name, [None], dtype=column.dtype).new_from_index(0, texts.height))
+                found.append(
+                    pl.Series(column.name, [None], dtype=column.dtype).new_from_index(
+                        0, texts.height
+                    )
+                )
                 continue
             values, wrong, warnings = self._mapped(column, texts[column.name])
             found.append(values.alias(column.name))
@@ -104,8 +133,12 @@ class Columns:
                 notes += _notes(texts, warnings, column=column.name, wrong=False)
         return pl.DataFrame([*found, bad.alias("bad"), texts["part"]]), notes
 
-    def _mapped(self, column: Column, texts: pl.Series) -> tuple[pl.Series, pl.Series | None, pl.Series | None]:
-        """(values, what is wrong, what is worth a warning) of the cells; None for a whole column without any."""
+    def _mapped(
+        self, column: Column, texts: pl.Series
+    ) -> tuple[pl.Series, pl.Series | None, pl.Series | None]:
+        """(values, what is wrong, what is worth a warning) of the cells; None for a whole column
+        without any.
+        """
         read = None if column.plain is None else column.plain(texts)
         if read is None:
             found = self._told(column, texts)
@@ -113,12 +146,20 @@ class Columns:
             found = pl.DataFrame({"text": texts, "value": read})
         else:
             found = self._told(column, texts.set(read.is_not_null(), None))
-            found = found.with_columns(texts.alias("text"), pl.coalesce(read, found["value"]).alias("value"))
+            found = found.with_columns(
+                texts.alias("text"), pl.coalesce(read, found["value"]).alias("value")
+            )
         if column.missing is not None and texts.null_count():
             wrong = pl.col("wrong") if "wrong" in found.columns else pl.lit(None, dtype=pl.String)
-            missing = pl.when(pl.col("text").is_null()).then(pl.lit(column.missing)).otherwise(wrong)
+            missing = (
+                pl.when(pl.col("text").is_null()).then(pl.lit(column.missing)).otherwise(wrong)
+            )
             found = found.with_columns(missing.alias("wrong"))
-        return found["value"], found.get_column("wrong", default=None), found.get_column("warning", default=None)
+        return (
+            found["value"],
+            found.get_column("wrong", default=None),
+            found.get_column("warning", default=None),
+        )
 
     def _told(self, column: Column, texts: pl.Series) -> pl.DataFrame:
         """`text`, `value`, and where there is any, what is `wrong` and what is worth a `warning`."""
@@ -134,24 +175,38 @@ class Columns:
         anything = any(wrong or warning for _, wrong, warning in read)
         if column.dtype is pl.String and values == distinct and not anything:
             return pl.DataFrame({"text": texts, "value": texts})
-        told = {"text": pl.Series(distinct, dtype=pl.String), "value": pl.Series(values, dtype=column.dtype)}
+        told = {
+            "text": pl.Series(distinct, dtype=pl.String),
+            "value": pl.Series(values, dtype=column.dtype),
+        }
         if anything:
             told |= {
                 "wrong": pl.Series([one[1] for one in read], dtype=pl.String),
                 "warning": pl.Series([one[2] for one in read], dtype=pl.String),
             }
-        return pl.DataFrame({"text": texts}).join(pl.DataFrame(told), on="text", how="left", maintain_order="left")
+        return pl.DataFrame({"text": texts}).join(
+            pl.DataFrame(told), on="text", how="left", maintain_order="left"
+        )
 
 
 def _notes(texts: pl.DataFrame, reasons: pl.Series, *, column: str, wrong: bool) -> list[Note]:
     """A note for each row that has a reason."""
     if reasons.null_count() == len(reasons):
         return []
-    rows = texts.select("line", "order", reasons.alias(TROUBLE)).filter(pl.col(TROUBLE).is_not_null()).iter_rows()
-    return [Note(line=line, order=order, column=column, reason=reason, wrong=wrong) for line, order, reason in rows]
+    rows = (
+        texts.select("line", "order", reasons.alias(TROUBLE))
+        .filter(pl.col(TROUBLE).is_not_null())
+        .iter_rows()
+    )
+    return [
+        Note(line=line, order=order, column=column, reason=reason, wrong=wrong)
+        for line, order, reason in rows
+    ]
 
 
-def _order_columns(places: dict[str, int], terms: Terms, mapping: Mapping, shift_days: int) -> list[Column]:
+def _order_columns(
+    places: dict[str, int], terms: Terms, mapping: Mapping, shift_days: int
+) -> list[Column]:
     numbers = partial(plain_number, decimal=mapping.decimal, thousands=mapping.thousands)
 
     def day(text: str) -> date:
@@ -171,7 +226,11 @@ def _order_columns(places: dict[str, int], terms: Terms, mapping: Mapping, shift
         return amount.cents, None, ROUNDED if amount.lost else None
 
     def od(text: str) -> Read:
-        plain = text.replace(",", ".") if mapping.decimal == "," and _DECIMAL_COMMA.fullmatch(text) else text
+        plain = (
+            text.replace(",", ".")
+            if mapping.decimal == "," and _DECIMAL_COMMA.fullmatch(text)
+            else text
+        )
         kept, warning = kept_od(plain, terms.sizes)
         return kept, None, warning
 
@@ -195,8 +254,20 @@ def _order_columns(places: dict[str, int], terms: Terms, mapping: Mapping, shift
     cents = "revenue_cents" if "revenue_cents" in places else "revenue"
     is_plain = mapping.decimal == "." and mapping.thousands is None
     return [
-        Column(name="order", dtype=pl.String, read=checked(wrong_id), missing="is missing", plain=plain.ids),
-        Column(name="account", dtype=pl.String, read=checked(wrong_id), missing="is missing", plain=plain.ids),
+        Column(
+            name="order",
+            dtype=pl.String,
+            read=checked(wrong_id),
+            missing="is missing",
+            plain=plain.ids,
+        ),
+        Column(
+            name="account",
+            dtype=pl.String,
+            read=checked(wrong_id),
+            missing="is missing",
+            plain=plain.ids,
+        ),
         Column(name="ordered_on", dtype=pl.Date, read=tried(day), missing="is missing"),
         Column(name="revision", dtype=pl.Int64, read=tried(read_revision)),
         Column(name="status", dtype=pl.Boolean, read=tried(read_cancelled)),
@@ -205,7 +276,9 @@ def _order_columns(places: dict[str, int], terms: Terms, mapping: Mapping, shift
         Column(name="product", dtype=pl.String, read=checked(wrong_text), plain=plain.ascii_texts),
         Column(name="od", dtype=pl.String, read=od),
         Column(name="grade", dtype=pl.String, read=checked(wrong_text), plain=plain.ascii_texts),
-        Column(name="quantity", dtype=pl.String, read=tried(lambda text: read_quantity(numbers(text)))),
+        Column(
+            name="quantity", dtype=pl.String, read=tried(lambda text: read_quantity(numbers(text)))
+        ),
         Column(
             name=cents,
             dtype=pl.Int64,
@@ -225,7 +298,8 @@ def file_day(text: str, terms: Terms, date_format: str | None) -> date:
     """A day as the mapping writes it, else as everybody does. Raises Wrong."""
     if date_format is not None:
         try:
-            at = datetime.strptime(text, date_format)  # noqa: DTZ007  # a file's naive time is the organization's
+            # a file's naive time is the organization's
+            at = datetime.strptime(text, date_format)  # noqa: DTZ007
         except ValueError:
             pass
         else:
@@ -242,12 +316,16 @@ def file_day(text: str, terms: Terms, date_format: str | None) -> date:
 
 
 def plain_number(text: str, *, decimal: str, thousands: str | None) -> str:
-    """The number as decimal text, by the file's marks. Groups must be of three digits, so that `1,5` is never 15."""
+    """The number as decimal text, by the file's marks. Groups must be of three digits, so that
+    `1,5` is never 15.
+    """
     if thousands is not None:
         blanks = text.replace("\u00a0", " ").replace("\u202f", " ") if thousands == " " else text
         if thousands in blanks:
             group, mark = re.escape(thousands), re.escape(decimal)
-            if not re.fullmatch(rf"[+-]?[0-9]{{1,3}}(?:{group}[0-9]{{3}})+(?:{mark}[0-9]*)?", blanks):
+            if not re.fullmatch(
+                rf"[+-]?[0-9]{{1,3}}(?:{group}[0-9]{{3}})+(?:{mark}[0-9]*)?", blanks
+            ):
                 raise NotMoney("must be a number with its thousands in groups of three")
             text = blanks.replace(thousands, "")
     if decimal == ".":

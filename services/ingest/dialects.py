@@ -3,13 +3,19 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-LINE, TROUBLE, TEXT = "#line", "#trouble", "#text"  # beside the cells, which are named by their place: "0", "1", …
+LINE, TROUBLE, TEXT = (
+    "#line",
+    "#trouble",
+    "#text",
+)  # beside the cells, which are named by their place: "0", "1", …
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
-    """`first_line`: the physical line of the first row. `needed`: places of the cells without which a line is no row of its own.
-    `is_rejects`: a rejects file of ours (`rejected.py`), whose own columns are no part of the header."""
+    """`first_line`: the physical line of the first row. `needed`: places of the cells without which
+    a line is no row of its own. `is_rejects`: a rejects file of ours (`rejected.py`), whose own
+    columns are no part of the header.
+    """
 
     header: tuple[str, ...]
     delimiter: str

@@ -1,11 +1,12 @@
 """Raw topics: JSON from ERPs and connectors, the same body as POST /v1/orders.
 
-The organization comes from a token: the record's `authorization` header, else the topic's configured one; never from the
-payload. The time of acceptance is the record's, so a replay says the same. A record with anything wrong in it goes to the
-dead letters with its reasons; what is right in it goes in, once (`once.py`). Positions move after Kafka has all of it.
+The organization comes from a token: the record's `authorization` header, else the topic's
+configured one; never from the payload. The time of acceptance is the record's, so a replay says the
+same. A record with anything wrong in it goes to the dead letters with its reasons; what is right in
+it goes in, once (`once.py`). Positions move after Kafka has all of it.
 
-Each topic has a thread and a consumer of its own: one that is missing, or may not be read, stops no other, and is taken up
-when it is there.
+Each topic has a thread and a consumer of its own: one that is missing, or may not be read, stops no
+other, and is taken up when it is there.
 """
 
 import threading
@@ -56,7 +57,9 @@ class Outgoing:
 
 @dataclass(kw_only=True)
 class Reading:
-    """A raw record as it was read: whose it is (empty without a good token), what goes in, and all that is wrong with it."""
+    """A raw record as it was read: whose it is (empty without a good token), what goes in, and all
+    that is wrong with it.
+    """
 
     record: Record
     organization: str
@@ -65,10 +68,17 @@ class Reading:
 
 
 class RawTopics:
-    """All of them. `standing.why()` and `missing()` say, from any thread, what does not move and what is not there."""
+    """All of them. `standing.why()` and `missing()` say, from any thread, what does not move and
+    what is not there.
+    """
 
     def __init__(
-        self, *, worker_pool: ConnectionPool[db.Connection], access: Access, publisher: Publisher, stop: threading.Event
+        self,
+        *,
+        worker_pool: ConnectionPool[db.Connection],
+        access: Access,
+        publisher: Publisher,
+        stop: threading.Event,
     ) -> None:
         self._pool, self._access, self._publisher, self._stop = worker_pool, access, publisher, stop
         self.standing = Standing()
@@ -77,7 +87,10 @@ class RawTopics:
 
     def run(self) -> None:
         """Read until `stop`. What was not foreseen in one of them ends all, and is raised."""
-        threads = [threading.Thread(target=self._read, args=(topic,), name=topic) for topic in kafka.raw_topics()]
+        threads = [
+            threading.Thread(target=self._read, args=(topic,), name=topic)
+            for topic in kafka.raw_topics()
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -117,11 +130,22 @@ class RawTopics:
 
     def _consume(self, topic: str) -> None:
         with closing(KafkaOrders(self._publisher)) as orders_log:
-            once = Once(orders_log, StoredMarks(self._pool, CONSUMER), lambda name: kafka.topic_ids(name)[name])
+            once = Once(
+                orders_log,
+                StoredMarks(self._pool, CONSUMER),
+                lambda name: kafka.topic_ids(name)[name],
+            )
             taking = Taking(once=once, access=self._access, publisher=self._publisher)
             consume(
                 consumer=CONSUMER,
-                routes=[Route(topic=topic, decode=lambda record: None, handle=taking.take, is_trusted=False)],
+                routes=[
+                    Route(
+                        topic=topic,
+                        decode=lambda record: None,
+                        handle=taking.take,
+                        is_trusted=False,
+                    )
+                ],
                 pool=self._pool,
                 publisher=self._publisher,
                 stop=self._stop,
@@ -152,17 +176,30 @@ class Taking:
         place = (records[0].topic, records[0].partition)
         readings = [take_record(record, self._access) for record in records]
         next_ = records[-1].offset + 1
-        span = self._once.begin(place, records[0].offset, next_, owner=erp_store.owner(connection, place))
+        span = self._once.begin(
+            place, records[0].offset, next_, owner=erp_store.owner(connection, place)
+        )
         accepted = [one for reading in readings for one in reading.orders]
         missing = self._once.missing(place, ((key_of(one.order), one) for one in accepted))
-        too_large = {id(one.record): one.order.order for one in self._publish(span, list(_in_blocks(missing)))}
+        too_large = {
+            id(one.record): one.order.order
+            for one in self._publish(span, list(_in_blocks(missing)))
+        }
         metrics.ORDERS_ACCEPTED.labels(place[0]).inc(len(accepted) - len(too_large))
         for reading in readings:
             if id(reading.record) in too_large:
-                reading.wrong.append(f"order: {too_large[id(reading.record)]} is larger than {ORDERS.name} takes")
+                reading.wrong.append(
+                    f"order: {too_large[id(reading.record)]} is larger than {ORDERS.name} takes"
+                )
             if reading.wrong:
                 reason = "; ".join(reading.wrong)
-                dead_letter(self._publisher, reading.record, reason=reason, consumer=CONSUMER, organization=reading.organization)
+                dead_letter(
+                    self._publisher,
+                    reading.record,
+                    reason=reason,
+                    consumer=CONSUMER,
+                    organization=reading.organization,
+                )
         self._once.taken(place, next_)
 
     def at_rest(self, places: Sequence[Place]) -> None:
@@ -171,7 +208,9 @@ class Taking:
             self._once.at_rest(places)
 
     def _publish(self, span: Span, these: Sequence[list[Outgoing]]) -> list[Outgoing]:
-        """Blocks of a partition each, confirmed. Returns the orders that the topic does not take for their size."""
+        """Blocks of a partition each, confirmed. Returns the orders that the topic does not take
+        for their size.
+        """
         sent = [(block, self._send(span, block)) for block in these]
         too_large: list[Outgoing] = []
         for block, one in sent:
@@ -180,7 +219,9 @@ class Taking:
                     raise TooLarge
                 self._publisher.confirm([one])
             except TooLarge:
-                too_large += block if len(block) == 1 else self._publish(span, [[order] for order in block])
+                too_large += (
+                    block if len(block) == 1 else self._publish(span, [[order] for order in block])
+                )
         return too_large
 
     def _send(self, span: Span, block: list[Outgoing]) -> Sent | None:
@@ -211,24 +252,33 @@ def take_record(record: Record, access: Access) -> Reading:
     if isinstance(intake, str):
         return Reading(record=record, organization=organization, orders=[], wrong=[intake])
     orders = [
-        Outgoing(order=one.event, encoded=one.encoded, record=record) for one in intake.accepted if isinstance(one.event, Order)
+        Outgoing(order=one.event, encoded=one.encoded, record=record)
+        for one in intake.accepted
+        if isinstance(one.event, Order)
     ]
     wrong = [f"{error.field}: {error.reason}" for error in intake.errors]
     return Reading(record=record, organization=organization, orders=orders, wrong=wrong)
 
 
 def _intake(record: Record, access: Access) -> tuple[str, Intake | str]:
-    """(organization, what came of the items, or why nothing of the record can be read); no organization without a good token."""
+    """(organization, what came of the items, or why nothing of the record can be read); no
+    organization without a good token.
+    """
     kind = KINDS["orders"]
     organization = ""
-    headers = {name.lower(): value for name, value in reversed(record.headers)}  # in any case; the first of a name counts
+    headers = {
+        name.lower(): value for name, value in reversed(record.headers)
+    }  # in any case; the first of a name counts
     try:
         if "authorization" in headers:
             token = bearer(headers["authorization"].decode("utf-8", "replace"))
         else:
             token = settings().erp_tokens.get(record.topic, "")
         if not token:
-            return organization, f"authorization: no header, and no token is configured for {record.topic}"
+            return (
+                organization,
+                f"authorization: no header, and no token is configured for {record.topic}",
+            )
         caller = admitted(access.find(token), kind.scope)
         organization = caller.organization.organization
         items, _ = read_items(kind, record.value or b"", most_levels=settings().ingest_max_depth)

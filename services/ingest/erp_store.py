@@ -1,4 +1,6 @@
-"""The marks of raw topics: from where on in `orders` there may lie what no position knows of (`once.py` has the idea)."""
+"""The marks of raw topics: from where on in `orders` there may lie what no position knows of
+(`once.py` has the idea).
+"""
 
 from psycopg_pool import ConnectionPool
 
@@ -65,6 +67,12 @@ class StoredMarks:
 
     def rest(self, place: Place, *, owner: str, position: int) -> None:
         """Only where nothing else became of it meanwhile."""
-        values = {"topic": place[0], "partition": place[1], "owner": owner, "position": position, "consumer": self._consumer}
+        values = {
+            "topic": place[0],
+            "partition": place[1],
+            "owner": owner,
+            "position": position,
+            "consumer": self._consumer,
+        }
         with self._pool.connection() as connection:
             connection.execute(REST, values)

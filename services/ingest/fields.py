@@ -1,4 +1,6 @@
-"""One text -> one value, or why not (product.md 1 and trust.md, *Hostile inputs*). Pure: every door reads by these."""
+"""One text -> one value, or why not (product.md 1 and trust.md, *Hostile inputs*). Pure: every door
+reads by these.
+"""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -12,7 +14,8 @@ LONGEST_EMAIL = 254  # RFC 5321
 
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIMESTAMP = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(?:[.,][0-9]{1,9})?(?: ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?))?"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(?:[.,][0-9]{1,9})?(?: "
+    r"?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 )
 _WHOLE = re.compile(r"[0-9]{1,16}(?:\.0*)?")
 _WORD = r"[^\s@<>()\[\]\\,;:\"]+"
@@ -37,7 +40,9 @@ def read_day(text: str, zone: ZoneInfo) -> date:
         if found is None:
             raise Wrong("must be a day such as 2026-03-31, or a timestamp with its offset")
         if found[4] is None:
-            raise Wrong("a timestamp needs its offset (Z or +01:00): nobody can tell which day it is")
+            raise Wrong(
+                "a timestamp needs its offset (Z or +01:00): nobody can tell which day it is"
+            )
         at = datetime.fromisoformat(f"{found[1]}T{found[2]}{found[3] or ''}{found[4].upper()}")
         if at.year < FIRST_DAY.year - 1:
             raise Wrong("is before 1970")
@@ -49,7 +54,9 @@ def read_day(text: str, zone: ZoneInfo) -> date:
 
 
 def stamp(ordered_on: date, today: date) -> date:
-    """The day on which an order counts. Raises Wrong for one before 1970 or more than a day ahead of the organization's day."""
+    """The day on which an order counts. Raises Wrong for one before 1970 or more than a day ahead
+    of the organization's day.
+    """
     if ordered_on < FIRST_DAY:
         raise Wrong("is before 1970")
     if ordered_on > today + timedelta(days=1):
@@ -96,7 +103,9 @@ def read_truth(text: str) -> bool:
 
 
 def read_email(text: str) -> str:
-    """An address that a mail can be sent to: one @, no blanks, nothing that could end a header. Raises Wrong."""
+    """An address that a mail can be sent to: one @, no blanks, nothing that could end a header.
+    Raises Wrong.
+    """
     if len(text) > LONGEST_EMAIL or not text.isprintable() or not _EMAIL.fullmatch(text):
         raise Wrong("must be an email address")
     return text

@@ -31,9 +31,13 @@ class File:
 
     def all_frames(self, timezone: str) -> Iterator[pl.DataFrame]:
         """The same with every column, by its place in the header."""
-        yield from self._frames({name: place for place, name in enumerate(self.header)}, timezone, are_read=False)
+        yield from self._frames(
+            {name: place for place, name in enumerate(self.header)}, timezone, are_read=False
+        )
 
-    def _frames(self, places: dict[str, int], timezone: str, *, are_read: bool) -> Iterator[pl.DataFrame]:
+    def _frames(
+        self, places: dict[str, int], timezone: str, *, are_read: bool
+    ) -> Iterator[pl.DataFrame]:
         if self.dialect is None:
             return parquet.frames(self.source.path, places, timezone, are_read=are_read)
         return lines.frames(self.source, self.dialect)

@@ -1,9 +1,9 @@
-"""Rows -> orders. Rows of one order need not be adjacent, nor in one file, so the files of an import are gathered whole before the
-first order leaves: in memory while they are small, else in buckets on disk (by a hash of the order), of which one at a time is in
-memory.
+"""Rows -> orders. Rows of one order need not be adjacent, nor in one file, so the files of an
+import are gathered whole before the first order leaves: in memory while they are small, else in
+buckets on disk (by a hash of the order), of which one at a time is in memory.
 
-One wrong row refuses its order whole; the others go in. The sequence of orders is the same each time the files are read by the
-same version: a resumed import counts on it.
+One wrong row refuses its order whole; the others go in. The sequence of orders is the same each
+time the files are read by the same version: a resumed import counts on it.
 """
 
 import tempfile
@@ -25,9 +25,11 @@ AGREED = ["account", "ordered_on", "status"]  # what all rows of an order must s
 
 
 class FileOrder(NamedTuple):
-    """An order of the files: fit for Kafka, or refused (then `encoded` is empty, and the notes say why, but for what its rows have
-    said). `place`, `line`: of its first row. `revision` None: it brought none, and has the time of acceptance. `files`: places of
-    the files that have it whole; it counts once. `contradicts`: why nobody can tell which of its rows count."""
+    """An order of the files: fit for Kafka, or refused (then `encoded` is empty, and the notes say
+    why, but for what its rows have said). `place`, `line`: of its first row. `revision` None: it
+    brought none, and has the time of acceptance. `files`: places of the files that have it whole;
+    it counts once. `contradicts`: why nobody can tell which of its rows count.
+    """
 
     id: str
     place: int
@@ -44,7 +46,9 @@ class FileOrder(NamedTuple):
 class Gathered:
     """The typed rows of all files. Use as a context manager: what lies on disk goes at the end."""
 
-    def __init__(self, names: Sequence[str] = ("",), *, same: Mapping[int, int] | None = None) -> None:
+    def __init__(
+        self, names: Sequence[str] = ("",), *, same: Mapping[int, int] | None = None
+    ) -> None:
         """`names` of the files; `same`: place of a file -> of the first one with the same bytes."""
         self._parts = Parts(names=names, same=same or {})
         self._frames: list[pl.DataFrame] = []
@@ -55,16 +59,27 @@ class Gathered:
     def __enter__(self) -> "Gathered":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._folder is not None:
             self._folder.cleanup()
 
     def add(self, rows: pl.DataFrame, place: int = 0) -> None:
-        """Rows in the order of the file at `place`; those without an order have been told of already."""
+        """Rows in the order of the file at `place`; those without an order have been told of
+        already.
+        """
         if len(self._parts.names) > 1:
             self._parts.add(place, rows["order"])
         rows = rows.rename({"revenue_cents": "cents", "revenue": "cents"}, strict=False)
-        self._frames.append(rows.filter(pl.col("order").is_not_null()).with_columns(pl.lit(place, dtype=pl.Int32).alias("place")))
+        self._frames.append(
+            rows.filter(pl.col("order").is_not_null()).with_columns(
+                pl.lit(place, dtype=pl.Int32).alias("place")
+            )
+        )
         self._rows += rows.height
         if self._rows > settings().import_memory_rows:
             self._spill()
@@ -75,7 +90,9 @@ class Gathered:
             self._spill()
         if len(self._parts.names) > 1:
             for rows in self._buckets(["order", "place"]):
-                for place, orders in rows.group_by("place").agg(pl.col("order").n_unique()).iter_rows():
+                for place, orders in (
+                    rows.group_by("place").agg(pl.col("order").n_unique()).iter_rows()
+                ):
                     self._parts.orders[place] = self._parts.orders.get(place, 0) + orders
         for rows in self._buckets():
             yield from orders_of(rows, terms, doubts or {}, self._parts)
@@ -100,23 +117,30 @@ class Gathered:
             self._folder = tempfile.TemporaryDirectory(prefix="winback-import-")
         rows = _without_surplus(pl.concat(self._frames))
         self._frames, self._rows = [], 0
-        parts = rows.with_columns((pl.col("order").hash(seed=0) % BUCKETS).alias("bucket")).partition_by(
-            "bucket", as_dict=True, include_key=False
-        )
+        parts = rows.with_columns(
+            (pl.col("order").hash(seed=0) % BUCKETS).alias("bucket")
+        ).partition_by("bucket", as_dict=True, include_key=False)
         for (bucket,), part in parts.items():
-            part.write_ipc(Path(self._folder.name) / f"{bucket:03}-{self._spills:06}.ipc", compression="lz4")
+            part.write_ipc(
+                Path(self._folder.name) / f"{bucket:03}-{self._spills:06}.ipc", compression="lz4"
+            )
         self._spills += 1
 
 
 def _without_surplus(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row more of a file than an order may have is enough to refuse it: a file of one order costs no more memory."""
+    """One row more of a file than an order may have is enough to refuse it: a file of one order
+    costs no more memory.
+    """
     most, key = settings().ingest_max_lines + 1, [*KEY, "place"]
-    if rows.group_by(key).len()["len"].max() <= most:  # type: ignore[operator]  # of rows that there are, a number
+    # of rows that there are, a number
+    if rows.group_by(key).len()["len"].max() <= most:  # type: ignore[operator]
         return rows
     return rows.filter(pl.int_range(pl.len()).over(key) < most)
 
 
-def orders_of(rows: pl.DataFrame, terms: Terms, doubts: Mapping[str, str], parts: Parts) -> Iterator[FileOrder]:
+def orders_of(
+    rows: pl.DataFrame, terms: Terms, doubts: Mapping[str, str], parts: Parts
+) -> Iterator[FileOrder]:
     """The orders of typed rows (`columns.Columns`), by their first row."""
     rows = rows.with_columns(pl.col("status").fill_null(False))
     found = together(rows, parts)
@@ -130,42 +154,88 @@ def orders_of(rows: pl.DataFrame, terms: Terms, doubts: Mapping[str, str], parts
         *(pl.col(name).drop_nulls().first() for name in ("account_name", "owner")),
         *(pl.col(name) for name in CELLS),
     )
-    if rows.select(*KEY, *AGREED).n_unique() > groups.height:  # seldom, and to find which costs as much as all the rest
-        agreed = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).first()) for name in AGREED).all()
-        groups = groups.with_columns(rows.group_by(KEY, maintain_order=True).agg(agreed.alias("agreed"))["agreed"])
+    if (
+        rows.select(*KEY, *AGREED).n_unique() > groups.height
+    ):  # seldom, and to find which costs as much as all the rest
+        agreed = pl.all_horizontal(
+            pl.col(name).eq_missing(pl.col(name).first()) for name in AGREED
+        ).all()
+        groups = groups.with_columns(
+            rows.group_by(KEY, maintain_order=True).agg(agreed.alias("agreed"))["agreed"]
+        )
     else:
         groups = groups.with_columns(pl.lit(True).alias("agreed"))
     disagreeing = _disagreements(rows, groups)
     half_revised = _half_revised(groups)
     doubled = _doubled_labels(rows)
     facts = groups.select(*KEY, "place", "line", "size", "bad", "agreed").iter_rows()
-    for (order, revision, place, line, size, bad, agreed), (content, value) in zip(facts, encoded(groups, terms), strict=True):
+    for (order, revision, place, line, size, bad, agreed), (content, value) in zip(
+        facts, encoded(groups, terms), strict=True
+    ):
         key = order, revision
         reason = found.refused.get(key) or doubts.get(order) or half_revised.get(order)
         files = tuple(found.repeated.get(key, ()))
-        if not bad and agreed and reason is None and size <= terms.most_lines and len(value) <= LARGEST_RECORD:
-            yield FileOrder(order, place, line, revision, content, size, value, tuple(doubled.get(key, ())), files)
+        if (
+            not bad
+            and agreed
+            and reason is None
+            and size <= terms.most_lines
+            and len(value) <= LARGEST_RECORD
+        ):
+            yield FileOrder(
+                order,
+                place,
+                line,
+                revision,
+                content,
+                size,
+                value,
+                tuple(doubled.get(key, ())),
+                files,
+            )
             continue
         notes: list[Note] = []
         if not bad and reason is None and not agreed:
             notes = disagreeing[key]
         elif not bad or key in found.refused:  # else its rows have said why
-            reason = reason or (f"has more than {terms.most_lines} lines" if size > terms.most_lines else TOO_LARGE)
+            reason = reason or (
+                f"has more than {terms.most_lines} lines" if size > terms.most_lines else TOO_LARGE
+            )
             notes = [Note(line=line, order=order, column="order", reason=reason, wrong=True)]
-        yield FileOrder(order, place, line, revision, "", size, b"", tuple(notes), files, found.refused.get(key, ""))
+        yield FileOrder(
+            order,
+            place,
+            line,
+            revision,
+            "",
+            size,
+            b"",
+            tuple(notes),
+            files,
+            found.refused.get(key, ""),
+        )
 
 
 def _half_revised(groups: pl.DataFrame) -> dict[str, str]:
-    """Orders of which some rows have a revision and others have none: they would be two versions, each of a part of the lines."""
+    """Orders of which some rows have a revision and others have none: they would be two versions,
+    each of a part of the lines.
+    """
     without = groups["revision"].is_null()
     if without.all() or not without.any():
         return {}
-    both = groups.group_by("order").agg(pl.col("revision").is_null().any() & pl.col("revision").is_not_null().any())
-    return dict.fromkeys(both.filter("revision")["order"].to_list(), "some of its rows have a revision and others have none")
+    both = groups.group_by("order").agg(
+        pl.col("revision").is_null().any() & pl.col("revision").is_not_null().any()
+    )
+    return dict.fromkeys(
+        both.filter("revision")["order"].to_list(),
+        "some of its rows have a revision and others have none",
+    )
 
 
 def _doubled_labels(rows: pl.DataFrame) -> dict[Key, list[Note]]:
-    """A warning for each row whose number (column `line`) an earlier row of its order has. All of them count."""
+    """A warning for each row whose number (column `line`) an earlier row of its order has. All of
+    them count.
+    """
     if rows["label"].null_count() == rows.height:
         return {}
     names = [*KEY, "label"]
@@ -174,18 +244,24 @@ def _doubled_labels(rows: pl.DataFrame) -> dict[Key, list[Note]]:
     found: dict[Key, list[Note]] = {}
     for line, order, revision, label in again.iter_rows():
         reason = f"an earlier row of the order is its line {label} too: both count"
-        found.setdefault((order, revision), []).append(Note(line=line, order=order, column="line", reason=reason, wrong=False))
+        found.setdefault((order, revision), []).append(
+            Note(line=line, order=order, column="line", reason=reason, wrong=False)
+        )
     return found
 
 
-def _disagreements(rows: pl.DataFrame, groups: pl.DataFrame) -> dict[tuple[str, int | None], list[Note]]:
+def _disagreements(
+    rows: pl.DataFrame, groups: pl.DataFrame
+) -> dict[tuple[str, int | None], list[Note]]:
     """For each order whose rows contradict each other, the rows that differ from its first."""
     contradicting = groups.filter(~pl.col("agreed") & ~pl.col("bad"))
     found: dict[tuple[str, int | None], list[Note]] = {}
     if contradicting.is_empty():
         return found
     first = contradicting.select(*KEY, *(pl.col(name).alias(f"first {name}") for name in AGREED))
-    for row in rows.join(first, on=KEY, nulls_equal=True, maintain_order="left").iter_rows(named=True):
+    for row in rows.join(first, on=KEY, nulls_equal=True, maintain_order="left").iter_rows(
+        named=True
+    ):
         for name in AGREED:
             if row[name] != row[f"first {name}"]:
                 note = Note(

@@ -1,11 +1,14 @@
-"""An import: files -> accepted events -> Kafka, under a lease that holds back the organization's runs.
+"""An import: files -> accepted events -> Kafka, under a lease that holds back the organization's
+runs.
 
-    open the files -> take the lease -> read, accept, send -> wait until Kafka has it all -> end the lease
+    open the files -> take the lease -> read, accept, send -> wait until Kafka has it all -> end the
+    lease
 
 The orders of an import are those of all its files together. Accounts and contacts come row by row.
 
-The sequence of events follows from the files, the mapping and the time of acceptance. `--resume` takes up the kept time and
-passes by what was confirmed; without it, or when a confirmation was lost, events go out again and change nothing.
+The sequence of events follows from the files, the mapping and the time of acceptance. `--resume`
+takes up the kept time and passes by what was confirmed; without it, or when a confirmation was
+lost, events go out again and change nothing.
 """
 
 from collections.abc import Generator, Iterable, Iterator
@@ -40,7 +43,9 @@ from shared.kafka import Publisher
 from shared.settings import settings
 from shared.topics import ACCOUNTS, CONTACTS, ORDERS
 
-READING = "2"  # raise it when the sequence of events that a file gives changes: an import begun before is then sent whole
+# raise it when the sequence of events that a file gives changes: an import begun before is then
+# sent whole
+READING = "2"
 LOOKED_UP_AT_ONCE = 2_000
 
 Versions = dict[str, tuple[int, str]]  # order -> revision, content
@@ -65,18 +70,27 @@ def run(job: Job) -> Report:
     """Raises Rejected (wrong use), NotFound, Retryable (something is not there)."""
     organization = organization_of(job.organization)
     if job.mapping.currency is not None and job.mapping.currency.upper() != organization.currency:
-        raise Rejected(FieldError(field="--map: currency", reason=f"must be {organization.currency}, the organization's"))
+        raise Rejected(
+            FieldError(
+                field="--map: currency",
+                reason=f"must be {organization.currency}, the organization's",
+            )
+        )
     files = [open_file(path, job.kind, job.mapping) for path in job.paths]
     report = Report(kind=job.kind)
     for place, file in enumerate(files):
         if file.source.note is not None:
-            report.note(place, Note(line=1, order=None, column="", reason=file.source.note, wrong=False))
+            report.note(
+                place, Note(line=1, order=None, column="", reason=file.source.note, wrong=False)
+            )
         for name in not_there(file.header, job.mapping):
             reason = f"{file.name} has no such column, though the mapping names it"
             report.note(place, Note(line=1, order=None, column=name, reason=reason, wrong=False))
     with Progress(sum(file.source.rows for file in files)) as progress:
         if job.dry_run:
-            for _ in events(job, files, organization, report, progress, accepted_ms=clock.now_ms(), confirmed=0):
+            for _ in events(
+                job, files, organization, report, progress, accepted_ms=clock.now_ms(), confirmed=0
+            ):
                 pass
         else:
             send(job, files, organization, report, progress)
@@ -98,12 +112,16 @@ class Outgoing(NamedTuple):
     headers: kafka.Headers | None = None
 
 
-def send(job: Job, files: list[File], organization: Organization, report: Report, progress: Progress) -> None:
+def send(
+    job: Job, files: list[File], organization: Organization, report: Report, progress: Progress
+) -> None:
     """All of it, until Kafka has it."""
     partition = kafka.partition_of(job.organization)
     topic = TOPICS[job.kind].name
     kafka.end_offset(topic, partition)  # Raises Retryable at once where Kafka is away
-    with Lease(organization=job.organization, import_id=import_id(job, files, organization)) as lease:
+    with Lease(
+        organization=job.organization, import_id=import_id(job, files, organization)
+    ) as lease:
         names = [str(path) for path in job.paths]
         lease.take(kind=job.kind, files=names, accepted_ms=clock.now_ms(), resume=job.resume)
 
@@ -114,16 +132,28 @@ def send(job: Job, files: list[File], organization: Organization, report: Report
         publisher = Publisher(linger_ms=5, extra=PRODUCER)
         try:
             sender = Sender(publisher, topic, partition, confirmed)
-            going = events(job, files, organization, report, progress, accepted_ms=lease.accepted_ms, confirmed=lease.confirmed)
+            going = events(
+                job,
+                files,
+                organization,
+                report,
+                progress,
+                accepted_ms=lease.accepted_ms,
+                confirmed=lease.confirmed,
+            )
             if job.kind == "orders":
                 send_blocks(going, sender)
             else:
                 for event in going:
-                    sender.send(event.encoded, items=1, rows=1, key=event.key, headers=event.headers or [])
+                    sender.send(
+                        event.encoded, items=1, rows=1, key=event.key, headers=event.headers or []
+                    )
             sender.finish()
         finally:
             publisher.close()
-        lease.summary = {name: value for name, value in report.as_json().items() if name != "warnings"}
+        lease.summary = {
+            name: value for name, value in report.as_json().items() if name != "warnings"
+        }
 
 
 def send_blocks(going: Iterable[Outgoing], sender: Sender) -> None:
@@ -157,7 +187,9 @@ def events(
     accepted_ms: int,
     confirmed: int,
 ) -> Iterator[Outgoing]:
-    """What the files hold, without the first `confirmed`, which Kafka has already. Counts and notes go into the report."""
+    """What the files hold, without the first `confirmed`, which Kafka has already. Counts and notes
+    go into the report.
+    """
     terms = terms_of(organization, accepted_ms)
     if job.kind == "orders":
         going = orders(job, files, terms, report, progress, confirmed)
@@ -165,7 +197,9 @@ def events(
         going = (
             Outgoing(encoded=value, rows=1, key=key, headers=headers)
             for place, file in enumerate(files)
-            for key, value, headers in map(blocks.record_of, people.read(job.kind, place, file, terms, report, progress))
+            for key, value, headers in map(
+                blocks.record_of, people.read(job.kind, place, file, terms, report, progress)
+            )
         )
     for event in going:
         if confirmed > 0:
@@ -186,7 +220,9 @@ def terms_of(organization: Organization, accepted_ms: int) -> Terms:
     )
 
 
-def orders(job: Job, files: list[File], terms: Terms, report: Report, progress: Progress, confirmed: int) -> Iterator[Outgoing]:
+def orders(
+    job: Job, files: list[File], terms: Terms, report: Report, progress: Progress, confirmed: int
+) -> Iterator[Outgoing]:
     """The orders of all files together."""
     reading = Reading(files, terms, job.mapping, shift_days=job.shift_days)
     hashes = [file.source.sha256 for file in files]
@@ -201,7 +237,9 @@ def orders(job: Job, files: list[File], terms: Terms, report: Report, progress: 
                 report.rejected += rows["order"].null_count()
                 progress.add(read=cells.height)
         sent = 0
-        with closing(looked_up(gathered.orders(terms, reading.doubts), connection, job.organization)) as going:
+        with closing(
+            looked_up(gathered.orders(terms, reading.doubts), connection, job.organization)
+        ) as going:
             for one, known in going:
                 for note in one.notes:
                     report.note(one.place, note)
@@ -209,19 +247,28 @@ def orders(job: Job, files: list[File], terms: Terms, report: Report, progress: 
                     report.refuse(one)
                     continue
                 sent += 1
-                report.accept(one, [file.name for file in files], is_in=sent > confirmed and _is_in(one, known))
+                report.accept(
+                    one,
+                    [file.name for file in files],
+                    is_in=sent > confirmed and _is_in(one, known),
+                )
                 yield Outgoing(one.encoded, one.lines)
 
 
 def looked_up(
     left: Iterator[FileOrder], connection: db.Connection, organization: str
 ) -> Generator[tuple[FileOrder, Versions], None, None]:
-    """Each order, with the versions that count now. The next ones are written and looked up beside the sending of these: Polars and
-    PostgreSQL need no turn of this thread."""
+    """Each order, with the versions that count now. The next ones are written and looked up beside
+    the sending of these: Polars and PostgreSQL need no turn of this thread.
+    """
 
     def look_up() -> tuple[list[FileOrder], Versions]:
         some = list(islice(left, LOOKED_UP_AT_ONCE))
-        known = counting_versions(connection, organization, [one.id for one in some if one.encoded]) if some else {}
+        known = (
+            counting_versions(connection, organization, [one.id for one in some if one.encoded])
+            if some
+            else {}
+        )
         connection.commit()  # a long import holds no snapshot
         return some, known
 

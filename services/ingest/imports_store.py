@@ -1,4 +1,6 @@
-"""The SQL of imports: their row with its lease, and what is there already (by the view that the signals service publishes)."""
+"""The SQL of imports: their row with its lease, and what is there already (by the view that the
+signals service publishes).
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -47,7 +49,8 @@ SET accepted_ms = CASE WHEN %(resume)s THEN imports.accepted_ms ELSE excluded.ac
 RETURNING accepted_ms, confirmed
 """
 
-# What an import counts is its own: one that began anew beside it has another time, and perhaps another sequence.
+# What an import counts is its own: one that began anew beside it has another time, and perhaps
+# another sequence.
 RENEW = """
 UPDATE imports
 SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
@@ -102,27 +105,51 @@ def take(
     lease_seconds: int,
     resume: bool,
 ) -> tuple[int, int] | None:
-    """(time of acceptance, how many are confirmed) of the import that now holds the lease; None: no such organization."""
+    """(time of acceptance, how many are confirmed) of the import that now holds the lease; None: no
+    such organization.
+    """
     if connection.execute(LOCK_ORGANIZATION, (key.organization,)).fetchone() is None:
         return None
-    values = {"kind": kind, "files": list(files), "accepted_ms": accepted_ms, "lease": lease_seconds, "resume": resume}
+    values = {
+        "kind": kind,
+        "files": list(files),
+        "accepted_ms": accepted_ms,
+        "lease": lease_seconds,
+        "resume": resume,
+    }
     row = connection.execute(TAKE, asdict(key) | values).fetchone()
     assert row is not None
     return int(row[0]), int(row[1])
 
 
-def renew(connection: Connection, key: Key, *, accepted_ms: int, confirmed: int, lease_seconds: int) -> None:
+def renew(
+    connection: Connection, key: Key, *, accepted_ms: int, confirmed: int, lease_seconds: int
+) -> None:
     """Hold the lease for longer, and note how far it got."""
-    connection.execute(RENEW, asdict(key) | {"accepted_ms": accepted_ms, "lease": lease_seconds, "confirmed": confirmed})
+    connection.execute(
+        RENEW,
+        asdict(key) | {"accepted_ms": accepted_ms, "lease": lease_seconds, "confirmed": confirmed},
+    )
 
 
-def end(connection: Connection, key: Key, *, accepted_ms: int, confirmed: int, summary: Mapping[str, Any] | None) -> None:
+def end(
+    connection: Connection,
+    key: Key,
+    *,
+    accepted_ms: int,
+    confirmed: int,
+    summary: Mapping[str, Any] | None,
+) -> None:
     """The import holds back nothing any more. `summary` None: it failed."""
     kept = None if summary is None else json.dumps(summary)
-    connection.execute(END, asdict(key) | {"accepted_ms": accepted_ms, "confirmed": confirmed, "summary": kept})
+    connection.execute(
+        END, asdict(key) | {"accepted_ms": accepted_ms, "confirmed": confirmed, "summary": kept}
+    )
 
 
-def counting_versions(connection: Connection, organization: str, orders: Sequence[str]) -> dict[str, tuple[int, str]]:
+def counting_versions(
+    connection: Connection, organization: str, orders: Sequence[str]
+) -> dict[str, tuple[int, str]]:
     """Order -> (revision, content in hex) that counts now, as far as PostgreSQL has heard."""
     rows = connection.execute(FIND_VERSIONS, (organization, list(orders)))
     return {row[0]: (row[1], bytes(row[2]).hex()) for row in rows}

@@ -1,4 +1,6 @@
-"""One request, or one raw record -> events that are fit for Kafka, and a result per item. Pure, apart from metrics."""
+"""One request, or one raw record -> events that are fit for Kafka, and a result per item. Pure,
+apart from metrics.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -37,9 +39,27 @@ class Kind:
 
 
 KINDS = {
-    "orders": Kind(plural="orders", id_field="order", scope="orders:write", topic=ORDERS.name, accept=plain_bodies.accept),
-    "accounts": Kind(plural="accounts", id_field="account", scope="accounts:write", topic=ACCOUNTS.name, accept=accept_account),
-    "contacts": Kind(plural="contacts", id_field="contact", scope="contacts:write", topic=CONTACTS.name, accept=accept_contact),
+    "orders": Kind(
+        plural="orders",
+        id_field="order",
+        scope="orders:write",
+        topic=ORDERS.name,
+        accept=plain_bodies.accept,
+    ),
+    "accounts": Kind(
+        plural="accounts",
+        id_field="account",
+        scope="accounts:write",
+        topic=ACCOUNTS.name,
+        accept=accept_account,
+    ),
+    "contacts": Kind(
+        plural="contacts",
+        id_field="contact",
+        scope="contacts:write",
+        topic=CONTACTS.name,
+        accept=accept_contact,
+    ),
 }
 
 
@@ -59,7 +79,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             "id": self.id,
             "status": self.status,
             "errors": [{"field": error.field, "reason": error.reason} for error in self.errors],
-            "warnings": [{"field": warning.field, "reason": warning.reason} for warning in self.warnings],
+            "warnings": [
+                {"field": warning.field, "reason": warning.reason} for warning in self.warnings
+            ],
         }
 
 
@@ -75,7 +97,10 @@ class Intake:
         """All errors, each with its item's index where there are several items."""
         several = len(self.results) > 1
         return [
-            FieldError(field=f"[{result.index}].{error.field}" if several else error.field, reason=error.reason)
+            FieldError(
+                field=f"[{result.index}].{error.field}" if several else error.field,
+                reason=error.reason,
+            )
             for result in self.results
             for error in result.errors
         ]
@@ -96,7 +121,9 @@ def take_in(kind: Kind, items: Sequence[object], terms: Terms, *, source: str) -
         try:
             one = kind.accept(item, terms)
         except Rejected as error:
-            results.append(Result(index=index, id=_id_of(item, kind), status="rejected", errors=error.errors))
+            results.append(
+                Result(index=index, id=_id_of(item, kind), status="rejected", errors=error.errors)
+            )
             metrics.ORDERS_REFUSED.labels(source, _label(error.errors[0].field)).inc()
             continue
         accepted.append(one)
@@ -104,14 +131,21 @@ def take_in(kind: Kind, items: Sequence[object], terms: Terms, *, source: str) -
         if isinstance(one.event, Order) and one.event.revision_given:
             known = contents.setdefault((one.id, one.event.revision), one.event.content)
             if known != one.event.content:
-                warnings = (*warnings, FieldError(field="revision", reason="came with another content too: the greater counts"))
+                warnings = (
+                    *warnings,
+                    FieldError(
+                        field="revision", reason="came with another content too: the greater counts"
+                    ),
+                )
         results.append(Result(index=index, id=one.id, status="accepted", warnings=warnings))
     return Intake(results=results, accepted=accepted)
 
 
 def _id_of(item: object, kind: Kind) -> str | None:
     """The item's id, where it is fit to be repeated to the sender."""
-    found = item.get(kind.id_field) if isinstance(item, dict) else getattr(item, kind.id_field, None)
+    found = (
+        item.get(kind.id_field) if isinstance(item, dict) else getattr(item, kind.id_field, None)
+    )
     return found if isinstance(found, str) and wrong_id(found) is None else None
 
 

@@ -1,10 +1,12 @@
-"""An import's row: its time of acceptance, how much Kafka has confirmed, and the lease that holds back the organization's runs.
+"""An import's row: its time of acceptance, how much Kafka has confirmed, and the lease that holds
+back the organization's runs.
 
-Taking the lease locks the organization's row, as asking for a run does: one of the two comes first. A killed import holds
-nothing for longer than LEASE_SECONDS.
+Taking the lease locks the organization's row, as asking for a run does: one of the two comes first.
+A killed import holds nothing for longer than LEASE_SECONDS.
 
-The same files twice at once would share the row: the first to end would end the other's lease, and a run could see half of a
-history. So a session lock of PostgreSQL goes with it, which ends with the process: the second one is refused while the first lives.
+The same files twice at once would share the row: the first to end would end the other's lease, and
+a run could see half of a history. So a session lock of PostgreSQL goes with it, which ends with the
+process: the second one is refused while the first lives.
 """
 
 import contextlib
@@ -43,14 +45,22 @@ class Lease:
         self.summary: dict[str, Any] | None = None
 
     def take(self, *, kind: str, files: Sequence[str], accepted_ms: int, resume: bool) -> None:
-        """Raises Retryable, NotFound. `accepted_ms` and `confirmed` are then those of the import that is resumed, if it is.
+        """Raises Retryable, NotFound. `accepted_ms` and `confirmed` are then those of the import
+        that is resumed, if it is.
 
-        Retryable too where another process imports the same files, read the same way, at this moment.
+        Retryable too where another process imports the same files, read the same way, at this
+        moment.
         """
         self._be_alone()
         with db.connect() as connection:
             taken = imports_store.take(
-                connection, self._key, kind=kind, files=files, accepted_ms=accepted_ms, lease_seconds=LEASE_SECONDS, resume=resume
+                connection,
+                self._key,
+                kind=kind,
+                files=files,
+                accepted_ms=accepted_ms,
+                lease_seconds=LEASE_SECONDS,
+                resume=resume,
             )
         if taken is None:
             raise NotFound(f"there is no organization {self._key.organization}")
@@ -60,11 +70,18 @@ class Lease:
     def __enter__(self) -> "Lease":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         try:
             self._end()
         finally:
-            with contextlib.suppress(psycopg.Error):  # PostgreSQL restarted meanwhile: the lock is gone with the connection
+            with contextlib.suppress(
+                psycopg.Error
+            ):  # PostgreSQL restarted meanwhile: the lock is gone with the connection
                 self._alone.close()
 
     def _be_alone(self) -> None:
@@ -74,7 +91,10 @@ class Lease:
         while not imports_store.lock(connection, self._key):
             if time.monotonic() > until:
                 self._alone.close()
-                raise Retryable("another process imports the same files at this moment; wait for it, or end it and use --resume")
+                raise Retryable(
+                    "another process imports the same files at this moment; wait for it, or end it "
+                    "and use --resume"
+                )
             time.sleep(0.1)
 
     def _end(self) -> None:
@@ -85,7 +105,11 @@ class Lease:
         try:
             with db.connect() as connection:
                 imports_store.end(
-                    connection, self._key, accepted_ms=self.accepted_ms, confirmed=self.confirmed, summary=self.summary
+                    connection,
+                    self._key,
+                    accepted_ms=self.accepted_ms,
+                    confirmed=self.confirmed,
+                    summary=self.summary,
                 )
         except (Retryable, psycopg.Error) as failed:
             log.warning("the import's end was not noted; its lease runs out", reason=str(failed))

@@ -1,7 +1,8 @@
 """Delimited text in any dialect -> frames of raw cells with the physical lines they come from.
 
-A line without a quote character is split by Polars; one with it is read by `quotes.py`. Each row knows its line. A row that cannot
-be read has its trouble, and its text as it stands in the file. A cell is null where its row ends before it.
+A line without a quote character is split by Polars; one with it is read by `quotes.py`. Each row
+knows its line. A row that cannot be read has its trouble, and its text as it stands in the file. A
+cell is null where its row ends before it.
 """
 
 import csv
@@ -31,7 +32,9 @@ def sniff(source: Source, kind: str, mapping: Mapping) -> Dialect:
         if len(head) > HEAD_CHARACTERS:
             head = head[:HEAD_CHARACTERS]
             break
-    newline = "\r" if re.match(r"[^\r\n]*\r(?!\n)", head) else "\n"  # by the first line: a quoted cell may hold other ones
+    newline = (
+        "\r" if re.match(r"[^\r\n]*\r(?!\n)", head) else "\n"
+    )  # by the first line: a quoted cell may hold other ones
     lines = [line.removesuffix("\r") for line in head.split(newline)]
     at = next((number for number, line in enumerate(lines) if line.strip()), None)
     if at is None:
@@ -42,34 +45,57 @@ def sniff(source: Source, kind: str, mapping: Mapping) -> Dialect:
     if told is not None and at + 1 < len(lines):
         delimiter, at = delimiter or told[1], at + 1
     quote = "'" if '"' not in head and re.match(r"\s*'[^']*'", lines[at]) else '"'
-    escape = "\\" if quote * 2 not in head and re.search(rf"\\{quote}(?![,;\t|\n\r]|$)", head) else None
+    escape = (
+        "\\" if quote * 2 not in head and re.search(rf"\\{quote}(?![,;\t|\n\r]|$)", head) else None
+    )
 
     def parsed(candidate: str) -> tuple[list[str], int]:
-        reader = csv.reader((line + "\n" for line in lines[at:]), delimiter=candidate, quotechar=quote, escapechar=escape)
+        reader = csv.reader(
+            (line + "\n" for line in lines[at:]),
+            delimiter=candidate,
+            quotechar=quote,
+            escapechar=escape,
+        )
         try:
             return next(reader), reader.line_num
         except (csv.Error, StopIteration):
             return [], 0
 
-    best = delimiter or max(CANDIDATES, key=lambda one: (known_columns(parsed(one)[0], kind, mapping), len(parsed(one)[0])))
+    best = delimiter or max(
+        CANDIDATES,
+        key=lambda one: (known_columns(parsed(one)[0], kind, mapping), len(parsed(one)[0])),
+    )
     header, used = parsed(best)
     if not used:
-        raise Rejected(FieldError(field=str(source.path), reason=f"its header in line {at + 1} cannot be read"))
+        raise Rejected(
+            FieldError(field=str(source.path), reason=f"its header in line {at + 1} cannot be read")
+        )
     while header and not header[-1].strip():
         header.pop()
-    dialect = Dialect(header=tuple(header), delimiter=best, quote=quote, escape=escape, newline=newline, first_line=at + used + 1)
+    dialect = Dialect(
+        header=tuple(header),
+        delimiter=best,
+        quote=quote,
+        escape=escape,
+        newline=newline,
+        first_line=at + used + 1,
+    )
     return rejected.dialect(dialect) if rejected.is_ours(header) else dialect
 
 
 def frames(source: Source, dialect: Dialect) -> Iterator[pl.DataFrame]:
-    """Frames of the file's rows in order: cells by place as text, `#line`, `#trouble` (why the row cannot be read, or null) and
-    `#text` (the text of a row with a trouble; of several rows that can only be told together, the first has it)."""
+    """Frames of the file's rows in order: cells by place as text, `#line`, `#trouble` (why the row
+    cannot be read, or null) and `#text` (the text of a row with a trouble; of several rows that can
+    only be told together, the first has it).
+    """
     if not dialect.is_rejects:
         yield from _frames(source, dialect)
         return
     outer = replace(dialect, header=rejected.SIGNATURE + dialect.header, needed=())
     for frame in _frames(source, outer):
-        yield from rejected.unwrapped(frame, dialect, lambda text, line: _frame(text.split("\n"), line, dialect, last=True)[0])
+        yield from rejected.unwrapped(
+            frame, dialect, lambda text, line: _frame(text.split("\n"), line, dialect, last=True)[0]
+        )
 
 
 def _frames(source: Source, dialect: Dialect) -> Iterator[pl.DataFrame]:
@@ -91,14 +117,23 @@ def _line_lists(source: Source, newline: str) -> Iterator[tuple[list[str], bool]
     for text in source.texts():
         *lines, tail = (tail + text).split(newline)
         if len(tail) > LONGEST_LINE:
-            raise Rejected(FieldError(field=str(source.path), reason=f"has a line of more than {LONGEST_LINE} characters"))
+            raise Rejected(
+                FieldError(
+                    field=str(source.path),
+                    reason=f"has a line of more than {LONGEST_LINE} characters",
+                )
+            )
         if lines:
             yield lines, False
     yield ([tail] if tail else []), True
 
 
-def _frame(lines: list[str], number: int, dialect: Dialect, *, last: bool) -> tuple[pl.DataFrame, list[str]]:
-    """(the rows of `lines`, of which the first is the physical line `number`; the lines of a row that goes on behind them)."""
+def _frame(
+    lines: list[str], number: int, dialect: Dialect, *, last: bool
+) -> tuple[pl.DataFrame, list[str]]:
+    """(the rows of `lines`, of which the first is the physical line `number`; the lines of a row
+    that goes on behind them).
+    """
     texts = pl.Series(LINE, lines, dtype=pl.String)
     if dialect.newline == "\n":
         texts = texts.str.strip_suffix("\r")
@@ -106,7 +141,9 @@ def _frame(lines: list[str], number: int, dialect: Dialect, *, last: bool) -> tu
     if dialect.escape is not None:
         special |= texts.str.contains(dialect.escape, literal=True)
     quoted = quoted_rows(texts, special.arg_true().to_list(), number, dialect, last=last)
-    plain = pl.DataFrame({"text": texts, LINE: pl.int_range(number, number + len(texts), eager=True)}).head(quoted.end)
+    plain = pl.DataFrame(
+        {"text": texts, LINE: pl.int_range(number, number + len(texts), eager=True)}
+    ).head(quoted.end)
     plain = plain.filter(~special.head(quoted.end) & (plain["text"].str.strip_chars() != ""))
     if quoted.swallowed:
         plain = plain.filter(~pl.col(LINE).is_in([number + line for line in quoted.swallowed]))
@@ -121,7 +158,12 @@ def _split(plain: pl.DataFrame, dialect: Dialect) -> pl.DataFrame:
     """Rows without a quote: the delimiter is all there is to know."""
     width = dialect.width
     names = [*map(str, range(width)), TROUBLE]
-    cells = plain["text"].str.splitn(dialect.delimiter, width + 1).struct.rename_fields(names).struct.unnest()
+    cells = (
+        plain["text"]
+        .str.splitn(dialect.delimiter, width + 1)
+        .struct.rename_fields(names)
+        .struct.unnest()
+    )
     surplus = pl.col(TROUBLE).str.strip_chars(dialect.delimiter + " \t") != ""
     return cells.with_columns(
         plain[LINE],

@@ -1,4 +1,6 @@
-"""Which column of a file means what, and how it writes days and numbers (interfaces.md, *Order lines as a file*)."""
+"""Which column of a file means what, and how it writes days and numbers (interfaces.md, *Order
+lines as a file*).
+"""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +14,16 @@ from services.ingest.bodies import REPEATED, NotJson, Number, read_json
 from shared.errors import FieldError, Rejected
 
 LARGEST = 1_000_000  # bytes of a mapping file
-OF_AN_ORDER = ("order", "account", "account_name", "owner", "ordered_on", "revision", "status", "currency")  # its lines share them
+OF_AN_ORDER = (
+    "order",
+    "account",
+    "account_name",
+    "owner",
+    "ordered_on",
+    "revision",
+    "status",
+    "currency",
+)  # its lines share them
 A_DAY = datetime(2024, 11, 23, 17, 45, 59, tzinfo=UTC)  # no two parts of it alike
 
 
@@ -33,21 +44,39 @@ COLUMNS = {
     "orders": Columns(
         required=("order", "account", "ordered_on", "revenue"),
         optional=(
-            *("account_name", "owner", "revision", "status", "line", "product", "od", "grade", "quantity"),
+            *(
+                "account_name",
+                "owner",
+                "revision",
+                "status",
+                "line",
+                "product",
+                "od",
+                "grade",
+                "quantity",
+            ),
             *("revenue_cents", "currency"),
         ),
         aliases={},
     ),
-    "accounts": Columns(required=("account",), optional=("name", "owner", "revision"), aliases={"account_name": "name"}),
+    "accounts": Columns(
+        required=("account",),
+        optional=("name", "owner", "revision"),
+        aliases={"account_name": "name"},
+    ),
     "contacts": Columns(
-        required=("contact", "account"), optional=("email", "name", "primary", "revision"), aliases={"contact_name": "name"}
+        required=("contact", "account"),
+        optional=("email", "name", "primary", "revision"),
+        aliases={"contact_name": "name"},
     ),
 }
 
 
 class Mapping(BaseModel):
-    """A mapping file. `columns` is theirs -> ours; null leaves a column out. `fill_down`: our columns whose empty cells take the
-    value of the row above, of the same order; true for all that the lines of an order share."""
+    """A mapping file. `columns` is theirs -> ours; null leaves a column out. `fill_down`: our
+    columns whose empty cells take the value of the row above, of the same order; true for all that
+    the lines of an order share.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -87,7 +116,10 @@ class Mapping(BaseModel):
     @classmethod
     def _a_whole_day(cls, value: str | None) -> str | None:
         try:
-            found = value is None or datetime.strptime(A_DAY.strftime(value), value).date() == A_DAY.date()  # noqa: DTZ007  # a day
+            found = (
+                value is None
+                or datetime.strptime(A_DAY.strftime(value), value).date() == A_DAY.date()
+            )  # noqa: DTZ007  # a day
         except ValueError:
             found = False
         if not found:
@@ -133,22 +165,35 @@ def read_mapping(path: Path) -> Mapping:
     """A mapping file. Raises Rejected, naming the key that is wrong."""
     try:
         if path.stat().st_size > LARGEST:
-            raise Rejected(FieldError(field="--map", reason=f"{path} is larger than {LARGEST} bytes"))
+            raise Rejected(
+                FieldError(field="--map", reason=f"{path} is larger than {LARGEST} bytes")
+            )
         value = read_json(path.read_bytes())
         return Mapping.model_validate(_plain(value))
     except OSError as error:
-        raise Rejected(FieldError(field="--map", reason=f"{path} cannot be read: {error.strerror}")) from None
+        raise Rejected(
+            FieldError(field="--map", reason=f"{path} cannot be read: {error.strerror}")
+        ) from None
     except NotJson as error:
         raise Rejected(FieldError(field="--map", reason=str(error))) from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        reason = "comes twice" if place.endswith(REPEATED) else first["msg"].removeprefix("Value error, ")
-        raise Rejected(FieldError(field=f"--map: {place.removesuffix(REPEATED)}".removesuffix(": "), reason=reason)) from None
+        reason = (
+            "comes twice"
+            if place.endswith(REPEATED)
+            else first["msg"].removeprefix("Value error, ")
+        )
+        raise Rejected(
+            FieldError(
+                field=f"--map: {place.removesuffix(REPEATED)}".removesuffix(": "), reason=reason
+            )
+        ) from None
 
 
 def resolve(header: Sequence[str], kind: str, mapping: Mapping) -> dict[str, int]:
-    """Our column -> its place in the header. Raises Rejected for what is missing, doubled or unknown.
+    """Our column -> its place in the header. Raises Rejected for what is missing, doubled or
+    unknown.
 
     A column that the mapping does not name counts under our name, whatever its case.
     """
@@ -156,7 +201,9 @@ def resolve(header: Sequence[str], kind: str, mapping: Mapping) -> dict[str, int
     theirs = {_plain_name(name): ours for name, ours in mapping.columns.items()}
     for name, ours in mapping.columns.items():
         if ours is not None and ours not in columns.all:
-            raise Rejected(FieldError(field=f"--map: columns.{name}", reason=f"{ours} is no column of {kind}"))
+            raise Rejected(
+                FieldError(field=f"--map: columns.{name}", reason=f"{ours} is no column of {kind}")
+            )
     mapped: dict[str, int] = {}
     own: dict[str, int] = {}
     for place, text in enumerate(header):
@@ -165,7 +212,9 @@ def resolve(header: Sequence[str], kind: str, mapping: Mapping) -> dict[str, int
             ours = theirs[name]
             if ours is not None:
                 if ours in mapped:
-                    raise Rejected(FieldError(field=ours, reason="two columns of the file are mapped to it"))
+                    raise Rejected(
+                        FieldError(field=ours, reason="two columns of the file are mapped to it")
+                    )
                 mapped[ours] = place
         else:
             ours = columns.aliases.get(name, name)
@@ -177,11 +226,22 @@ def resolve(header: Sequence[str], kind: str, mapping: Mapping) -> dict[str, int
     if "line" in found and kind == "orders":
         found["label"] = found.pop("line")
     if "revenue" in found and "revenue_cents" in found:
-        del found["revenue_cents" if "revenue" in mapped or "revenue_cents" not in mapped else "revenue"]
-    missing = [name for name in columns.required if name not in found and not (name == "revenue" and "revenue_cents" in found)]
+        del found[
+            "revenue_cents" if "revenue" in mapped or "revenue_cents" not in mapped else "revenue"
+        ]
+    missing = [
+        name
+        for name in columns.required
+        if name not in found and not (name == "revenue" and "revenue_cents" in found)
+    ]
     if missing:
         known = ", ".join(text.strip() for text in header)[:300]
-        raise Rejected(*(FieldError(field=name, reason=f"the file has no such column, only: {known}") for name in missing))
+        raise Rejected(
+            *(
+                FieldError(field=name, reason=f"the file has no such column, only: {known}")
+                for name in missing
+            )
+        )
     return found
 
 
@@ -192,14 +252,24 @@ def needed(places: dict[str, int], mapping: Mapping) -> list[str]:
 
 
 def not_there(header: Sequence[str], mapping: Mapping) -> list[str]:
-    """The names of the mapping that the file does not have: worth a warning, since what they hold is left out."""
+    """The names of the mapping that the file does not have: worth a warning, since what they hold
+    is left out.
+    """
     there = {_plain_name(text) for text in header}
-    return [name for name, ours in mapping.columns.items() if ours is not None and _plain_name(name) not in there]
+    return [
+        name
+        for name, ours in mapping.columns.items()
+        if ours is not None and _plain_name(name) not in there
+    ]
 
 
 def known_columns(header: Sequence[str], kind: str, mapping: Mapping) -> int:
     """How many of the header's names mean something: the right delimiter finds the most."""
-    ours = {_plain_name(name) for name in mapping.columns} | set(COLUMNS[kind].all) | set(COLUMNS[kind].aliases)
+    ours = (
+        {_plain_name(name) for name in mapping.columns}
+        | set(COLUMNS[kind].all)
+        | set(COLUMNS[kind].aliases)
+    )
     return sum(_plain_name(text) in ours for text in header)
 
 

@@ -1,15 +1,18 @@
 """Each order of a raw topic is in `orders` once, whatever ends this process and whenever.
 
-Publishing to Kafka and moving a position in PostgreSQL are two steps, and a process can die between them. So a mark says from
-where on in `orders` that may lie which no position knows of. Who takes a partition up behind one that did not end in order looks
-there before it publishes anything, and leaves out what it finds:
+Publishing to Kafka and moving a position in PostgreSQL are two steps, and a process can die between
+them. So a mark says from where on in `orders` that may lie which no position knows of. Who takes a
+partition up behind one that did not end in order looks there before it publishes anything, and
+leaves out what it finds:
 
     a block says in a header which raw records it is of (`Span`)
-    a mark (PostgreSQL) has an owner while something may be under way; at rest it has none, and nobody looks
-    a fence is a block without orders: once it is confirmed, all that was sent before it can be read
+    a mark (PostgreSQL) has an owner while something may be under way; at rest it has none, and
+    nobody looks a fence is a block without orders: once it is confirmed, all that was sent before
+    it can be read
 
-While a batch is published its transaction holds the lock on the partition's position, so nobody else is at it. Nothing is
-written per batch; a mark moves on every MARK_SECONDS, which bounds how much is looked through after a crash.
+While a batch is published its transaction holds the lock on the partition's position, so nobody
+else is at it. Nothing is written per batch; a mark moves on every MARK_SECONDS, which bounds how
+much is looked through after a crash.
 """
 
 import re
@@ -24,7 +27,9 @@ from shared.away import Place
 
 MARK_SECONDS = 10.0
 HEADER = "raw_records"
-_SPAN = re.compile(rb"(?P<topic>[A-Za-z0-9._-]+)#(?P<id>\d+)/(?P<partition>\d+)@(?P<first>\d+)-(?P<next>\d+)")
+_SPAN = re.compile(
+    rb"(?P<topic>[A-Za-z0-9._-]+)#(?P<id>\d+)/(?P<partition>\d+)@(?P<first>\d+)-(?P<next>\d+)"
+)
 
 Key = tuple[str, str, int, str]  # organization, order, revision, content
 Ends = dict[int, int]  # partition of `orders` -> an offset
@@ -33,7 +38,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Span:
-    """The raw records of one batch: from offset `first` up to `next`. `topic_id`: a topic made anew is another."""
+    """The raw records of one batch: from offset `first` up to `next`. `topic_id`: a topic made anew
+    is another.
+    """
 
     topic: str
     topic_id: int
@@ -43,7 +50,10 @@ class Span:
 
     def as_header(self) -> tuple[str, bytes]:
         """(name, value) for the blocks of this batch."""
-        return HEADER, f"{self.topic}#{self.topic_id}/{self.partition}@{self.first}-{self.next}".encode()
+        return (
+            HEADER,
+            f"{self.topic}#{self.topic_id}/{self.partition}@{self.first}-{self.next}".encode(),
+        )
 
 
 def span_of(header: bytes) -> Span | None:
@@ -86,12 +96,16 @@ class Marks(Protocol):
         """From now on."""
 
     def rest(self, place: Place, *, owner: str, position: int) -> None:
-        """No owner any more, where it is still `owner`'s and the partition's saved position is `position`."""
+        """No owner any more, where it is still `owner`'s and the partition's saved position is
+        `position`.
+        """
 
 
 @dataclass(kw_only=True)
 class _Under:
-    """A partition that is ours. `next`: behind the last batch that was taken whole; None while one is under way."""
+    """A partition that is ours. `next`: behind the last batch that was taken whole; None while one
+    is under way.
+    """
 
     topic_id: int
     already: Counter[Key] = field(default_factory=Counter)
@@ -104,26 +118,37 @@ class Once:
     """Of one raw topic. Used by its thread alone."""
 
     def __init__(
-        self, log: OrdersLog, marks: Marks, topic_id: Callable[[str], int], *, now: Callable[[], float] = time.monotonic
+        self,
+        log: OrdersLog,
+        marks: Marks,
+        topic_id: Callable[[str], int],
+        *,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log, self._marks, self._topic_id, self._now = log, marks, topic_id, now
         self._owner = uuid.uuid4().hex
         self._under: dict[Place, _Under] = {}
 
     def begin(self, place: Place, first: int, next_: int, *, owner: str | None) -> Span:
-        """Before anything of the records from `first` up to `next_` is published: the span of their blocks.
+        """Before anything of the records from `first` up to `next_` is published: the span of their
+        blocks.
 
-        owner: of the mark, read under the lock on the position, which is at `first`. Where it is not known what became of the
-        last attempt, ours or another process's, `orders` is looked through. Raises Retryable.
+        owner: of the mark, read under the lock on the position, which is at `first`. Where it is
+        not known what became of the last attempt, ours or another process's, `orders` is looked
+        through. Raises Retryable.
         """
         under = self._under.pop(place, None)
         if under is None or under.next is None or first < under.next or owner != self._owner:
             under = self._look(place, first)
         elif first >= under.covered and self._now() - under.marked_at >= MARK_SECONDS:
-            self._mark(place, under, self._log.ends())  # nothing is under way: what follows lies behind
+            self._mark(
+                place, under, self._log.ends()
+            )  # nothing is under way: what follows lies behind
         under.next = None
         self._under[place] = under
-        return Span(topic=place[0], topic_id=under.topic_id, partition=place[1], first=first, next=next_)
+        return Span(
+            topic=place[0], topic_id=under.topic_id, partition=place[1], first=first, next=next_
+        )
 
     def missing(self, place: Place, orders: Iterable[tuple[Key, T]]) -> list[T]:
         """Those that are not in `orders` yet."""
@@ -158,7 +183,9 @@ class Once:
             if (span.topic_id, span.partition) == (under.topic_id, place[1]) and span.next > first:
                 under.already.update(keys)
                 under.covered = max(under.covered, span.next)
-        self._mark(place, under, mark.ends)  # from the same place on, until all that was found is passed
+        self._mark(
+            place, under, mark.ends
+        )  # from the same place on, until all that was found is passed
         return under
 
     def _mark(self, place: Place, under: _Under, ends: Ends) -> None:

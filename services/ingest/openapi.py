@@ -1,4 +1,6 @@
-"""The OpenAPI document: bodies are read by hand (strictly), so their schemas are put in by hand too, from the same models."""
+"""The OpenAPI document: bodies are read by hand (strictly), so their schemas are put in by hand
+too, from the same models.
+"""
 
 from typing import Any
 
@@ -43,7 +45,11 @@ class Problem(BaseModel):
     results: list[ItemResult] | None = None
 
 
-SHAPES: dict[str, type[Shape]] = {"orders": OrderShape, "accounts": AccountShape, "contacts": ContactShape}
+SHAPES: dict[str, type[Shape]] = {
+    "orders": OrderShape,
+    "accounts": AccountShape,
+    "contacts": ContactShape,
+}
 _REF = "#/components/schemas/{model}"
 _PROBLEMS = {
     400: "The body is no JSON, or a header comes with several values.",
@@ -70,18 +76,28 @@ def operation(plural: str) -> dict[str, Any]:
         "operation_id": f"post_{plural}",
         "tags": [plural],
         "responses": {
-            202: {"description": "Kafka has on disk what was accepted; a result per item.", "content": results},
-            **{status: {"description": text, "content": problem} for status, text in _PROBLEMS.items()},
+            202: {
+                "description": "Kafka has on disk what was accepted; a result per item.",
+                "content": results,
+            },
+            **{
+                status: {"description": text, "content": problem}
+                for status, text in _PROBLEMS.items()
+            },
         },
         "openapi_extra": {
             "security": [{"token": []}],
-            "requestBody": {"required": True, "content": {"application/json": {"schema": {"oneOf": [item, batch]}}}},
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"oneOf": [item, batch]}}},
+            },
             "parameters": [
                 {
                     "name": "Idempotency-Key",
                     "in": "header",
                     "required": False,
-                    "description": "A retry with the same key and body repeats the time of acceptance, and is done once.",
+                    "description": "A retry with the same key and body repeats the time of "
+                    "acceptance, and is done once.",
                     "schema": {"type": "string", "minLength": 1, "maxLength": 200},
                 }
             ],
@@ -97,11 +113,13 @@ def describe(app: FastAPI) -> None:
         if app.openapi_schema is None:
             document = plain()
             models = [(model, "validation") for model in (*SHAPES.values(), Results, Problem)]
-            _, schemas = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]  # the mode is a literal
+            # the mode is a literal
+            _, schemas = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
             components = document.setdefault("components", {})
             components.setdefault("schemas", {}).update(schemas["$defs"])
             components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             app.openapi_schema = document
         return app.openapi_schema
 
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+    # FastAPI's documented way to extend the document
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -46,21 +46,31 @@ class KafkaOrders:
         """Behind the last record of each partition."""
         try:
             return {
-                partition: self._consumer.get_watermark_offsets(TopicPartition(ORDERS.name, partition), timeout=ANSWER_SECONDS)[1]
+                partition: self._consumer.get_watermark_offsets(
+                    TopicPartition(ORDERS.name, partition), timeout=ANSWER_SECONDS
+                )[1]
                 for partition in range(settings().partitions)
             }
         except KafkaException as error:
-            raise Retryable(f"{ORDERS.name}: Kafka does not answer: {error.args[0].str()}") from None
+            raise Retryable(
+                f"{ORDERS.name}: Kafka does not answer: {error.args[0].str()}"
+            ) from None
 
     def fenced(self) -> Ends:
-        """A block without orders goes into each partition: what a process that is no more had sent lies before it."""
+        """A block without orders goes into each partition: what a process that is no more had sent
+        lies before it.
+        """
         value = blocks.block([], clock.now())
         sent = [
-            self._publisher.send(ORDERS.name, value, partition=partition, headers=blocks.headers(value))
+            self._publisher.send(
+                ORDERS.name, value, partition=partition, headers=blocks.headers(value)
+            )
             for partition in range(settings().partitions)
         ]
         self._publisher.confirm(sent)
-        return {partition: one.offset for partition, one in enumerate(sent) if one.offset is not None}
+        return {
+            partition: one.offset for partition, one in enumerate(sent) if one.offset is not None
+        }
 
     def blocks(self, first: Ends, ends: Ends) -> Iterator[tuple[Span, list[Key]]]:
         """Every block of raw records between the two, and its orders."""

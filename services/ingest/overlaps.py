@@ -1,8 +1,10 @@
-"""Orders that stand in several files of one import: one order cut between two files, the same order in two exports, or what nobody
-can tell.
+"""Orders that stand in several files of one import: one order cut between two files, the same order
+in two exports, or what nobody can tell.
 
-    cut      it is the last of a file and the first of the next, and no row of it stands in both: one order of all rows
-    the same every file has the same rows, and no file can have been cut there: the order counts once
+    cut      it is the last of a file and the first of the next, and no row of it stands in both:
+             one order of all rows
+    the same every file has the same rows, and no file can have been cut there: the order counts
+    once
     else     refused: never one file's part of it, never its lines twice
 """
 
@@ -23,7 +25,9 @@ OF_A_ROW = ["account", "ordered_on", "status", "account_name", "owner", *CELLS, 
 
 @dataclass(kw_only=True)
 class Parts:
-    """What is known of the files (by place) as they are read. `same`: place -> the first file with the same bytes."""
+    """What is known of the files (by place) as they are read. `same`: place -> the first file with
+    the same bytes.
+    """
 
     names: Sequence[str]
     same: Mapping[int, int] = field(default_factory=dict)
@@ -42,11 +46,15 @@ class Parts:
         named = orders.drop_nulls()
         if len(named):
             goes_on = self.named.get(place) == named[0]
-            self.runs[place] = self.runs.get(place, 0) + int(named.ne_missing(named.shift()).sum()) - goes_on
+            self.runs[place] = (
+                self.runs.get(place, 0) + int(named.ne_missing(named.shift()).sum()) - goes_on
+            )
             self.named[place] = named[-1]
 
     def is_grouped(self, place: int) -> bool:
-        """True where each order's rows stand together, so that a cut of the file can cut no order but its last."""
+        """True where each order's rows stand together, so that a cut of the file can cut no order
+        but its last.
+        """
         return self.runs.get(place, 0) == self.orders.get(place, 0)
 
     def are_cut(self, order: str, places: Sequence[int]) -> bool:
@@ -63,7 +71,9 @@ class Parts:
 
 @dataclass(frozen=True, kw_only=True)
 class Together:
-    """`rows` of each order as one; `repeated`: order -> the files that have it; `refused`: order -> why."""
+    """`rows` of each order as one; `repeated`: order -> the files that have it; `refused`: order ->
+    why.
+    """
 
     rows: pl.DataFrame
     repeated: dict[Key, list[int]]
@@ -87,27 +97,47 @@ def together(rows: pl.DataFrame, parts: Parts) -> Together:
     of_parts = found.group_by(*KEY, "place", "part", maintain_order=True).agg(
         pl.col("row").sort(),
         pl.col("bad").any(),
-        ((pl.col("label").null_count() == 0) & (pl.col("label").n_unique() == pl.len())).alias("numbered"),
+        ((pl.col("label").null_count() == 0) & (pl.col("label").n_unique() == pl.len())).alias(
+            "numbered"
+        ),
     )
     repeated: dict[Key, list[int]] = {}
     refused: dict[Key, str] = {}
     for (order, revision), its in _by_key(of_parts).items():
         places = [one["place"] for one in its]
         contents = [one["row"] for one in its]
-        is_same = all(content == contents[0] for content in contents) and not any(one["bad"] for one in its)
-        is_same_file = len({parts.same.get(place, place) for place in places}) == 1 and len(set(places)) > 1
+        is_same = all(content == contents[0] for content in contents) and not any(
+            one["bad"] for one in its
+        )
+        is_same_file = (
+            len({parts.same.get(place, place) for place in places}) == 1 and len(set(places)) > 1
+        )
         is_named = any(one["part"] is not None for one in its)
         may_be_cut = parts.may_meet(order, places) or not all(map(parts.is_grouped, places))
-        if is_same_file or (is_same and not is_named and (not may_be_cut or all(one["numbered"] for one in its))):
+        if is_same_file or (
+            is_same and not is_named and (not may_be_cut or all(one["numbered"] for one in its))
+        ):
             repeated[order, revision] = places
         elif is_named or not parts.are_cut(order, places) or _share_a_row(contents):
-            names = " and ".join(dict.fromkeys(one["part"] or parts.names[one["place"]] for one in its))
-            how = "the same rows, which may be the same lines or equal ones" if is_same else "different rows"
+            names = " and ".join(
+                dict.fromkeys(one["part"] or parts.names[one["place"]] for one in its)
+            )
+            how = (
+                "the same rows, which may be the same lines or equal ones"
+                if is_same
+                else "different rows"
+            )
             refused[order, revision] = f"stands in {names} with {how}: {CONTRADICTION}"
     if repeated:
-        keys = pl.DataFrame([(*key, places[0]) for key, places in repeated.items()], schema=_schema(rows), orient="row")
+        keys = pl.DataFrame(
+            [(*key, places[0]) for key, places in repeated.items()],
+            schema=_schema(rows),
+            orient="row",
+        )
         rows = rows.join(keys, on=KEY, how="left", nulls_equal=True, maintain_order="left")
-        rows = rows.filter(pl.col("only").is_null() | (pl.col("only") == pl.col("place"))).drop("only")
+        rows = rows.filter(pl.col("only").is_null() | (pl.col("only") == pl.col("place"))).drop(
+            "only"
+        )
     return Together(rows=rows, repeated=repeated, refused=refused)
 
 

@@ -1,7 +1,9 @@
-"""Parquet -> the same frames of raw cells as text (`lines.py`), so that one reading serves all files.
+"""Parquet -> the same frames of raw cells as text (`lines.py`), so that one reading serves all
+files.
 
-Typed columns become the text that they stand for: a Decimal exactly, a float rounded to six places (no tail of binary digits
-becomes money), a Date its day, a Datetime its calendar day (an aware one in the organization's zone). NaN is no value.
+Typed columns become the text that they stand for: a Decimal exactly, a float rounded to six places
+(no tail of binary digits becomes money), a Date its day, a Datetime its calendar day (an aware one
+in the organization's zone). NaN is no value.
 """
 
 from collections.abc import Iterator
@@ -24,9 +26,13 @@ def header(path: Path) -> tuple[str, ...]:
     return tuple(_scan(path).collect_schema().names())
 
 
-def frames(path: Path, places: dict[str, int], timezone: str, *, are_read: bool = True) -> Iterator[pl.DataFrame]:
-    """Cells of the columns at `places` (ours -> place), named by place, as text, "" for none; `#line` counts rows from 1.
-    `are_read` False: for a person to look at, of whatever type they are."""
+def frames(
+    path: Path, places: dict[str, int], timezone: str, *, are_read: bool = True
+) -> Iterator[pl.DataFrame]:
+    """Cells of the columns at `places` (ours -> place), named by place, as text, "" for none;
+    `#line` counts rows from 1. `are_read` False: for a person to look at, of whatever type they
+    are.
+    """
     scan = _scan(path)
     schema = scan.collect_schema()
     names = list(schema.names())
@@ -34,7 +40,9 @@ def frames(path: Path, places: dict[str, int], timezone: str, *, are_read: bool 
     if _read(path, scan.select(pl.len())).item() > most:
         raise Rejected(FieldError(field=str(path), reason=f"has more than {most} rows"))
     columns = [
-        _text(names[place], schema[names[place]], timezone, are_read=are_read).fill_null("").alias(str(place))
+        _text(names[place], schema[names[place]], timezone, are_read=are_read)
+        .fill_null("")
+        .alias(str(place))
         for place in places.values()
     ]
     start = 0
@@ -55,7 +63,9 @@ def _read(path: Path, wanted: pl.LazyFrame) -> pl.DataFrame:
     try:
         return wanted.collect()
     except BROKEN as error:
-        raise Rejected(FieldError(field=str(path), reason=f"is damaged: {str(error)[:200]}")) from None
+        raise Rejected(
+            FieldError(field=str(path), reason=f"is damaged: {str(error)[:200]}")
+        ) from None
 
 
 def _scan(path: Path) -> pl.LazyFrame:
@@ -63,7 +73,9 @@ def _scan(path: Path) -> pl.LazyFrame:
         scan = pl.scan_parquet(path, glob=False)
         scan.collect_schema()
     except BROKEN as error:
-        raise Rejected(FieldError(field=str(path), reason=f"is no Parquet file: {str(error)[:200]}")) from None
+        raise Rejected(
+            FieldError(field=str(path), reason=f"is no Parquet file: {str(error)[:200]}")
+        ) from None
     return scan
 
 
@@ -85,8 +97,16 @@ def _text(name: str, dtype: pl.DataType, timezone: str, *, are_read: bool) -> pl
 def _plain_floats(series: pl.Series) -> pl.Series:
     """`17850.0` is "17850", `0.1 + 0.2` is "0.3", nothing has an exponent."""
     texts = [None if value is None else f"{value:.{FLOAT_PLACES}f}" for value in series.to_list()]
-    return pl.Series(series.name, texts, dtype=pl.String).str.strip_chars_end("0").str.strip_suffix(".")
+    return (
+        pl.Series(series.name, texts, dtype=pl.String)
+        .str.strip_chars_end("0")
+        .str.strip_suffix(".")
+    )
 
 
 def _as_shown(series: pl.Series) -> pl.Series:
-    return pl.Series(series.name, [None if value is None else str(value) for value in series.to_list()], dtype=pl.String)
+    return pl.Series(
+        series.name,
+        [None if value is None else str(value) for value in series.to_list()],
+        dtype=pl.String,
+    )

@@ -17,13 +17,17 @@ IDS = {"accounts": "account", "contacts": "contact"}
 READERS = {"revision": read_revision, "primary": read_truth}
 
 
-def read(kind: str, place: int, file: File, terms: Terms, report: Report, progress: Progress) -> Iterator[Accepted]:
+def read(
+    kind: str, place: int, file: File, terms: Terms, report: Report, progress: Progress
+) -> Iterator[Accepted]:
     """Every row that can be right; the others are noted."""
     first: dict[tuple[str, int], bytes] = {}
     for cells in file.frames(terms.timezone):
         progress.add(read=cells.height)
         for row in cells.iter_rows(named=True):
-            if row[TROUBLE] is None and not any(row[str(at)] and row[str(at)].strip() for at in file.places.values()):
+            if row[TROUBLE] is None and not any(
+                row[str(at)] and row[str(at)].strip() for at in file.places.values()
+            ):
                 continue
             try:
                 if row[TROUBLE] is not None:
@@ -33,7 +37,16 @@ def read(kind: str, place: int, file: File, terms: Terms, report: Report, progre
                 report.rejected += 1
                 wrong = error.errors[0]
                 id_ = row.get(str(file.places[IDS[kind]]))
-                report.note(place, Note(line=row[LINE], order=id_, column=wrong.field, reason=wrong.reason, wrong=True))
+                report.note(
+                    place,
+                    Note(
+                        line=row[LINE],
+                        order=id_,
+                        column=wrong.field,
+                        reason=wrong.reason,
+                        wrong=True,
+                    ),
+                )
                 continue
             report.items += 1
             revision: int = accepted.event.revision
@@ -42,7 +55,16 @@ def read(kind: str, place: int, file: File, terms: Terms, report: Report, progre
                 report.duplicates += before == accepted.encoded
                 if before != accepted.encoded:
                     reason = "came with another content in an earlier row of the same revision"
-                    report.note(place, Note(line=row[LINE], order=accepted.id, column="revision", reason=reason, wrong=False))
+                    report.note(
+                        place,
+                        Note(
+                            line=row[LINE],
+                            order=accepted.id,
+                            column="revision",
+                            reason=reason,
+                            wrong=False,
+                        ),
+                    )
             yield accepted
 
 

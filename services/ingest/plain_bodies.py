@@ -1,8 +1,10 @@
-"""The orders that nearly every sender sends, read the short way: JSON straight into structs, each distinct text looked at once.
+"""The orders that nearly every sender sends, read the short way: JSON straight into structs, each
+distinct text looked at once.
 
-The long way (`bodies.read_json`, the pydantic models, `acceptance.accept_order`) says of everything what is wrong with it, field
-by field, and costs four times as much. Here nothing is ever refused: what is not plain is handed on, a body by `read` (None), an
-order by `accept`. So both ways give the same results and the same bytes: a property test holds them together.
+The long way (`bodies.read_json`, the pydantic models, `acceptance.accept_order`) says of everything
+what is wrong with it, field by field, and costs four times as much. Here nothing is ever refused:
+what is not plain is handed on, a body by `read` (None), an order by `accept`. So both ways give the
+same results and the same bytes: a property test holds them together.
 """
 
 from datetime import date
@@ -15,9 +17,23 @@ from msgspec import UNSET, UnsetType
 
 from services.ingest.acceptance import Accepted, Terms, accept_order, money, order_of, plain_od
 from services.ingest.bodies import Number
-from services.ingest.fields import DAY, FIRST_DAY, LARGEST_REVISION, Wrong, read_cancelled, read_quantity
+from services.ingest.fields import (
+    DAY,
+    FIRST_DAY,
+    LARGEST_REVISION,
+    Wrong,
+    read_cancelled,
+    read_quantity,
+)
 from services.ingest.shapes import MOST_LINES
-from shared.domain.identifiers import LONGEST_ID, LONGEST_NAME, LONGEST_TEXT, wrong_id, wrong_name, wrong_text
+from shared.domain.identifiers import (
+    LONGEST_ID,
+    LONGEST_NAME,
+    LONGEST_TEXT,
+    wrong_id,
+    wrong_name,
+    wrong_text,
+)
 from shared.domain.money import NotMoney
 from shared.domain.orders import ContentLine
 from shared.errors import Rejected
@@ -53,10 +69,15 @@ class _Batch(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     orders: list[PlainOrder]
 
 
-_one, _batch, _list = (msgspec.json.Decoder(type_) for type_ in (PlainOrder, _Batch, list[PlainOrder]))
+_one, _batch, _list = (
+    msgspec.json.Decoder(type_) for type_ in (PlainOrder, _Batch, list[PlainOrder])
+)
 _NOT_PLAIN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-ORDER_TEXTS, LINE_TEXTS = 7, 4  # texts, names of fields included, of what every order and every line has
+ORDER_TEXTS, LINE_TEXTS = (
+    7,
+    4,
+)  # texts, names of fields included, of what every order and every line has
 TEXTS = {UnsetType: 0, NoneType: 1, int: 1, str: 2}  # of a field that may be left out
 
 
@@ -75,7 +96,9 @@ def read(body: bytes) -> tuple[list[PlainOrder], bool] | None:
     unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in body else body
     if unescaped.count(b'"') != 2 * (others + sum(map(_texts, orders))):
         return None  # a key comes twice: of two values the decoder keeps one
-    if (not body.isascii() or b"\x7f" in body or b"\\" in unescaped or b"=?" in body) and not all(map(_is_visible, orders)):
+    if (not body.isascii() or b"\x7f" in body or b"\\" in unescaped or b"=?" in body) and not all(
+        map(_is_visible, orders)
+    ):
         return None
     return orders, batch
 
@@ -90,7 +113,10 @@ def accept(item: object, terms: Terms) -> Accepted:
 def as_json(order: PlainOrder) -> dict[str, Any]:
     """The order as `bodies.read_json` would give it."""
     found: dict[str, Any] = msgspec.structs.asdict(order)
-    lines = [{name: text for name, text in msgspec.structs.asdict(line).items() if text is not UNSET} for line in order.lines]
+    lines = [
+        {name: text for name, text in msgspec.structs.asdict(line).items() if text is not UNSET}
+        for line in order.lines
+    ]
     found = {name: value for name, value in found.items() if value is not UNSET} | {"lines": lines}
     if order.revision is not UNSET and order.revision is not None:
         found["revision"] = Number(str(order.revision))
@@ -113,7 +139,11 @@ def _is_visible(order: PlainOrder) -> bool:
         wrong_id(order.order) is None
         and wrong_id(order.account) is None
         and (not order.account_name or wrong_name(order.account_name) is None)
-        and all(not text or wrong_text(text) is None for line in order.lines for text in (line.product, line.od, line.grade))
+        and all(
+            not text or wrong_text(text) is None
+            for line in order.lines
+            for text in (line.product, line.od, line.grade)
+        )
     )
 
 
@@ -133,7 +163,12 @@ def _quantity(text: str) -> str:
 
 def accept_plain(item: PlainOrder, terms: Terms) -> Accepted | None:
     """None for anything that is refused, rounded, or worth a warning: the long way says what."""
-    order, account, name, revision = item.order, item.account, item.account_name or None, item.revision
+    order, account, name, revision = (
+        item.order,
+        item.account,
+        item.account_name or None,
+        item.revision,
+    )
     ordered_on = _day(item.ordered_on)
     if (
         not 0 < len(order) <= LONGEST_ID
@@ -156,10 +191,23 @@ def accept_plain(item: PlainOrder, terms: Terms) -> Accepted | None:
     sum_cents = 0
     try:
         for line in item.lines:
-            product, od, grade, quantity = line.product.strip(), line.od or None, line.grade or None, line.quantity
-            if od is not None and (od := od.strip() or None) is not None and (len(od) > LONGEST_TEXT or plain_od(od).warning):
+            product, od, grade, quantity = (
+                line.product.strip(),
+                line.od or None,
+                line.grade or None,
+                line.quantity,
+            )
+            if (
+                od is not None
+                and (od := od.strip() or None) is not None
+                and (len(od) > LONGEST_TEXT or plain_od(od).warning)
+            ):
                 return None
-            if grade is not None and (grade := grade.strip() or None) is not None and len(grade) > LONGEST_TEXT:
+            if (
+                grade is not None
+                and (grade := grade.strip() or None) is not None
+                and len(grade) > LONGEST_TEXT
+            ):
                 return None
             quantity = None if quantity is UNSET or quantity is None else _quantity(quantity)
             amount = money(line.revenue, places)
@@ -171,7 +219,9 @@ def accept_plain(item: PlainOrder, terms: Terms) -> Accepted | None:
             total = money(item.total, places)
             if total.lost or abs(total.cents - sum_cents) > 1:
                 return None
-        cancelled = False if item.status is UNSET or item.status is None else read_cancelled(item.status)
+        cancelled = (
+            False if item.status is UNSET or item.status is None else read_cancelled(item.status)
+        )
         event, encoded = order_of(
             terms,
             order=order,

@@ -14,10 +14,14 @@ MOST_ERRORS = 100  # in the head of a problem; the results have them all
 
 
 def respond(intake: Intake, *, batch: bool, duplicate: bool) -> Response:
-    """202 with a result per item; 422 where none was accepted. `duplicate`: the same request was confirmed before."""
+    """202 with a result per item; 422 where none was accepted. `duplicate`: the same request was
+    confirmed before.
+    """
     if intake.accepted:
         written = ", ".join([_written(result, duplicate=duplicate) for result in intake.results])
-        return Response(f'{{"results": [{written}]}}'.encode(), status_code=202, media_type="application/json")
+        return Response(
+            f'{{"results": [{written}]}}'.encode(), status_code=202, media_type="application/json"
+        )
     results = [result.as_json() for result in intake.results]
     count = len(results)
     detail = "the item was refused" if count == 1 else f"all {count} items were refused"
@@ -47,7 +51,10 @@ def _written(result: Result, *, duplicate: bool) -> str:
     if result.warnings or result.id is None:
         return json.dumps(result.as_json() | {"status": status})
     id_ = encode_basestring_ascii(result.id)  # nearly all: written by hand, as json.dumps would
-    return f'{{"index": {result.index}, "id": {id_}, "status": "{status}", "errors": [], "warnings": []}}'
+    return (
+        f'{{"index": {result.index}, "id": {id_}, "status": "{status}", "errors": [], '
+        '"warnings": []}'
+    )
 
 
 def _problem(
@@ -59,13 +66,25 @@ def _problem(
     results: list[dict[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+    }
     body["errors"] = [{"field": error.field, "reason": error.reason} for error in errors]
     if results is not None:
         body["results"] = results
     return _json(status, body, "application/problem+json", headers)
 
 
-def _json(status: int, body: Any, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
+def _json(
+    status: int, body: Any, media_type: str, headers: Mapping[str, str] | None = None
+) -> Response:
     """ASCII with escapes: whatever a sender put into a name of a field can be answered."""
-    return Response(json.dumps(body).encode(), status_code=status, media_type=media_type, headers=dict(headers or {}))
+    return Response(
+        json.dumps(body).encode(),
+        status_code=status,
+        media_type=media_type,
+        headers=dict(headers or {}),
+    )

@@ -1,4 +1,6 @@
-"""Progress of work that takes longer than a second: a bar on a terminal, a line every 10 s elsewhere, both on stderr."""
+"""Progress of work that takes longer than a second: a bar on a terminal, a line every 10 s
+elsewhere, both on stderr.
+"""
 
 import sys
 import time
@@ -34,7 +36,12 @@ class Progress:
             self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._bar is not None:
             self._bar.stop()
 
@@ -48,4 +55,6 @@ class Progress:
         elif time.monotonic() - self._said >= LINE_EVERY_SECONDS:
             self._said = time.monotonic()
             about = f" of about {self._total:,}" if self._total else ""
-            print(f"{self._read:,} rows read{about}, {self._sent:,} sent", file=sys.stderr, flush=True)
+            print(
+                f"{self._read:,} rows read{about}, {self._sent:,} sent", file=sys.stderr, flush=True
+            )

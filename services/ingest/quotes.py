@@ -1,9 +1,11 @@
-"""Rows whose lines have quotes: which lines are one row, which quote is a stray one, and what nobody can tell.
+"""Rows whose lines have quotes: which lines are one row, which quote is a stray one, and what
+nobody can tell.
 
-A line that is well-formed by itself (RFC 4180) is a row; so are lines that are well-formed together, unless each of them could be
-a row by itself. An inch mark inside a cell opens nothing (`5 1/2"`, `"5 1/2" casing"`). A quote that no later quote can end costs
-its own line only. Where a later one may end it, every line from the first to the last is in doubt: text that may stand inside a
-quoted cell is never an order.
+A line that is well-formed by itself (RFC 4180) is a row; so are lines that are well-formed
+together, unless each of them could be a row by itself. An inch mark inside a cell opens nothing (`5
+1/2"`, `"5 1/2" casing"`). A quote that no later quote can end costs its own line only. Where a
+later one may end it, every line from the first to the last is in doubt: text that may stand inside
+a quoted cell is never an order.
 """
 
 import csv
@@ -24,8 +26,9 @@ csv.field_size_limit(1_000_000)
 
 @dataclass(kw_only=True)
 class QuotedRows:
-    """`lines` and `swallowed` count from the frame's first line; `end` is where a row goes on behind the frame. `texts`: of rows
-    with a trouble, as in `lines.frames`."""
+    """`lines` and `swallowed` count from the frame's first line; `end` is where a row goes on
+    behind the frame. `texts`: of rows with a trouble, as in `lines.frames`.
+    """
 
     rows: list[list[str]]
     lines: list[int]
@@ -34,15 +37,21 @@ class QuotedRows:
     swallowed: list[int]
     end: int
 
-    def add(self, line: int, row: list[str], trouble: str | None = None, text: str | None = None) -> None:
+    def add(
+        self, line: int, row: list[str], trouble: str | None = None, text: str | None = None
+    ) -> None:
         self.rows.append(row)
         self.lines.append(line)
         self.troubles.append(trouble)
         self.texts.append(text)
 
 
-def quoted_rows(texts: pl.Series, special: Sequence[int], number: int, dialect: Dialect, *, last: bool) -> QuotedRows:
-    """The rows that begin at the `special` lines: those with a quote. `number`: the physical line of the first of `texts`."""
+def quoted_rows(
+    texts: pl.Series, special: Sequence[int], number: int, dialect: Dialect, *, last: bool
+) -> QuotedRows:
+    """The rows that begin at the `special` lines: those with a quote. `number`: the physical line
+    of the first of `texts`.
+    """
     found = QuotedRows(rows=[], lines=[], troubles=[], texts=[], swallowed=[], end=len(texts))
     behind = 0
     for nth, start in enumerate(special):
@@ -64,7 +73,11 @@ def quoted_rows(texts: pl.Series, special: Sequence[int], number: int, dialect: 
                         _doubt(found, start, texts[start:end].to_list(), number)
                         behind = end
                         continue
-            if row is not None and used == 1 and any(dialect.quote in cell for cell in _needed(row, dialect)):
+            if (
+                row is not None
+                and used == 1
+                and any(dialect.quote in cell for cell in _needed(row, dialect))
+            ):
                 row = None  # a quote that is part of no id, day or amount
         behind = start + used
         if row is None:
@@ -76,8 +89,12 @@ def quoted_rows(texts: pl.Series, special: Sequence[int], number: int, dialect: 
     return found
 
 
-def parsed(texts: Sequence[str] | pl.Series, start: int, count: int, dialect: Dialect, *, strict: bool) -> list[str] | None:
-    """The row that so many lines are; None where they are not exactly one, or (`strict`) not well-formed."""
+def parsed(
+    texts: Sequence[str] | pl.Series, start: int, count: int, dialect: Dialect, *, strict: bool
+) -> list[str] | None:
+    """The row that so many lines are; None where they are not exactly one, or (`strict`) not
+    well-formed.
+    """
     taken = 0
 
     def lines() -> Iterator[str]:
@@ -86,7 +103,13 @@ def parsed(texts: Sequence[str] | pl.Series, start: int, count: int, dialect: Di
             yield texts[start + taken - 1] + "\n"
         taken = 0
 
-    reader = csv.reader(lines(), delimiter=dialect.delimiter, quotechar=dialect.quote, escapechar=dialect.escape, strict=strict)
+    reader = csv.reader(
+        lines(),
+        delimiter=dialect.delimiter,
+        quotechar=dialect.quote,
+        escapechar=dialect.escape,
+        strict=strict,
+    )
     try:
         row = next(reader)
     except (csv.Error, StopIteration):
@@ -95,8 +118,10 @@ def parsed(texts: Sequence[str] | pl.Series, start: int, count: int, dialect: Di
 
 
 def ends_inside(line: str, dialect: Dialect, *, inside: bool = False) -> bool | None:
-    """True where the line ends inside a quoted cell, when such a cell ends only at a quote before a delimiter. None where the
-    cell that is open at its beginning (`inside`) cannot be one: another opens in it."""
+    """True where the line ends inside a quoted cell, when such a cell ends only at a quote before a
+    delimiter. None where the cell that is open at its beginning (`inside`) cannot be one: another
+    opens in it.
+    """
     quote, delimiter = dialect.quote, dialect.delimiter
     at, began_inside = 0, inside
     while at < len(line):
@@ -117,7 +142,10 @@ def ends_inside(line: str, dialect: Dialect, *, inside: bool = False) -> bool | 
             at = mark + 2
         elif behind in ("", delimiter):
             inside, at, began_inside = False, mark + 2, False
-        elif line[mark - 1 : mark] in ("", delimiter):  # another cell opens: the one before was none, or it ended before
+        elif line[mark - 1 : mark] in (
+            "",
+            delimiter,
+        ):  # another cell opens: the one before was none, or it ended before
             if began_inside:
                 return None
             at = mark + 1
@@ -132,7 +160,9 @@ def _is_escaped(line: str, start: int, mark: int, escape: str) -> bool:
 
 
 def _end(texts: pl.Series, special: Sequence[int], start: int, dialect: Dialect) -> int | None:
-    """The line behind the row whose quote is open at the end of line `start`; None where nothing ends it."""
+    """The line behind the row whose quote is open at the end of line `start`; None where nothing
+    ends it.
+    """
     for line in special:
         if line >= start + LONGEST_CELL_LINES:
             return None
@@ -160,7 +190,11 @@ def _is_one_row(row: list[str], lines: list[str], dialect: Dialect) -> bool:
 
 
 def _could_be_a_row(cells: list[str], dialect: Dialect) -> bool:
-    return len(cells) >= dialect.least and bool(dialect.needed) and all(cells[place].strip() for place in dialect.needed)
+    return (
+        len(cells) >= dialect.least
+        and bool(dialect.needed)
+        and all(cells[place].strip() for place in dialect.needed)
+    )
 
 
 def _doubt(found: QuotedRows, start: int, lines: list[str], number: int) -> None:

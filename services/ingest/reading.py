@@ -14,15 +14,24 @@ from services.ingest.placing import Placing
 class Reading:
     """Raw cells -> typed rows, of each file in its turn."""
 
-    def __init__(self, files: Sequence[File], terms: Terms, mapping: FileMapping, *, shift_days: int = 0) -> None:
-        self._files, self._terms, self._mapping, self._shift_days = files, terms, mapping, shift_days
+    def __init__(
+        self, files: Sequence[File], terms: Terms, mapping: FileMapping, *, shift_days: int = 0
+    ) -> None:
+        self._files, self._terms, self._mapping, self._shift_days = (
+            files,
+            terms,
+            mapping,
+            shift_days,
+        )
         self._placing = Placing(filled=mapping.filled)
         self._columns: Columns | None = None
         self._place = -1
 
     @property
     def doubts(self) -> Mapping[str, str]:
-        """Orders that are refused whatever their own rows say, and why; complete when all files are read."""
+        """Orders that are refused whatever their own rows say, and why; complete when all files are
+        read.
+        """
         return self._placing.doubts
 
     def typed(self, place: int, cells: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:

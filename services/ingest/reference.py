@@ -74,7 +74,9 @@ gzip with <code>Content-Encoding: gzip</code>.</p>
 
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 _POLICY = HEADERS["Content-Security-Policy"] + f"; style-src 'sha256-{_STYLE_HASH}'"
-_template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(PAGE)
+_template = Environment(
+    autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+).from_string(PAGE)
 _MODELS = {
     "/v1/orders": ("OrderShape", "LineShape"),
     "/v1/accounts": ("AccountShape",),
@@ -86,15 +88,27 @@ def page(document: dict[str, Any]) -> HTMLResponse:
     """The page of an OpenAPI document as `openapi.describe` makes it."""
     operations = [(path, methods["post"]) for path, methods in document["paths"].items()]
     models = document["components"]["schemas"]
-    schemas = {path: [(models[name]["description"], _fields(models[name])) for name in _MODELS[path]] for path, _ in operations}
-    values = {"document": document, "operations": operations, "schemas": schemas, "examples": EXAMPLES, "style": STYLE}
+    schemas = {
+        path: [(models[name]["description"], _fields(models[name])) for name in _MODELS[path]]
+        for path, _ in operations
+    }
+    values = {
+        "document": document,
+        "operations": operations,
+        "schemas": schemas,
+        "examples": EXAMPLES,
+        "style": STYLE,
+    }
     return HTMLResponse(_template.render(values), headers={"Content-Security-Policy": _POLICY})
 
 
 def _fields(model: dict[str, Any]) -> list[tuple[str, str, bool, str]]:
     """(name, type, whether it is required, what it is) of each field."""
     required = model.get("required", [])
-    return [(name, _type(schema), name in required, _what(schema)) for name, schema in model["properties"].items()]
+    return [
+        (name, _type(schema), name in required, _what(schema))
+        for name, schema in model["properties"].items()
+    ]
 
 
 def _type(schema: dict[str, Any]) -> str:

@@ -1,8 +1,10 @@
-"""A rejects file of ours, read again: our own columns come off, and each cell is what it was in the file that was refused.
+"""A rejects file of ours, read again: our own columns come off, and each cell is what it was in the
+file that was refused.
 
-What a spreadsheet would run stands behind an apostrophe; so does a text that could be taken for such a one, so that one
-apostrophe is always one too many. A row that could not be read stands as its text in one cell, and is read as that text. Where it
-was refused since files contradict each other, its file still counts (`PART`).
+What a spreadsheet would run stands behind an apostrophe; so does a text that could be taken for
+such a one, so that one apostrophe is always one too many. A row that could not be read stands as
+its text in one cell, and is read as that text. Where it was refused since files contradict each
+other, its file still counts (`PART`).
 """
 
 import csv
@@ -17,7 +19,9 @@ from services.ingest.dialects import LINE, TEXT, TROUBLE, Dialect
 from services.ingest.quotes import IN_DOUBT, MORE_CELLS, OPEN_QUOTE
 
 SIGNATURE = ("file", "line", "column", "reason")
-PART = "#part"  # the file that a row of a rejects file came from, where that still counts; else null
+PART = (
+    "#part"  # the file that a row of a rejects file came from, where that still counts; else null
+)
 CONTRADICTION = "nobody can tell which rows count"  # in the reason of every row of such an order
 WHOLE_TEXTS = (OPEN_QUOTE, IN_DOUBT)  # reasons of rows that stand as their text
 BEGINNING = re.compile(r"file(.)line\1column\1reason(?:\1|$)", re.IGNORECASE)
@@ -48,8 +52,12 @@ def dialect(found: Dialect) -> Dialect:
     return replace(found, header=header, quote='"', escape=None, is_rejects=True)
 
 
-def unwrapped(frame: pl.DataFrame, dialect: Dialect, read: Callable[[str, int], pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """A frame with our columns -> frames as of any file, and PART. `read`: the rows of a text that begins at a line."""
+def unwrapped(
+    frame: pl.DataFrame, dialect: Dialect, read: Callable[[str, int], pl.DataFrame]
+) -> Iterator[pl.DataFrame]:
+    """A frame with our columns -> frames as of any file, and PART. `read`: the rows of a text that
+    begins at a line.
+    """
     ours, cells = len(SIGNATURE), [str(place) for place in range(dialect.width)]
     reason = pl.col("3").fill_null("")
     frame = frame.with_columns(
@@ -82,15 +90,21 @@ def _without_ours(rows: pl.DataFrame, dialect: Dialect) -> pl.DataFrame:
         if trouble == MORE_CELLS:
             texts[at] = _surplus_text(text, dialect)
         elif trouble is not None:
-            texts[at] = "\n".join(_behind_ours(line, dialect.delimiter) for line in text.split("\n"))
+            texts[at] = "\n".join(
+                _behind_ours(line, dialect.delimiter) for line in text.split("\n")
+            )
             firsts[at] = _behind_ours(raw, dialect.delimiter)
-    return rows.with_columns(pl.Series(TEXT, texts, dtype=pl.String), pl.Series("0", firsts, dtype=pl.String))
+    return rows.with_columns(
+        pl.Series(TEXT, texts, dtype=pl.String), pl.Series("0", firsts, dtype=pl.String)
+    )
 
 
 def _surplus_text(text: str, dialect: Dialect) -> str:
     cells = next(csv.reader(io.StringIO(text), delimiter=dialect.delimiter))
     out = io.StringIO()
-    csv.writer(out, delimiter=dialect.delimiter, lineterminator="").writerow(map(as_it_was, cells[len(SIGNATURE) :]))
+    csv.writer(out, delimiter=dialect.delimiter, lineterminator="").writerow(
+        map(as_it_was, cells[len(SIGNATURE) :])
+    )
     return out.getvalue()
 
 

@@ -1,5 +1,6 @@
-"""The rejects file: all rows of what was refused, as they were, with file, line, column and reason, so that they can be repaired
-and imported (`rejected.py` reads them)."""
+"""The rejects file: all rows of what was refused, as they were, with file, line, column and reason,
+so that they can be repaired and imported (`rejected.py` reads them).
+"""
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
@@ -15,15 +16,24 @@ from services.ingest.quotes import parsed
 from services.ingest.rejected import SIGNATURE, WHOLE_TEXTS, harmless
 from shared.errors import FieldError, Rejected
 
-Why = Callable[[int, pl.DataFrame], Mapping[int, Note]]  # place of the file, a frame of its cells -> line -> why it is put aside
+Why = Callable[
+    [int, pl.DataFrame], Mapping[int, Note]
+]  # place of the file, a frame of its cells -> line -> why it is put aside
 
 
-def write_rejects(path: Path, files: Sequence[File], why: Why, timezone: str, *, gaps: bool = False) -> None:
-    """Every row that `why` tells a note of. `gaps`: an empty line where rows between were left out, so that nothing is filled
-    down over them. Raises Rejected where `path` cannot be written."""
+def write_rejects(
+    path: Path, files: Sequence[File], why: Why, timezone: str, *, gaps: bool = False
+) -> None:
+    """Every row that `why` tells a note of. `gaps`: an empty line where rows between were left out,
+    so that nothing is filled down over them. Raises Rejected where `path` cannot be written.
+    """
     named = [_numbered(file) for file in files]
     headers = list(dict.fromkeys(key for names in named for key in names))
-    titles = {key: name for names, file in zip(named, files, strict=True) for key, name in zip(names, file.header, strict=True)}
+    titles = {
+        key: name
+        for names, file in zip(named, files, strict=True)
+        for key, name in zip(names, file.header, strict=True)
+    }
     dialects = [file.dialect for file in files if file.dialect is not None]
     try:
         with path.open("w", newline="", encoding="utf-8") as out:
@@ -42,12 +52,24 @@ def write_rejects(path: Path, files: Sequence[File], why: Why, timezone: str, *,
                             writer.writerow([])
                         behind = row[LINE]
                         note = notes[row[LINE]]
-                        writer.writerow([harmless(file.name), note.line, note.column, harmless(note.reason), *map(harmless, cells)])
+                        writer.writerow(
+                            [
+                                harmless(file.name),
+                                note.line,
+                                note.column,
+                                harmless(note.reason),
+                                *map(harmless, cells),
+                            ]
+                        )
     except OSError as error:
-        raise Rejected(FieldError(field="--rejects", reason=f"{path} cannot be written: {error.strerror}")) from None
+        raise Rejected(
+            FieldError(field="--rejects", reason=f"{path} cannot be written: {error.strerror}")
+        ) from None
 
 
-def _cells(row: Mapping[str, Any], at: Sequence[int], width: int, dialect: Dialect | None) -> list[str] | None:
+def _cells(
+    row: Mapping[str, Any], at: Sequence[int], width: int, dialect: Dialect | None
+) -> list[str] | None:
     """The row under the common header; None for one whose text was told with a row before it."""
     text = row[TEXT]
     if row[TROUBLE] is not None and row[TROUBLE].startswith(WHOLE_TEXTS):
@@ -65,8 +87,10 @@ def _cells(row: Mapping[str, Any], at: Sequence[int], width: int, dialect: Diale
 
 
 def _numbered(file: File) -> list[tuple[str, int]]:
-    """What each column is: one of ours, else its name with how often it came before. A file may have several columns of one name,
-    or of none; the files of an import may call one thing by several names."""
+    """What each column is: one of ours, else its name with how often it came before. A file may
+    have several columns of one name, or of none; the files of an import may call one thing by
+    several names.
+    """
     ours = {place: name for name, place in file.places.items()}
     seen: dict[str, int] = {}
     found = []

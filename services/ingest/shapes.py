@@ -1,6 +1,8 @@
-"""What a body may look like: which fields there are and of what type. The OpenAPI document is made from these models.
+"""What a body may look like: which fields there are and of what type. The OpenAPI document is made
+from these models.
 
-Numbers arrive as `bodies.Number`, which keeps them as they were written: no float ever touches money.
+Numbers arrive as `bodies.Number`, which keeps them as they were written: no float ever touches
+money.
 """
 
 from typing import Annotated, Any, TypeVar
@@ -42,16 +44,25 @@ DecimalText = Annotated[
     BeforeValidator(_decimal_text),
     WithJsonSchema(
         {
-            "anyOf": [{"type": "string", "pattern": r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$"}, {"type": "number"}],
+            "anyOf": [
+                {"type": "string", "pattern": r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$"},
+                {"type": "number"},
+            ],
             "description": "A decimal, best as text: no float is ever made of it.",
             "examples": ["1234.50", "-3.999"],
         }
     ),
 ]
 SizeText = Annotated[
-    str, BeforeValidator(_decimal_text), WithJsonSchema({"type": ["string", "number"], "examples": ['5 1/2"', "139.7 mm"]})
+    str,
+    BeforeValidator(_decimal_text),
+    WithJsonSchema({"type": ["string", "number"], "examples": ['5 1/2"', "139.7 mm"]}),
 ]
-Revision = Annotated[int, BeforeValidator(_whole_number), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 2**53})]
+Revision = Annotated[
+    int,
+    BeforeValidator(_whole_number),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 2**53}),
+]
 Id = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 100})]
 Name = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 200})]
 Text = Annotated[str, Field(json_schema_extra={"maxLength": 200})]
@@ -81,12 +92,16 @@ class OrderShape(Shape):
 
     order: Id
     account: Id
-    ordered_on: Annotated[str, Field(description="A day, or a timestamp with its offset.", examples=["2026-03-31"])]
+    ordered_on: Annotated[
+        str, Field(description="A day, or a timestamp with its offset.", examples=["2026-03-31"])
+    ]
     lines: Annotated[list[LineShape], Field(min_length=1, max_length=MOST_LINES)]
     account_name: Name | None = None
     revision: Revision | None = None
     status: Annotated[str, Field(json_schema_extra={"enum": ["open", "cancelled"]})] | None = None
-    currency: Annotated[str, Field(description="If given, the organization's base currency.")] | None = None
+    currency: (
+        Annotated[str, Field(description="If given, the organization's base currency.")] | None
+    ) = None
     total: DecimalText | None = None
 
 
@@ -111,7 +126,9 @@ class ContactShape(Shape):
 
 
 def shaped(model: type[S], item: object) -> S:
-    """`item` (decoded JSON) as the model. Raises Rejected with every field that has the wrong shape."""
+    """`item` (decoded JSON) as the model. Raises Rejected with every field that has the wrong
+    shape.
+    """
     try:
         return model.model_validate(item)
     except ValidationError as error:
@@ -123,7 +140,9 @@ def _field_error(error: Any) -> FieldError:
     kind, place = error["type"], error["loc"]
     field = path(place) or "body"
     if kind == "extra_forbidden" and str(place[-1]).endswith(REPEATED):
-        return FieldError(field=path((*place[:-1], str(place[-1]).removesuffix(REPEATED))), reason="comes twice")
+        return FieldError(
+            field=path((*place[:-1], str(place[-1]).removesuffix(REPEATED))), reason="comes twice"
+        )
     if kind == "too_long":
         return FieldError(field=field, reason=f"has more than {error['ctx']['max_length']} lines")
     if kind == "too_short":
@@ -132,7 +151,9 @@ def _field_error(error: Any) -> FieldError:
 
 
 def path(place: tuple[int | str, ...]) -> str:
-    """`("lines", 3, "revenue")` as `lines[3].revenue`; names from outside are cut and made printable."""
+    """`("lines", 3, "revenue")` as `lines[3].revenue`; names from outside are cut and made
+    printable.
+    """
     text = ""
     for part in place:
         if isinstance(part, int):

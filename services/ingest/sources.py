@@ -1,4 +1,6 @@
-"""Files as they lie there -> decoded text, in bounded memory: what they are packed in, and how their letters are encoded."""
+"""Files as they lie there -> decoded text, in bounded memory: what they are packed in, and how
+their letters are encoded.
+"""
 
 import codecs
 import gzip
@@ -29,8 +31,9 @@ _UNDEFINED_IN_CP1252 = b"\x81\x8d\x8f\x90\x9d"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A file that was looked through once. `encoding` None: Parquet. `rows`: about so many. `note`: what its
-    reader assumed."""
+    """A file that was looked through once. `encoding` None: Parquet. `rows`: about so many. `note`:
+    what its reader assumed.
+    """
 
     path: Path
     sha256: str
@@ -50,11 +53,15 @@ class Source:
 
 
 def survey(path: Path) -> Source:
-    """Look through the whole file once: its hash (an import is known by it) and its encoding. Raises Rejected."""
+    """Look through the whole file once: its hash (an import is known by it) and its encoding.
+    Raises Rejected.
+    """
     most_bytes = settings().import_max_bytes
     try:
         if not path.is_file() and path.exists():
-            raise Rejected(FieldError(field=str(path), reason="is a folder" if path.is_dir() else "is no file"))
+            raise Rejected(
+                FieldError(field=str(path), reason="is a folder" if path.is_dir() else "is no file")
+            )
         with path.open("rb") as file:
             head = file.read(4)
             file.seek(0)
@@ -67,15 +74,21 @@ def survey(path: Path) -> Source:
         elif head == b"\x28\xb5\x2f\xfd":
             packing = "zstd"
         encoding, rows, note = _encoding(path, packing, most_bytes)
-        return Source(path=path, sha256=sha256, packing=packing, encoding=encoding, rows=rows, note=note)
+        return Source(
+            path=path, sha256=sha256, packing=packing, encoding=encoding, rows=rows, note=note
+        )
     except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
         raise Rejected(FieldError(field=str(path), reason=f"is cut or damaged: {error}")) from None
     except OSError as error:
-        raise Rejected(FieldError(field=str(path), reason=f"cannot be read: {error.strerror}")) from None
+        raise Rejected(
+            FieldError(field=str(path), reason=f"cannot be read: {error.strerror}")
+        ) from None
 
 
 def _encoding(path: Path, packing: str, most_bytes: int) -> tuple[str, int, str | None]:
-    """(codec, about how many lines, what was assumed). Raises Rejected for what no codec reads, and beyond the bounds."""
+    """(codec, about how many lines, what was assumed). Raises Rejected for what no codec reads, and
+    beyond the bounds.
+    """
     rows, size, line_bytes = 0, 0, 0
     with _unpacked(path, packing) as file:
         piece = file.read(PIECE_BYTES)
@@ -85,10 +98,22 @@ def _encoding(path: Path, packing: str, most_bytes: int) -> tuple[str, int, str 
         while piece:
             size += len(piece)
             if size > most_bytes:
-                raise Rejected(FieldError(field=str(path), reason=f"is larger than {most_bytes} bytes when it is unpacked"))
-            line_bytes = line_bytes + len(piece) if piece.find(b"\n") < 0 and piece.find(b"\r") < 0 else 0
+                raise Rejected(
+                    FieldError(
+                        field=str(path),
+                        reason=f"is larger than {most_bytes} bytes when it is unpacked",
+                    )
+                )
+            line_bytes = (
+                line_bytes + len(piece) if piece.find(b"\n") < 0 and piece.find(b"\r") < 0 else 0
+            )
             if line_bytes > LONGEST_LINE_BYTES:
-                raise Rejected(FieldError(field=str(path), reason=f"has a line of more than {LONGEST_LINE_BYTES} bytes"))
+                raise Rejected(
+                    FieldError(
+                        field=str(path),
+                        reason=f"has a line of more than {LONGEST_LINE_BYTES} bytes",
+                    )
+                )
             fits = fits and _decodes(decoder, piece)
             rows += piece.count(b"\n")
             cp1252 = cp1252 and len(piece.translate(None, _UNDEFINED_IN_CP1252)) == len(piece)
@@ -96,7 +121,9 @@ def _encoding(path: Path, packing: str, most_bytes: int) -> tuple[str, int, str 
     if fits and _decodes(decoder, b"", final=True):
         return marked or "utf-8", rows, None
     if marked:
-        raise Rejected(FieldError(field=str(path), reason=f"is no valid {marked}, though it begins as such"))
+        raise Rejected(
+            FieldError(field=str(path), reason=f"is no valid {marked}, though it begins as such")
+        )
     name = "cp1252" if cp1252 else "latin-1"
     return name, rows, f"{path.name} is not UTF-8: read as {name}"
 
@@ -113,6 +140,8 @@ def _unpacked(path: Path, packing: str) -> IO[bytes]:
     if packing == "gzip":
         return cast(IO[bytes], gzip.open(path, "rb"))
     if packing == "zstd":
-        stream = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True, closefd=True)
+        stream = zstandard.ZstdDecompressor().stream_reader(
+            path.open("rb"), read_across_frames=True, closefd=True
+        )
         return cast(IO[bytes], stream)
     return path.open("rb")

@@ -1,4 +1,6 @@
-"""The only SQL of ingest over HTTP: tokens, what an organization holds its input against, idempotency keys."""
+"""The only SQL of ingest over HTTP: tokens, what an organization holds its input against,
+idempotency keys.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,7 +75,9 @@ class Organization:
 
 @dataclass(frozen=True, kw_only=True)
 class KeptKey:
-    """A request that was given a key: the hash of its body, when it was first accepted, whether Kafka has all of it."""
+    """A request that was given a key: the hash of its body, when it was first accepted, whether
+    Kafka has all of it.
+    """
 
     request_hash: bytes
     accepted_at: datetime
@@ -83,7 +87,9 @@ class KeptKey:
 def find_token(connection: Connection, token_hash: bytes) -> Token | None:
     """The token that is not revoked; None for any other."""
     row = connection.execute(FIND_CALLER, (token_hash,)).fetchone()
-    return None if row is None else Token(organization=row[0], name=row[1], scopes=frozenset(row[2]))
+    return (
+        None if row is None else Token(organization=row[0], name=row[1], scopes=frozenset(row[2]))
+    )
 
 
 def find_organization(connection: Connection, organization: str) -> Organization | None:
@@ -91,7 +97,9 @@ def find_organization(connection: Connection, organization: str) -> Organization
     row = connection.execute(FIND_ORGANIZATION, (organization,)).fetchone()
     if row is None:
         return None
-    return Organization(organization=organization, currency=row[0], timezone=row[1], sizes=TaughtSizes(row[2]))
+    return Organization(
+        organization=organization, currency=row[0], timezone=row[1], sizes=TaughtSizes(row[2])
+    )
 
 
 def note_use(connection: Connection, *, organization: str, name: str, at: datetime) -> None:
@@ -99,10 +107,23 @@ def note_use(connection: Connection, *, organization: str, name: str, at: dateti
     connection.execute(NOTE_USE, {"organization": organization, "name": name, "at": at})
 
 
-def keep_key(connection: Connection, *, organization: str, key: str, request_hash: bytes, accepted_at: datetime) -> KeptKey:
+def keep_key(
+    connection: Connection,
+    *,
+    organization: str,
+    key: str,
+    request_hash: bytes,
+    accepted_at: datetime,
+) -> KeptKey:
     """The key as it was kept first, or as it is kept now."""
     row = connection.execute(
-        KEEP_KEY, {"organization": organization, "key": key, "request_hash": request_hash, "accepted_at": accepted_at}
+        KEEP_KEY,
+        {
+            "organization": organization,
+            "key": key,
+            "request_hash": request_hash,
+            "accepted_at": accepted_at,
+        },
     ).fetchone()
     assert row is not None
     return KeptKey(request_hash=bytes(row[0]), accepted_at=row[1], confirmed=bool(row[2]))

@@ -23,6 +23,9 @@ def routes(publisher: Publisher) -> tuple[Route, ...]:
             handle=partial(handlers.draft, publisher=publisher),
         ),
         Route(
-            topic=SIGNALS.name, decode=decode_with(msgspec.json.Decoder(SignalsRecord)), handle=handlers.stop, is_first_reader=False
+            topic=SIGNALS.name,
+            decode=decode_with(msgspec.json.Decoder(SignalsRecord)),
+            handle=handlers.stop,
+            is_first_reader=False,
         ),
     )

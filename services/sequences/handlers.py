@@ -21,9 +21,11 @@ log = structlog.get_logger()
 
 
 def draft(connection: db.Connection, records: list[Record], *, publisher: Publisher) -> None:
-    """One draft per active type of each digest that is due. A digest that has its drafts gets no others.
+    """One draft per active type of each digest that is due. A digest that has its drafts gets no
+    others.
 
-    The drafts are published, confirmed, before the enrollments commit: a tick that comes again says the same under the same id.
+    The drafts are published, confirmed, before the enrollments commit: a tick that comes again says
+    the same under the same id.
     """
     for record in records:
         with tracing.of(record):
@@ -38,15 +40,19 @@ def _draft(connection: db.Connection, due: SequencesDue, publisher: Publisher) -
     if occasion.drafted:
         log.info("drafts are there already", organization=due.organization, digest=due.digest)
         return
-    enrolled = list(_enrolled(connection, occasion, _included(store.candidates(connection, occasion), due)))
+    enrolled = list(
+        _enrolled(connection, occasion, _included(store.candidates(connection, occasion), due))
+    )
     store.save(connection, occasion, enrolled)
     _publish(publisher, occasion, enrolled)
 
 
 def stop(connection: db.Connection, records: list[Record]) -> None:
-    """An order that answers a signal stops what drafts and sequences of its type have not sent to the account yet.
+    """An order that answers a signal stops what drafts and sequences of its type have not sent to
+    the account yet.
 
-    Where this process reads a recovery before a tick, and the signals service only after it, the launch's own test finds it.
+    Where this process reads a recovery before a tick, and the signals service only after it, the
+    launch's own test finds it.
     """
     stops = [
         Stop(
@@ -70,12 +76,22 @@ def _included(candidates: list[Candidate], due: SequencesDue) -> list[Candidate]
     return [
         c
         for c in candidates
-        if inclusion(enrollment=c.enrollment, lost_at=c.lost_at, paused_until=c.paused_until, at=due.drafted_at) in INCLUDED
+        if inclusion(
+            enrollment=c.enrollment,
+            lost_at=c.lost_at,
+            paused_until=c.paused_until,
+            at=due.drafted_at,
+        )
+        in INCLUDED
     ]
 
 
-def _enrolled(connection: db.Connection, occasion: Occasion, candidates: list[Candidate]) -> Iterator[Enrolled]:
-    """Each candidate enrolled or skipped, with what fills the text for it. Histories are read one account at a time."""
+def _enrolled(
+    connection: db.Connection, occasion: Occasion, candidates: list[Candidate]
+) -> Iterator[Enrolled]:
+    """Each candidate enrolled or skipped, with what fills the text for it. Histories are read one
+    account at a time.
+    """
     by_account: dict[str, list[Candidate]] = defaultdict(list)
     for candidate in candidates:
         by_account[candidate.account].append(candidate)
@@ -130,7 +146,13 @@ def _publish(publisher: Publisher, occasion: Occasion, enrolled: list[Enrolled])
         metrics.DRAFTS.labels(signal_type).inc()
     for skipped in (each.skipped for each in enrolled if each.skipped):
         metrics.ENROLLMENTS_SKIPPED.labels(skipped.reason).inc()
-    log.info("drafted", organization=due.organization, digest=due.digest, types=sorted(types), enrollments=len(enrolled))
+    log.info(
+        "drafted",
+        organization=due.organization,
+        digest=due.digest,
+        types=sorted(types),
+        enrollments=len(enrolled),
+    )
 
 
 def sequence_id(due: SequencesDue, signal_type: SignalType) -> str:

@@ -1,4 +1,6 @@
-"""The SQL of sequences: what drafts are made from, read through the views published for it, and the enrollments."""
+"""The SQL of sequences: what drafts are made from, read through the views published for it, and the
+enrollments.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -43,8 +45,8 @@ LEFT JOIN digest_runs r
 WHERE o.organization = %(organization)s
 """
 
-# Per type and account what the digest's run saw and is still active: as the digest itself reads it. busy: accounts and
-# addresses in a sequence that is launched or paused, and unfinished for them.
+# Per type and account what the digest's run saw and is still active: as the digest itself reads it.
+# busy: accounts and addresses in a sequence that is launched or paused, and unfinished for them.
 CANDIDATES = """
 WITH seen AS (
     SELECT
@@ -158,7 +160,9 @@ WHERE organization = %(organization)s
 
 @dataclass(frozen=True, kw_only=True)
 class Occasion:
-    """A tick with what is known about its organization and run. drafted: this digest's drafts are there already."""
+    """A tick with what is known about its organization and run. drafted: this digest's drafts are
+    there already.
+    """
 
     due: SequencesDue
     organization_name: str
@@ -213,20 +217,26 @@ class Stop:
 
 
 def occasion(connection: db.Connection, due: SequencesDue) -> Occasion | None:
-    """None where the organization does not exist (any more). Raises Rejected where the run is not complete."""
+    """None where the organization does not exist (any more). Raises Rejected where the run is not
+    complete.
+    """
     asked = {"organization": due.organization, "digest": due.digest, "run": due.run}
     row = connection.cursor(row_factory=dict_row).execute(OCCASION, asked).fetchone()
     if row is None:
         return None
     if row["as_of"] is None:
-        raise Rejected(FieldError(field="run", reason=f"run {due.run} of {due.organization} is not complete"))
+        raise Rejected(
+            FieldError(field="run", reason=f"run {due.run} of {due.organization} is not complete")
+        )
     return Occasion(
         due=due,
         organization_name=row["name"],
         timezone=row["timezone"],
         as_of=row["as_of"],
         seen_at=row["completed_at"],
-        settings=DEFAULTS if row["settings"] is None else msgspec.convert(row["settings"], DetectionSettings),
+        settings=DEFAULTS
+        if row["settings"] is None
+        else msgspec.convert(row["settings"], DetectionSettings),
         drafted=row["drafted"],
     )
 
@@ -234,7 +244,12 @@ def occasion(connection: db.Connection, due: SequencesDue) -> Occasion | None:
 def candidates(connection: db.Connection, occasion: Occasion) -> list[Candidate]:
     """By account, then type; an account with several types comes several times."""
     due = occasion.due
-    asked = {"organization": due.organization, "run": due.run, "as_of": occasion.as_of, "at": due.drafted_at}
+    asked = {
+        "organization": due.organization,
+        "run": due.run,
+        "as_of": occasion.as_of,
+        "at": due.drafted_at,
+    }
     rows = connection.cursor(row_factory=dict_row).execute(CANDIDATES, asked)
     return [_candidate(row) for row in rows]
 
@@ -258,7 +273,11 @@ def _candidate(row: dict[str, Any]) -> Candidate:
             contact_in_sequence=row["contact_in_sequence"],
         ),
         lapsed=tuple(
-            Lapsed(od=s["od"], grade=s["grade"], lapsed_revenue_cents=s["figures"]["lapsed_revenue_cents"])
+            Lapsed(
+                od=s["od"],
+                grade=s["grade"],
+                lapsed_revenue_cents=s["figures"]["lapsed_revenue_cents"],
+            )
             for s in signals
             if row["type"] == "lapse"
         ),
@@ -266,12 +285,18 @@ def _candidate(row: dict[str, Any]) -> Candidate:
     )
 
 
-def purchases(connection: db.Connection, occasion: Occasion, accounts: Iterable[str]) -> Iterator[tuple[str, list[Purchase]]]:
-    """(account, its lines of positive revenue up to the run's day), read under the run's size table and aliases.
+def purchases(
+    connection: db.Connection, occasion: Occasion, accounts: Iterable[str]
+) -> Iterator[tuple[str, list[Purchase]]]:
+    """(account, its lines of positive revenue up to the run's day), read under the run's size table
+    and aliases.
 
     One account in memory at a time; an account without any is left out.
     """
-    sizes, grades = TaughtSizes(occasion.settings.sizes), TaughtGrades(occasion.settings.grade_aliases)
+    sizes, grades = (
+        TaughtSizes(occasion.settings.sizes),
+        TaughtGrades(occasion.settings.grade_aliases),
+    )
     read: dict[tuple[str | None, str | None], tuple[str | None, str | None]] = {}
 
     def purchase(row: tuple[Any, ...]) -> Purchase:
@@ -280,10 +305,20 @@ def purchases(connection: db.Connection, occasion: Occasion, accounts: Iterable[
             read[od, grade] = (read_od(od, sizes).value, read_grade(grade, grades))
         od, grade = read[od, grade]
         return Purchase(
-            order=order, ordered_on=ordered_on, product=product, od=od, grade=grade, quantity=quantity, revenue_cents=revenue_cents
+            order=order,
+            ordered_on=ordered_on,
+            product=product,
+            od=od,
+            grade=grade,
+            quantity=quantity,
+            revenue_cents=revenue_cents,
         )
 
-    asked = {"organization": occasion.due.organization, "as_of": occasion.as_of, "accounts": sorted(set(accounts))}
+    asked = {
+        "organization": occasion.due.organization,
+        "as_of": occasion.as_of,
+        "accounts": sorted(set(accounts)),
+    }
     with connection.cursor(name="purchases") as rows:
         rows.itersize = LINES_AT_ONCE
         rows.execute(PURCHASES, asked)
@@ -316,7 +351,9 @@ def save(connection: db.Connection, occasion: Occasion, enrollments: Sequence[En
 
 
 def stop(connection: db.Connection, stops: Sequence[Stop]) -> None:
-    """Stop what is enrolled or under way, and not newer than what stops it. Unknown accounts stop nothing."""
+    """Stop what is enrolled or under way, and not newer than what stops it. Unknown accounts stop
+    nothing.
+    """
     with connection.cursor() as cursor:
         cursor.executemany(
             STOP,

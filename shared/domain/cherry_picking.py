@@ -17,7 +17,8 @@ LEAST_SHARE = Fraction(20, 100)
 MOST_SHARE = Fraction(80, 100)
 WHOLE_BPS = 10_000
 
-# Two shares with spends below 2**60 cents that differ at all differ by more than 2**-120: this many bits keep their order.
+# Two shares with spends below 2**60 cents that differ at all differ by more than 2**-120: this many
+# bits keep their order.
 ORDER_BITS = 128
 
 
@@ -35,7 +36,9 @@ def is_cherry_picking(specialty_cents: int, spend_cents: int, thresholds: Cherry
 
 
 def usual_share(peers: Iterable[tuple[int, int]]) -> Fraction:
-    """m: the median share of `peers`, (specialty, spend) of accounts at the floor that do not carry C; clamped to 20-80 %."""
+    """m: the median share of `peers`, (specialty, spend) of accounts at the floor that do not carry
+    C; clamped to 20-80 %.
+    """
     ranked = sorted(peers, key=lambda peer: (peer[0] << ORDER_BITS) // peer[1])
     if len(ranked) < LEAST_PEERS:
         return MOST_SHARE
@@ -47,7 +50,9 @@ def usual_share(peers: Iterable[tuple[int, int]]) -> Fraction:
 
 
 def estimated_upside_cents(specialty_cents: int, spend_cents: int, usual: Fraction) -> int:
-    """max(0, specialty x (1 - m) / m - standard), half up to the minor unit: standard goods that others buy beside as much."""
+    """max(0, specialty x (1 - m) / m - standard), half up to the minor unit: standard goods that
+    others buy beside as much.
+    """
     standard = spend_cents - specialty_cents
     upside = specialty_cents * (1 - usual) / usual - standard
     return half_up(upside) if upside > 0 else 0
@@ -60,7 +65,9 @@ def figures(standing: Standing, usual: Fraction) -> CherryPickingFigures:
         specialty_share_bps=min(share_bps, WHOLE_BPS),
         specialty_revenue_cents=standing.specialty_cents,
         total_revenue_cents=standing.spend_cents,
-        estimated_upside_cents=estimated_upside_cents(standing.specialty_cents, standing.spend_cents, usual),
+        estimated_upside_cents=estimated_upside_cents(
+            standing.specialty_cents, standing.spend_cents, usual
+        ),
     )
 
 

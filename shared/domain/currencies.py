@@ -1,4 +1,6 @@
-"""The currencies an organization can have: ISO 4217's alphabetic codes of money in use (list one, without funds and metals)."""
+"""The currencies an organization can have: ISO 4217's alphabetic codes of money in use (list one,
+without funds and metals).
+"""
 
 CURRENCIES = frozenset(
     """

@@ -28,13 +28,18 @@ def firing(standing: Standing, settings: DetectionSettings) -> set[SignalKey]:
         keys.add(DORMANT)
     for combo in lapse.lapsed_combos(standing, settings.lapse, settings.dormant):
         keys.add(SignalKey("lapse", combo))
-    if cherry_picking.is_cherry_picking(standing.specialty_cents, standing.spend_cents, settings.cherry_picking):
+    if cherry_picking.is_cherry_picking(
+        standing.specialty_cents, standing.spend_cents, settings.cherry_picking
+    ):
         keys.add(CHERRY_PICKING)
     return keys
 
 
 def explained(
-    standing: Standing, settings: DetectionSettings, cells: Mapping[int, Mapping[Day, int]], usual_share: Fraction
+    standing: Standing,
+    settings: DetectionSettings,
+    cells: Mapping[int, Mapping[Day, int]],
+    usual_share: Fraction,
 ) -> dict[SignalKey, Figures]:
     """The signals that fire on the standing's day, each with its figures, in a fixed order."""
     found: dict[SignalKey, Figures] = {}
@@ -43,6 +48,8 @@ def explained(
     lapsed = lapse.lapsed_combos(standing, settings.lapse, settings.dormant)
     for combo in sorted(lapsed, key=lambda combo: (combo.od or "", combo.grade or "")):
         found[SignalKey("lapse", combo)] = lapsed[combo]
-    if cherry_picking.is_cherry_picking(standing.specialty_cents, standing.spend_cents, settings.cherry_picking):
+    if cherry_picking.is_cherry_picking(
+        standing.specialty_cents, standing.spend_cents, settings.cherry_picking
+    ):
         found[CHERRY_PICKING] = cherry_picking.figures(standing, usual_share)
     return found

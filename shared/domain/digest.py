@@ -1,7 +1,7 @@
 """What a digest says: sections by type, what is new, what is at stake (product.md 5).
 
-`compose` takes what one complete run saw and is still active, and what the digest before it said. The same input is the
-same digest: nothing here knows the time or the reader.
+`compose` takes what one complete run saw and is still active, and what the digest before it said.
+The same input is the same digest: nothing here knows the time or the reader.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -36,7 +36,8 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ActiveSignal:
-    """A signal that the run saw and that is still active; lifetime revenue is its account's, as the run saw it.
+    """A signal that the run saw and that is still active; lifetime revenue is its account's, as the
+    run saw it.
 
     paused_until, lost_at: by an outcome of this signal alone (product.md 7).
     """
@@ -65,8 +66,8 @@ class ActiveSignal:
 class Shown:
     """What a digest leaves for the next one to compare with.
 
-    signals: every signal that it included, shown or cut, with its episode. earlier: those that digests before it had
-    included, active all along, but left out of it (a pause).
+    signals: every signal that it included, shown or cut, with its episode. earlier: those that
+    digests before it had included, active all along, but left out of it (a pause).
     """
 
     as_of: date
@@ -85,7 +86,9 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One account in a section. at_stake_cents is that of all its signals of this type; `more` of them are not in `items`."""
+    """One account in a section. at_stake_cents is that of all its signals of this type; `more` of
+    them are not in `items`.
+    """
 
     account: Account
     lifetime_revenue_cents: int
@@ -96,9 +99,11 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
-    """One type. `total` accounts, of which `rows` are shown; `new` counts signals, of cut accounts too.
+    """One type. `total` accounts, of which `rows` are shown; `new` counts signals, of cut accounts
+    too.
 
-    counted_cents is its part of the recoverable revenue: over all sections it adds up, each account counted once.
+    counted_cents is its part of the recoverable revenue: over all sections it adds up, each account
+    counted once.
     """
 
     type: SignalType
@@ -110,11 +115,12 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Digest:
-    """All of it. `accounts` with signals are counted once each, shown or cut; `overlapping` of them stand in two
-    sections (A and B exclude each other).
+    """All of it. `accounts` with signals are counted once each, shown or cut; `overlapping` of them
+    stand in two sections (A and B exclude each other).
 
-    change_cents: against the digest before, None for the first. largest: the two with the most at stake. always: *Always
-    included*, accounts without a signal; always_more of them are not listed. shown: for the next digest.
+    change_cents: against the digest before, None for the first. largest: the two with the most at
+    stake. always: *Always included*, accounts without a signal; always_more of them are not listed.
+    shown: for the next digest.
     """
 
     as_of: date
@@ -145,15 +151,19 @@ def compose(
 ) -> Digest:
     """The digest of a run.
 
-    `signals` are all active ones, those of left-out accounts too; `accounts` has at least theirs and all pinned to Yes; `at`
-    decides whether a pause is over.
+    `signals` are all active ones, those of left-out accounts too; `accounts` has at least theirs
+    and all pinned to Yes; `at` decides whether a pause is over.
     """
     included = {key: account for key, account in accounts.items() if _is_included(account, at)}
     active = list(signals)
-    listed = [signal for signal in active if signal.account in included and not is_hidden(signal, at)]
+    listed = [
+        signal for signal in active if signal.account in included and not is_hidden(signal, at)
+    ]
     items = [Item(signal=signal, state=_state(signal, previous)) for signal in listed]
     stakes = at_stake_by_account(item.signal for item in items)
-    by_type = {type_: [item for item in items if item.signal.type == type_] for type_ in SECTION_TYPES}
+    by_type = {
+        type_: [item for item in items if item.signal.type == type_] for type_ in SECTION_TYPES
+    }
     dormant = {item.signal.account for item in by_type["dormant"]}
     sections = tuple(
         _section(type_, mine, included, counted_elsewhere=dormant if type_ != "dormant" else set())
@@ -162,7 +172,10 @@ def compose(
     )
     recoverable = sum(stakes.values())
     largest = sorted(stakes, key=lambda account: (-stakes[account], account))[:2]
-    always = sorted((a for a in included.values() if a.enrollment == "yes" and a.account not in stakes), key=_by_name)
+    always = sorted(
+        (a for a in included.values() if a.enrollment == "yes" and a.account not in stakes),
+        key=_by_name,
+    )
     return Digest(
         as_of=as_of,
         recoverable_revenue_cents=recoverable,
@@ -188,7 +201,10 @@ def at_stake_by_account(signals: Iterable[ActiveSignal]) -> dict[str, int]:
     by_account: dict[str, list[ActiveSignal]] = {}
     for signal in signals:
         by_account.setdefault(signal.account, []).append(signal)
-    return {account: sum(signal.at_stake_cents for signal in _counted(mine)) for account, mine in by_account.items()}
+    return {
+        account: sum(signal.at_stake_cents for signal in _counted(mine))
+        for account, mine in by_account.items()
+    }
 
 
 def _counted(signals: Sequence[ActiveSignal]) -> list[ActiveSignal]:
@@ -198,32 +214,55 @@ def _counted(signals: Sequence[ActiveSignal]) -> list[ActiveSignal]:
 
 def is_hidden(signal: ActiveSignal, at: datetime) -> bool:
     """Given up, or paused by what somebody did about it."""
-    return signal.lost_at is not None or (signal.paused_until is not None and at < signal.paused_until)
+    return signal.lost_at is not None or (
+        signal.paused_until is not None and at < signal.paused_until
+    )
 
 
 def _is_included(account: Account, at: datetime) -> bool:
-    why = inclusion(enrollment=account.enrollment, lost_at=account.lost_at, paused_until=account.paused_until, at=at)
+    why = inclusion(
+        enrollment=account.enrollment,
+        lost_at=account.lost_at,
+        paused_until=account.paused_until,
+        at=at,
+    )
     return why in INCLUDED
 
 
 def _state(signal: ActiveSignal, previous: Shown | None) -> State:
-    """Still: the last digest had this episode. Back: a later episode, or one that was left out meanwhile. New: the rest."""
+    """Still: the last digest had this episode. Back: a later episode, or one that was left out
+    meanwhile. New: the rest.
+    """
     if previous is not None and previous.signals.get(signal.signal) == signal.episode:
         return "still"
-    if signal.episode > 1 or (previous is not None and previous.earlier.get(signal.signal) == signal.episode):
+    if signal.episode > 1 or (
+        previous is not None and previous.earlier.get(signal.signal) == signal.episode
+    ):
         return "back"
     return "new"
 
 
-def _left_out(active: Iterable[ActiveSignal], listed: Iterable[ActiveSignal], previous: Shown | None) -> dict[str, int]:
+def _left_out(
+    active: Iterable[ActiveSignal], listed: Iterable[ActiveSignal], previous: Shown | None
+) -> dict[str, int]:
     if previous is None:
         return {}
     known = {**previous.earlier, **previous.signals}
     shown = {s.signal for s in listed}
-    return {s.signal: s.episode for s in active if s.signal not in shown and known.get(s.signal) == s.episode}
+    return {
+        s.signal: s.episode
+        for s in active
+        if s.signal not in shown and known.get(s.signal) == s.episode
+    }
 
 
-def _section(type_: SignalType, items: Sequence[Item], accounts: Mapping[str, Account], *, counted_elsewhere: Set[str]) -> Section:
+def _section(
+    type_: SignalType,
+    items: Sequence[Item],
+    accounts: Mapping[str, Account],
+    *,
+    counted_elsewhere: Set[str],
+) -> Section:
     """counted_elsewhere: accounts whose stake is another section's."""
     by_account: dict[str, list[Item]] = {}
     for item in items:
@@ -236,7 +275,9 @@ def _section(type_: SignalType, items: Sequence[Item], accounts: Mapping[str, Ac
         type=type_,
         total=len(rows),
         new=sum(item.state == "new" for item in items),
-        counted_cents=sum(row.at_stake_cents for row in rows if row.account.account not in counted_elsewhere),
+        counted_cents=sum(
+            row.at_stake_cents for row in rows if row.account.account not in counted_elsewhere
+        ),
         rows=tuple(rows[:SECTION_ACCOUNTS]),
     )
 

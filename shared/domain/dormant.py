@@ -29,5 +29,7 @@ def figures(standing: Standing, cells: Mapping[int, Mapping[Day, int]]) -> Dorma
         days_inactive=standing.on - standing.last,
         last_ordered_on=date.fromordinal(standing.last),
         lifetime_revenue_cents=standing.lifetime_cents,
-        last_year_revenue_cents=net_between(cells, after=standing.last - YEAR_DAYS, up_to=standing.last),
+        last_year_revenue_cents=net_between(
+            cells, after=standing.last - YEAR_DAYS, up_to=standing.last
+        ),
     )

@@ -1,7 +1,9 @@
-"""Draft sequences: who is enrolled, who is skipped and why, and what fills the text from an account's own history.
+"""Draft sequences: who is enrolled, who is skipped and why, and what fills the text from an
+account's own history.
 
-One draft per type that has active signals (product.md 6). Its text, `letters.STEPS`, is the same for every account; the
-variables are each account's own. `skip` is asked for a draft, and again at launch and before every mail.
+One draft per type that has active signals (product.md 6). Its text, `letters.STEPS`, is the same
+for every account; the variables are each account's own. `skip` is asked for a draft, and again at
+launch and before every mail.
 """
 
 from collections import Counter
@@ -19,7 +21,14 @@ from shared.events import SignalType
 YEAR_DAYS = 365
 MOST_NAMED = 3
 
-SkipReason = Literal["no-contact", "no-email", "unsubscribed", "bounced", "account-in-sequence", "contact-in-sequence"]
+SkipReason = Literal[
+    "no-contact",
+    "no-email",
+    "unsubscribed",
+    "bounced",
+    "account-in-sequence",
+    "contact-in-sequence",
+]
 
 
 def draft_name(signal_type: SignalType, drafted_on: date) -> str:
@@ -34,8 +43,9 @@ def draft_name(signal_type: SignalType, drafted_on: date) -> str:
 class Addressee:
     """An account's primary contact, as far as there is one, and what is known about writing to it.
 
-    suppressed: by the person ("unsubscribed") or by their mail server ("bounced"), for this address.
-    …_in_sequence: in another one that is launched or paused, and unfinished; a draft is not active.
+    suppressed: by the person ("unsubscribed") or by their mail server ("bounced"), for this
+    address. …_in_sequence: in another one that is launched or paused, and unfinished; a draft is
+    not active.
     """
 
     contact: str | None
@@ -72,7 +82,9 @@ def skip(addressee: Addressee) -> Skipped | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Purchase:
-    """A line of positive revenue, its size and grade as the run's settings read them. `order` tells orders apart."""
+    """A line of positive revenue, its size and grade as the run's settings read them. `order` tells
+    orders apart.
+    """
 
     order: str
     ordered_on: date
@@ -94,7 +106,9 @@ class Lapsed:
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """Everything about one account that a letter to it may say. as_of: the run's day; purchases: all up to that day."""
+    """Everything about one account that a letter to it may say. as_of: the run's day; purchases:
+    all up to that day.
+    """
 
     as_of: date
     drafted_on: date
@@ -120,7 +134,9 @@ def variables(signal_type: SignalType, story: Story) -> dict[str, str]:
         "owner": story.owner or "Your sales team",
         "organization": story.organization,
         "last_order": _last_day(story, story.purchases),
-        "hold_until": day_words(business_days_after(story.drafted_on, HOLD_BUSINESS_DAYS), seen_from=story.drafted_on),
+        "hold_until": day_words(
+            business_days_after(story.drafted_on, HOLD_BUSINESS_DAYS), seen_from=story.drafted_on
+        ),
         "bought": _most_bought(story.purchases) or "what you used to buy",
     }
     if signal_type == "lapse":
@@ -130,10 +146,16 @@ def variables(signal_type: SignalType, story: Story) -> dict[str, str]:
 
 def _of_lapse(story: Story) -> dict[str, str]:
     """The combo that earned most leads; the others are named once."""
-    ranked = sorted(story.lapsed, key=lambda c: (-c.lapsed_revenue_cents, c.od or "", c.grade or ""))
+    ranked = sorted(
+        story.lapsed, key=lambda c: (-c.lapsed_revenue_cents, c.od or "", c.grade or "")
+    )
     leading = (ranked[0].od, ranked[0].grade)
     lines = [p for p in story.purchases if (p.od, p.grade) == leading]
-    months = {(p.ordered_on.year, p.ordered_on.month) for p in story.last_year() if (p.od, p.grade) == leading}
+    months = {
+        (p.ordered_on.year, p.ordered_on.month)
+        for p in story.last_year()
+        if (p.od, p.grade) == leading
+    }
     return {
         "lapsed": combo_words(*leading),
         "all_lapsed": listed([combo_words(c.od, c.grade) for c in ranked]),
@@ -150,7 +172,8 @@ def _of_cherry_picking(story: Story) -> dict[str, str]:
     for line in lines:
         sizes[line.od or ""] += line.revenue_cents
     return {
-        "specialty": _most({wording.size(od): cents for od, cents in sizes.items()}) or "specialty sizes",
+        "specialty": _most({wording.size(od): cents for od, cents in sizes.items()})
+        or "specialty sizes",
         "specialty_share": f"{(story.specialty_share_bps + 50) // 100}%",
         "specialty_orders": wording.counted(len({p.order for p in lines}), "order"),
         "last_order": _last_day(story, lines),
@@ -167,7 +190,9 @@ def _most_bought(lines: Iterable[Purchase]) -> str:
     for line in lines:
         by_combo[line.od, line.grade] += line.revenue_cents
         by_product[line.product or ""] += line.revenue_cents
-    return _most({combo_words(*combo): cents for combo, cents in by_combo.items()}) or _most(by_product)
+    return _most({combo_words(*combo): cents for combo, cents in by_combo.items()}) or _most(
+        by_product
+    )
 
 
 def _most(revenue: Mapping[str, int]) -> str:
@@ -177,7 +202,8 @@ def _most(revenue: Mapping[str, int]) -> str:
 
 
 def usual_quantity(quantities: Iterable[str | None]) -> str:
-    """The median where all are numbers in one unit, "500 ft" or, without any, "your usual 500"; else what was sent most often.
+    """The median where all are numbers in one unit, "500 ft" or, without any, "your usual 500";
+    else what was sent most often.
 
     It stands in "we can hold … for you".
     """
@@ -203,7 +229,9 @@ def _number_and_unit(text: str) -> tuple[Decimal, str] | None:
 
 
 def business_days_after(day: date, count: int) -> date:
-    """The `count`th Monday to Friday after `day`. Holidays are the contact's calendar, which a draft does not know."""
+    """The `count`th Monday to Friday after `day`. Holidays are the contact's calendar, which a
+    draft does not know.
+    """
     while count:
         day += timedelta(days=1)
         count -= day.weekday() < 5

@@ -1,4 +1,6 @@
-"""The steps of a draft as people type them: what they may be, said field by field (`subject-2`, `body-2`, `wait-2`)."""
+"""The steps of a draft as people type them: what they may be, said field by field (`subject-2`,
+`body-2`, `wait-2`).
+"""
 
 import re
 from collections.abc import Collection, Sequence
@@ -27,10 +29,14 @@ class Typed:
     wait: str = "3"
 
 
-def read_steps(typed: Sequence[Typed], allowed: Collection[str], style: NumberStyle) -> tuple[Step, ...]:
-    """The steps, if all of them can be right; the first has to wait for nothing but the launch. Raises Rejected naming all fields.
+def read_steps(
+    typed: Sequence[Typed], allowed: Collection[str], style: NumberStyle
+) -> tuple[Step, ...]:
+    """The steps, if all of them can be right; the first has to wait for nothing but the launch.
+    Raises Rejected naming all fields.
 
-    `allowed` are the variables of the sequence's type; `style` is how the organization writes numbers.
+    `allowed` are the variables of the sequence's type; `style` is how the organization writes
+    numbers.
     """
     wrong: list[FieldError] = []
     if not typed:
@@ -39,13 +45,21 @@ def read_steps(typed: Sequence[Typed], allowed: Collection[str], style: NumberSt
         wrong.append(FieldError(field="steps", reason=f"a sequence has {MOST_STEPS} steps at most"))
     steps = []
     for number, step in enumerate(typed, start=1):
-        subject, body = step.subject.strip(), step.body.replace("\r\n", "\n").replace("\r", "\n").strip()
+        subject, body = (
+            step.subject.strip(),
+            step.body.replace("\r\n", "\n").replace("\r", "\n").strip(),
+        )
         wrong += _wrong_text(subject, allowed, field=f"subject-{number}", longest=LONGEST_SUBJECT)
         wrong += _wrong_text(body, allowed, field=f"body-{number}", longest=LONGEST_BODY)
         if "\n" in subject:
             wrong.append(FieldError(field=f"subject-{number}", reason="must be one line"))
         if ENCODED_WORD.search(subject):
-            wrong.append(FieldError(field=f"subject-{number}", reason="holds =?…?=, which mail programs show as another text"))
+            wrong.append(
+                FieldError(
+                    field=f"subject-{number}",
+                    reason="holds =?…?=, which mail programs show as another text",
+                )
+            )
         try:
             days = _read_wait(step.wait, style)
         except NotANumber as error:
@@ -70,13 +84,24 @@ def _read_wait(text: str, style: NumberStyle) -> int:
     return days
 
 
-def _wrong_text(text: str, allowed: Collection[str], *, field: str, longest: int) -> list[FieldError]:
+def _wrong_text(
+    text: str, allowed: Collection[str], *, field: str, longest: int
+) -> list[FieldError]:
     if not text:
         return [FieldError(field=field, reason="must say something")]
     if len(text) > longest:
-        return [FieldError(field=field, reason=f"must be {longest:,} characters at most; it has {len(text):,}")]
+        return [
+            FieldError(
+                field=field, reason=f"must be {longest:,} characters at most; it has {len(text):,}"
+            )
+        ]
     if _CONTROL.search(text):
-        return [FieldError(field=field, reason="has characters that nobody sees, and that mail programs take amiss")]
+        return [
+            FieldError(
+                field=field,
+                reason="has characters that nobody sees, and that mail programs take amiss",
+            )
+        ]
     try:
         placeholders.check(text, allowed, field=field)
     except Rejected as error:

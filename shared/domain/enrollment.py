@@ -1,4 +1,5 @@
-"""Whom digests, totals and drafts speak of (product.md 4 and 7): No, then Lost, then a pause, then Yes, then Auto.
+"""Whom digests, totals and drafts speak of (product.md 4 and 7): No, then Lost, then a pause, then
+Yes, then Auto.
 
 The first that is true decides. An account that is left out keeps its signals and badges.
 """
@@ -12,8 +13,12 @@ Inclusion = Literal["pinned_out", "lost", "paused", "always", "by_signal"]
 INCLUDED: frozenset[Inclusion] = frozenset({"always", "by_signal"})
 
 
-def inclusion(*, enrollment: Enrollment, lost_at: datetime | None, paused_until: datetime | None, at: datetime) -> Inclusion:
-    """Why an account is in or out at a moment. `always`: with or without a signal; `by_signal`: while one is active."""
+def inclusion(
+    *, enrollment: Enrollment, lost_at: datetime | None, paused_until: datetime | None, at: datetime
+) -> Inclusion:
+    """Why an account is in or out at a moment. `always`: with or without a signal; `by_signal`:
+    while one is active.
+    """
     if enrollment == "no":
         return "pinned_out"
     if lost_at is not None:

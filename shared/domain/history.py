@@ -1,11 +1,14 @@
-"""An account's history, and how it stands on a day: what the three rules look at (product.md 1 and 2).
+"""An account's history, and how it stands on a day: what the three rules look at (product.md 1 and
+2).
 
-A history is cells: per raw combo (a number for its raw OD and grade texts) and per day one packed integer,
+A history is cells: per raw combo (a number for its raw OD and grade texts) and per day one packed
+integer,
 
     (net revenue in cents << 20) + orders that have a positive line of it
 
-so that setting and removing an order are an addition and a subtraction. Days are `date.toordinal()` numbers. Texts stay raw:
-`Readings` says what they mean under one version of the settings, so a new size table or alias holds for all of history.
+so that setting and removing an order are an addition and a subtraction. Days are `date.toordinal()`
+numbers. Texts stay raw: `Readings` says what they mean under one version of the settings, so a new
+size table or alias holds for all of history.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,19 +31,24 @@ YEAR_DAYS = 365
 
 _FIRST_MONTH_DAY = date(1900, 1, 1).toordinal()
 _MONTHS = [
-    day.year * 12 + day.month for day in map(date.fromordinal, range(_FIRST_MONTH_DAY, date(2200, 1, 1).toordinal()))
+    day.year * 12 + day.month
+    for day in map(date.fromordinal, range(_FIRST_MONTH_DAY, date(2200, 1, 1).toordinal()))
 ]  # the calendar month of each day as one number
 
 
 class Combo(NamedTuple):
-    """(OD, grade) as they are read: canonical decimal inches as text, canonical grade; one of the two may be None."""
+    """(OD, grade) as they are read: canonical decimal inches as text, canonical grade; one of the
+    two may be None.
+    """
 
     od: str | None
     grade: str | None
 
 
 class Readings:
-    """What an organization's raw combos mean under one version of its settings. Grows as new texts turn up."""
+    """What an organization's raw combos mean under one version of its settings. Grows as new texts
+    turn up.
+    """
 
     def __init__(self, settings: DetectionSettings) -> None:
         self._settings = settings
@@ -59,7 +67,9 @@ class Readings:
 
 @dataclass(slots=True)
 class ComboStanding:
-    """One combo on a day: last activity (0: none), net revenue and active calendar months inside the history window."""
+    """One combo on a day: last activity (0: none), net revenue and active calendar months inside
+    the history window.
+    """
 
     last: Day = 0
     revenue_cents: int = 0
@@ -68,10 +78,12 @@ class ComboStanding:
 
 @dataclass(slots=True, kw_only=True)
 class Standing:
-    """An account on a day, under one version of the settings. Orders dated after the day are not in it.
+    """An account on a day, under one version of the settings. Orders dated after the day are not in
+    it.
 
     last: last activity day, 0 for none. spend, specialty: net over cherry-picking's window.
-    next_change: the first later day on which any of this can differ without a new order; NEVER if there is none.
+    next_change: the first later day on which any of this can differ without a new order; NEVER if
+    there is none.
     """
 
     on: Day
@@ -84,7 +96,9 @@ class Standing:
 
 
 def pack(revenue_cents: int, *, positive: int) -> int:
-    """A cell's value for one order; `positive` is 1 where it has a positive line of the combo, else 0."""
+    """A cell's value for one order; `positive` is 1 where it has a positive line of the combo, else
+    0.
+    """
     return (revenue_cents << POSITIVE_BITS) + positive
 
 
@@ -101,8 +115,16 @@ def add(cells: Cells, ref: int, day: Day, packed: int) -> None:
         days.pop(day, None)
 
 
-def stand(cells: Mapping[int, Mapping[Day, int]], readings: Readings, settings: DetectionSettings, *, on: Day) -> Standing:
-    """How the account stands on the day `on`: one pass over its cells. A window of n days is (on - n, on]."""
+def stand(
+    cells: Mapping[int, Mapping[Day, int]],
+    readings: Readings,
+    settings: DetectionSettings,
+    *,
+    on: Day,
+) -> Standing:
+    """How the account stands on the day `on`: one pass over its cells. A window of n days is (on -
+    n, on].
+    """
     lapse, cherry = settings.lapse, settings.cherry_picking
     history_start, window_start = on - lapse.history_days, on - cherry.window_days
     last_activity = lifetime = spend = specialty = 0
@@ -160,4 +182,9 @@ def stand(cells: Mapping[int, Mapping[Day, int]], readings: Readings, settings: 
 
 def net_between(cells: Mapping[int, Mapping[Day, int]], *, after: Day, up_to: Day) -> int:
     """Net revenue in cents of all lines dated in (after, up_to]."""
-    return sum(packed >> POSITIVE_BITS for days in cells.values() for day, packed in days.items() if after < day <= up_to)
+    return sum(
+        packed >> POSITIVE_BITS
+        for days in cells.values()
+        for day, packed in days.items()
+        if after < day <= up_to
+    )

@@ -1,8 +1,8 @@
 """What an id, a name or another text from outside may be (trust.md, *Hostile inputs*).
 
-Ids become Kafka keys, file names, links and mail headers, so they hold nothing that is invisible or that turns the reading
-direction. Names are for eyes: emoji and every script are fine, with the joiners that they need. Texts (product, OD, grade)
-are kept as they were sent.
+Ids become Kafka keys, file names, links and mail headers, so they hold nothing that is invisible or
+that turns the reading direction. Names are for eyes: emoji and every script are fine, with the
+joiners that they need. Texts (product, OD, grade) are kept as they were sent.
 """
 
 import re
@@ -12,19 +12,29 @@ LONGEST_ID_BYTES = 200  # in UTF-8
 LONGEST_NAME = 200
 LONGEST_TEXT = 200
 
-# Controls, line and paragraph separators, lone surrogates, and every format character (category Cf) up to U+FFFF and beyond:
-# soft hyphen, Arabic marks, zero-width, bidi, invisible operators, byte-order mark, annotations, tags.
+# Controls, line and paragraph separators, lone surrogates, and every format character (category Cf)
+# up to U+FFFF and beyond: soft hyphen, Arabic marks, zero-width, bidi, invisible operators,
+# byte-order mark, annotations, tags.
 _CONTROLS = "\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
 _BIDI = "\u202a-\u202e\u2066-\u2069"
 _JOINERS_AND_MARKS = "\u200c-\u200f\u061c"  # emoji and several scripts cannot do without them
-_OTHER_INVISIBLE = "\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
-INVISIBLE = _BIDI + _OTHER_INVISIBLE  # for a class of a regular expression: what no text for eyes needs
+_OTHER_INVISIBLE = (
+    "\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+)
+INVISIBLE = (
+    _BIDI + _OTHER_INVISIBLE
+)  # for a class of a regular expression: what no text for eyes needs
 _FORMAT_BEYOND = "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
-# Letters and marks that show nothing: the grapheme joiner, Hangul and Khmer fillers, variation selectors.
+# Letters and marks that show nothing: the grapheme joiner, Hangul and Khmer fillers, variation
+# selectors.
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0080-\U000e0fff"
-_WRONG_IN_ID = re.compile(f"[{_CONTROLS}{_BIDI}{_JOINERS_AND_MARKS}{_OTHER_INVISIBLE}{_FORMAT_BEYOND}{_BLANK}]")
+_WRONG_IN_ID = re.compile(
+    f"[{_CONTROLS}{_BIDI}{_JOINERS_AND_MARKS}{_OTHER_INVISIBLE}{_FORMAT_BEYOND}{_BLANK}]"
+)
 _WRONG_IN_NAME = re.compile(f"[{_CONTROLS}{INVISIBLE}]")
-ENCODED_WORD = re.compile(r"=\?[^?]*\?[bq]\?.*?\?=", re.IGNORECASE | re.DOTALL)  # RFC 2047: mail programs show other text
+ENCODED_WORD = re.compile(
+    r"=\?[^?]*\?[bq]\?.*?\?=", re.IGNORECASE | re.DOTALL
+)  # RFC 2047: mail programs show other text
 _WRONG_IN_TEXT = re.compile("[\x00\ud800-\udfff]")  # what neither UTF-8 nor PostgreSQL can hold
 
 
@@ -53,7 +63,9 @@ def wrong_name(text: str) -> str | None:
 
 
 def wrong_text(text: str) -> str | None:
-    """Why `text` cannot be kept as a product, an OD or a grade, in words; None when it can (empty too)."""
+    """Why `text` cannot be kept as a product, an OD or a grade, in words; None when it can (empty
+    too).
+    """
     return _wrong(text, LONGEST_TEXT, _WRONG_IN_TEXT, "text")
 
 
@@ -61,4 +73,6 @@ def _wrong(text: str, longest: int, wrong: re.Pattern[str], what: str) -> str | 
     if len(text) > longest:
         return f"is longer than {longest} characters"
     found = wrong.search(text)
-    return None if found is None else f"holds the character U+{ord(found[0]):04X}, which no {what} may"
+    return (
+        None if found is None else f"holds the character U+{ord(found[0]):04X}, which no {what} may"
+    )

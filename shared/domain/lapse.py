@@ -1,4 +1,6 @@
-"""B · Product lapse: an active account no longer buys a combo that it bought steadily (product.md 2)."""
+"""B · Product lapse: an active account no longer buys a combo that it bought steadily (product.md
+2).
+"""
 
 from datetime import date
 
@@ -9,10 +11,11 @@ from shared.events import LapseFigures
 
 
 def lapsed_combos(standing: Standing, thresholds: Lapse, gap: Dormant) -> dict[Combo, LapseFigures]:
-    """The combos that are silent for the lapse window though the account is not, with their figures.
+    """The combos that are silent for the lapse window though the account is not, with their
+    figures.
 
-    Inside the history window the combo earned the minimum, net, and was active in the minimum of calendar months.
-    A's gap decides whether the account is active, also when A is switched off.
+    Inside the history window the combo earned the minimum, net, and was active in the minimum of
+    calendar months. A's gap decides whether the account is active, also when A is switched off.
     """
     if not thresholds.enabled or not is_inside_gap(standing, gap):
         return {}

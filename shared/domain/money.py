@@ -1,9 +1,13 @@
-"""How money is read: decimal text to whole minor units of an ISO 4217 currency (product.md 1, *Money*)."""
+"""How money is read: decimal text to whole minor units of an ISO 4217 currency (product.md 1,
+*Money*).
+"""
 
 import re
 from dataclasses import dataclass
 
-LARGEST_CENTS = 10**15  # of one line, either sign: sums over all lines of an account stay far below 2^63
+LARGEST_CENTS = (
+    10**15
+)  # of one line, either sign: sums over all lines of an account stay far below 2^63
 MOST_PLACES = 6
 LONGEST = 32  # characters
 
@@ -65,7 +69,9 @@ def read_cents(text: str) -> int:
 
 
 def plain_decimal(text: str) -> str | None:
-    """A decimal in its one canonical form ("12", "-0.5"): equal numbers are equal texts. None where it is no plain decimal."""
+    """A decimal in its one canonical form ("12", "-0.5"): equal numbers are equal texts. None where
+    it is no plain decimal.
+    """
     found = _DECIMAL.fullmatch(text) if len(text) <= LONGEST else None
     if found is None or not (found[2] or found[3]):
         return None

@@ -1,8 +1,9 @@
-"""Versions of an order: what its content is, and which version counts (product.md 1, *Which version of an order counts*).
+"""Versions of an order: what its content is, and which version counts (product.md 1, *Which version
+of an order counts*).
 
-A version is (revision, content). The greatest counts, so the end is the same however versions arrive. Only an order that
-brings no revision depends on arrival: its revision is the time it was accepted, and content equal to what counts already is
-a duplicate.
+A version is (revision, content). The greatest counts, so the end is the same however versions
+arrive. Only an order that brings no revision depends on arrival: its revision is the time it was
+accepted, and content equal to what counts already is a duplicate.
 """
 
 import hashlib
@@ -13,13 +14,17 @@ from typing import Literal, NamedTuple
 import msgspec
 
 Verdict = Literal["new", "earlier_day", "duplicate", "older"]
-ContentLine = tuple[str | None, str | None, str | None, str | None, int]  # product, od, grade, quantity, revenue in cents
+ContentLine = tuple[
+    str | None, str | None, str | None, str | None, int
+]  # product, od, grade, quantity, revenue in cents
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Version(NamedTuple):
-    """What decides between two versions of one order. `content` compares as lower-case hex (or as its bytes: the same order)."""
+    """What decides between two versions of one order. `content` compares as lower-case hex (or as
+    its bytes: the same order).
+    """
 
     revision: int
     content: str | bytes
@@ -27,11 +32,14 @@ class Version(NamedTuple):
     revision_given: bool
 
 
-def content_hash(*, order: str, account: str, ordered_on: date, cancelled: bool, lines: Iterable[ContentLine]) -> str:
+def content_hash(
+    *, order: str, account: str, ordered_on: date, cancelled: bool, lines: Iterable[ContentLine]
+) -> str:
     """SHA-256, lower-case hex, of the content as sent, over HTTP or in a file alike.
 
-    The order of lines does not matter, their number does: equal lines are separate lines. No content are: the revision, the
-    day that ingest stamps, and what describes the account (its name, its owner).
+    The order of lines does not matter, their number does: equal lines are separate lines. No
+    content are: the revision, the day that ingest stamps, and what describes the account (its name,
+    its owner).
     """
     head = _encode((order, account, ordered_on, cancelled))
     return hashlib.sha256(b"\n".join((head, *sorted(map(_encode, lines))))).hexdigest()
@@ -44,7 +52,8 @@ def counting(old: Version | None, new: Version) -> Verdict:
     2. the same content, and the same revision or none given with `new`:
        "earlier_day"  it was stamped with an earlier day: only counts_on moves, to that day
        "duplicate"    otherwise: nothing changes
-    3. "new"          (revision, content) is greater: it replaces all of the old one, its counts_on too
+    3. "new"          (revision, content) is greater: it replaces all of the old one, its counts_on
+                      too
     4. "older"        nothing changes
     """
     if old is None:
@@ -56,7 +65,12 @@ def counting(old: Version | None, new: Version) -> Verdict:
 
 def contradicts(old: Version, new: Version) -> bool:
     """True where one revision came with two contents: worth a warning, the greater content counts."""
-    return new.revision_given and old.revision_given and new.revision == old.revision and new.content != old.content
+    return (
+        new.revision_given
+        and old.revision_given
+        and new.revision == old.revision
+        and new.content != old.content
+    )
 
 
 def _rank(version: Version) -> tuple[int, str]:

@@ -1,7 +1,7 @@
 """What came of an account or of one of its signals: reached out, won back, lost (product.md 7).
 
-What people did is kept as it was done, undoing too; how things stand is read from that (`standing`). Nothing here touches the
-three times of a signal.
+What people did is kept as it was done, undoing too; how things stand is read from that
+(`standing`). Nothing here touches the three times of a signal.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,11 @@ Kind = Literal["reached_out", "won_back", "lost", "undone", "answered"]
 Reason = Literal["price", "competitor", "went_quiet", "other"]
 Role = Literal["owner", "admin", "member"]
 
-KINDS: tuple[Kind, ...] = ("reached_out", "won_back", "lost")  # what people do; the two others follow from it
+KINDS: tuple[Kind, ...] = (
+    "reached_out",
+    "won_back",
+    "lost",
+)  # what people do; the two others follow from it
 REASONS: tuple[Reason, ...] = ("price", "competitor", "went_quiet", "other")
 
 PAUSE_DAYS = 14
@@ -31,8 +35,8 @@ MOST_QUIET_BPS = 5_000  # above this share of the losses the summary has a hint
 class Action:
     """One row of an account's outcomes. `signal` and `episode` where it is about one signal alone.
 
-    undone: `about` names the action that it takes back. answered: an order answered the action that `about` names: what was
-    lost is lost no more, what was claimed needs no more hiding.
+    undone: `about` names the action that it takes back. answered: an order answered the action that
+    `about` names: what was lost is lost no more, what was claimed needs no more hiding.
     """
 
     outcome: str
@@ -47,7 +51,8 @@ class Action:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What holds of an account, or of one signal: who is talked to, who is left alone, who is given up.
+    """What holds of an account, or of one signal: who is talked to, who is left alone, who is given
+    up.
 
     outcome: the action that the pause or the loss comes from, None where there is none.
     """
@@ -58,11 +63,14 @@ class Standing:
     outcome: str | None = None
 
 
-def standing(actions: Iterable[Action], *, signal: str | None = None, episode: int | None = None) -> Standing:
-    """How the account stands after `actions` (of all of it, the oldest first), or its signal in one episode.
+def standing(
+    actions: Iterable[Action], *, signal: str | None = None, episode: int | None = None
+) -> Standing:
+    """How the account stands after `actions` (of all of it, the oldest first), or its signal in one
+    episode.
 
-    Whoever reaches out about a signal has talked to the account, so that counts for both; pause and loss hold for what they
-    were said of. A signal that fires again starts anew.
+    Whoever reaches out about a signal has talked to the account, so that counts for both; pause and
+    loss hold for what they were said of. A signal that fires again starts anew.
     """
     done = list(actions)
     undone = {action.about for action in done if action.kind == "undone"}
@@ -79,9 +87,13 @@ def standing(actions: Iterable[Action], *, signal: str | None = None, episode: i
         elif action.kind == "lost":
             now = Standing(last_contact_at=contact, lost_at=action.at, outcome=action.outcome)
         elif action.kind == "reached_out" and now.lost_at is not None:
-            now = replace(now, last_contact_at=contact)  # what was given up and is talked to again stays given up
+            now = replace(
+                now, last_contact_at=contact
+            )  # what was given up and is talked to again stays given up
         else:
-            now = Standing(last_contact_at=contact, paused_until=action.paused_until, outcome=action.outcome)
+            now = Standing(
+                last_contact_at=contact, paused_until=action.paused_until, outcome=action.outcome
+            )
     return now
 
 
@@ -93,11 +105,17 @@ def pause_ends(at: datetime) -> datetime:
 # -- undo ---------------------------------------------------------------------------------------------------------------------
 
 
-def may_undo(action: Action, actions: Iterable[Action], *, actor: str, role: Role, at: datetime) -> bool:
+def may_undo(
+    action: Action, actions: Iterable[Action], *, actor: str, role: Role, at: datetime
+) -> bool:
     """Its actor for 24 hours, owners and admins always; once."""
-    if action.kind not in KINDS or any(other.kind == "undone" and other.about == action.outcome for other in actions):
+    if action.kind not in KINDS or any(
+        other.kind == "undone" and other.about == action.outcome for other in actions
+    ):
         return False
-    return role in ("owner", "admin") or (action.actor == actor and at - action.at <= timedelta(hours=UNDO_HOURS))
+    return role in ("owner", "admin") or (
+        action.actor == actor and at - action.at <= timedelta(hours=UNDO_HOURS)
+    )
 
 
 # -- what it is worth -----------------------------------------------------------------------------------------------------------
@@ -105,7 +123,9 @@ def may_undo(action: Action, actions: Iterable[Action], *, actor: str, role: Rol
 
 @dataclass(frozen=True, kw_only=True)
 class Saved:
-    """A signal that may have been won back, with the figures of the last run that saw it. answered: an order ended it."""
+    """A signal that may have been won back, with the figures of the last run that saw it. answered:
+    an order ended it.
+    """
 
     signal: str
     episode: int
@@ -116,15 +136,18 @@ class Saved:
 
 
 def won(signals: Sequence[Saved]) -> list[Saved]:
-    """What someone speaks of who says that it was won back: what orders have answered lately, or else what is still open."""
+    """What someone speaks of who says that it was won back: what orders have answered lately, or
+    else what is still open.
+    """
     return [signal for signal in signals if signal.answered] or list(signals)
 
 
 def monthly_value_cents(signals: Sequence[Saved]) -> int:
-    """What a month of it is worth, unless someone knows better: of the account's A, or else the sum of the others.
+    """What a month of it is worth, unless someone knows better: of the account's A, or else the sum
+    of the others.
 
-    A: last year's revenue by 12. B: lapsed revenue by the months of the history window (365 days are 12). C: upside by 12.
-    Half up, to the cent, once for each signal.
+    A: last year's revenue by 12. B: lapsed revenue by the months of the history window (365 days
+    are 12). C: upside by 12. Half up, to the cent, once for each signal.
     """
     counted = [signal for signal in signals if signal.type == "dormant"] or signals
     return sum(_monthly_cents(signal) for signal in counted)
@@ -135,7 +158,11 @@ def _monthly_cents(signal: Saved) -> int:
     if signal.type == "dormant":
         month = Decimal(figures["last_year_revenue_cents"]) / MONTHS_A_YEAR
     elif signal.type == "lapse":
-        month = Decimal(figures["lapsed_revenue_cents"]) * YEAR_DAYS / (MONTHS_A_YEAR * signal.history_days)
+        month = (
+            Decimal(figures["lapsed_revenue_cents"])
+            * YEAR_DAYS
+            / (MONTHS_A_YEAR * signal.history_days)
+        )
     else:
         month = Decimal(figures["estimated_upside_cents"]) / MONTHS_A_YEAR
     return max(0, int(month.quantize(Decimal(1), rounding=ROUND_HALF_UP)))
@@ -146,7 +173,9 @@ def _monthly_cents(signal: Saved) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """An action that counts in a month: it was not undone. confirmed: an order answered what it says was won back."""
+    """An action that counts in a month: it was not undone. confirmed: an order answered what it
+    says was won back.
+    """
 
     kind: Kind
     monthly_value_cents: int = 0
@@ -188,5 +217,7 @@ def month(actions: Iterable[Counted]) -> Month:
         claimed=len(saves) - len(confirmed),
         claimed_cents=claimed_cents,
         losses=len(lost),
-        losses_by_reason={reason: lost.count(reason) for reason in (*REASONS, None) if reason in lost},
+        losses_by_reason={
+            reason: lost.count(reason) for reason in (*REASONS, None) if reason in lost
+        },
     )

@@ -1,7 +1,9 @@
-"""Text with {variables}, as people write it in a sequence: an explicit parser with an allow-list, no template language.
+"""Text with {variables}, as people write it in a sequence: an explicit parser with an allow-list,
+no template language.
 
-`{lapsed}` stands for a value, `{{` and `}}` for a brace. Everything else in braces is a mistake that is named. What is filled in
-is never read again, so a customer called `{owner}` stays a customer called `{owner}`.
+`{lapsed}` stands for a value, `{{` and `}}` for a brace. Everything else in braces is a mistake
+that is named. What is filled in is never read again, so a customer called `{owner}` stays a
+customer called `{owner}`.
 """
 
 import re
@@ -14,7 +16,8 @@ _TOKEN = re.compile(r"\{\{|\}\}|\{[^{}]*\}|[{}]")
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """`text` with each variable replaced. An empty value takes the blank before it along: `Hello {name},` is `Hello,`.
+    """`text` with each variable replaced. An empty value takes the blank before it along: `Hello
+    {name},` is `Hello,`.
 
     Raises Rejected naming every variable that `values` does not have.
     """
@@ -22,13 +25,18 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 
 
 def pieces(text: str, values: Mapping[str, str]) -> list[tuple[str, bool]]:
-    """As `fill`, in (piece, whether a variable was filled in there), for a preview that shows which. Raises Rejected."""
+    """As `fill`, in (piece, whether a variable was filled in there), for a preview that shows
+    which. Raises Rejected.
+    """
     check(text, values)
     found: list[tuple[str, bool]] = []
     last = 0
     for token in _TOKEN.finditer(text):
         before, value = text[last : token.start()], _value(token[0], values)
-        found += [(before.removesuffix(" ") if not value else before, False), (value, len(token[0]) > 2)]
+        found += [
+            (before.removesuffix(" ") if not value else before, False),
+            (value, len(token[0]) > 2),
+        ]
         last = token.end()
     return [(piece, is_filled) for piece, is_filled in (*found, (text[last:], False)) if piece]
 
@@ -38,7 +46,12 @@ def check(text: str, allowed: Collection[str], *, field: str = "text") -> None:
     wrong = [reason for token in _TOKEN.findall(text) if (reason := _wrong(token, allowed))]
     if wrong:
         known = ", ".join(f"{{{name}}}" for name in sorted(allowed))
-        raise Rejected(*(FieldError(field=field, reason=f"{reason}; there are {known}") for reason in dict.fromkeys(wrong)))
+        raise Rejected(
+            *(
+                FieldError(field=field, reason=f"{reason}; there are {known}")
+                for reason in dict.fromkeys(wrong)
+            )
+        )
 
 
 def variables_in(text: str) -> list[str]:
@@ -53,4 +66,8 @@ def _value(token: str, values: Mapping[str, str]) -> str:
 def _wrong(token: str, allowed: Collection[str]) -> str | None:
     if token in ("{{", "}}") or (len(token) > 1 and token[1:-1] in allowed):
         return None
-    return f"{token} is no variable" if len(token) > 1 else f"a lone {token}: a brace that is meant is written twice"
+    return (
+        f"{token} is no variable"
+        if len(token) > 1
+        else f"a lone {token}: a brace that is meant is written twice"
+    )

@@ -9,9 +9,18 @@ from shared.domain.thresholds import DetectionSettings
 from shared.events import Resolution
 
 
-def answers(key: SignalKey, *, opened_on: Day, counts_on: Day, positive_refs: Iterable[int], readings: Readings) -> bool:
-    """True for an order of the signal's account with a positive line (B: of that combo; C: of standard goods), dated on or
-    after the day that opened the episode. `positive_refs` are the order's raw combos that have a positive line."""
+def answers(
+    key: SignalKey,
+    *,
+    opened_on: Day,
+    counts_on: Day,
+    positive_refs: Iterable[int],
+    readings: Readings,
+) -> bool:
+    """True for an order of the signal's account with a positive line (B: of that combo; C: of
+    standard goods), dated on or after the day that opened the episode. `positive_refs` are the
+    order's raw combos that have a positive line.
+    """
     if counts_on < opened_on:
         return False
     if key.type == "lapse":
@@ -22,9 +31,15 @@ def answers(key: SignalKey, *, opened_on: Day, counts_on: Day, positive_refs: It
 
 
 def resolution_by_run(
-    key: SignalKey, *, still_fires_under_last_settings: bool, standing: Standing, settings: DetectionSettings
+    key: SignalKey,
+    *,
+    still_fires_under_last_settings: bool,
+    standing: Standing,
+    settings: DetectionSettings,
 ) -> Resolution:
-    """Why a run no longer sees a signal: the first of settings, superseded (a lapse whose account went dormant), aged out."""
+    """Why a run no longer sees a signal: the first of settings, superseded (a lapse whose account
+    went dormant), aged out.
+    """
     if still_fires_under_last_settings:
         return "settings"
     if key.type == "lapse" and not is_inside_gap(standing, settings.dormant):

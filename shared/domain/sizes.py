@@ -1,10 +1,13 @@
-"""How an outside diameter is read: any of the ways people write it, to canonical decimal inches (product.md 1, *OD*).
+"""How an outside diameter is read: any of the ways people write it, to canonical decimal inches
+(product.md 1, *OD*).
 
-`5 1/2`, `5-1/2"`, `5½ in`, `5.500` and `139.7 mm` are all "5.5". What cannot be read for certain is no OD and a warning; it
-never costs the order. The organization's size table is read first, so any text can be taught.
+`5 1/2`, `5-1/2"`, `5½ in`, `5.500` and `139.7 mm` are all "5.5". What cannot be read for certain is
+no OD and a warning; it never costs the order. The organization's size table is read first, so any
+text can be taught.
 
-Listed sizes: API Specification 5CT (casing, tubing) and ASME B36.10M (pipe). Millimetres are how those sizes are printed,
-rounded to 0.1 mm, or to whole millimetres from 400 mm on, so a printed figure is read as the size that it stands for.
+Listed sizes: API Specification 5CT (casing, tubing) and ASME B36.10M (pipe). Millimetres are how
+those sizes are printed, rounded to 0.1 mm, or to whole millimetres from 400 mm on, so a printed
+figure is read as the size that it stands for.
 """
 
 import re
@@ -17,38 +20,80 @@ MILLIMETRES_SUSPECTED_ABOVE = 100  # inches: a bare number above this is more of
 REFUSED_FROM = 1000  # inches
 WHOLE_MILLIMETRES_FROM = 400
 
-NPS_INCHES: dict[str, str] = {  # ASME B36.10M: nominal pipe size -> outside diameter; from 14 on they are the same
-    "1/8": "0.405",
-    "1/4": "0.54",
-    "3/8": "0.675",
-    "1/2": "0.84",
-    "3/4": "1.05",
-    "1": "1.315",
-    "5/4": "1.66",
-    "3/2": "1.9",
-    "2": "2.375",
-    "5/2": "2.875",
-    "3": "3.5",
-    "7/2": "4",
-    "4": "4.5",
-    "5": "5.563",
-    "6": "6.625",
-    "8": "8.625",
-    "10": "10.75",
-    "12": "12.75",
-} | {str(size): str(size) for size in (*range(14, 50, 2), *range(52, 84, 4))}
+NPS_INCHES: dict[str, str] = (
+    {  # ASME B36.10M: nominal pipe size -> outside diameter; from 14 on they are the same
+        "1/8": "0.405",
+        "1/4": "0.54",
+        "3/8": "0.675",
+        "1/2": "0.84",
+        "3/4": "1.05",
+        "1": "1.315",
+        "5/4": "1.66",
+        "3/2": "1.9",
+        "2": "2.375",
+        "5/2": "2.875",
+        "3": "3.5",
+        "7/2": "4",
+        "4": "4.5",
+        "5": "5.563",
+        "6": "6.625",
+        "8": "8.625",
+        "10": "10.75",
+        "12": "12.75",
+    }
+    | {str(size): str(size) for size in (*range(14, 50, 2), *range(52, 84, 4))}
+)
 
 API_5CT_INCHES = (
     *("1.05", "1.315", "1.66", "1.9", "2.063", "2.375", "2.875", "3.5", "4", "4.5"),  # tubing
-    *("5", "5.5", "6.625", "7", "7.625", "7.75", "8.625", "9.625", "9.875", "10.75", "11.75", "13.375", "16", "18.625", "20"),
+    *(
+        "5",
+        "5.5",
+        "6.625",
+        "7",
+        "7.625",
+        "7.75",
+        "8.625",
+        "9.625",
+        "9.875",
+        "10.75",
+        "11.75",
+        "13.375",
+        "16",
+        "18.625",
+        "20",
+    ),
 )
 
 _VULGAR = {
-    **{"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5", "⅗": "3/5", "⅘": "4/5", "⅙": "1/6"},
-    **{"⅚": "5/6", "⅐": "1/7", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8", "⅞": "7/8", "⅑": "1/9", "⅒": "1/10"},
+    **{
+        "½": "1/2",
+        "⅓": "1/3",
+        "⅔": "2/3",
+        "¼": "1/4",
+        "¾": "3/4",
+        "⅕": "1/5",
+        "⅖": "2/5",
+        "⅗": "3/5",
+        "⅘": "4/5",
+        "⅙": "1/6",
+    },
+    **{
+        "⅚": "5/6",
+        "⅐": "1/7",
+        "⅛": "1/8",
+        "⅜": "3/8",
+        "⅝": "5/8",
+        "⅞": "7/8",
+        "⅑": "1/9",
+        "⅒": "1/10",
+    },
 }
 _VULGAR_CHARACTER = re.compile(f"[ -]?([{''.join(_VULGAR)}])")
-_NUMBER = r"(?P<decimal>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)|(?:(?P<whole>[0-9]+)(?: ?- ?| ))?(?P<over>[0-9]+) ?/ ?(?P<under>[0-9]+)"
+_NUMBER = (
+    r"(?P<decimal>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)|(?:(?P<whole>[0-9]+)(?: ?- ?| "
+    r"))?(?P<over>[0-9]+) ?/ ?(?P<under>[0-9]+)"
+)
 _SIZE = re.compile(
     rf"(?P<nps>nps ?)?(?:{_NUMBER})"
     r"(?: ?(?:(?P<inches>\"|″|”|''|inches|inch|in\.?)|(?P<millimetres>mm\.?|millimet(?:re|er)s?)))?"
@@ -57,7 +102,8 @@ _SIZE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`value` is canonical decimal inches without trailing zeros ("5.5", "2.063", "6"), None when it cannot be read for certain.
+    """`value` is canonical decimal inches without trailing zeros ("5.5", "2.063", "6"), None when
+    it cannot be read for certain.
 
     `warning` says why, or what was assumed.
     """
@@ -67,7 +113,9 @@ class Reading:
 
 
 class TaughtSizes(dict[str, str]):
-    """An organization's size table with its keys as they are looked up. Build it once where many texts are read."""
+    """An organization's size table with its keys as they are looked up. Build it once where many
+    texts are read.
+    """
 
     def __init__(self, table: Mapping[str, str]) -> None:
         super().__init__((_key(text), table[text]) for text in sorted(table))
@@ -77,7 +125,9 @@ NOTHING = Reading(None)
 
 
 def read_od(text: str | None, table: Mapping[str, str]) -> Reading:
-    """Read one OD under an organization's size table (raw text -> decimal inches, or `TaughtSizes` of it)."""
+    """Read one OD under an organization's size table (raw text -> decimal inches, or `TaughtSizes`
+    of it).
+    """
     if text is None or not text.strip():
         return NOTHING
     if table:
@@ -97,9 +147,17 @@ def _read(text: str) -> Reading:
     if found is None or number is None:
         return Reading(None, "cannot be read for certain as a size in inches or millimetres")
     if found["nps"]:
-        return _nominal(number) if not (found["inches"] or found["millimetres"]) else Reading(None, "an NPS size has no unit")
+        return (
+            _nominal(number)
+            if not (found["inches"] or found["millimetres"])
+            else Reading(None, "an NPS size has no unit")
+        )
     if found["millimetres"]:
-        return _in_millimetres(number) if found["decimal"] else Reading(None, "millimetres are written as decimals")
+        return (
+            _in_millimetres(number)
+            if found["decimal"]
+            else Reading(None, "millimetres are written as decimals")
+        )
     reading = _in_inches(number)
     if reading.value is not None and not found["inches"] and number > MILLIMETRES_SUSPECTED_ABOVE:
         return Reading(reading.value, "read as inches: millimetres?")
@@ -112,7 +170,9 @@ def _key(text: str) -> str:
 
 
 def _number(found: re.Match[str]) -> Fraction | None:
-    """The number that was matched; None for a fraction that is not a proper one (`11/2` may be 5.5 or 1 1/2)."""
+    """The number that was matched; None for a fraction that is not a proper one (`11/2` may be 5.5
+    or 1 1/2).
+    """
     if found["decimal"]:
         return Fraction(found["decimal"].rstrip(".") or "0")
     over, under = int(found["over"]), int(found["under"])
@@ -145,7 +205,9 @@ def _in_inches(number: Fraction) -> Reading:
 
 
 def _listed(unit_millimetres: Fraction) -> dict[Fraction, str]:
-    """Listed sizes by their millimetres in whole units. One that lies on a tie is printed both ways (273.05: 273.0 and 273.1)."""
+    """Listed sizes by their millimetres in whole units. One that lies on a tie is printed both ways
+    (273.05: 273.0 and 273.1).
+    """
     found: dict[Fraction, str] = {}
     for inches in {*NPS_INCHES.values(), *API_5CT_INCHES}:
         exact = Fraction(inches) * Fraction(254, 10) / unit_millimetres

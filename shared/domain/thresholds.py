@@ -1,8 +1,9 @@
-"""The detection settings of an organization: thresholds and switches of the three types, size table, grade aliases.
+"""The detection settings of an organization: thresholds and switches of the three types, size
+table, grade aliases.
 
-product.md 2 and 10; the JSON is interfaces.md, *Settings as JSON*. They are versioned as a whole and travel inside each
-run, so that a replay of the log holds every figure against the same numbers. `checked` is the only door for input
-from people.
+product.md 2 and 10; the JSON is interfaces.md, *Settings as JSON*. They are versioned as a whole
+and travel inside each run, so that a replay of the log holds every figure against the same numbers.
+`checked` is the only door for input from people.
 """
 
 from decimal import Decimal, InvalidOperation
@@ -32,7 +33,9 @@ class Lapse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CherryPicking(msgspec.Struct, frozen=True, kw_only=True):
-    """C: the account buys only what is hard to find. `minimum_od` (inches) and `share_percent` are decimals as text."""
+    """C: the account buys only what is hard to find. `minimum_od` (inches) and `share_percent` are
+    decimals as text.
+    """
 
     enabled: bool = False
     window_days: int = 365
@@ -69,7 +72,8 @@ _RANGES: dict[str, tuple[int, int]] = {
 
 
 def checked(patch: Any, current: DetectionSettings = DEFAULTS) -> DetectionSettings:
-    """`current` with the keys of `patch` (decoded JSON) set; keys left out keep their value, tables are replaced whole.
+    """`current` with the keys of `patch` (decoded JSON) set; keys left out keep their value, tables
+    are replaced whole.
 
     Raises Rejected with every field that is wrong, each by its dotted name.
     """
@@ -116,10 +120,15 @@ def _wrong_values(merged: dict[str, Any]) -> list[FieldError]:
     if not _decimal_between(cherry["minimum_od"], Decimal(0), Decimal("999.999")):
         wrong("cherry_picking.minimum_od", "must be inches as decimal text, above 0 and below 1000")
     if not _decimal_between(cherry["share_percent"], Decimal(0), Decimal(100)):
-        wrong("cherry_picking.share_percent", "must be a percentage as decimal text, above 0 and at most 100")
+        wrong(
+            "cherry_picking.share_percent",
+            "must be a percentage as decimal text, above 0 and at most 100",
+        )
     for table in ("grade_aliases", "sizes"):
         rows = merged[table]
-        if not isinstance(rows, dict) or not all(isinstance(k, str) and isinstance(v, str) for k, v in rows.items()):
+        if not isinstance(rows, dict) or not all(
+            isinstance(k, str) and isinstance(v, str) for k, v in rows.items()
+        ):
             wrong(table, "must be a JSON object from text to text")
         elif len(rows) > LARGEST_TABLE:
             wrong(table, f"has more than {LARGEST_TABLE} rows")
@@ -127,7 +136,9 @@ def _wrong_values(merged: dict[str, Any]) -> list[FieldError]:
             for key, value in rows.items():
                 if not key.strip() or len(key) > 64 or not value.strip() or len(value) > 64:
                     wrong(f"{table}.{key[:64]}", "both texts need 1 to 64 characters")
-                elif table == "sizes" and not _decimal_between(value, Decimal(0), Decimal("999.999")):
+                elif table == "sizes" and not _decimal_between(
+                    value, Decimal(0), Decimal("999.999")
+                ):
                     wrong(f"sizes.{key}", "must be inches as decimal text, above 0 and below 1000")
     return errors
 

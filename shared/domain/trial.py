@@ -1,6 +1,8 @@
-"""Thresholds tried out: whether they fit how accounts order, which quarters they are replayed over, and how a histogram is cut.
+"""Thresholds tried out: whether they fit how accounts order, which quarters they are replayed over,
+and how a histogram is cut.
 
-What thresholds would flag is found over columns (`services.signals.trial.candidates`); here is what is said about it.
+What thresholds would flag is found over columns (`services.signals.trial.candidates`); here is what
+is said about it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +16,9 @@ from typing import NamedTuple
 from shared.domain.history import Combo
 
 BACK_WITHIN = timedelta(days=90)  # an order so soon after the day counts as coming back unaided
-TOO_TIGHT = Fraction(5, 4)  # a threshold below so many usual gaps flags accounts that are merely between two orders
+TOO_TIGHT = Fraction(
+    5, 4
+)  # a threshold below so many usual gaps flags accounts that are merely between two orders
 BINS_BELOW = 6
 NICE_DAYS = (1, 2, 5, 10, 15, 30, 60, 90, 180, 365, 730)
 SHARE_STEP = 5  # percent
@@ -46,7 +50,9 @@ def is_too_tight(threshold_days: int, usual: int | None) -> bool:
 def quarter_ends(on: date, count: int = 4) -> list[date]:
     """The last days of the calendar quarters that are over on a day, the oldest first."""
     found: list[date] = []
-    first = on.replace(day=1, month=3 * ((on.month - 1) // 3) + 1)  # of the quarter that is not over
+    first = on.replace(
+        day=1, month=3 * ((on.month - 1) // 3) + 1
+    )  # of the quarter that is not over
     while len(found) < count:
         last = first - timedelta(days=1)
         found.append(last)
@@ -68,9 +74,14 @@ class Bar:
 
 
 def day_bars(days: Mapping[int, int], threshold: int) -> list[Bar]:
-    """`days`: how many candidates by days. From 0 days on, 16 bars or so; the last holds everything above."""
+    """`days`: how many candidates by days. From 0 days on, 16 bars or so; the last holds everything
+    above.
+    """
     step = next((nice for nice in NICE_DAYS if nice * BINS_BELOW >= threshold), NICE_DAYS[-1])
-    edges = [Fraction(0), *(Fraction(edge) for edge in range(threshold % step or step, threshold + 10 * step, step))]
+    edges = [
+        Fraction(0),
+        *(Fraction(edge) for edge in range(threshold % step or step, threshold + 10 * step, step)),
+    ]
     counts = [0] * (len(edges) - 1)
     for measure, number in days.items():
         counts[sum(1 for edge in edges[1:-1] if edge <= measure)] += number
@@ -78,7 +89,9 @@ def day_bars(days: Mapping[int, int], threshold: int) -> list[Bar]:
 
 
 def share_bars(number: int, above: Callable[[Fraction], int], threshold: Fraction) -> list[Bar]:
-    """Of `number` candidates so many lie above each percentage. From 0 to 100; what stands at the threshold is not above."""
+    """Of `number` candidates so many lie above each percentage. From 0 to 100; what stands at the
+    threshold is not above.
+    """
     inner = {threshold + step * SHARE_STEP for step in range(-20, 21)}
     edges = [Fraction(0), *sorted(edge for edge in inner if 0 < edge < 100), Fraction(100)]
     reached = [number, *(above(edge) for edge in edges[1:-1]), 0]

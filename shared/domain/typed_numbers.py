@@ -1,15 +1,21 @@
-"""How numbers that people type are read: amounts of money, whole numbers, inches, shares (product.md 1, *Money*).
+"""How numbers that people type are read: amounts of money, whole numbers, inches, shares
+(product.md 1, *Money*).
 
 The law, for every field, verb and message where somebody types a number:
 
-- The organization's locale decides. What is written in its style, no finer than the field takes, is what it says:
+- The organization's locale decides. What is written in its style, no finer than the field takes, is
+what it says:
   `100.000` is a hundred thousand in Germany, `1.234` is a dinar and 234 fils in Kuwait.
-- Else every usual style is tried: a dot or a comma before the decimals; dots, commas, blanks or apostrophes between groups.
-  One reading is taken, and whoever takes it shows it: `100.000,00` is a hundred thousand everywhere.
-- What has two readings is refused, and both are named: `100.000` in dollars is 100 or 100,000. So is a lone mark that the locale
+- Else every usual style is tried: a dot or a comma before the decimals; dots, commas, blanks or
+apostrophes between groups.
+  One reading is taken, and whoever takes it shows it: `100.000,00` is a hundred thousand
+  everywhere.
+- What has two readings is refused, and both are named: `100.000` in dollars is 100 or 100,000. So
+is a lone mark that the locale
   groups with and that groups nothing: `12,5` in the United States is 12.5, or 125 with a slip.
 - What a field would have to round is refused: nothing is taken away from a number in silence.
-- The organization's currency may stand before or after, by its sign or its code; another one is refused. No other letters, no
+- The organization's currency may stand before or after, by its sign or its code; another one is
+refused. No other letters, no
   exponents, no fractions, no digits but 0 to 9, nothing below zero.
 
 `shown` writes a number so that the same style reads it back.
@@ -49,7 +55,8 @@ class Unclear(NotANumber):
 class NumberMarks:
     """How a locale writes numbers: what stands before the decimals, what between groups of digits.
 
-    `nearest` and `further` are the sizes of the group before the decimals and of those before it: 3 and 3, in India 3 and 2.
+    `nearest` and `further` are the sizes of the group before the decimals and of those before it: 3
+    and 3, in India 3 and 2.
     """
 
     decimal: str
@@ -60,7 +67,9 @@ class NumberMarks:
 
 @dataclass(frozen=True, kw_only=True)
 class NumberStyle:
-    """How an organization writes numbers and money. `places` are its currency's; `signs` are what may stand beside an amount."""
+    """How an organization writes numbers and money. `places` are its currency's; `signs` are what
+    may stand beside an amount.
+    """
 
     locale: str
     currency: str
@@ -86,12 +95,17 @@ def read_whole(text: str, style: NumberStyle) -> int:
 
 def read_inches(text: str, style: NumberStyle) -> str:
     """Decimal inches as the settings keep them: "6", "5.5". Raises NotANumber."""
-    return format(_read(_without(text, INCH_SIGNS), style.numbers, INCH_PLACES, such_as=Decimal("5.5")), "f")
+    return format(
+        _read(_without(text, INCH_SIGNS), style.numbers, INCH_PLACES, such_as=Decimal("5.5")), "f"
+    )
 
 
 def read_percent(text: str, style: NumberStyle) -> str:
     """A percentage as the settings keep it: "80", "33.3". Raises NotANumber."""
-    return format(_read(_without(text, PERCENT_SIGNS), style.numbers, PERCENT_PLACES, such_as=Decimal(80)), "f")
+    return format(
+        _read(_without(text, PERCENT_SIGNS), style.numbers, PERCENT_PLACES, such_as=Decimal(80)),
+        "f",
+    )
 
 
 def shown(number: Decimal, marks: NumberMarks) -> str:
@@ -102,7 +116,11 @@ def shown(number: Decimal, marks: NumberMarks) -> str:
     while head:
         groups.insert(0, head[-marks.further :])
         head = head[: -marks.further]
-    return ("−" if number < 0 else "") + marks.group.join(groups) + (marks.decimal + fraction if fraction else "")
+    return (
+        ("−" if number < 0 else "")
+        + marks.group.join(groups)
+        + (marks.decimal + fraction if fraction else "")
+    )
 
 
 def shown_amount(cents: int, style: NumberStyle) -> str:
@@ -134,14 +152,29 @@ def _read(text: str, marks: NumberMarks, places: int, *, such_as: Decimal) -> De
 def _own(plain: str, marks: NumberMarks) -> Decimal | None:
     """As the locale writes it, blanks and apostrophes between groups too."""
     groups = {marks.group.translate(_FOLDED), " ", "'"} - {marks.decimal}
-    return next((found for group in groups if (found := _styled(plain, marks.decimal, group, marks)) is not None), None)
+    return next(
+        (
+            found
+            for group in groups
+            if (found := _styled(plain, marks.decimal, group, marks)) is not None
+        ),
+        None,
+    )
 
 
 def _readings(plain: str, marks: NumberMarks) -> list[Decimal]:
     """Every number that the text can stand for, the smallest first."""
-    found = {number for decimal, group in _styles() if (number := _styled(plain, decimal, group, marks)) is not None}
+    found = {
+        number
+        for decimal, group in _styles()
+        if (number := _styled(plain, decimal, group, marks)) is not None
+    }
     group = marks.group.translate(_FOLDED)
-    if _own(plain, marks) is None and group in _DECIMALS and re.fullmatch(rf"[1-9][0-9]*{re.escape(group)}[0-9]+", plain):
+    if (
+        _own(plain, marks) is None
+        and group in _DECIMALS
+        and re.fullmatch(rf"[1-9][0-9]*{re.escape(group)}[0-9]+", plain)
+    ):
         found.add(Decimal(plain.replace(group, "")))
     return sorted(found)
 
@@ -151,11 +184,15 @@ def _styles() -> Iterator[tuple[str, str]]:
 
 
 def _styled(plain: str, decimal: str, group: str, marks: NumberMarks) -> Decimal | None:
-    """The number, if this is how it is written: no groups at all, groups of three, or groups of the locale's own sizes."""
+    """The number, if this is how it is written: no groups at all, groups of three, or groups of the
+    locale's own sizes.
+    """
     mark = re.escape(group)
     threes = rf"[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})+"
     own = rf"[1-9][0-9]{{0,{marks.further - 1}}}(?:{mark}[0-9]{{{marks.further}}})*{mark}[0-9]{{{marks.nearest}}}"
-    found = re.fullmatch(rf"({threes}|{own}|[0-9]+|(?={re.escape(decimal)}))(?:{re.escape(decimal)}([0-9]+))?", plain)
+    found = re.fullmatch(
+        rf"({threes}|{own}|[0-9]+|(?={re.escape(decimal)}))(?:{re.escape(decimal)}([0-9]+))?", plain
+    )
     if found is None:
         return None
     whole = found[1].replace(group, "") or "0"
@@ -176,7 +213,11 @@ def _fits(number: Decimal, places: int) -> bool:
 def _two_readings(text: str, readings: list[Decimal], marks: NumberMarks, places: int) -> str:
     written = [shown(_trimmed(number), marks) for number in readings]
     exact = [word for word, number in zip(written, readings, strict=True) if _fits(number, places)]
-    instead = " or ".join(exact) if len(exact) == len(readings) else ", ".join([*exact, f"or {_places_words(places)}"])
+    instead = (
+        " or ".join(exact)
+        if len(exact) == len(readings)
+        else ", ".join([*exact, f"or {_places_words(places)}"])
+    )
     return f"{text} can be read as {' or as '.join(written)}: write {instead}"
 
 
@@ -193,13 +234,17 @@ def _trimmed(number: Decimal) -> Decimal:
 
 
 def _without(text: str, signs: frozenset[str]) -> str:
-    """The number alone: no blanks around it, no plus, and one of `signs` less before it, and one after."""
+    """The number alone: no blanks around it, no plus, and one of `signs` less before it, and one
+    after.
+    """
     plain = _bare(text)
     if len(plain) > LONGEST:
         raise NotANumber(f"is longer than {LONGEST} characters")
     longest_first = sorted(signs, key=len, reverse=True)
     plain = _bare(plain.removeprefix("+"))
-    before = next((sign for sign in longest_first if plain.casefold().startswith(sign.casefold())), "")
+    before = next(
+        (sign for sign in longest_first if plain.casefold().startswith(sign.casefold())), ""
+    )
     plain = _bare(plain[len(before) :])
     after = next((sign for sign in longest_first if plain.casefold().endswith(sign.casefold())), "")
     plain = _bare(plain[: len(plain) - len(after)])

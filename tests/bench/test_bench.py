@@ -1,4 +1,6 @@
-"""The benchmark measures what it says: tiny workloads, every answer checked; nothing here depends on how long anything takes."""
+"""The benchmark measures what it says: tiny workloads, every answer checked; nothing here depends
+on how long anything takes.
+"""
 
 import json
 import subprocess
@@ -20,7 +22,12 @@ from bench.watched import Failed
 from bench.workload import Shape, Workload
 
 SCALE = 0.01
-LIGHT = ("drain", "import", "digests", "trials")  # those that are quick and need only what `make setup-dev` installs
+LIGHT = (
+    "drain",
+    "import",
+    "digests",
+    "trials",
+)  # those that are quick and need only what `make setup-dev` installs
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +78,11 @@ def test_a_ratio_is_the_median_of_the_rounds_own_ratios_and_sides_take_turns() -
 
     rounds = Rounds(3, lambda _: None)
     (result,) = rounds.compare(
-        "f", title="t", unit="u", ours=side("ours", [1, 2, 4]), references=[side("it", [2, 2, 2], Target(compares="rate", bound=1))]
+        "f",
+        title="t",
+        unit="u",
+        ours=side("ours", [1, 2, 4]),
+        references=[side("it", [2, 2, 2], Target(compares="rate", bound=1))],
     )
     assert went == ["ours", "it", "it", "ours", "ours", "it"]
     assert (result.ratio, result.ratios, result.reached) == (1.0, [2.0, 1.0, 0.5], True)
@@ -82,7 +93,9 @@ def test_a_workload_is_the_same_every_time_and_holds_what_it_should() -> None:
     first, again = Workload(shape), Workload(shape)
     assert first.orders == again.orders and len(first.orders) == 2_000
     assert {order.organization for order in first.orders} == set(first.organizations)
-    assert any(order.cancelled for order in first.orders) and any(order.revision == 2 for order in first.orders)
+    assert any(order.cancelled for order in first.orders) and any(
+        order.revision == 2 for order in first.orders
+    )
     assert len(first.counting) < len(first.orders)
     skewed = Workload(replace(shape, hot=(0.01, 0.3)))
     assert 0.25 < sum(order.account == "A-000000" for order in skewed.orders) / 2_000 < 0.35
@@ -92,7 +105,11 @@ def test_the_report_keeps_the_figures_that_were_not_measured_now(tmp_path: Path)
     rounds = Rounds(1, lambda _: None)
 
     def measured(name: str) -> list[Result]:
-        it = Side(name="it", run=lambda: Measured(units=1, seconds=1), target=Target(compares="rate", bound=0.5))
+        it = Side(
+            name="it",
+            run=lambda: Measured(units=1, seconds=1),
+            target=Target(compares="rate", bound=0.5),
+        )
         return rounds.compare(
             name,
             title=f"title of {name}",
@@ -112,7 +129,8 @@ def test_the_report_keeps_the_figures_that_were_not_measured_now(tmp_path: Path)
 def test_the_report_tells_a_missed_target_of_every_kind() -> None:
     rows = {
         "drain": [
-            rounds_of(seconds)[0].as_json() | {"kind": "Result", "on": "2026-01-01", "rounds": 1, "scale": 1, "machine": "m"}
+            rounds_of(seconds)[0].as_json()
+            | {"kind": "Result", "on": "2026-01-01", "rounds": 1, "scale": 1, "machine": "m"}
             for seconds in (1, 4)
         ],
         "growth": [
@@ -126,14 +144,22 @@ def test_the_report_tells_a_missed_target_of_every_kind() -> None:
             for value in (3, 4)
         ],
     }
-    table = [line for line in report.page(rows).splitlines() if line.startswith("| ") and ("✓" in line or "✗" in line)]
+    table = [
+        line
+        for line in report.page(rows).splitlines()
+        if line.startswith("| ") and ("✓" in line or "✗" in line)
+    ]
     assert ["✓" in line for line in table] == [True, False, True, False, True, False]
 
 
 def rounds_of(seconds: float) -> list[Result]:
-    it = Side(name="it", run=lambda: Measured(units=1, seconds=1), target=Target(compares="time", bound=2))
+    it = Side(
+        name="it", run=lambda: Measured(units=1, seconds=1), target=Target(compares="time", bound=2)
+    )
     mine = Side(name="ours", run=lambda: Measured(units=1, seconds=seconds))
-    return Rounds(1, lambda _: None).compare("drain", title="t", unit="s", ours=mine, references=[it])
+    return Rounds(1, lambda _: None).compare(
+        "drain", title="t", unit="s", ours=mine, references=[it]
+    )
 
 
 def test_the_report_in_the_repository_is_what_its_figures_say() -> None:
@@ -143,19 +169,30 @@ def test_the_report_in_the_repository_is_what_its_figures_say() -> None:
     assert page.with_name("scaling.md").read_text() == scaling.page(kept)
 
 
-def test_what_a_hundred_million_orders_take_follows_from_the_figures_and_a_missing_one_is_said_to_be_missing() -> None:
+def test_what_a_hundred_million_orders_take_follows_from_the_figures_and_a_missing_one_is_said_to_be_missing() -> (
+    None
+):
     rows = {
         "restore": [{"title": "Changelog, bytes an order", "value": 70.0, "bound": 500.0}],
         "sink": [{"title": "PostgreSQL, bytes an order", "value": 2.0}],
         "drain": [
-            {"title": "Detector drain, then one run", "ours_value": 23_148.0, "ours_cpu_seconds": 2.0, "units": 100_000, "scale": 1}
+            {
+                "title": "Detector drain, then one run",
+                "ours_value": 23_148.0,
+                "ours_cpu_seconds": 2.0,
+                "units": 100_000,
+                "scale": 1,
+            }
         ],
     }
     lines = scaling.page(rows).splitlines()
     assert "| PostgreSQL a day | 100,000,000 × 1,000 bytes | **100 GB** |" in lines
     assert "| cores that fold at the peak | 11,574/s × 20 µs ÷ 0.5 | **0.463 cores** |" in lines
     assert "| one partition's drain over the peak of all | 23,148 ÷ 11,574 | **2 ×** |" in lines
-    assert "| Kafka, each replica, a day | 100,000,000 × – bytes | **– (a figure is missing)** |" in lines
+    assert (
+        "| Kafka, each replica, a day | 100,000,000 × – bytes | **– (a figure is missing)** |"
+        in lines
+    )
 
 
 WITHOUT_A_CHECKOUT = """
@@ -175,7 +212,11 @@ main()
 
 def test_without_a_checkout_the_verb_says_what_is_missing() -> None:
     done = subprocess.run(
-        [sys.executable, "-P", "-c", WITHOUT_A_CHECKOUT, "bench"], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-P", "-c", WITHOUT_A_CHECKOUT, "bench"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 3
     assert "checkout" in done.stderr

@@ -1,4 +1,6 @@
-"""Where the time goes: py-spy's output is read, grouped and shared out as it should; a process of one's own can be read."""
+"""Where the time goes: py-spy's output is read, grouped and shared out as it should; a process of
+one's own can be read.
+"""
 
 import subprocess
 import sys
@@ -6,7 +8,9 @@ from pathlib import Path
 
 from bench import profile, report
 
-FOLD = "main (services/detector/__main__.py:20);Partition._fold (services/detector/partition.py:110)"
+FOLD = (
+    "main (services/detector/__main__.py:20);Partition._fold (services/detector/partition.py:110)"
+)
 RAW = f"""\
 {FOLD};dict_lookup (libpython3.11.so.1.0) 40
 {FOLD};Account.put (services/detector/accounts.py:120) 10
@@ -19,24 +23,44 @@ run (asyncio/base_events.py:600);select (selectors.py:468);select_epoll_poll_imp
 
 
 def test_stacks_are_shared_out_by_what_they_are_and_waiting_takes_no_cpu() -> None:
-    read = profile.Read(name="winback serve detector", seconds=4.0, cpu_seconds=1.0, stacks=profile.parsed(RAW))
+    read = profile.Read(
+        name="winback serve detector", seconds=4.0, cpu_seconds=1.0, stacks=profile.parsed(RAW)
+    )
     timed = profile.Read(name="winback serve detector", seconds=2.0, cpu_seconds=0.5, stacks={})
     found = profile.summary([read], [timed])
-    assert {one["group"]: one["share"] for one in found["groups"]} == {"fold": 0.6, "rows": 0.2, "imports": 0.1, "decode": 0.1}
-    assert found["groups"][0]["functions"] == [["Partition._fold (partition.py)", 0.4], ["Account.put (accounts.py)", 0.2]]
+    assert {one["group"]: one["share"] for one in found["groups"]} == {
+        "fold": 0.6,
+        "rows": 0.2,
+        "imports": 0.1,
+        "decode": 0.1,
+    }
+    assert found["groups"][0]["functions"] == [
+        ["Partition._fold (partition.py)", 0.4],
+        ["Account.put (accounts.py)", 0.2],
+    ]
     assert found["groups"][2]["functions"] == [["import faust", 0.1]]
-    assert found["processes"] == [{"name": "winback serve detector", "seconds": 2.0, "cpu_seconds": 0.5, "waited": 0.75}]
+    assert found["processes"] == [
+        {"name": "winback serve detector", "seconds": 2.0, "cpu_seconds": 0.5, "waited": 0.75}
+    ]
 
 
 def test_cpu_that_no_python_thread_took_is_told_apart() -> None:
     read = profile.Read(name="it", seconds=4.0, cpu_seconds=2.0, stacks=profile.parsed(RAW))
-    assert profile.summary([read], [])["groups"][0] == {"group": "threads that are not Python's", "share": 0.5, "functions": []}
+    assert profile.summary([read], [])["groups"][0] == {
+        "group": "threads that are not Python's",
+        "share": 0.5,
+        "functions": [],
+    }
 
 
 def test_a_process_is_read_wherever_its_user_may_read_it(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, preexec_fn=profile.may_be_read) as child:
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, preexec_fn=profile.may_be_read
+    ) as child:
         try:
-            Path(f"/proc/{child.pid}/mem").open("rb").close()  # the kernel asks the same of who opens this
+            Path(f"/proc/{child.pid}/mem").open(
+                "rb"
+            ).close()  # the kernel asks the same of who opens this
             may = True
         except OSError:
             may = False
@@ -46,11 +70,16 @@ def test_a_process_is_read_wherever_its_user_may_read_it(tmp_path: Path) -> None
 
 
 def test_a_page_tells_where_the_time_goes_of_a_missed_target_alone() -> None:
-    read = profile.Read(name="winback serve detector", seconds=4.0, cpu_seconds=1.0, stacks=profile.parsed(RAW))
+    read = profile.Read(
+        name="winback serve detector", seconds=4.0, cpu_seconds=1.0, stacks=profile.parsed(RAW)
+    )
     told = profile.summary([read], [read]) | {"on": "2026-01-01"}
     row = {"title": "Drain", "profile": told}
     lines = report.profiles([row | {"reached": False, "profile": None}, row | {"reached": True}])
     assert lines.count("### Drain\n") == 1
-    assert "| 60% | fold | `Partition._fold (partition.py)` 40%, `Account.put (accounts.py)` 20% |" in lines
+    assert (
+        "| 60% | fold | `Partition._fold (partition.py)` 40%, `Account.put (accounts.py)` 20% |"
+        in lines
+    )
     assert "- `winback serve detector`: 4.0 s, 1.0 of CPU; it waited 75% of the time." in lines
     assert report.profiles([row | {"reached": True}]) == []

@@ -37,7 +37,9 @@ def test_what_was_mounted_is_given_back_when_the_next_cannot_be(tmp_path: Path) 
     assert not os.path.ismount(tmp_path / "first")
 
 
-def test_a_machine_without_small_disks_says_so_ends_with_3_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_machine_without_small_disks_says_so_ends_with_3_and_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
     without_mount = os.environ | {"PATH": str(tmp_path), "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-P", "-m", "winback", "chaos", "--scenario", "full-disks"]
     ended = subprocess.run(command, env=without_mount, capture_output=True, text=True, timeout=120)

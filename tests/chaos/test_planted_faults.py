@@ -1,4 +1,6 @@
-"""The harness can fail: for each oracle a fault is planted in the data, and it must be reported, by its name."""
+"""The harness can fail: for each oracle a fault is planted in the data, and it must be reported, by
+its name.
+"""
 
 import itertools
 import os
@@ -35,12 +37,20 @@ from winback.chaos.world import World
 pytestmark = pytest.mark.system
 
 
-def test_a_system_that_keeps_its_promises_is_left_in_peace_also_when_records_come_again(told: History) -> None:
+def test_a_system_that_keeps_its_promises_is_left_in_peace_also_when_records_come_again(
+    told: History,
+) -> None:
     partition = partition_of(told.organization)
     publisher = kafka.Publisher()
     for record in log.records(ORDERS.name, partition):
         if told.organization.encode() in (record.value or b"")[:400]:
-            publisher.publish(ORDERS.name, record.value, key=record.key, partition=partition, headers=record.headers)
+            publisher.publish(
+                ORDERS.name,
+                record.value,
+                key=record.key,
+                partition=partition,
+                headers=record.headers,
+            )
     publisher.close()
     oracles.settle(told)
     assert oracles.settled(told).all == []
@@ -51,7 +61,9 @@ def test_an_acknowledged_order_that_never_reached_the_log_is_reported(told: Hist
     kept = dict(told.orders)
     (order, revision), version = next(iter(kept.items()))
     told.orders["never-sent", revision] = version._replace(order="never-sent")
-    told.orders[order, revision] = version._replace(account="somebody else")  # and one that is there with another content
+    told.orders[order, revision] = version._replace(
+        account="somebody else"
+    )  # and one that is there with another content
     lost = oracles.contained(told).lost
     assert [line.split(": ")[1].split(" ")[0] for line in lost] == [order, "never-sent"]
 
@@ -59,20 +71,30 @@ def test_an_acknowledged_order_that_never_reached_the_log_is_reported(told: Hist
 def test_an_order_dropped_from_the_read_model_is_reported(told: History) -> None:
     order = next(iter(told.orders.values()))
     with db.connect() as connection:
-        connection.execute("DELETE FROM orders WHERE organization = %s AND order_id = %s", (told.organization, order.order))
+        connection.execute(
+            "DELETE FROM orders WHERE organization = %s AND order_id = %s",
+            (told.organization, order.order),
+        )
     found = oracles.settled(told)
     assert found.lost == [f"H {told.organization}: {order.order} is not in the read model"]
     assert found.differing != []
 
 
-def test_an_order_that_a_frozen_worker_overwrote_in_the_changelog_is_reported_though_all_signals_look_right(told: History) -> None:
-    """The state on the detector's disk is whole; only what a new owner would restore lacks an order."""
+def test_an_order_that_a_frozen_worker_overwrote_in_the_changelog_is_reported_though_all_signals_look_right(
+    told: History,
+) -> None:
+    """The state on the detector's disk is whole; only what a new owner would restore lacks an
+    order.
+    """
     account, head = a_head_with_orders(told.organization)
     order = next(iter(head.open_page))
     del head.open_page[order]
     publisher = kafka.Publisher()
     publisher.publish(
-        STATE_CHANGELOG, packed(head), key=head_key(told.organization, account), partition=partition_of(told.organization)
+        STATE_CHANGELOG,
+        packed(head),
+        key=head_key(told.organization, account),
+        partition=partition_of(told.organization),
     )
     publisher.close()
     found = oracles.settled(told)
@@ -80,14 +102,18 @@ def test_an_order_that_a_frozen_worker_overwrote_in_the_changelog_is_reported_th
     assert found.differing == []
 
 
-def test_an_offset_that_the_signals_service_committed_early_is_reported(world: World, told: History) -> None:
+def test_an_offset_that_the_signals_service_committed_early_is_reported(
+    world: World, told: History
+) -> None:
     partition = partition_of(told.organization)
     pid = world.machine.living("signals")
     freeze(pid)
     try:
         batch = a_new_batch(world, told)
         with db.connect() as connection:
-            store.rewind(connection, CONSUMER, ORDERS.name, partition, -1)  # past the block, without its rows
+            store.rewind(
+                connection, CONSUMER, ORDERS.name, partition, -1
+            )  # past the block, without its rows
     finally:
         wake(pid)
     wait_until_caught_up(told.organization, timeout_seconds=60)
@@ -95,7 +121,9 @@ def test_an_offset_that_the_signals_service_committed_early_is_reported(world: W
     assert all(f"{order['order']} is not in the read model" in lost for order in batch.orders)
 
 
-def test_an_offset_that_the_detector_committed_early_is_reported(world: World, told: History) -> None:
+def test_an_offset_that_the_detector_committed_early_is_reported(
+    world: World, told: History
+) -> None:
     partition = partition_of(told.organization)
     pid = world.machine.living("detector")
     freeze(pid)
@@ -112,10 +140,13 @@ def test_an_offset_that_the_detector_committed_early_is_reported(world: World, t
     assert all(f"{order['order']} is not in the detector's state" in lost for order in batch.orders)
 
 
-def test_a_signal_that_says_something_else_than_sql_over_the_orders_is_reported(told: History) -> None:
+def test_a_signal_that_says_something_else_than_sql_over_the_orders_is_reported(
+    told: History,
+) -> None:
     with db.connect() as connection:
         changed = connection.execute(
-            "UPDATE signals SET lifetime_revenue_cents = lifetime_revenue_cents + 1 WHERE organization = %s AND signal ="
+            "UPDATE signals SET lifetime_revenue_cents = lifetime_revenue_cents + 1 WHERE "
+            "organization = %s AND signal ="
             " (SELECT min(signal) FROM signals WHERE organization = %s AND recovered_at IS NULL)",
             (told.organization, told.organization),
         ).rowcount
@@ -124,14 +155,17 @@ def test_a_signal_that_says_something_else_than_sql_over_the_orders_is_reported(
     assert (found.lost, found.doubled, len(found.differing)) == ([], [], 1)
 
 
-def test_an_episode_that_ended_otherwise_than_its_undisturbed_twins_is_reported(world: World, told: History) -> None:
+def test_an_episode_that_ended_otherwise_than_its_undisturbed_twins_is_reported(
+    world: World, told: History
+) -> None:
     day = oracles.settle(told)
     world.tell_again(told, as_of=day)
     assert world.findings.all == []
     with db.connect() as connection:
         connection.execute(
             "UPDATE episodes SET resolution = 'aged_out' WHERE (organization, signal, episode) ="
-            " (SELECT organization, signal, episode FROM episodes WHERE organization = %s AND resolution = 'reordered' LIMIT 1)",
+            " (SELECT organization, signal, episode FROM episodes WHERE organization = %s AND "
+            "resolution = 'reordered' LIMIT 1)",
             (told.organization,),
         )
     assert len(oracles.compared(told.organization, world.histories[-1].organization).differing) == 2
@@ -163,7 +197,9 @@ def test_settings_that_were_saved_and_are_gone_are_reported(told: History) -> No
     ]
 
 
-def test_a_digest_that_never_came_came_three_times_or_under_another_id_is_reported(told: History, mailbox: Mailbox) -> None:
+def test_a_digest_that_never_came_came_three_times_or_under_another_id_is_reported(
+    told: History, mailbox: Mailbox
+) -> None:
     email = f"{told.organization}@chaos.example"
     fire_a_digest(told.organization, email)
     until = time.monotonic() + 60
@@ -174,7 +210,9 @@ def test_a_digest_that_never_came_came_three_times_or_under_another_id_is_report
     assert (found.all, list(copies.values())) == ([], [1])
 
     submit(mailbox.source(mails[0]["id"]), email)
-    assert oracles.delivered(told.organization, mailbox.url)[0].all == []  # twice, with one id: an answer may have been lost
+    assert (
+        oracles.delivered(told.organization, mailbox.url)[0].all == []
+    )  # twice, with one id: an answer may have been lost
     submit(mailbox.source(mails[0]["id"]), email)
     assert oracles.delivered(told.organization, mailbox.url)[0].doubled == [
         f"M {told.organization}: {email} got {mails[0]['message_id']} 3 times"
@@ -187,7 +225,9 @@ def test_a_digest_that_never_came_came_three_times_or_under_another_id_is_report
     with db.connect() as connection:
         earlier = clock.now() - timedelta(days=3)
         slots.fire(connection, told.organization, "digest", earlier, fired_at=earlier, dropped=None)
-        connection.execute(slots.SET_TICKED, {"organization": told.organization, "slot_at": earlier, "at": earlier})
+        connection.execute(
+            slots.SET_TICKED, {"organization": told.organization, "slot_at": earlier, "at": earlier}
+        )
     assert len(oracles.delivered(told.organization, mailbox.url)[0].lost) == 1
 
 
@@ -197,10 +237,17 @@ def test_a_digest_that_never_came_came_three_times_or_under_another_id_is_report
 def a_new_batch(world: World, told: History) -> Batch:
     """Acknowledged now: orders that nobody has seen."""
     with db.connect() as connection:
-        token = tenants.create_token(connection, told.organization, name=f"late-{clock.now_ms()}", scopes=["orders:write"])
+        token = tenants.create_token(
+            connection, told.organization, name=f"late-{clock.now_ms()}", scopes=["orders:write"]
+        )
     steps = world.story(77).steps()
     batch = next(step for step in steps if isinstance(step, Batch))
-    renamed = Batch(orders=tuple(order | {"order": f"late-{order['order']}"} for order in itertools.islice(batch.orders, 5)))
+    renamed = Batch(
+        orders=tuple(
+            order | {"order": f"late-{order['order']}"}
+            for order in itertools.islice(batch.orders, 5)
+        )
+    )
     Teller(told.organization, token, (settings().ingest_port,), told).send(renamed.orders)
     return renamed
 
@@ -217,7 +264,10 @@ def a_head_with_orders(organization: str) -> tuple[str, HeadRecord]:
             offset_key=CheckpointStore.offset_key,
         )
         prefix = head_key(organization, "")
-        heads = [(key, unpacked(value, accounts._head)) for key, value in RocksPartition(database).scan(prefix)]
+        heads = [
+            (key, unpacked(value, accounts._head))
+            for key, value in RocksPartition(database).scan(prefix)
+        ]
         database.close()
     return next((key[len(prefix) :].decode(), head) for key, head in heads if head.open_page)
 

@@ -1,4 +1,6 @@
-"""A short, fixed selection of the faults, on the stack that all tests share: `make chaos` does all of them, for longer."""
+"""A short, fixed selection of the faults, on the stack that all tests share: `make chaos` does all
+of them, for longer.
+"""
 
 import pytest
 

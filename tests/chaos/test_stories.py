@@ -1,4 +1,6 @@
-"""Stories are what comparisons stand on: the same seed tells the same, and what it tells exercises everything."""
+"""Stories are what comparisons stand on: the same seed tells the same, and what it tells exercises
+everything.
+"""
 
 import itertools
 from datetime import date
@@ -21,14 +23,18 @@ def test_an_order_has_one_content_for_each_revision() -> None:
     contents: dict[tuple[str, int], str] = {}
     for step in told(5):
         for order in step.orders if isinstance(step, Batch) else ():
-            assert contents.setdefault((order["order"], order["revision"]), repr(order)) == repr(order)
+            assert contents.setdefault((order["order"], order["revision"]), repr(order)) == repr(
+                order
+            )
 
 
 def test_days_of_runs_never_go_back_and_no_order_is_dated_ahead() -> None:
     steps = told(6)
     days = [step.as_of for step in steps if isinstance(step, Run)]
     assert days == sorted(days)
-    dated = [order["ordered_on"] for step in steps if isinstance(step, Batch) for order in step.orders]
+    dated = [
+        order["ordered_on"] for step in steps if isinstance(step, Batch) for order in step.orders
+    ]
     assert max(dated) <= ON.isoformat()
 
 

@@ -18,7 +18,11 @@ from shared.topics import CONTACTS, ERP_ORDERS, ORDERS, SIGNALS, Topic, dead_let
 from tests.stack_fixtures import Stack
 
 pytestmark = pytest.mark.usefixtures("stack")
-HEADERS: kafka.Headers = [("ce_id", b"e-1"), ("ce_type", b"winback.OrdersAccepted.v1"), ("dead_reason", b"the sender's own")]
+HEADERS: kafka.Headers = [
+    ("ce_id", b"e-1"),
+    ("ce_type", b"winback.OrdersAccepted.v1"),
+    ("dead_reason", b"the sender's own"),
+]
 
 
 @pytest.fixture
@@ -28,13 +32,17 @@ def publisher(stack: Stack) -> Iterator[kafka.Publisher]:
     opened.close()
 
 
-def put_aside(publisher: kafka.Publisher, value: bytes | None, *, topic: str = ORDERS.name, partition: int = 2) -> str:
+def put_aside(
+    publisher: kafka.Publisher, value: bytes | None, *, topic: str = ORDERS.name, partition: int = 2
+) -> str:
     """As the consume loop does it. Returns the dead letter's id."""
     record = records.Record(
         topic=topic, partition=partition, offset=17, at=datetime(2026, 11, 23, tzinfo=UTC), key=b"acme", value=value,
         headers=HEADERS, event=None,
     )  # fmt: skip
-    offset = aside.dead_letter(publisher, record, reason=f"value: {uuid.uuid4()}", consumer="signals")
+    offset = aside.dead_letter(
+        publisher, record, reason=f"value: {uuid.uuid4()}", consumer="signals"
+    )
     return f"{dead_letters_of(topic)}/0/{offset}"
 
 
@@ -48,9 +56,15 @@ def last_of(topic: str, partition: int) -> records.Record:
     return record_of(message)
 
 
-def test_a_dead_letter_is_listed_with_where_it_came_from_and_why(stack: Stack, publisher: kafka.Publisher) -> None:
+def test_a_dead_letter_is_listed_with_where_it_came_from_and_why(
+    stack: Stack, publisher: kafka.Publisher
+) -> None:
     id_ = put_aside(publisher, b"{broken")
-    (listed,) = [row for row in json.loads(stack.winback("dead-letters", "list", "--json").stdout) if row["id"] == id_]
+    (listed,) = [
+        row
+        for row in json.loads(stack.winback("dead-letters", "list", "--json").stdout)
+        if row["id"] == id_
+    ]
     assert listed.pop("reason").startswith("value: ")
     assert datetime.fromisoformat(listed.pop("at")).tzinfo is not None
     assert listed == {
@@ -69,7 +83,9 @@ def test_a_dead_letter_is_listed_with_where_it_came_from_and_why(stack: Stack, p
     assert id_ not in stack.winback("dead-letters", "list", "--topic", "signals-dead").stdout
 
 
-def test_show_gives_the_original_bytes_and_headers(stack: Stack, publisher: kafka.Publisher) -> None:
+def test_show_gives_the_original_bytes_and_headers(
+    stack: Stack, publisher: kafka.Publisher
+) -> None:
     value = b'{"order":"\x1b[2J\xff\x00"}'
     id_ = put_aside(publisher, value)
     shown = json.loads(stack.winback("dead-letters", "show", id_, "--json").stdout)
@@ -79,13 +95,17 @@ def test_show_gives_the_original_bytes_and_headers(stack: Stack, publisher: kafk
 
 
 def test_what_is_shown_cannot_steer_the_terminal(stack: Stack, publisher: kafka.Publisher) -> None:
-    shown = stack.winback("dead-letters", "show", put_aside(publisher, b"\x1b[2J\xe2\x80\xae")).stdout
+    shown = stack.winback(
+        "dead-letters", "show", put_aside(publisher, b"\x1b[2J\xe2\x80\xae")
+    ).stdout
     assert "\x1b" not in shown and "\u202e" not in shown
     assert "\\x1b[2J" in shown
 
 
 @pytest.mark.parametrize("topic", [ORDERS, SIGNALS, ERP_ORDERS, CONTACTS])
-def test_replay_puts_the_very_record_back_where_it_came_from(stack: Stack, publisher: kafka.Publisher, topic: Topic) -> None:
+def test_replay_puts_the_very_record_back_where_it_came_from(
+    stack: Stack, publisher: kafka.Publisher, topic: Topic
+) -> None:
     value = f"{{broken {uuid.uuid4()}".encode()
     id_ = put_aside(publisher, value, topic=topic.name, partition=3)
     stack.winback("dead-letters", "replay", id_)
@@ -94,11 +114,15 @@ def test_replay_puts_the_very_record_back_where_it_came_from(stack: Stack, publi
 
 
 def test_a_tombstone_goes_back_as_a_tombstone(stack: Stack, publisher: kafka.Publisher) -> None:
-    stack.winback("dead-letters", "replay", put_aside(publisher, None, topic=CONTACTS.name, partition=1))
+    stack.winback(
+        "dead-letters", "replay", put_aside(publisher, None, topic=CONTACTS.name, partition=1)
+    )
     assert last_of(CONTACTS.name, 1).value is None
 
 
-def test_a_dead_letter_is_replayed_once_unless_asked_again(stack: Stack, publisher: kafka.Publisher) -> None:
+def test_a_dead_letter_is_replayed_once_unless_asked_again(
+    stack: Stack, publisher: kafka.Publisher
+) -> None:
     id_ = put_aside(publisher, b"{broken")
     before = kafka.end_offset(ORDERS.name, 2)
     first = json.loads(stack.winback("dead-letters", "replay", id_, "--json").stdout)
@@ -108,13 +132,21 @@ def test_a_dead_letter_is_replayed_once_unless_asked_again(stack: Stack, publish
     assert kafka.end_offset(ORDERS.name, 2) == before + 1
     stack.winback("dead-letters", "replay", id_, "--again")
     assert kafka.end_offset(ORDERS.name, 2) == before + 2
-    (listed,) = [row for row in json.loads(stack.winback("dead-letters", "list", "--json").stdout) if row["id"] == id_]
+    (listed,) = [
+        row
+        for row in json.loads(stack.winback("dead-letters", "list", "--json").stdout)
+        if row["id"] == id_
+    ]
     assert listed["replayed_at"] is not None
 
 
-def test_all_dead_letters_of_a_topic_are_replayed_together(stack: Stack, publisher: kafka.Publisher) -> None:
+def test_all_dead_letters_of_a_topic_are_replayed_together(
+    stack: Stack, publisher: kafka.Publisher
+) -> None:
     ids = {put_aside(publisher, b"{broken", topic=SIGNALS.name, partition=0) for _ in range(3)}
-    results = json.loads(stack.winback("dead-letters", "replay", "--topic", "signals", "--json").stdout)
+    results = json.loads(
+        stack.winback("dead-letters", "replay", "--topic", "signals", "--json").stdout
+    )
     assert {result["id"] for result in results if result["status"] == "replayed"} >= ids
 
 
@@ -141,4 +173,7 @@ def test_without_kafka_the_exit_code_says_that_something_is_not_there(stack: Sta
     elsewhere = replace(stack, env=stack.env | {"WINBACK_KAFKA": "127.0.0.1:1"})
     done = elsewhere.winback("dead-letters", "list", check=False)
     assert done.returncode == 3
-    assert done.stderr.startswith("winback: Kafka cannot be reached at 127.0.0.1:1") and done.stderr.count("\n") == 1
+    assert (
+        done.stderr.startswith("winback: Kafka cannot be reached at 127.0.0.1:1")
+        and done.stderr.count("\n") == 1
+    )

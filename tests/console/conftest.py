@@ -1,6 +1,7 @@
 """The console as its process serves it, and browsers that are signed in to it.
 
-browser     makes one: browser(organization, role="owner") -> Browser; `get`, `post` (with the session's token), `cross_post`
+browser     makes one: browser(organization, role="owner") -> Browser; `get`, `post` (with the
+            session's token), `cross_post`
 connection  as the worker, in autocommit
 tenant      a fresh organization with default settings and no schedules
 """
@@ -42,7 +43,9 @@ class Browser:
         """As our own pages post."""
         session = self.client.cookies.get(COOKIE)
         token = {"csrf": csrf_token(session)} if session else {}
-        return self.client.post(path, data=token | (data or {}), headers={"Sec-Fetch-Site": "same-origin"}, **options)
+        return self.client.post(
+            path, data=token | (data or {}), headers={"Sec-Fetch-Site": "same-origin"}, **options
+        )
 
     def cross_post(self, path: str, data: dict[str, Any] | None = None) -> httpx.Response:
         """As another site's page posts, should the cookie come along."""
@@ -70,10 +73,14 @@ def tenant(connection: db.Connection) -> str:
 
 @pytest.fixture
 def browser(address: str, connection: db.Connection) -> Iterator[MakeBrowser]:
-    """browser() is of nobody; browser(organization, role) of a new member of it, signed in by a link."""
+    """browser() is of nobody; browser(organization, role) of a new member of it, signed in by a
+    link.
+    """
     with ExitStack() as opened:
 
-        def make(organization: str | None = None, role: str = "owner", *, email: str | None = None) -> Browser:
+        def make(
+            organization: str | None = None, role: str = "owner", *, email: str | None = None
+        ) -> Browser:
             client = opened.enter_context(httpx.Client(base_url=address, timeout=30))
             made = Browser(client, email or f"{role}-{secrets.token_hex(4)}@example.com")
             if organization is not None:

@@ -1,7 +1,9 @@
-"""What each field of each form answers to each hostile value, exactly: route -> field -> value -> answer.
+"""What each field of each form answers to each hostile value, exactly: route -> field -> value ->
+answer.
 
-`EVERY` is every value that a field does not list by its own name. A number is the status: 422 says that the page comes back with
-the field named and everything else as it was typed; 404, that what it names is not there; 409, that it was changed meanwhile.
+`EVERY` is every value that a field does not list by its own name. A number is the status: 422 says
+that the page comes back with the field named and everything else as it was typed; 404, that what it
+names is not there; 409, that it was changed meanwhile.
 """
 
 from services.signals.console.settings import detection_form
@@ -19,7 +21,10 @@ REFUSED: Answers = {EVERY: 422}
 OPTIONAL: Answers = {EVERY: 422, "left out": 303}
 NOT_THERE: Answers = {EVERY: 404, **ALIEN}
 STALE: Answers = {EVERY: 409, **ALIEN}
-TAKEN: Answers = {EVERY: 303, **ALIEN}  # a switch, the form's own id, a view's query (of which the unknown is dropped)
+TAKEN: Answers = {
+    EVERY: 303,
+    **ALIEN,
+}  # a switch, the form's own id, a view's query (of which the unknown is dropped)
 TRIED: Answers = {EVERY: NAMED, **ALIEN}
 SWITCHED: Answers = {EVERY: 200, **ALIEN}
 UNUSED = "nobody-asked"  # a field that no form has: as without it
@@ -38,7 +43,14 @@ ANSWERS: dict[Route, dict[str, Answers]] = {
     Route("POST", "/unsubscribe/{token}"): {UNUSED: {EVERY: 404}},
     Route("POST", "/o/{organization}/accounts/{account:path}/primary"): {"contact": NOT_THERE},
     Route("POST", "/o/{organization}/views"): {
-        "name": {EVERY: FLASHED, "line breaks": 303, "template code": 303, "a script": 303, "40 digits": 303, **ALIEN},
+        "name": {
+            EVERY: FLASHED,
+            "line breaks": 303,
+            "template code": 303,
+            "a script": 303,
+            "40 digits": 303,
+            **ALIEN,
+        },
         "query": TAKEN,
     },
     Route("POST", "/o/{organization}/views/delete"): {"view": NOT_THERE},
@@ -57,25 +69,39 @@ ANSWERS: dict[Route, dict[str, Answers]] = {
         "do": OPTIONAL,
         "wait-1": OPTIONAL,
         "subject-1": REFUSED | {"a script": 303, "40 digits": 303},
-        "body-1": REFUSED | {"line breaks": 303, "a script": 303, "40 digits": 303, "5,000 digits": 303},
+        "body-1": REFUSED
+        | {"line breaks": 303, "a script": 303, "40 digits": 303, "5,000 digits": 303},
     },
     Route("POST", "/o/{organization}/sequences/{sequence}/archive"): {"do": OPTIONAL},
     Route("POST", "/o/{organization}/health/audit"): {},
     Route("POST", "/o/{organization}/health/dead-letters"): {"id": NOT_THERE},
     Route("POST", "/o/{organization}/settings"): detection(REFUSED, TAKEN) | {"version": STALE},
-    Route("POST", "/o/{organization}/settings/try"): detection(TRIED, SWITCHED) | {"version": SWITCHED},
-    Route("POST", "/o/{organization}/settings/replay"): detection(TRIED, SWITCHED) | {"version": SWITCHED},
-    Route("POST", "/o/{organization}/settings/sizes"): {"version": STALE, "sizes": OPTIONAL, "grade_aliases": OPTIONAL},
+    Route("POST", "/o/{organization}/settings/try"): detection(TRIED, SWITCHED)
+    | {"version": SWITCHED},
+    Route("POST", "/o/{organization}/settings/replay"): detection(TRIED, SWITCHED)
+    | {"version": SWITCHED},
+    Route("POST", "/o/{organization}/settings/sizes"): {
+        "version": STALE,
+        "sizes": OPTIONAL,
+        "grade_aliases": OPTIONAL,
+    },
     Route("POST", "/o/{organization}/settings/digest"): {
         "frequency": REFUSED,
         "hour": REFUSED,
         "weekday": REFUSED,
         "recipient": OPTIONAL,
     },
-    Route("POST", "/o/{organization}/settings/digest/next"): {"frequency": TRIED, "hour": TRIED, "weekday": TRIED},
+    Route("POST", "/o/{organization}/settings/digest/next"): {
+        "frequency": TRIED,
+        "hour": TRIED,
+        "weekday": TRIED,
+    },
     Route("POST", "/o/{organization}/settings/digest/test"): {},
     Route("POST", "/o/{organization}/settings/digest/again"): {},
-    Route("POST", "/o/{organization}/settings/members/invite"): {"email": REFUSED, "role": OPTIONAL},
+    Route("POST", "/o/{organization}/settings/members/invite"): {
+        "email": REFUSED,
+        "role": OPTIONAL,
+    },
     Route("POST", "/o/{organization}/settings/members/role"): {"email": NOT_THERE, "role": REFUSED},
     Route("POST", "/o/{organization}/settings/members/remove"): {"email": NOT_THERE},
     Route("POST", "/o/{organization}/settings/tokens"): {

@@ -1,8 +1,10 @@
-"""A small OpenID Connect provider, a process of its own: discovery, keys, a page to sign in, codes that work once, PKCE, id tokens.
+"""A small OpenID Connect provider, a process of its own: discovery, keys, a page to sign in, codes
+that work once, PKCE, id tokens.
 
     python -m tests.console.provider PORT CLIENT_ID CLIENT_SECRET REDIRECT_URI
 
-It is strict with its client, and lies in its id tokens where the form of its page says so (`lie`), as no honest one would.
+It is strict with its client, and lies in its id tokens where the form of its page says so (`lie`),
+as no honest one would.
 """
 
 import base64
@@ -33,7 +35,10 @@ class Provider:
         self.rotate()
 
     def rotate(self) -> None:
-        self.keys = [RSAKey.generate_key(2048, {"kid": secrets.token_hex(4), "use": "sig"}), *self.keys][:2]
+        self.keys = [
+            RSAKey.generate_key(2048, {"kid": secrets.token_hex(4), "use": "sig"}),
+            *self.keys,
+        ][:2]
 
     def id_token(self, asked: dict[str, str]) -> str:
         now, lie = int(time.time()), asked["lie"]
@@ -102,13 +107,19 @@ def authorize(request: Request) -> Response:
     }  # fmt: skip
     if wrong or not all(asked.get(name) for name in ("state", "nonce", "code_challenge")):
         return JSONResponse({"error": "invalid_request", "wrong": wrong}, status_code=400)
-    return HTMLResponse("<h1>Sign in</h1><form method=post><input name=email><input name=lie></form>")
+    return HTMLResponse(
+        "<h1>Sign in</h1><form method=post><input name=email><input name=lie></form>"
+    )
 
 
 @app.post("/authorize")
 async def signed_in(request: Request) -> Response:
-    """Back to the client with a code; `deny` as the mail address is a person who thought better of it."""
-    asked = dict(request.query_params) | {"lie": ""} | dict(parse_qsl((await request.body()).decode()))
+    """Back to the client with a code; `deny` as the mail address is a person who thought better of
+    it.
+    """
+    asked = (
+        dict(request.query_params) | {"lie": ""} | dict(parse_qsl((await request.body()).decode()))
+    )
     answer = {"state": asked["state"], "iss": ISSUER}
     if asked["email"] == "deny":
         answer["error"] = "access_denied"
@@ -135,7 +146,12 @@ async def token(request: Request) -> Response:
     ):
         return JSONResponse({"error": "invalid_grant"}, status_code=400)
     return JSONResponse(
-        {"access_token": secrets.token_urlsafe(16), "token_type": "Bearer", "expires_in": 300, "id_token": provider.id_token(asked)}
+        {
+            "access_token": secrets.token_urlsafe(16),
+            "token_type": "Bearer",
+            "expires_in": 300,
+            "id_token": provider.id_token(asked),
+        }
     )
 
 

@@ -31,7 +31,8 @@ def crowd(connection: db.Connection, tenant: str) -> str:
     made = random.Random(7)
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO accounts (organization, account, name, owner, enrollment, last_ordered_on, lifetime_cents, at_stake_cents,"
+            "INSERT INTO accounts (organization, account, name, owner, enrollment, "
+            "last_ordered_on, lifetime_cents, at_stake_cents,"
             " dormant, lapse) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 (
@@ -75,42 +76,77 @@ def key(row: ListedRow, sort: Sort) -> tuple[Any, str]:
     return value, row.account
 
 
-@pytest.mark.parametrize(("walked", "few", "most"), [(4_000, 20_000, 60_000), (20, 0, 60_000), (20, 0, 0), (1, 10, 10)])
+@pytest.mark.parametrize(
+    ("walked", "few", "most"), [(4_000, 20_000, 60_000), (20, 0, 60_000), (20, 0, 0), (1, 10, 10)]
+)
 def test_every_way_finds_the_same_pages(
-    connection: db.Connection, crowd: str, monkeypatch: pytest.MonkeyPatch, walked: int, few: int, most: int
+    connection: db.Connection,
+    crowd: str,
+    monkeypatch: pytest.MonkeyPatch,
+    walked: int,
+    few: int,
+    most: int,
 ) -> None:
     monkeypatch.setattr(account_pages, "MOST_WALKED", walked)
     monkeypatch.setattr(account_pages, "FARTHEST_WALKED", 3 * walked)
     monkeypatch.setattr(account_pages, "FEW_FOUND", few)
     monkeypatch.setattr(account_pages, "MOST_FOUND", most)
     with connection.transaction():
-        everyone = list(accounts.everything(connection, crowd, sort="name", descending=False, narrowed=Filter(), now=NOW))
+        everyone = list(
+            accounts.everything(
+                connection, crowd, sort="name", descending=False, narrowed=Filter(), now=NOW
+            )
+        )
     assert len(everyone) == 300
     ways = list(itertools.product(FILTERS, get_args(Sort), (False, True)))
     for narrowed, sort, descending in random.Random(walked + most).sample(ways, TRIED):
         expected = [
-            row.account for row in sorted(everyone, key=lambda row: key(row, sort), reverse=descending) if fits(row, narrowed)
+            row.account
+            for row in sorted(everyone, key=lambda row: key(row, sort), reverse=descending)
+            if fits(row, narrowed)
         ]
         place: Place | None = None
         found: list[ListedRow] = []
         with connection.transaction():
             while len(found) < 40:
                 rows = accounts.page(
-                    connection, crowd, sort=sort, descending=descending, narrowed=narrowed, place=place, limit=15, now=NOW
+                    connection,
+                    crowd,
+                    sort=sort,
+                    descending=descending,
+                    narrowed=narrowed,
+                    place=place,
+                    limit=15,
+                    now=NOW,
                 )
                 found += rows
                 if len(rows) < 15:
                     break
                 last = rows[-1]
-                place = Place(value=last.key if isinstance(last.key, int) else str(last.key), account=last.account, is_after=True)
+                place = Place(
+                    value=last.key if isinstance(last.key, int) else str(last.key),
+                    account=last.account,
+                    is_after=True,
+                )
             if len(found) > 15:
-                first = Place(value=place_value(found[15]), account=found[15].account, is_after=False)
+                first = Place(
+                    value=place_value(found[15]), account=found[15].account, is_after=False
+                )
                 before = accounts.page(
-                    connection, crowd, sort=sort, descending=descending, narrowed=narrowed, place=first, limit=15, now=NOW
+                    connection,
+                    crowd,
+                    sort=sort,
+                    descending=descending,
+                    narrowed=narrowed,
+                    place=first,
+                    limit=15,
+                    now=NOW,
                 )
                 assert [row.account for row in before] == expected[:15]
             counted = accounts.count(connection, crowd, narrowed, now=NOW)
-        assert [row.account for row in found] == expected[: len(found)] and len(found) >= min(40, len(expected)), (narrowed, sort)
+        assert [row.account for row in found] == expected[: len(found)] and len(found) >= min(
+            40, len(expected)
+        ), (narrowed, sort)
         assert counted == accounts.Counted(number=len(expected), is_all=True)
 
 
@@ -124,16 +160,34 @@ def test_what_is_not_looked_at_to_the_end_is_said_to_be_more(
     monkeypatch.setattr(account_pages, "MOST_COUNTED", 100)
     monkeypatch.setattr(accounts, "MOST_COUNTED", 100)
     with connection.transaction():
-        assert accounts.count(connection, crowd, Filter(), now=NOW) == accounts.Counted(number=100, is_all=False)
+        assert accounts.count(connection, crowd, Filter(), now=NOW) == accounts.Counted(
+            number=100, is_all=False
+        )
         some = accounts.count(connection, crowd, Filter(only="dormant"), now=NOW)
         assert some.number <= 100
 
 
-def test_a_renamed_account_is_found_by_its_new_words_alone(connection: db.Connection, crowd: str) -> None:
-    connection.execute("UPDATE accounts SET name = 'Zebra-Works Inc.' WHERE organization = %s AND account = 'A-5'", (crowd,))
+def test_a_renamed_account_is_found_by_its_new_words_alone(
+    connection: db.Connection, crowd: str
+) -> None:
+    connection.execute(
+        "UPDATE accounts SET name = 'Zebra-Works Inc.' WHERE organization = %s AND account = 'A-5'",
+        (crowd,),
+    )
     with connection.transaction():
-        for words, expected in ((("zebra",), ["A-5"]), (("works", "inc"), ["A-5"]), (("zebra", "permian"), [])):
+        for words, expected in (
+            (("zebra",), ["A-5"]),
+            (("works", "inc"), ["A-5"]),
+            (("zebra", "permian"), []),
+        ):
             rows = accounts.page(
-                connection, crowd, sort="name", descending=False, narrowed=Filter(words=words), place=None, limit=9, now=NOW
+                connection,
+                crowd,
+                sort="name",
+                descending=False,
+                narrowed=Filter(words=words),
+                place=None,
+                limit=9,
+                now=NOW,
             )
             assert [row.account for row in rows] == expected

@@ -24,16 +24,26 @@ def test_a_page_is_compressed_only_where_no_other_site_asked(
     assert page.rstrip().endswith(b"</html>") and (not is_compressed or len(raw) < len(page) / 2)
 
 
-def test_styles_are_compressed_for_all_and_what_does_not_ask_for_it_gets_it_plain(browser: MakeBrowser, tenant: str) -> None:
+def test_styles_are_compressed_for_all_and_what_does_not_ask_for_it_gets_it_plain(
+    browser: MakeBrowser, tenant: str
+) -> None:
     nobody = browser()
     for site in ("cross-site", "same-origin"):
         styles = nobody.get("/static/components.css", headers=ASKED_GZIP | {"Sec-Fetch-Site": site})
-        assert styles.headers["content-encoding"] == "gzip" and "Accept-Encoding" in styles.headers["vary"]
-    plain = browser(tenant).get(f"/o/{tenant}/accounts", headers={"Accept-Encoding": "identity", "Sec-Fetch-Site": "same-origin"})
+        assert (
+            styles.headers["content-encoding"] == "gzip"
+            and "Accept-Encoding" in styles.headers["vary"]
+        )
+    plain = browser(tenant).get(
+        f"/o/{tenant}/accounts",
+        headers={"Accept-Encoding": "identity", "Sec-Fetch-Site": "same-origin"},
+    )
     assert "content-encoding" not in plain.headers
 
 
-def test_the_stream_of_orders_is_not_compressed_and_its_first_event_comes_at_once(browser: MakeBrowser, tenant: str) -> None:
+def test_the_stream_of_orders_is_not_compressed_and_its_first_event_comes_at_once(
+    browser: MakeBrowser, tenant: str
+) -> None:
     asked = ASKED_GZIP | {"Sec-Fetch-Site": "same-origin"}
     with browser(tenant).client.stream("GET", f"/o/{tenant}/orders/live", headers=asked) as stream:
         assert "content-encoding" not in stream.headers

@@ -1,4 +1,6 @@
-"""Signing in by a mailed link, signing out, sessions that end, and forms that only our own pages can send."""
+"""Signing in by a mailed link, signing out, sessions that end, and forms that only our own pages
+can send.
+"""
 
 import re
 import time
@@ -32,26 +34,47 @@ def test_a_member_gets_a_link_by_mail_and_comes_to_the_page_that_was_asked_for(
     assert ana.get(f"/o/{tenant}/accounts").status_code == 200
 
 
-def test_organizations_go_by_their_names(browser: MakeBrowser, connection: db.Connection, tenant: str, mailbox: Mailbox) -> None:
+def test_organizations_go_by_their_names(
+    browser: MakeBrowser, connection: db.Connection, tenant: str, mailbox: Mailbox
+) -> None:
     ana = browser(tenant, "member")
-    named = {f"{tenant}-{place}": name for place, name in (("a", "zinc & sons"), ("b", "Borealis Steel"))}
+    named = {
+        f"{tenant}-{place}": name for place, name in (("a", "zinc & sons"), ("b", "Borealis Steel"))
+    }
     for organization, name in named.items():
         with connection.transaction():
-            tenants.create_organization(connection, organization, name=name, currency="USD", timezone="UTC", with_schedules=False)
+            tenants.create_organization(
+                connection,
+                organization,
+                name=name,
+                currency="USD",
+                timezone="UTC",
+                with_schedules=False,
+            )
             organizations.set_member(connection, organization, ana.email, "admin")
     home, switcher = ana.get("/").text, ana.get(f"/o/{tenant}/accounts").text
     assert "<title>Organizations · Winback</title>" in home
     for page in (home, switcher.partition("</details>")[0]):
-        shown = re.findall(r'href="/o/([^/"]+)/accounts"(?: aria-current="true")?><bdi>([^<]*)</bdi>', page)
-        assert shown == [(tenant, "Acme"), (f"{tenant}-b", "Borealis Steel"), (f"{tenant}-a", "zinc &amp; sons")]
+        shown = re.findall(
+            r'href="/o/([^/"]+)/accounts"(?: aria-current="true")?><bdi>([^<]*)</bdi>', page
+        )
+        assert shown == [
+            (tenant, "Acme"),
+            (f"{tenant}-b", "Borealis Steel"),
+            (f"{tenant}-a", "zinc &amp; sons"),
+        ]
     ana.post("/sign-in", {"email": ana.email})
     mailed_link(mailbox, ana.email)
     mail = mailbox.mails(to=ana.email)[0]
-    assert f"as {ana.email}: Acme, Borealis Steel and zinc & sons." in " ".join(str(mail["text"]).split())
+    assert f"as {ana.email}: Acme, Borealis Steel and zinc & sons." in " ".join(
+        str(mail["text"]).split()
+    )
     assert "zinc &amp; sons" in str(mail["html"])
 
 
-def test_who_is_no_member_reads_the_same_and_gets_nothing(browser: MakeBrowser, tenant: str, mailbox: Mailbox) -> None:
+def test_who_is_no_member_reads_the_same_and_gets_nothing(
+    browser: MakeBrowser, tenant: str, mailbox: Mailbox
+) -> None:
     nobody, email = browser(), f"nobody@{tenant}.example.com"
     said = nobody.post("/sign-in", {"email": email})
     assert said.status_code == 200 and "Look into your mail" in said.text
@@ -66,8 +89,16 @@ def test_an_address_that_cannot_be_is_told_so_and_kept(browser: MakeBrowser) -> 
 
 
 def test_a_link_leads_to_pages_of_ours_alone(browser: MakeBrowser) -> None:
-    for elsewhere in ("https://evil.example", "//evil.example", "/\\evil.example", "/o/x\r\nSet-Cookie: a=b"):
-        assert 'name="next" value="/"' in browser().post("/sign-in", {"email": "a", "next": elsewhere}).text
+    for elsewhere in (
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "/o/x\r\nSet-Cookie: a=b",
+    ):
+        assert (
+            'name="next" value="/"'
+            in browser().post("/sign-in", {"email": "a", "next": elsewhere}).text
+        )
 
 
 def test_signing_out_everywhere_ends_every_session(browser: MakeBrowser, tenant: str) -> None:
@@ -77,7 +108,9 @@ def test_signing_out_everywhere_ends_every_session(browser: MakeBrowser, tenant:
     assert [one.get(f"/o/{tenant}/accounts").status_code for one in (here, there)] == [401, 401]
 
 
-def test_a_session_ends_when_its_person_is_removed(browser: MakeBrowser, connection: db.Connection, tenant: str) -> None:
+def test_a_session_ends_when_its_person_is_removed(
+    browser: MakeBrowser, connection: db.Connection, tenant: str
+) -> None:
     gone = browser(tenant, "member")
     with connection.transaction():
         organizations.remove_member(connection, tenant, gone.email)
@@ -96,7 +129,9 @@ def test_a_session_that_nobody_uses_ends(
     assert idle.get(f"/o/{tenant}/accounts").status_code == 401
 
 
-def test_a_form_needs_its_session_s_token_and_comes_from_our_own_pages(browser: MakeBrowser, tenant: str) -> None:
+def test_a_form_needs_its_session_s_token_and_comes_from_our_own_pages(
+    browser: MakeBrowser, tenant: str
+) -> None:
     one, other = browser(tenant), browser(tenant)
     token = one.get(f"/o/{tenant}/accounts").text.split('name="csrf" value="')[1].split('"')[0]
     for answer in (
@@ -105,20 +140,34 @@ def test_a_form_needs_its_session_s_token_and_comes_from_our_own_pages(browser: 
         other.client.post("/sign-out", data={"csrf": token}),
         one.cross_post("/sign-out", {"csrf": token}),
         one.client.post("/sign-out", data={"csrf": token}, headers={"Sec-Fetch-Site": "same-site"}),
-        one.client.post("/sign-out", data={"csrf": token}, headers={"Origin": "https://evil.example"}),
+        one.client.post(
+            "/sign-out", data={"csrf": token}, headers={"Origin": "https://evil.example"}
+        ),
     ):
         assert answer.status_code == 403 and "Not done" in text_of(answer)
     assert one.client.post("/sign-out", data={"csrf": "x" * 300_000}).status_code == 413
-    assert one.client.post("/sign-out", data={"csrf": token}, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 303
+    assert (
+        one.client.post(
+            "/sign-out", data={"csrf": token}, headers={"Sec-Fetch-Site": "same-origin"}
+        ).status_code
+        == 303
+    )
 
 
-def test_over_https_the_cookie_is_this_host_s_alone(browser: MakeBrowser, tenant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_over_https_the_cookie_is_this_host_s_alone(
+    browser: MakeBrowser, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WINBACK_BASE_URL", "https://winback.example.com")
     settings.cache_clear()
     try:
         made = browser(tenant)
         cookie = next(cookie for cookie in made.client.cookies.jar)
-        assert (cookie.name, cookie.secure, cookie.path, cookie.domain_specified) == ("__Host-winback_session", True, "/", False)
+        assert (cookie.name, cookie.secure, cookie.path, cookie.domain_specified) == (
+            "__Host-winback_session",
+            True,
+            "/",
+            False,
+        )
     finally:
         monkeypatch.undo()
         settings.cache_clear()

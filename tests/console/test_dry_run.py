@@ -1,4 +1,6 @@
-"""The dry run and the replay by columns in memory, held against slow ways to know: the second opinion's SQL, and plain Python."""
+"""The dry run and the replay by columns in memory, held against slow ways to know: the second
+opinion's SQL, and plain Python.
+"""
 
 import random
 import threading
@@ -68,9 +70,20 @@ def invented(seed: int, connection: db.Connection, organization: str) -> list[Bo
             for _ in range(made.randrange(1, 5))
         ]
         cancelled = made.random() < 0.1
-        orders.append(order(organization, f"SO-{number}", account=account, on=day, lines=lines, cancelled=cancelled))
+        orders.append(
+            order(
+                organization,
+                f"SO-{number}",
+                account=account,
+                on=day,
+                lines=lines,
+                cancelled=cancelled,
+            )
+        )
         if not cancelled:
-            found += [Bought(account, day, line.od, line.grade, line.revenue_cents) for line in lines]
+            found += [
+                Bought(account, day, line.od, line.grade, line.revenue_cents) for line in lines
+            ]
     with connection.transaction():
         handlers.handle_orders(connection, [block(*orders, offset=1)])
     return found
@@ -79,7 +92,10 @@ def invented(seed: int, connection: db.Connection, organization: str) -> list[Bo
 def thresholds(made: random.Random) -> DetectionSettings:
     lapse_days = made.randrange(1, 120)
     patch: dict[str, Any] = {
-        "dormant": {"gap_days": made.randrange(1, 90), "minimum_lifetime_revenue_cents": made.randrange(0, 20_000_000)},
+        "dormant": {
+            "gap_days": made.randrange(1, 90),
+            "minimum_lifetime_revenue_cents": made.randrange(0, 20_000_000),
+        },
         "lapse": {
             "enabled": True,
             "lapse_days": lapse_days,
@@ -109,17 +125,26 @@ def answers(line: Bought, type_: SignalType, subject: Subject, settings: Detecti
     return type_ == "dormant" or od is None or float(od) < float(settings.cherry_picking.minimum_od)
 
 
-def subjects(connection: db.Connection, organization: str, day: date, settings: DetectionSettings) -> dict[str, set[Subject]]:
+def subjects(
+    connection: db.Connection, organization: str, day: date, settings: DetectionSettings
+) -> dict[str, set[Subject]]:
     """What the second opinion fires on a day, by type."""
     found: dict[str, set[Subject]] = {type_: set() for type_ in dry_run.TYPES}
     with connection.transaction():
         for one in audit.firing(connection, organization, day, settings):
-            found[one.key.type].add(Subject(one.key.account, Combo(one.key.od, one.key.grade) if one.key.type == "lapse" else None))
+            found[one.key.type].add(
+                Subject(
+                    one.key.account,
+                    Combo(one.key.od, one.key.grade) if one.key.type == "lapse" else None,
+                )
+            )
     return found
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_replay_says_what_a_slow_recomputation_of_each_quarter_says(connection: db.Connection, tenant: str, seed: int) -> None:
+def test_a_replay_says_what_a_slow_recomputation_of_each_quarter_says(
+    connection: db.Connection, tenant: str, seed: int
+) -> None:
     lines, made = invented(seed, connection, tenant), random.Random(-seed)
     for number in range(5):
         settings = thresholds(made)
@@ -132,10 +157,16 @@ def test_a_replay_says_what_a_slow_recomputation_of_each_quarter_says(connection
                     subject
                     for subject in fires[type_]
                     if any(
-                        ended_on < line.day <= ended_on + BACK_WITHIN and answers(line, type_, subject, settings) for line in lines
+                        ended_on < line.day <= ended_on + BACK_WITHIN
+                        and answers(line, type_, subject, settings)
+                        for line in lines
                     )
                 }
-                assert (quarter.ended_on, quarter.flagged, quarter.back) == (ended_on, fires[type_], back), (number, type_)
+                assert (quarter.ended_on, quarter.flagged, quarter.back) == (
+                    ended_on,
+                    fires[type_],
+                    back,
+                ), (number, type_)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -149,9 +180,19 @@ def test_a_try_flags_what_the_second_opinion_fires_and_knows_the_usual_gap(
         fires = subjects(connection, tenant, AS_OF, settings)
         assert {type_: card.flagged for type_, card in found.items()} == fires
         for type_ in ("dormant", "lapse"):
-            since = AS_OF - timedelta(days=settings.lapse.history_days) if type_ == "lapse" else date.min
+            since = (
+                AS_OF - timedelta(days=settings.lapse.history_days)
+                if type_ == "lapse"
+                else date.min
+            )
             for subject, typical_days in usual_gaps(found[type_].candidates):
-                days = sorted({line.day for line in lines if since < line.day <= AS_OF and answers(line, type_, subject, settings)})
+                days = sorted(
+                    {
+                        line.day
+                        for line in lines
+                        if since < line.day <= AS_OF and answers(line, type_, subject, settings)
+                    }
+                )
                 gaps = [(later - day).days for day, later in pairwise(days)]
                 assert typical_days == (median_low(gaps) if len(gaps) >= 2 else None)
 
@@ -159,27 +200,49 @@ def test_a_try_flags_what_the_second_opinion_fires_and_knows_the_usual_gap(
 def usual_gaps(found: Candidates) -> list[tuple[Subject, int | None]]:
     """Of each candidate."""
     if found.type == "dormant":
-        return [(Subject(found.accounts[account]), seen) for account, seen in found.frame.select("account", "seen").rows()]
+        return [
+            (Subject(found.accounts[account]), seen)
+            for account, seen in found.frame.select("account", "seen").rows()
+        ]
     rows = found.frame.select("account", "combo", "seen").rows()
-    return [(Subject(found.accounts[account], found.combos[combo]), seen) for account, combo, seen in rows]
+    return [
+        (Subject(found.accounts[account], found.combos[combo]), seen)
+        for account, combo, seen in rows
+    ]
 
 
 def standings(lines: list[Bought], settings: DetectionSettings, on: date) -> dict[str, Standing]:
     """How each account stands, line by line, as the detector's rules take it."""
     found: dict[str, Standing] = {}
-    history, window = (on - timedelta(days=days) for days in (settings.lapse.history_days, settings.cherry_picking.window_days))
+    history, window = (
+        on - timedelta(days=days)
+        for days in (settings.lapse.history_days, settings.cherry_picking.window_days)
+    )
     for line in lines:
         if line.day > on:
             continue
-        empty = Standing(on=on.toordinal(), last=0, lifetime_cents=0, combos={}, spend_cents=0, specialty_cents=0, next_change=0)
+        empty = Standing(
+            on=on.toordinal(),
+            last=0,
+            lifetime_cents=0,
+            combos={},
+            spend_cents=0,
+            specialty_cents=0,
+            next_change=0,
+        )
         one = found.setdefault(line.account, empty)
-        od, grade = read_od(line.od, settings.sizes).value, read_grade(line.grade, settings.grade_aliases)
+        od, grade = (
+            read_od(line.od, settings.sizes).value,
+            read_grade(line.grade, settings.grade_aliases),
+        )
         one.lifetime_cents += line.cents
         if line.cents > 0:
             one.last = max(one.last, line.day.toordinal())
         if line.day > window:
             one.spend_cents += line.cents
-            is_special = od is not None and Decimal(od) >= Decimal(settings.cherry_picking.minimum_od)
+            is_special = od is not None and Decimal(od) >= Decimal(
+                settings.cherry_picking.minimum_od
+            )
             one.specialty_cents += line.cents if is_special else 0
         if line.day > history and (od is not None or grade is not None):
             combo = one.combos.setdefault(Combo(od, grade), ComboStanding())
@@ -198,7 +261,9 @@ def ruled(lines: list[Bought], settings: DetectionSettings, on: date) -> dict[st
     for account, one in standings(lines, settings, on).items():
         if is_dormant(one, settings.dormant):
             found["dormant"].add(Subject(account))
-        found["lapse"] |= {Subject(account, combo) for combo in lapsed_combos(one, lapse, settings.dormant)}
+        found["lapse"] |= {
+            Subject(account, combo) for combo in lapsed_combos(one, lapse, settings.dormant)
+        }
         if is_cherry_picking(one.specialty_cents, one.spend_cents, cherry):
             found["cherry_picking"].add(Subject(account))
     return found
@@ -210,21 +275,29 @@ BOUGHT = st.builds(
     day=st.integers(-20, 420).map(lambda days: AS_OF - timedelta(days=days)),
     od=st.sampled_from((*ODS[:6], None)),
     grade=st.sampled_from((*GRADES[:4], None)),
-    cents=st.one_of(st.sampled_from((-1, 0, 1, 80, 100)), st.integers(-(10**6), 10**7), st.just(10**16)),
+    cents=st.one_of(
+        st.sampled_from((-1, 0, 1, 80, 100)), st.integers(-(10**6), 10**7), st.just(10**16)
+    ),
 )
 
 
 @given(st.lists(BOUGHT, max_size=40), st.randoms(use_true_random=False))
 @hypothesis_settings(max_examples=150, deadline=None)
-def test_the_columns_say_what_the_detector_s_own_rules_say(lines: list[Bought], made: random.Random) -> None:
+def test_the_columns_say_what_the_detector_s_own_rules_say(
+    lines: list[Bought], made: random.Random
+) -> None:
     ledger = read(lines)
     for _ in range(2):
         settings = thresholds(made)
-        found = {type_: candidates(type_, ledger, settings, AS_OF).flagged() for type_ in dry_run.TYPES}
+        found = {
+            type_: candidates(type_, ledger, settings, AS_OF).flagged() for type_ in dry_run.TYPES
+        }
         assert found == ruled(lines, settings, AS_OF)
 
 
-@given(st.lists(BOUGHT, max_size=20), st.lists(BOUGHT, max_size=20), st.randoms(use_true_random=False))
+@given(
+    st.lists(BOUGHT, max_size=20), st.lists(BOUGHT, max_size=20), st.randoms(use_true_random=False)
+)
 @hypothesis_settings(max_examples=60, deadline=None)
 def test_a_ledger_that_follows_says_what_one_that_is_read_anew_says(
     before: list[Bought], after: list[Bought], made: random.Random
@@ -236,7 +309,10 @@ def test_a_ledger_that_follows_says_what_one_that_is_read_anew_says(
     candidates("lapse", ledger, settings, AS_OF)  # what it computed for itself must not stay
     followed = ledger.replaced(sorted(touched), read(after))
     for type_ in dry_run.TYPES:
-        assert candidates(type_, followed, settings, AS_OF).flagged() == ruled(now, settings, AS_OF)[type_]
+        assert (
+            candidates(type_, followed, settings, AS_OF).flagged()
+            == ruled(now, settings, AS_OF)[type_]
+        )
     assert followed.lines.height == len(now)
 
 
@@ -245,33 +321,66 @@ def test_a_histogram_counts_every_candidate_once_and_cuts_at_the_threshold() -> 
     assert sum(bar.count for bar in bars) == 11
     assert sum(bar.count for bar in bars if bar.is_flagged) == 6
     shares = [Fraction(0), Fraction(80), Fraction(801, 10), Fraction(100)]
-    cut = share_bars(len(shares), lambda edge: sum(1 for share in shares if share > edge), Fraction(80))
-    assert (sum(bar.count for bar in cut), sum(bar.count for bar in cut if bar.is_flagged)) == (4, 2)
+    cut = share_bars(
+        len(shares), lambda edge: sum(1 for share in shares if share > edge), Fraction(80)
+    )
+    assert (sum(bar.count for bar in cut), sum(bar.count for bar in cut if bar.is_flagged)) == (
+        4,
+        2,
+    )
 
 
-@given(st.lists(st.lists(st.tuples(st.sampled_from(ODS[:6]), st.integers(-(10**12), 10**12)), min_size=1, max_size=4), max_size=12))
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(st.sampled_from(ODS[:6]), st.integers(-(10**12), 10**12)),
+            min_size=1,
+            max_size=4,
+        ),
+        max_size=12,
+    )
+)
 @hypothesis_settings(max_examples=60, deadline=None)
 def test_a_ledger_holds_every_line_once(orders: list[list[tuple[str, int]]]) -> None:
     lines = [
-        Bought(f"A{number % 3}", date(1970, 1, 1) + timedelta(days=20_000 + number), od, None, cents)
+        Bought(
+            f"A{number % 3}", date(1970, 1, 1) + timedelta(days=20_000 + number), od, None, cents
+        )
         for number, order in enumerate(orders)
         for od, cents in order
     ]
     csv = "".join(
-        row(f"A{number % 3}", 20_000 + number, [od for od, _ in order], [""] * len(order), [cents for _, cents in order])
+        row(
+            f"A{number % 3}",
+            20_000 + number,
+            [od for od, _ in order],
+            [""] * len(order),
+            [cents for _, cents in order],
+        )
         for number, order in enumerate(orders)
     )
     for ledger in (Ledger.read(csv.encode()), read(lines)):
         held = ledger.lines.select("account", "day", "od", "cents").rows()
-        assert sorted((ledger.accounts[account], day, ledger.ods[od], cents) for account, day, od, cents in held) == sorted(
-            (line.account, (line.day - date(1970, 1, 1)).days, line.od or "", line.cents) for line in lines
+        assert sorted(
+            (ledger.accounts[account], day, ledger.ods[od], cents)
+            for account, day, od, cents in held
+        ) == sorted(
+            (line.account, (line.day - date(1970, 1, 1)).days, line.od or "", line.cents)
+            for line in lines
         )
 
 
 def read(lines: list[Bought]) -> Ledger:
     """Each as an order of its own."""
     rows = [
-        row(line.account, (line.day - date(1970, 1, 1)).days, [line.od or ""], [line.grade or ""], [line.cents]) for line in lines
+        row(
+            line.account,
+            (line.day - date(1970, 1, 1)).days,
+            [line.od or ""],
+            [line.grade or ""],
+            [line.cents],
+        )
+        for line in lines
     ]
     return Ledger.read("".join(rows).encode())
 
@@ -288,7 +397,9 @@ def field(texts: list[str]) -> str:
 
 
 def test_no_orders_are_no_candidates() -> None:
-    assert [len(candidates(type_, Ledger.read(b""), DEFAULTS, AS_OF)) for type_ in dry_run.TYPES] == [0, 0, 0]
+    assert [
+        len(candidates(type_, Ledger.read(b""), DEFAULTS, AS_OF)) for type_ in dry_run.TYPES
+    ] == [0, 0, 0]
 
 
 # -- one reading for all, and tries that nobody waits for any more ----------------------------------------------------------------
@@ -299,9 +410,16 @@ def acme(connection: db.Connection, tenant: str, monkeypatch: pytest.MonkeyPatch
     """One dormant account, a complete run."""
     with connection.transaction():
         lines = [Line(revenue_cents=15_000_000, product="pipe", od="7", grade=None)]
-        orders = block(order(tenant, "SO-1", account="A1", on=AS_OF - timedelta(days=100), lines=lines), offset=1)
-        handlers.handle_orders(connection, [orders, record("orders", requested(tenant, 1, as_of=AS_OF), tenant, 2)])
-        handlers.handle_signals(connection, [record("signals", completed(tenant, 1, offset=2, as_of=AS_OF), tenant, 9)])
+        orders = block(
+            order(tenant, "SO-1", account="A1", on=AS_OF - timedelta(days=100), lines=lines),
+            offset=1,
+        )
+        handlers.handle_orders(
+            connection, [orders, record("orders", requested(tenant, 1, as_of=AS_OF), tenant, 2)]
+        )
+        handlers.handle_signals(
+            connection, [record("signals", completed(tenant, 1, offset=2, as_of=AS_OF), tenant, 9)]
+        )
     yield tenant
 
 
@@ -316,7 +434,9 @@ def test_a_try_ends_when_the_same_person_s_next_one_begins(
 ) -> None:
     monkeypatch.setattr(dry_run, "SECONDS_WHILE_TYPING", 60.0)
     ana = browser(acme)
-    token = typed() | {"csrf": ana.get(f"/o/{acme}/settings").text.split('name="csrf" value="')[1].split('"')[0]}
+    token = typed() | {
+        "csrf": ana.get(f"/o/{acme}/settings").text.split('name="csrf" value="')[1].split('"')[0]
+    }
     dry_run._kept = dry_run._Kept()
     headers = {"HX-Request": "true", "Sec-Fetch-Site": "same-origin"}
     own = {"Sec-Fetch-Site": "same-origin"}
@@ -348,14 +468,28 @@ def test_somebody_else_s_try_ends_nobody_s(connection: db.Connection, acme: str)
         mine.go_on()
 
 
-def test_a_ledger_follows_the_accounts_that_orders_touched(connection: db.Connection, acme: str) -> None:
+def test_a_ledger_follows_the_accounts_that_orders_touched(
+    connection: db.Connection, acme: str
+) -> None:
     kept = dry_run._Kept()
     before = kept.get(connection, acme, run=1, seconds=30)
-    assert kept.get(connection, acme, run=2, seconds=30) is before  # a run without an order between changes nothing
+    assert (
+        kept.get(connection, acme, run=2, seconds=30) is before
+    )  # a run without an order between changes nothing
 
-    def bring(number: int, account: str, offset: int, cents: int = 100, cancelled: bool = False) -> None:
+    def bring(
+        number: int, account: str, offset: int, cents: int = 100, cancelled: bool = False
+    ) -> None:
         lines = [Line(revenue_cents=cents, product="pipe", od="7", grade="J55")]
-        changed = order(acme, f"SO-{number}", account=account, on=AS_OF, lines=lines, cancelled=cancelled, revision=offset)
+        changed = order(
+            acme,
+            f"SO-{number}",
+            account=account,
+            on=AS_OF,
+            lines=lines,
+            cancelled=cancelled,
+            revision=offset,
+        )
         with connection.transaction():
             handlers.handle_orders(connection, [block(changed, offset=offset)])
 
@@ -367,8 +501,13 @@ def test_a_ledger_follows_the_accounts_that_orders_touched(connection: db.Connec
     bring(22, "B22", 51, cancelled=True)
     bring(41, "B41", 52)
     ledger = kept.get(connection, acme, run=4, seconds=30)
-    assert kept._places[acme].read_at == read_at  # three accounts of twenty-one: the others were not read again
-    held = sorted((ledger.accounts[account], cents) for account, cents in ledger.lines.select("account", "cents").rows())
+    assert (
+        kept._places[acme].read_at == read_at
+    )  # three accounts of twenty-one: the others were not read again
+    held = sorted(
+        (ledger.accounts[account], cents)
+        for account, cents in ledger.lines.select("account", "cents").rows()
+    )
     others = [(f"B{number}", 100) for number in range(23, 40)]
     assert held == [("A1", 15_000_000), ("B20", 7), ("B20", 100), *others, ("B41", 100)]
 

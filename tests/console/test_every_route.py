@@ -1,7 +1,8 @@
-"""Who may what, on every route of the console; and nothing crosses two organizations, at every route.
+"""Who may what, on every route of the console; and nothing crosses two organizations, at every
+route.
 
-Both are generated from entries, one a route; tests/repo/test_routes.py fails where a route has none.
-Everyone tries everything; who may not changes nothing, in any table.
+Both are generated from entries, one a route; tests/repo/test_routes.py fails where a route has
+none. Everyone tries everything; who may not changes nothing, in any table.
 """
 
 import secrets
@@ -69,7 +70,9 @@ class Case:
     status: int
     query: Callable[[Ids], dict[str, Any]] = field(default=lambda ids: {})
     form: Callable[[Ids], dict[str, Any]] | None = None
-    needs_session: bool = True  # a POST without the session's token is refused; False: it needs none
+    needs_session: bool = (
+        True  # a POST without the session's token is refused; False: it needs none
+    )
     is_stream: bool = False
 
 
@@ -78,7 +81,11 @@ def page(audience: Audience = "members", **more: Any) -> Case:
 
 
 def deed(
-    form: Callable[[Ids], dict[str, Any]] = lambda ids: {}, *, audience: Audience = "members", status: int = 303, **more: Any
+    form: Callable[[Ids], dict[str, Any]] = lambda ids: {},
+    *,
+    audience: Audience = "members",
+    status: int = 303,
+    **more: Any,
 ) -> Case:
     return Case(audience=audience, status=status, form=form, **more)
 
@@ -90,7 +97,10 @@ def governed(form: Callable[[Ids], dict[str, Any]] = lambda ids: {}, *, status: 
 
 STEPS = {"edition": 1, "do": "save", "wait-1": 0, "subject-1": "Hello", "body-1": "How are you?"}
 VERSION = "2"  # the one that `two` saves; saving it again changes nothing
-DETECTION = detection_form.typed_of(DEFAULTS, number_style("USD")) | {"lapse.enabled": "on", "version": VERSION}
+DETECTION = detection_form.typed_of(DEFAULTS, number_style("USD")) | {
+    "lapse.enabled": "on",
+    "version": VERSION,
+}
 SIZES = {"version": VERSION, "sizes": "", "grade_aliases": "GR-B = B"}
 TOKEN = {"scope": "orders:write"}
 WEEKLY = {"frequency": "weekly", "hour": "8", "weekday": "0"}
@@ -105,7 +115,8 @@ CASES: dict[Route, Case] = {
     Route("GET", "/sign-in"): page("anyone"),
     Route("POST", "/sign-in"): deed(lambda ids: {"email": "x@example.com"}, audience="anyone", status=200, needs_session=False),
     Route("GET", "/sign-in/{link}"): page("anyone"),
-    Route("GET", "/sign-in/oidc"): Case(audience="anyone", status=404),  # until the settings name a provider
+    # until the settings name a provider
+    Route("GET", "/sign-in/oidc"): Case(audience="anyone", status=404),
     Route("GET", "/sign-in/oidc/callback"): Case(audience="anyone", status=404),
     Route("POST", "/sign-in/{link}"): deed(audience="anyone", needs_session=False),
     Route("POST", "/sign-out"): deed(audience="signed in"),
@@ -138,7 +149,8 @@ CASES: dict[Route, Case] = {
     Route("GET", "/o/{organization}/summary.csv"): page(),
     Route("GET", "/o/{organization}/health"): page("governors"),
     Route("POST", "/o/{organization}/health/audit"): governed(),
-    Route("POST", "/o/{organization}/health/dead-letters"): governed(lambda ids: {"id": "orders/0/0"}, status=404),  # there is none
+    # there is none
+    Route("POST", "/o/{organization}/health/dead-letters"): governed(lambda ids: {"id": "orders/0/0"}, status=404),
     Route("GET", "/o/{organization}/settings"): page(),
     Route("GET", "/o/{organization}/settings/try"): Case(audience="anyone", status=303),
     Route("GET", "/o/{organization}/settings/replay"): Case(audience="anyone", status=303),
@@ -180,7 +192,9 @@ def furnish(connection: db.Connection, ids: Ids) -> None:
     organization, marked, now = ids.organization, secret(ids.organization), clock.now()
     with connection.transaction():
         offset = next(OFFSETS)
-        sent = order(organization, ids.order, account=ids.account, account_name=marked, owner=marked)
+        sent = order(
+            organization, ids.order, account=ids.account, account_name=marked, owner=marked
+        )
         handlers.handle_orders(connection, [block(sent, offset=offset)])
         person = ContactChanged(
             organization=organization, contact=ids.contact, account=ids.account, name=marked,
@@ -197,18 +211,37 @@ def furnish(connection: db.Connection, ids: Ids) -> None:
             (organization, ids.sequence, ids.digest, marked, now),
         )
         connection.execute(
-            "INSERT INTO sequence_steps (organization, sequence, position, wait_days, subject, body) VALUES (%s, %s, 1, 0, %s, %s)",
+            "INSERT INTO sequence_steps (organization, sequence, position, wait_days, subject, "
+            "body) VALUES (%s, %s, 1, 0, %s, %s)",
             (organization, ids.sequence, marked, marked),
         )
         connection.execute(
-            "INSERT INTO digests (organization, digest, slot, slot_at, run, heartbeat, recoverable_revenue_cents, shown, subject,"
+            "INSERT INTO digests (organization, digest, slot, slot_at, run, heartbeat, "
+            "recoverable_revenue_cents, shown, subject,"
             " html, body, created_at) VALUES (%s, %s, %s, %s, 1, false, 0, %s, %s, %s, %s, %s)",
-            (organization, ids.digest, ids.digest, now, Jsonb({}), marked, f"<p>{marked}</p>", marked, now),
+            (
+                organization,
+                ids.digest,
+                ids.digest,
+                now,
+                Jsonb({}),
+                marked,
+                f"<p>{marked}</p>",
+                marked,
+                now,
+            ),
         )
         connection.execute(
             "INSERT INTO saved_views (organization, view, member, name, query, saved_by, saved_at)"
             " VALUES (%s, %s, %s, %s, '', %s, %s)",
-            (organization, ids.view, email_of(ids.who, organization), f"{marked} {ids.view}", email_of(ids.who, organization), now),
+            (
+                organization,
+                ids.view,
+                email_of(ids.who, organization),
+                f"{marked} {ids.view}",
+                email_of(ids.who, organization),
+                now,
+            ),
         )
         connection.execute(
             "INSERT INTO outcomes (organization, outcome, account, kind, at, actor, reason, about)"
@@ -250,11 +283,15 @@ class Two:
         organization = self.theirs if who == "outsider" else self.mine
         if who.startswith("token"):
             scopes = ["signals:read"] if who == "token" else ["orders:write"]
-            token = tenants.create_token(self.connection, organization, name=secrets.token_hex(8), scopes=scopes)
+            token = tenants.create_token(
+                self.connection, organization, name=secrets.token_hex(8), scopes=scopes
+            )
             client.headers["Authorization"] = f"Bearer {token}"
         elif who != "nobody":
             email = email_of(who, organization)
-            organizations.set_member(self.connection, organization, email, "owner" if who == "outsider" else who)
+            organizations.set_member(
+                self.connection, organization, email, "owner" if who == "outsider" else who
+            )
             link = tenants.sign_in_link(self.connection, email, "")
             assert client.post(link, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 303
         return client
@@ -263,7 +300,14 @@ class Two:
         self.clients.pop(who).close()
 
     def ask(
-        self, who: str, route: Route, organization: str, ids: Ids, *, token: bool = True, site: str = "same-origin"
+        self,
+        who: str,
+        route: Route,
+        organization: str,
+        ids: Ids,
+        *,
+        token: bool = True,
+        site: str = "same-origin",
     ) -> httpx.Response:
         """The route as its entry says, with what `ids` names."""
         case, client = CASES[route], self.client(who)
@@ -277,7 +321,9 @@ class Two:
         csrf = {"csrf": csrf_token(session)} if session and token else {}
         form = None if case.form is None else csrf | case.form(ids)
         headers = {"Sec-Fetch-Site": site}
-        with client.stream(route.method, path, params=case.query(ids), data=form, headers=headers) as answer:
+        with client.stream(
+            route.method, path, params=case.query(ids), data=form, headers=headers
+        ) as answer:
             if not case.is_stream or answer.status_code != case.status:
                 answer.read()
         return answer
@@ -288,7 +334,9 @@ def two(address: str) -> Iterator[Two]:
     with db.connect() as connection:
         connection.autocommit = True
         there, there_too = (furnished(connection) for _ in range(2))
-        made = Two(connection, address, there.organization, there_too.organization, there, there_too)
+        made = Two(
+            connection, address, there.organization, there_too.organization, there, there_too
+        )
         made.client("member")
         yield made
         for client in made.clients.values():
@@ -298,10 +346,16 @@ def two(address: str) -> Iterator[Two]:
 def furnished(connection: db.Connection) -> Ids:
     """A new organization with a complete run and one of everything."""
     organization = make_tenant(connection)
-    settings.save(connection, organization, {"lapse": {"enabled": True}}, actor="x", run=False, dry_run=False)
+    settings.save(
+        connection, organization, {"lapse": {"enabled": True}}, actor="x", run=False, dry_run=False
+    )
     with connection.transaction():
-        handlers.handle_orders(connection, [record("orders", requested(organization, 1), organization, 1)])
-        handlers.handle_signals(connection, [record("signals", completed(organization, 1, offset=2), organization, 1)])
+        handlers.handle_orders(
+            connection, [record("orders", requested(organization, 1), organization, 1)]
+        )
+        handlers.handle_signals(
+            connection, [record("signals", completed(organization, 1, offset=2), organization, 1)]
+        )
     ids = Ids(organization, "owner 0")
     furnish(connection, ids)
     return ids
@@ -310,7 +364,8 @@ def furnished(connection: db.Connection) -> Ids:
 def everything(connection: db.Connection, organization: str) -> dict[str, str]:
     """A hash of each tenant table's rows of an organization."""
     each = (
-        f"SELECT '{table}', coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') FROM {table} t WHERE organization = %s"
+        f"SELECT '{table}', coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') FROM "
+        f"{table} t WHERE organization = %s"
         for table in TENANT_TABLES
     )
     return dict(rows(connection, " UNION ALL ".join(each), *[organization] * len(TENANT_TABLES)))
@@ -332,7 +387,9 @@ def refusal(case: Case, who: str) -> int:
 
 
 @pytest.mark.parametrize("route", sorted(CASES), ids=str)
-def test_each_role_is_answered_as_it_should_be_and_who_may_not_changes_nothing(two: Two, route: Route) -> None:
+def test_each_role_is_answered_as_it_should_be_and_who_may_not_changes_nothing(
+    two: Two, route: Route
+) -> None:
     case = CASES[route]
     said: dict[str, int] = {}
     for who in EVERYONE:
@@ -348,23 +405,36 @@ def test_each_role_is_answered_as_it_should_be_and_who_may_not_changes_nothing(t
             assert secret(two.mine) not in answer.text, f"{who} read something"
         if route.path == "/sign-out" or (route.method == "POST" and "{link}" in route.path):
             two.forget(who)
-    assert said == {who: case.status if who in ALLOWED[case.audience] else refusal(case, who) for who in EVERYONE}
+    assert said == {
+        who: case.status if who in ALLOWED[case.audience] else refusal(case, who)
+        for who in EVERYONE
+    }
 
 
-@pytest.mark.parametrize("route", sorted(route for route, case in CASES.items() if case.form and case.needs_session), ids=str)
+@pytest.mark.parametrize(
+    "route",
+    sorted(route for route, case in CASES.items() if case.form and case.needs_session),
+    ids=str,
+)
 def test_a_form_needs_the_token_of_the_session_and_our_own_page(two: Two, route: Route) -> None:
     before = everything(two.connection, two.mine)
     for token, site in ((False, "same-origin"), (True, "cross-site"), (True, "same-site")):
-        assert two.ask("owner", route, two.mine, two.there, token=token, site=site).status_code == 403
+        assert (
+            two.ask("owner", route, two.mine, two.there, token=token, site=site).status_code == 403
+        )
     assert everything(two.connection, two.mine) == before
 
 
 # -- nothing crosses ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("route", sorted(route for route, case in CASES.items() if case.audience != "anyone"), ids=str)
+@pytest.mark.parametrize(
+    "route", sorted(route for route, case in CASES.items() if case.audience != "anyone"), ids=str
+)
 def test_what_belongs_to_another_organization_is_not_there(two: Two, route: Route) -> None:
-    """Its ids, under one's own organization, by an owner or with a token: refused, and neither read nor changed."""
+    """Its ids, under one's own organization, by an owner or with a token: refused, and neither read
+    nor changed.
+    """
     case = CASES[route]
     theirs, own = two.there_too, two.there
     names_things = (

@@ -17,7 +17,10 @@ from tests.signals.builders import rows
 from tests.signals.conftest import make_tenant
 from tests.stack_fixtures import Mailbox
 
-NOTED = "SELECT actor, action, subject, detail FROM audit_log WHERE organization = %s AND action <> 'created' ORDER BY at, id"
+NOTED = (
+    "SELECT actor, action, subject, detail FROM audit_log WHERE organization = %s AND action "
+    "<> 'created' ORDER BY at, id"
+)
 ROLES = "SELECT email, role FROM members WHERE organization = %s"
 
 
@@ -40,20 +43,27 @@ def test_who_is_invited_gets_a_link_and_the_digest(
 ) -> None:
     owner = browser(tenant)
     email = f"bo-{tenant}@example.com"
-    answer = owner.post(f"/o/{tenant}/settings/members/invite", {"email": f" {email.upper()} ", "role": "admin", "digest": "on"})
+    answer = owner.post(
+        f"/o/{tenant}/settings/members/invite",
+        {"email": f" {email.upper()} ", "role": "admin", "digest": "on"},
+    )
     assert answer.status_code == 303
     assert roles(connection, tenant)[email] == "admin"
-    assert rows(connection, "SELECT email, added_by FROM digest_recipients WHERE organization = %s", tenant) == [
-        (email, owner.email)
+    assert rows(
+        connection, "SELECT email, added_by FROM digest_recipients WHERE organization = %s", tenant
+    ) == [(email, owner.email)]
+    assert rows(connection, NOTED, tenant) == [
+        (owner.email, "invited", f"member {email}", {"role": "admin", "digest": True})
     ]
-    assert rows(connection, NOTED, tenant) == [(owner.email, "invited", f"member {email}", {"role": "admin", "digest": True})]
     wait_for(lambda: bool(mailbox.mails(email)))
     assert "/sign-in/" in mailbox.mails(email)[0]["text"]
     page = text_of(owner.get(f"/o/{tenant}/settings/members"))
     assert f"{email} is a member now" in page
 
 
-@pytest.mark.parametrize("email", ["", "nobody", "a b@example.com", "x\x00@example.com", "@example.com"])
+@pytest.mark.parametrize(
+    "email", ["", "nobody", "a b@example.com", "x\x00@example.com", "@example.com"]
+)
 def test_an_address_that_is_none_comes_back_beside_its_field(
     browser: MakeBrowser, connection: db.Connection, tenant: str, email: str
 ) -> None:
@@ -66,7 +76,9 @@ def test_an_address_that_is_none_comes_back_beside_its_field(
 
 def test_a_member_is_invited_once(browser: MakeBrowser, tenant: str) -> None:
     owner = browser(tenant)
-    answer = owner.post(f"/o/{tenant}/settings/members/invite", {"email": owner.email, "role": "member"})
+    answer = owner.post(
+        f"/o/{tenant}/settings/members/invite", {"email": owner.email, "role": "member"}
+    )
     assert answer.status_code == 422 and "is a member already" in answer.text
 
 
@@ -77,20 +89,46 @@ def test_the_last_owner_stays(browser: MakeBrowser, connection: db.Connection, t
         assert answer.status_code == 422 and "is the last owner" in text_of(answer)
     assert roles(connection, tenant) == {owner.email: "owner"}
     second = browser(tenant)
-    assert owner.post(f"/o/{tenant}/settings/members/role", {"email": owner.email, "role": "member"}).status_code == 303
+    assert (
+        owner.post(
+            f"/o/{tenant}/settings/members/role", {"email": owner.email, "role": "member"}
+        ).status_code
+        == 303
+    )
     assert roles(connection, tenant) == {owner.email: "member", second.email: "owner"}
 
 
-def test_who_is_removed_is_out_at_once_and_gets_no_digest(browser: MakeBrowser, connection: db.Connection, tenant: str) -> None:
+def test_who_is_removed_is_out_at_once_and_gets_no_digest(
+    browser: MakeBrowser, connection: db.Connection, tenant: str
+) -> None:
     owner, member = browser(tenant), browser(tenant, "member")
-    connection.execute("INSERT INTO digest_recipients (organization, email, added_by) VALUES (%s, %s, 'x')", (tenant, member.email))
+    connection.execute(
+        "INSERT INTO digest_recipients (organization, email, added_by) VALUES (%s, %s, 'x')",
+        (tenant, member.email),
+    )
     assert member.get(f"/o/{tenant}/settings/members").status_code == 200
-    assert owner.post(f"/o/{tenant}/settings/members/remove", {"email": member.email}).status_code == 303
+    assert (
+        owner.post(f"/o/{tenant}/settings/members/remove", {"email": member.email}).status_code
+        == 303
+    )
     assert member.get(f"/o/{tenant}/settings/members").status_code in (303, 401)
-    assert rows(connection, "SELECT count(*) FROM sessions WHERE email = %s", member.email) == [(0,)]
-    assert rows(connection, "SELECT email FROM digest_recipients WHERE organization = %s", tenant) == []
-    assert rows(connection, NOTED, tenant)[-1] == (owner.email, "removed", f"member {member.email}", {"role": "member"})
-    assert owner.post(f"/o/{tenant}/settings/members/remove", {"email": member.email}).status_code == 404
+    assert rows(connection, "SELECT count(*) FROM sessions WHERE email = %s", member.email) == [
+        (0,)
+    ]
+    assert (
+        rows(connection, "SELECT email FROM digest_recipients WHERE organization = %s", tenant)
+        == []
+    )
+    assert rows(connection, NOTED, tenant)[-1] == (
+        owner.email,
+        "removed",
+        f"member {member.email}",
+        {"role": "member"},
+    )
+    assert (
+        owner.post(f"/o/{tenant}/settings/members/remove", {"email": member.email}).status_code
+        == 404
+    )
 
 
 def test_admins_govern_members_but_neither_make_nor_touch_owners(
@@ -123,7 +161,9 @@ def shown_token(page: str) -> str:
     return page.split('class="token" readonly value="')[1].split('"')[0]
 
 
-def test_a_token_is_shown_once_rotated_and_revoked(browser: MakeBrowser, connection: db.Connection, tenant: str) -> None:
+def test_a_token_is_shown_once_rotated_and_revoked(
+    browser: MakeBrowser, connection: db.Connection, tenant: str
+) -> None:
     owner = browser(tenant)
     path = f"/o/{tenant}/settings/tokens"
     made = owner.post(path, {"name": "erp", "scope": ["orders:write", "signals:read"]})
@@ -135,20 +175,33 @@ def test_a_token_is_shown_once_rotated_and_revoked(browser: MakeBrowser, connect
     second = shown_token(owner.post(f"{path}/rotate", {"name": "erp"}).text)
     assert second != first
     assert owner.get("/v1/signals", headers={"Authorization": f"Bearer {first}"}).status_code == 401
-    assert owner.get("/v1/signals", headers={"Authorization": f"Bearer {second}"}).status_code == 200
-    assert rows(connection, "SELECT token_hash, scopes FROM tokens WHERE organization = %s", tenant) == [
-        (hashlib.sha256(second.encode()).digest(), ["orders:write", "signals:read"])
-    ]
+    assert (
+        owner.get("/v1/signals", headers={"Authorization": f"Bearer {second}"}).status_code == 200
+    )
+    assert rows(
+        connection, "SELECT token_hash, scopes FROM tokens WHERE organization = %s", tenant
+    ) == [(hashlib.sha256(second.encode()).digest(), ["orders:write", "signals:read"])]
 
     connection.execute(
-        "INSERT INTO token_uses (organization, name, last_used_at) VALUES (%s, 'erp', now() - interval '3 hours')", (tenant,)
+        "INSERT INTO token_uses (organization, name, last_used_at) VALUES (%s, 'erp', now() - "
+        "interval '3 hours')",
+        (tenant,),
     )
     assert "3 hours ago" in text_of(owner.get(path))
     assert owner.post(f"{path}/revoke", {"name": "erp"}).status_code == 303
-    assert owner.get("/v1/signals", headers={"Authorization": f"Bearer {second}"}).status_code == 401
+    assert (
+        owner.get("/v1/signals", headers={"Authorization": f"Bearer {second}"}).status_code == 401
+    )
     assert owner.post(f"{path}/rotate", {"name": "erp"}).status_code == 404
-    noted = [(who, action, subject) for who, action, subject, _ in rows(connection, NOTED.replace("<> 'created'", "<> ''"), tenant)]
-    assert noted[-3:] == [(owner.email, action, "token erp") for action in ("created", "rotated", "revoked")]
+    noted = [
+        (who, action, subject)
+        for who, action, subject, _ in rows(
+            connection, NOTED.replace("<> 'created'", "<> ''"), tenant
+        )
+    ]
+    assert noted[-3:] == [
+        (owner.email, action, "token erp") for action in ("created", "rotated", "revoked")
+    ]
     assert first not in str(rows(connection, NOTED, tenant))
 
 
@@ -168,20 +221,41 @@ def test_a_token_that_cannot_be_is_told_by_its_field(
 def test_a_name_is_used_once(browser: MakeBrowser, tenant: str) -> None:
     owner = browser(tenant)
     for status in (200, 422):
-        assert owner.post(f"/o/{tenant}/settings/tokens", {"name": "erp", "scope": "orders:write"}).status_code == status
+        assert (
+            owner.post(
+                f"/o/{tenant}/settings/tokens", {"name": "erp", "scope": "orders:write"}
+            ).status_code
+            == status
+        )
 
 
-def test_tokens_of_another_organization_cannot_be_touched(browser: MakeBrowser, connection: db.Connection, tenant: str) -> None:
+def test_tokens_of_another_organization_cannot_be_touched(
+    browser: MakeBrowser, connection: db.Connection, tenant: str
+) -> None:
     other = make_tenant(connection)
     browser(other).post(f"/o/{other}/settings/tokens", {"name": "erp", "scope": "orders:write"})
     mine, member = browser(tenant), browser(tenant, "member")
     for path in ("rotate", "revoke"):
         assert mine.post(f"/o/{tenant}/settings/tokens/{path}", {"name": "erp"}).status_code == 404
         assert mine.post(f"/o/{other}/settings/tokens/{path}", {"name": "erp"}).status_code == 404
-        assert member.post(f"/o/{tenant}/settings/tokens/{path}", {"name": "erp"}).status_code == 403
-    assert member.post(f"/o/{tenant}/settings/tokens", {"name": "x", "scope": "orders:write"}).status_code == 403
-    assert "erp" not in text_of(mine.get(f"/o/{tenant}/settings/tokens")).split("Tokens")[-1].split("New token")[0]
-    assert rows(connection, "SELECT revoked_at FROM tokens WHERE organization = %s", other) == [(None,)]
+        assert (
+            member.post(f"/o/{tenant}/settings/tokens/{path}", {"name": "erp"}).status_code == 403
+        )
+    assert (
+        member.post(
+            f"/o/{tenant}/settings/tokens", {"name": "x", "scope": "orders:write"}
+        ).status_code
+        == 403
+    )
+    assert (
+        "erp"
+        not in text_of(mine.get(f"/o/{tenant}/settings/tokens"))
+        .split("Tokens")[-1]
+        .split("New token")[0]
+    )
+    assert rows(connection, "SELECT revoked_at FROM tokens WHERE organization = %s", other) == [
+        (None,)
+    ]
 
 
 # -- the audit log ---------------------------------------------------------------------------------------------------------------
@@ -189,7 +263,9 @@ def test_tokens_of_another_organization_cannot_be_touched(browser: MakeBrowser, 
 
 @pytest.fixture
 def logged(connection: db.Connection, tenant: str) -> str:
-    """120 rows, a minute apart from 1 March 2026 05:00 UTC (still February in Chicago) on; two actors, two actions."""
+    """120 rows, a minute apart from 1 March 2026 05:00 UTC (still February in Chicago) on; two
+    actors, two actions.
+    """
     first = datetime(2026, 3, 1, 5, 0, tzinfo=UTC)
     for number in range(120):
         settings.note(
@@ -208,19 +284,27 @@ def subjects(page: str) -> list[str]:
     return [part.split("</bdi>")[0] for part in page.split("<bdi>account ")[1:]]
 
 
-def test_the_log_pages_without_leaving_out_or_repeating_any(browser: MakeBrowser, logged: str) -> None:
+def test_the_log_pages_without_leaving_out_or_repeating_any(
+    browser: MakeBrowser, logged: str
+) -> None:
     member = browser(logged, "member")
     seen: list[str] = []
     path: str | None = f"/o/{logged}/settings/audit?since=2026-01-01&until=2026-06-01"
     while path:
         page = member.get(path).text
         seen += subjects(page)
-        more = page.split('">Older</a>')[0].split('href="')[-1].replace("&amp;", "&") if ">Older</a>" in page else None
+        more = (
+            page.split('">Older</a>')[0].split('href="')[-1].replace("&amp;", "&")
+            if ">Older</a>" in page
+            else None
+        )
         path = more
     assert seen == [f"A-{number:03}" for number in reversed(range(120))]
 
 
-def test_the_log_is_narrowed_by_actor_action_subject_and_days_of_the_organization(browser: MakeBrowser, logged: str) -> None:
+def test_the_log_is_narrowed_by_actor_action_subject_and_days_of_the_organization(
+    browser: MakeBrowser, logged: str
+) -> None:
     owner = browser(logged)
 
     def found(**asked: str) -> list[str]:
@@ -234,7 +318,15 @@ def test_the_log_is_narrowed_by_actor_action_subject_and_days_of_the_organizatio
 
 
 @pytest.mark.parametrize(
-    "query", ["since=x", "until=0001-01-01", "before=x", "before=1~x", "subject=%00", "before=9999999999999999999999~x"]
+    "query",
+    [
+        "since=x",
+        "until=0001-01-01",
+        "before=x",
+        "before=1~x",
+        "subject=%00",
+        "before=9999999999999999999999~x",
+    ],
 )
 def test_a_filter_that_cannot_be_is_told(browser: MakeBrowser, tenant: str, query: str) -> None:
     assert browser(tenant).get(f"/o/{tenant}/settings/audit?{query}").status_code == 422
@@ -250,13 +342,26 @@ def test_the_export_has_every_row_and_no_formula(browser: MakeBrowser, logged: s
 
 @pytest.mark.parametrize(
     ("value", "written"),
-    [("=1", "'=1"), ("+1", "'+1"), ("-1", "'-1"), ("@x", "'@x"), ("\tx", "'\tx"), (-1, -1), ("a=1", "a=1"), (None, "")],
+    [
+        ("=1", "'=1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@x", "'@x"),
+        ("\tx", "'\tx"),
+        (-1, -1),
+        ("a=1", "a=1"),
+        (None, ""),
+    ],
 )
-def test_a_cell_that_a_spreadsheet_would_run_is_led_by_an_apostrophe(value: object, written: object) -> None:
+def test_a_cell_that_a_spreadsheet_would_run_is_led_by_an_apostrophe(
+    value: object, written: object
+) -> None:
     assert cell(value) == written
 
 
-def test_the_log_is_for_members_of_the_organization_alone(browser: MakeBrowser, connection: db.Connection, logged: str) -> None:
+def test_the_log_is_for_members_of_the_organization_alone(
+    browser: MakeBrowser, connection: db.Connection, logged: str
+) -> None:
     stranger = browser(make_tenant(connection))
     for path in ("audit", "audit.csv", "members", "tokens", "digest", "sizes"):
         assert stranger.get(f"/o/{logged}/settings/{path}").status_code == 404

@@ -1,4 +1,6 @@
-"""The health page: for owners and admins, of their organization alone, and honest about what it could not find out."""
+"""The health page: for owners and admins, of their organization alone, and honest about what it
+could not find out.
+"""
 
 import re
 import secrets
@@ -26,13 +28,21 @@ from tests.signals.conftest import make_tenant
 def acme(connection: db.Connection, tenant: str) -> str:
     with connection.transaction():
         handlers.handle_orders(
-            connection, [block(order(tenant, "SO-1"), offset=1), record("orders", requested(tenant, 1), tenant, 2)]
+            connection,
+            [
+                block(order(tenant, "SO-1"), offset=1),
+                record("orders", requested(tenant, 1), tenant, 2),
+            ],
         )
-        handlers.handle_signals(connection, [record("signals", completed(tenant, 1, offset=2), tenant, 1)])
+        handlers.handle_signals(
+            connection, [record("signals", completed(tenant, 1, offset=2), tenant, 1)]
+        )
     return tenant
 
 
-def test_it_is_for_owners_and_admins(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_it_is_for_owners_and_admins(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     assert browser(acme, "owner").get(f"/o/{acme}/health").status_code == 200
     assert browser(acme, "admin").get(f"/o/{acme}/health").status_code == 200
     assert browser(acme, "member").get(f"/o/{acme}/health").status_code == 403
@@ -44,9 +54,12 @@ def test_a_dead_feed_shouts(browser: MakeBrowser, acme: str) -> None:
     assert "The feed looks dead." in text_of(browser(acme).get(f"/o/{acme}/health"))
 
 
-def test_a_run_that_is_held_back_says_why(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_a_run_that_is_held_back_says_why(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     connection.execute(
-        "INSERT INTO runs (organization, number, as_of, settings_version, reason, requested_at, held_back)"
+        "INSERT INTO runs (organization, number, as_of, settings_version, reason, requested_at, "
+        "held_back)"
         " VALUES (%s, 2, '2026-03-03', 1, 'nightly', %s, 'an import is in flight')",
         (acme, ACCEPTED_AT + timedelta(days=1)),
     )
@@ -60,24 +73,33 @@ def test_an_audit_on_request_is_noted_and_shown(browser: MakeBrowser, tenant: st
     assert "0 differences in 0 active signals, run none." in text_of(ana.get(f"/o/{tenant}/health"))
 
 
-def test_an_audit_in_the_middle_of_things_says_what_it_waits_for(browser: MakeBrowser, acme: str) -> None:
+def test_an_audit_in_the_middle_of_things_says_what_it_waits_for(
+    browser: MakeBrowser, acme: str
+) -> None:
     ana = browser(acme)
     ana.post(f"/o/{acme}/health/audit")
     assert "Not audited:" in text_of(ana.get(f"/o/{acme}/health"))
 
 
-def test_lag_and_dead_letters_are_looked_for_on_request(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_lag_and_dead_letters_are_looked_for_on_request(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     publisher, other = kafka.Publisher(), make_tenant(connection)
     try:
         for organization in (acme, other):
             value = msgspec.json.encode({"organization": organization, "number": "none"})
-            headers = [("dead_topic", b"orders"), ("dead_reason", b"number: <b>must</b> be a number of " + organization.encode())]
+            headers = [
+                ("dead_topic", b"orders"),
+                ("dead_reason", b"number: <b>must</b> be a number of " + organization.encode()),
+            ]
             publisher.publish(dead_letters_of(ORDERS.name), value, key=None, headers=headers)
     finally:
         publisher.close()
     ana, until = browser(acme), time.monotonic() + 60
     page = ana.get(f"/o/{acme}/health?look=true")
-    while "Kafka does not answer" in page.text and time.monotonic() < until:  # a broker that has just begun says so for a while
+    while (
+        "Kafka does not answer" in page.text and time.monotonic() < until
+    ):  # a broker that has just begun says so for a while
         page = ana.get(f"/o/{acme}/health?look=true")
     said = text_of(page)
     assert "Orders not yet looked at by the detector" in said
@@ -87,12 +109,16 @@ def test_lag_and_dead_letters_are_looked_for_on_request(browser: MakeBrowser, co
 
 def put_aside(organization: str) -> tuple[str, bytes]:
     """(its id, its value): a dead letter that names the organization."""
-    value = msgspec.json.encode({"organization": organization, "number": "none", "nonce": secrets.token_hex(8)})
+    value = msgspec.json.encode(
+        {"organization": organization, "number": "none", "nonce": secrets.token_hex(8)}
+    )
     unread = record("orders", requested(organization, 7), organization, 17)
     publisher = kafka.Publisher()
     try:
         dead = replace(unread, partition=3, value=value, event=None)
-        offset = aside.dead_letter(publisher, dead, reason="number: must be a number", consumer="signals")
+        offset = aside.dead_letter(
+            publisher, dead, reason="number: must be a number", consumer="signals"
+        )
     finally:
         publisher.close()
     return f"{dead_letters_of(ORDERS.name)}/0/{offset}", value
@@ -100,7 +126,13 @@ def put_aside(organization: str) -> tuple[str, bytes]:
 
 def lies_in_orders(value: bytes, *, since: int) -> int:
     """How often the value is in the partition that it came from."""
-    consumer = Consumer({"bootstrap.servers": settings().kafka, "group.id": "winback-test", "enable.auto.commit": False})
+    consumer = Consumer(
+        {
+            "bootstrap.servers": settings().kafka,
+            "group.id": "winback-test",
+            "enable.auto.commit": False,
+        }
+    )
     consumer.assign([TopicPartition(ORDERS.name, 3, since)])
     found, end = 0, kafka.end_offset(ORDERS.name, 3)
     for _ in range(end - since):
@@ -111,13 +143,26 @@ def lies_in_orders(value: bytes, *, since: int) -> int:
     return found
 
 
-def test_a_dead_letter_is_replayed_once_and_noted(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
-    (id_, value), since, ana = put_aside(acme), kafka.end_offset(ORDERS.name, 3), browser(acme, "admin")
+def test_a_dead_letter_is_replayed_once_and_noted(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
+    (id_, value), since, ana = (
+        put_aside(acme),
+        kafka.end_offset(ORDERS.name, 3),
+        browser(acme, "admin"),
+    )
     with ThreadPoolExecutor(3) as threads:
-        answers = list(threads.map(lambda _: ana.post(f"/o/{acme}/health/dead-letters", {"id": id_}).status_code, range(3)))
+        answers = list(
+            threads.map(
+                lambda _: ana.post(f"/o/{acme}/health/dead-letters", {"id": id_}).status_code,
+                range(3),
+            )
+        )
     assert answers == [303, 303, 303] and lies_in_orders(value, since=since) == 1
     noted = connection.execute(
-        "SELECT actor, subject, detail ->> 'reason' FROM audit_log WHERE organization = %s AND action = 'replayed'", (acme,)
+        "SELECT actor, subject, detail ->> 'reason' FROM audit_log WHERE organization = %s AND "
+        "action = 'replayed'",
+        (acme,),
     ).fetchall()
     assert noted == [(ana.email, f"dead letter {id_}", "number: must be a number")]
     ana.post(f"/o/{acme}/health/dead-letters", {"id": id_})
@@ -131,7 +176,11 @@ def test_a_dead_letter_is_replayed_once_and_noted(browser: MakeBrowser, connecti
 def test_only_an_organization_s_own_dead_letters_are_replayed_and_by_those_who_govern_it(
     browser: MakeBrowser, connection: db.Connection, acme: str
 ) -> None:
-    (id_, value), since, other = put_aside(acme), kafka.end_offset(ORDERS.name, 3), make_tenant(connection)
+    (id_, value), since, other = (
+        put_aside(acme),
+        kafka.end_offset(ORDERS.name, 3),
+        make_tenant(connection),
+    )
     path = f"/o/{acme}/health/dead-letters"
     assert browser(acme, "member").post(path, {"id": id_}).status_code == 403
     assert browser(other).post(path, {"id": id_}).status_code == 404
@@ -146,14 +195,24 @@ def test_a_raw_record_belongs_to_whose_token_it_came_with_whatever_it_says(
     browser: MakeBrowser, connection: db.Connection, acme: str
 ) -> None:
     other, word = make_tenant(connection), secrets.token_hex(8)
-    raw = replace(record(ERP_ORDERS.name, requested(other, 1), other, 10**9), value=msgspec.json.encode({"organization": other}))
+    raw = replace(
+        record(ERP_ORDERS.name, requested(other, 1), other, 10**9),
+        value=msgspec.json.encode({"organization": other}),
+    )
     publisher = kafka.Publisher()
     try:
-        for organization, reason in ((acme, f"order: is missing, {word}"), ("", f"authorization: {word}")):
-            aside.dead_letter(publisher, raw, reason=reason, consumer="ingest-erp", organization=organization)
+        for organization, reason in (
+            (acme, f"order: is missing, {word}"),
+            ("", f"authorization: {word}"),
+        ):
+            aside.dead_letter(
+                publisher, raw, reason=reason, consumer="ingest-erp", organization=organization
+            )
     finally:
         publisher.close()
-    ours, theirs = (text_of(browser(one).get(f"/o/{one}/health?look=true")) for one in (acme, other))
+    ours, theirs = (
+        text_of(browser(one).get(f"/o/{one}/health?look=true")) for one in (acme, other)
+    )
     assert f"order: is missing, {word}" in ours and f"authorization: {word}" not in ours
     assert word not in theirs
 
@@ -172,5 +231,7 @@ def test_a_raw_record_belongs_to_whose_token_it_came_with_whatever_it_says(
         (None, b"[" * 100_000, set()),
     ],
 )
-def test_a_dead_letter_belongs_to_whom_alone_it_names(key: bytes | None, value: bytes | None, organizations: set[str]) -> None:
+def test_a_dead_letter_belongs_to_whom_alone_it_names(
+    key: bytes | None, value: bytes | None, organizations: set[str]
+) -> None:
     assert lag.organizations_of(key, value) == organizations

@@ -1,8 +1,9 @@
 """Every field of every form of the console, with what nobody types by accident.
 
-Generated from the entries of test_every_route, which must have one for each route: a new form cannot be forgotten, and what it
-answers to each value stands in hostile_answers. What is refused changes nothing, names the field, and keeps what else was typed;
-what is accepted holds no character that hides or breaks lines, and comes back as text.
+Generated from the entries of test_every_route, which must have one for each route: a new form
+cannot be forgotten, and what it answers to each value stands in hostile_answers. What is refused
+changes nothing, names the field, and keeps what else was typed; what is accepted holds no character
+that hides or breaks lines, and comes back as text.
 """
 
 import html
@@ -36,7 +37,10 @@ HOSTILE: dict[str, str | None] = {
     "40 digits": "9" * 40,  # more than a column holds
     "5,000 digits": "9" * 5_000,  # more than Python reads
 }
-COSTLY = {"/o/{organization}/settings/try", "/o/{organization}/settings/replay"}  # read as /settings is, then worked out
+COSTLY = {
+    "/o/{organization}/settings/try",
+    "/o/{organization}/settings/replay",
+}  # read as /settings is, then worked out
 FEW = ("NUL", "40 digits", "5,000 digits")
 FORMS = sorted(route for route, case in CASES.items() if case.form)
 UNSEEN = "\u202a-\u202e\u2066-\u2069\u200b-\u200f\ufeff"
@@ -47,7 +51,11 @@ STATUS: dict[int | str, int] = {NAMED: 200, FLASHED: 303}  # refusals whose stat
 
 
 def pairs_of(form: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(name, str(one)) for name, value in form.items() for one in (value if isinstance(value, list) else [value])]
+    return [
+        (name, str(one))
+        for name, value in form.items()
+        for one in (value if isinstance(value, list) else [value])
+    ]
 
 
 def send(world: Two, route: Route, ids: Ids, pairs: list[tuple[str, str]]) -> httpx.Response:
@@ -58,7 +66,10 @@ def send(world: Two, route: Route, ids: Ids, pairs: list[tuple[str, str]]) -> ht
         link="no-link", token="no-token",
     )  # fmt: skip
     pairs = [*pairs, ("csrf", csrf_token(client.cookies.get(COOKIE) or ""))]
-    body = "&".join(f"{quote_plus(name)}={value if value == RAW else quote_plus(value)}" for name, value in pairs)
+    body = "&".join(
+        f"{quote_plus(name)}={value if value == RAW else quote_plus(value)}"
+        for name, value in pairs
+    )
     headers = {"Sec-Fetch-Site": "same-origin", "Content-Type": "application/x-www-form-urlencoded"}
     return client.post(path, content=body.encode(), headers=headers)
 
@@ -88,14 +99,18 @@ def alert(answer: httpx.Response) -> str:
 
 def is_named(name: str, answer: httpx.Response) -> bool:
     """By the mark on the field, or in what the page says of it."""
-    marked = re.search(rf'name="{re.escape(name)}"[^>]*aria-invalid="true"', answer.text) is not None
+    marked = (
+        re.search(rf'name="{re.escape(name)}"[^>]*aria-invalid="true"', answer.text) is not None
+    )
     word = re.split(r"[._-]", name)[-1 if "." in name else 0]
     return marked or word.rstrip("s") in alert(answer).lower()
 
 
 @pytest.fixture
 def world(two: Two) -> Iterator[Two]:
-    """An organization that nobody else has filled or changed: what a form is answered depends on it."""
+    """An organization that nobody else has filled or changed: what a form is answered depends on
+    it.
+    """
     there = furnished(two.connection)
     made = Two(two.connection, two.address, there.organization, two.theirs, there, two.there_too)
     yield made
@@ -105,28 +120,42 @@ def world(two: Two) -> Iterator[Two]:
 
 def version_of(world: Two) -> str:
     """Of the settings as they are now."""
-    return str(rows(world.connection, "SELECT max(version) FROM settings_versions WHERE organization = %s", world.mine)[0][0])
+    return str(
+        rows(
+            world.connection,
+            "SELECT max(version) FROM settings_versions WHERE organization = %s",
+            world.mine,
+        )[0][0]
+    )
 
 
 @pytest.mark.parametrize("route", FORMS, ids=str)
-def test_whatever_is_in_a_field_is_taken_as_text_or_refused_by_its_name(world: Two, route: Route) -> None:
+def test_whatever_is_in_a_field_is_taken_as_text_or_refused_by_its_name(
+    world: Two, route: Route
+) -> None:
     form = CASES[route].form
     assert form is not None
     fields = list(form(world.there))
     unused: Answers = {EVERY: CASES[route].status}
     answers = {name: ANSWERS[route].get(name, unused) for name in (*fields, UNUSED)}
-    assert set(ANSWERS[route]) | {UNUSED} == {*fields, UNUSED}, "each field has its answers, and no other"
+    assert set(ANSWERS[route]) | {UNUSED} == {*fields, UNUSED}, (
+        "each field has its answers, and no other"
+    )
     world.client("owner")
     state: dict[str, str] | None = None
     for name in answers:
         for what, value in HOSTILE.items():
-            if what not in answers[name] and ((name == UNUSED and what != "NUL") or (route.path in COSTLY and what not in FEW)):
+            if what not in answers[name] and (
+                (name == UNUSED and what != "NUL") or (route.path in COSTLY and what not in FEW)
+            ):
                 continue
             case, wanted = f"{name}: {what}", answers[name].get(what, answers[name][EVERY])
             if state is None:
                 ids = world.fresh("owner")
                 state, version = everything(world.connection, world.mine), version_of(world)
-            typed = [(key, version if key == "version" else one) for key, one in pairs_of(form(ids))]
+            typed = [
+                (key, version if key == "version" else one) for key, one in pairs_of(form(ids))
+            ]
             others = [(key, one) for key, one in typed if key != name]
             answer = send(world, route, ids, [*others, *([] if value is None else [(name, value)])])
             before, state = state, everything(world.connection, world.mine)
@@ -137,11 +166,13 @@ def test_whatever_is_in_a_field_is_taken_as_text_or_refused_by_its_name(world: T
             if wanted in (422, NAMED):
                 assert name in UNTYPED or is_named(name, answer), f"{case}: {alert(answer)}"
             if wanted == 422 and what != "no UTF-8":
-                assert [one for key, one in others if key not in UNTYPED and one not in shown(answer)] == [], (
-                    f"{case}: what else was typed is gone"
-                )
+                assert [
+                    one for key, one in others if key not in UNTYPED and one not in shown(answer)
+                ] == [], f"{case}: what else was typed is gone"
             if wanted == FLASHED:
-                assert f"Not saved: a view's {name}" in shown(world.client("owner").get(answer.headers["location"])), case
+                assert f"Not saved: a view's {name}" in shown(
+                    world.client("owner").get(answer.headers["location"])
+                ), case
             if state != before:
                 state = None  # used up
             if route.path == "/sign-out":

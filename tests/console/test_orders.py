@@ -1,4 +1,6 @@
-"""The orders page: newest first with each account's activity, paging without gaps, and the stream that says that something came."""
+"""The orders page: newest first with each account's activity, paging without gaps, and the stream
+that says that something came.
+"""
 
 import threading
 from datetime import UTC, date, datetime, timedelta
@@ -18,7 +20,12 @@ AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 def arrive(
-    connection: db.Connection, organization: str, *names: str, at: datetime = AT, offset: int = 1, account: str = "A1"
+    connection: db.Connection,
+    organization: str,
+    *names: str,
+    at: datetime = AT,
+    offset: int = 1,
+    account: str = "A1",
 ) -> None:
     with connection.transaction():
         sent = [order(organization, name, account=account, on=date(2026, 3, 1)) for name in names]
@@ -38,9 +45,17 @@ def test_the_newest_order_stands_first_with_the_activity_of_its_account(
     with connection.transaction():
         events = [
             signal_event("opened", tenant, offset=1, account="A1"),
-            *(signal_event("opened", tenant, offset=1, account="A2", combo=Combo(od=od, grade=None)) for od in ("5.5", "7")),
+            *(
+                signal_event(
+                    "opened", tenant, offset=1, account="A2", combo=Combo(od=od, grade=None)
+                )
+                for od in ("5.5", "7")
+            ),
         ]
-        handlers.handle_signals(connection, [record("signals", event, tenant, place) for place, event in enumerate(events)])
+        handlers.handle_signals(
+            connection,
+            [record("signals", event, tenant, place) for place, event in enumerate(events)],
+        )
     page = browser(tenant).get(f"/o/{tenant}/orders")
     assert keys(page.text) == ["SO-3", "SO-2", "SO-1"]
     said = text_of(page)
@@ -73,16 +88,28 @@ def test_older_orders_page_without_leaving_out_or_repeating_any(
     browser: MakeBrowser, connection: db.Connection, tenant: str
 ) -> None:
     for hour in range(6):
-        arrive(connection, tenant, *(f"SO-{hour}-{n:02}" for n in range(20)), at=AT + timedelta(hours=hour * 40), offset=hour)
+        arrive(
+            connection,
+            tenant,
+            *(f"SO-{hour}-{n:02}" for n in range(20)),
+            at=AT + timedelta(hours=hour * 40),
+            offset=hour,
+        )
     ana, seen, path = browser(tenant), [], f"/o/{tenant}/orders"
     while path:
         page = ana.get(path).text
         seen += keys(page)
-        path = page.split('class="pager"><a class="btn" href="')[1].split('"')[0] if "Older orders" in page else ""
+        path = (
+            page.split('class="pager"><a class="btn" href="')[1].split('"')[0]
+            if "Older orders" in page
+            else ""
+        )
     assert len(seen) == 120 and len(set(seen)) == 120
 
 
-def test_htmx_and_the_script_get_the_rows_alone(browser: MakeBrowser, connection: db.Connection, tenant: str) -> None:
+def test_htmx_and_the_script_get_the_rows_alone(
+    browser: MakeBrowser, connection: db.Connection, tenant: str
+) -> None:
     arrive(connection, tenant, "SO-1")
     part = browser(tenant).get(f"/o/{tenant}/orders", headers={"HX-Request": "true"}).text
     assert keys(part) == ["SO-1"] and "<html" not in part
@@ -97,13 +124,20 @@ def test_a_place_that_is_none_is_refused(browser: MakeBrowser, tenant: str, befo
     assert browser(tenant).get(f"/o/{tenant}/orders", params={"before": before}).status_code == 422
 
 
-def test_the_stream_says_when_something_came(browser: MakeBrowser, connection: db.Connection, tenant: str) -> None:
+def test_the_stream_says_when_something_came(
+    browser: MakeBrowser, connection: db.Connection, tenant: str
+) -> None:
     arrive(connection, tenant, "SO-1")
     with browser(tenant).client.stream("GET", f"/o/{tenant}/orders/live", timeout=90) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = (line for line in answer.iter_lines() if line.startswith("data: "))
         first = next(lines)
-        late = threading.Timer(0.5, arrive, (connection, tenant, "SO-2"), {"at": AT + timedelta(minutes=1), "offset": 2})
+        late = threading.Timer(
+            0.5,
+            arrive,
+            (connection, tenant, "SO-2"),
+            {"at": AT + timedelta(minutes=1), "offset": 2},
+        )
         late.start()
         assert next(lines) != first
         late.join()

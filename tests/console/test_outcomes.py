@@ -1,4 +1,6 @@
-"""Outcomes through the console, the sink and the command line: what they hide, what clears them, who takes them back."""
+"""Outcomes through the console, the sink and the command line: what they hide, what clears them,
+who takes them back.
+"""
 
 import re
 from collections.abc import Callable
@@ -14,7 +16,16 @@ from shared import db
 from shared.events import Combo
 from shared.ids import signal_id
 from tests.console.conftest import Browser, MakeBrowser, text_of
-from tests.signals.builders import block, completed, order, record, recovered, requested, rows, signal_event
+from tests.signals.builders import (
+    block,
+    completed,
+    order,
+    record,
+    recovered,
+    requested,
+    rows,
+    signal_event,
+)
 from tests.signals.conftest import make_tenant
 from winback.cli import app as winback
 
@@ -30,29 +41,54 @@ def acme(connection: db.Connection, tenant: str, at: At) -> str:
     with connection.transaction():
         accounts = {"A1": "Caprock", "A2": "Permian Supply"}
         orders = [
-            order(tenant, f"SO-{a}", account=a, account_name=name, on=date(2025, 12, 1), counts_on=date(2025, 12, 1))
+            order(
+                tenant,
+                f"SO-{a}",
+                account=a,
+                account_name=name,
+                on=date(2025, 12, 1),
+                counts_on=date(2025, 12, 1),
+            )
             for a, name in accounts.items()
         ]
-        handlers.handle_orders(connection, [block(*orders, offset=1), record("orders", requested(tenant, 1), tenant, 2)])
+        handlers.handle_orders(
+            connection,
+            [block(*orders, offset=1), record("orders", requested(tenant, 1), tenant, 2)],
+        )
         events = [
             signal_event("opened", tenant, offset=2, account="A1"),
             signal_event("opened", tenant, offset=2, account="A2", combo=J55),
             signal_event("opened", tenant, offset=2, account="A2", combo=Combo(od="7", grade=None)),
             completed(tenant, 1, offset=2),
         ]
-        handlers.handle_signals(connection, [record("signals", event, tenant, place) for place, event in enumerate(events)])
+        handlers.handle_signals(
+            connection,
+            [record("signals", event, tenant, place) for place, event in enumerate(events)],
+        )
     return tenant
 
 
-def act(browser: Browser, organization: str, kind: str, account: str = "A1", once: str = "x", **more: Any) -> None:
-    done = browser.post(f"/o/{organization}/outcomes", {"account": account, "kind": kind, "once": once} | more)
+def act(
+    browser: Browser,
+    organization: str,
+    kind: str,
+    account: str = "A1",
+    once: str = "x",
+    **more: Any,
+) -> None:
+    done = browser.post(
+        f"/o/{organization}/outcomes", {"account": account, "kind": kind, "once": once} | more
+    )
     assert done.status_code == 303, done.text
 
 
-def account_row(connection: db.Connection, organization: str, account: str = "A1") -> dict[str, datetime | None]:
+def account_row(
+    connection: db.Connection, organization: str, account: str = "A1"
+) -> dict[str, datetime | None]:
     found = rows(
         connection,
-        "SELECT last_contact_at, paused_until, lost_at FROM accounts WHERE organization = %s AND account = '" + account + "'",
+        "SELECT last_contact_at, paused_until, lost_at FROM accounts WHERE organization = %s AND "
+        "account = '" + account + "'",
         organization,
     )
     return dict(zip(("last_contact_at", "paused_until", "lost_at"), found[0], strict=True))
@@ -60,20 +96,33 @@ def account_row(connection: db.Connection, organization: str, account: str = "A1
 
 def kinds(connection: db.Connection, organization: str) -> list[str]:
     return [
-        row[0] for row in rows(connection, "SELECT kind FROM outcomes WHERE organization = %s ORDER BY at, outcome", organization)
+        row[0]
+        for row in rows(
+            connection,
+            "SELECT kind FROM outcomes WHERE organization = %s ORDER BY at, outcome",
+            organization,
+        )
     ]
 
 
-def arrives(connection: db.Connection, organization: str, *, accepted_at: datetime, on: date, **more: Any) -> None:
+def arrives(
+    connection: db.Connection, organization: str, *, accepted_at: datetime, on: date, **more: Any
+) -> None:
     with connection.transaction():
         sent = order(organization, "SO-9", account="A1", on=on, counts_on=on, **more)
         handlers.handle_orders(connection, [block(sent, offset=9, accepted_at=accepted_at)])
 
 
-def test_reaching_out_pauses_for_two_weeks_and_says_so(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_reaching_out_pauses_for_two_weeks_and_says_so(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     ana = browser(acme, "member")
     act(ana, acme, "reached_out")
-    assert account_row(connection, acme) == {"last_contact_at": NOW, "paused_until": NOW + timedelta(days=14), "lost_at": None}
+    assert account_row(connection, acme) == {
+        "last_contact_at": NOW,
+        "paused_until": NOW + timedelta(days=14),
+        "lost_at": None,
+    }
     page = text_of(ana.get(f"/o/{acme}/accounts/A1"))
     assert "Reached out to Caprock: off the digest until 17 Mar." in page and "Undo" in page
     audit = rows(
@@ -98,23 +147,36 @@ def test_the_digests_link_asks_and_notes_nothing_by_itself(
     assert kinds(connection, acme) == [kind]
 
 
-def test_the_digests_link_is_for_members_and_of_what_there_is(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_the_digests_link_is_for_members_and_of_what_there_is(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     path = f"/o/{acme}/outcomes/lost/A2"
-    signed_out, outsider, ana = browser(), browser(make_tenant(connection), "owner"), browser(acme, "member")
+    signed_out, outsider, ana = (
+        browser(),
+        browser(make_tenant(connection), "owner"),
+        browser(acme, "member"),
+    )
     asked = signed_out.get(path)
     assert asked.status_code == 401 and f'name="next" value="{path}"' in asked.text
     assert outsider.get(path).status_code == 404
-    assert [ana.get(f"/o/{acme}/outcomes/{rest}").status_code for rest in ("lost/A99", "undone/A2", "lost/")] == [404, 404, 404]
+    assert [
+        ana.get(f"/o/{acme}/outcomes/{rest}").status_code
+        for rest in ("lost/A99", "undone/A2", "lost/")
+    ] == [404, 404, 404]
 
 
-def test_a_click_that_comes_twice_is_done_once(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_a_click_that_comes_twice_is_done_once(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     ana = browser(acme)
     for _ in range(2):
         act(ana, acme, "lost", reason="price")
     assert kinds(connection, acme) == ["lost"]
 
 
-def test_the_undo_of_the_toast_takes_it_back_and_is_a_row_too(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_the_undo_of_the_toast_takes_it_back_and_is_a_row_too(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     ana = browser(acme, "member")
     act(ana, acme, "lost", reason="price")
     page = ana.get(f"/o/{acme}/accounts/A1").text
@@ -130,10 +192,15 @@ def _after(browser: Browser, organization: str, undo: str) -> str:
     return text_of(browser.get(f"/o/{organization}/accounts/A1"))
 
 
-def test_only_its_actor_or_an_admin_undoes_it(browser: MakeBrowser, connection: db.Connection, acme: str, at: At) -> None:
+def test_only_its_actor_or_an_admin_undoes_it(
+    browser: MakeBrowser, connection: db.Connection, acme: str, at: At
+) -> None:
     ana, bo, owner = browser(acme, "member"), browser(acme, "member"), browser(acme, "admin")
     act(ana, acme, "lost")
-    undo = rows(connection, "SELECT outcome FROM outcomes WHERE organization = %s", acme)[0][0] + "/undo"
+    undo = (
+        rows(connection, "SELECT outcome FROM outcomes WHERE organization = %s", acme)[0][0]
+        + "/undo"
+    )
     bo.post(f"/o/{acme}/outcomes/{undo}")
     assert kinds(connection, acme) == ["lost"]
     assert f"/outcomes/{undo}" not in bo.get(f"/o/{acme}/accounts/A1").text
@@ -144,7 +211,9 @@ def test_only_its_actor_or_an_admin_undoes_it(browser: MakeBrowser, connection: 
     assert kinds(connection, acme) == ["lost", "undone"]
 
 
-def test_the_next_order_clears_lost(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_the_next_order_clears_lost(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     act(browser(acme), acme, "lost", reason="went_quiet")
     arrives(connection, acme, accepted_at=NOW + timedelta(minutes=5), on=date(2026, 3, 3))
     assert account_row(connection, acme)["lost_at"] is None
@@ -168,7 +237,9 @@ def test_an_order_that_is_no_answer_leaves_lost(
     assert account_row(connection, acme)["lost_at"] == NOW
 
 
-def test_won_back_is_claimed_until_an_order_answers(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_won_back_is_claimed_until_an_order_answers(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     ana = browser(acme)
     act(ana, acme, "won_back")
     assert account_row(connection, acme)["paused_until"] == NOW + timedelta(days=14)
@@ -183,28 +254,42 @@ def test_won_back_is_claimed_until_an_order_answers(browser: MakeBrowser, connec
     assert account_row(connection, acme)["paused_until"] is None
 
 
-def test_nobody_wins_the_same_signal_twice(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_nobody_wins_the_same_signal_twice(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     act(browser(acme), acme, "won_back", monthly_value="1,200.50")
-    again = browser(acme).post(f"/o/{acme}/outcomes", {"account": "A1", "kind": "won_back", "once": "y"})
+    again = browser(acme).post(
+        f"/o/{acme}/outcomes", {"account": "A1", "kind": "won_back", "once": "y"}
+    )
     assert again.status_code == 422 and "it was already" in again.text
-    found = rows(connection, "SELECT monthly_value_cents FROM outcomes WHERE organization = %s", acme)
+    found = rows(
+        connection, "SELECT monthly_value_cents FROM outcomes WHERE organization = %s", acme
+    )
     assert found == [(120_050,)]
 
 
-def test_one_lapse_is_hidden_and_the_other_stays(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_one_lapse_is_hidden_and_the_other_stays(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     signal = signal_id(acme, "A2", "lapse", "5.5", "J55")
     act(browser(acme), acme, "lost", "A2", signal=signal, reason="competitor")
     seen = rows(
         connection,
-        "SELECT od, lost_at IS NOT NULL FROM digest_signals WHERE organization = %s AND account = 'A2' ORDER BY od",
+        "SELECT od, lost_at IS NOT NULL FROM digest_signals WHERE organization = %s AND account = "
+        "'A2' ORDER BY od",
         acme,
     )
     assert seen == [("5.5", True), ("7", False)]
     assert account_row(connection, acme, "A2")["lost_at"] is None
 
 
-def test_a_wrong_value_stands_beside_its_field(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
-    page = browser(acme).post(f"/o/{acme}/outcomes", {"account": "A1", "kind": "won_back", "once": "x", "monthly_value": "a lot"})
+def test_a_wrong_value_stands_beside_its_field(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
+    page = browser(acme).post(
+        f"/o/{acme}/outcomes",
+        {"account": "A1", "kind": "won_back", "once": "x", "monthly_value": "a lot"},
+    )
     assert page.status_code == 422
     assert 'value="a lot"' in page.text and "must be a number such as 1,234.50" in page.text
     assert kinds(connection, acme) == []
@@ -230,9 +315,18 @@ def test_a_form_that_cannot_be_right_changes_nothing(
     assert kinds(connection, acme) == []
 
 
-def test_other_organizations_and_other_sites_note_nothing(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
-    assert browser().post(f"/o/{acme}/outcomes", {"account": "A1", "kind": "lost"}).status_code == 401
-    assert browser(acme).cross_post(f"/o/{acme}/outcomes", {"account": "A1", "kind": "lost"}).status_code == 403
+def test_other_organizations_and_other_sites_note_nothing(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
+    assert (
+        browser().post(f"/o/{acme}/outcomes", {"account": "A1", "kind": "lost"}).status_code == 401
+    )
+    assert (
+        browser(acme)
+        .cross_post(f"/o/{acme}/outcomes", {"account": "A1", "kind": "lost"})
+        .status_code
+        == 403
+    )
     assert kinds(connection, acme) == []
 
 
@@ -241,12 +335,18 @@ def test_htmx_gets_the_part_alone_and_the_toast(browser: MakeBrowser, acme: str)
     form = {"account": "A1", "kind": "reached_out", "once": "x"}
     session = ana.client.cookies.get("winback_session")
     assert session
-    part = ana.client.post(f"/o/{acme}/outcomes", data=form | {"csrf": csrf_token(session)}, headers={"HX-Request": "true"})
+    part = ana.client.post(
+        f"/o/{acme}/outcomes",
+        data=form | {"csrf": csrf_token(session)},
+        headers={"HX-Request": "true"},
+    )
     assert part.status_code == 200 and "<html" not in part.text
     assert 'hx-swap-oob="true"' in part.text and "Reached out to Caprock" in part.text
 
 
-def test_an_administrator_undoes_from_the_command_line(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_an_administrator_undoes_from_the_command_line(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     act(browser(acme), acme, "lost")
     runner = CliRunner()
     said = runner.invoke(winback, ["undo", "--organization", acme, "--account", "A1", "--dry-run"])

@@ -39,12 +39,16 @@ async def _get(app: FastAPI, path: str, raises: bool) -> httpx.Response:
     ("summary?month=November", "month: is no month: write it like 2026-11"),
     ("sequences?state=lost", "state: is one of drafts and archived"),
 ])  # fmt: skip
-def test_a_parameter_that_cannot_be_is_told_in_words(browser: MakeBrowser, tenant: str, path: str, words: str) -> None:
+def test_a_parameter_that_cannot_be_is_told_in_words(
+    browser: MakeBrowser, tenant: str, path: str, words: str
+) -> None:
     answer = browser(tenant).get(f"/o/{tenant}/{path}")
     assert answer.status_code == 422 and words in text_of(answer) and "pattern" not in answer.text
 
 
-def test_what_was_left_to_be_said_waits_for_a_page_that_is_no_problem(browser: MakeBrowser, tenant: str) -> None:
+def test_what_was_left_to_be_said_waits_for_a_page_that_is_no_problem(
+    browser: MakeBrowser, tenant: str
+) -> None:
     ana = browser(tenant)
     ana.post(f"/o/{tenant}/views", {"name": "Calls", "query": "?only=call"})
     assert "Saved as Calls" not in ana.get(f"/o/{tenant}/orders?before=x").text

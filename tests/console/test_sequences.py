@@ -1,4 +1,6 @@
-"""Draft sequences in the console: edited, previewed, archived; what was typed is never lost, and nothing wrong is saved."""
+"""Draft sequences in the console: edited, previewed, archived; what was typed is never lost, and
+nothing wrong is saved.
+"""
 
 import html
 import re
@@ -12,7 +14,10 @@ from tests.console.conftest import MakeBrowser, text_of
 from tests.signals.builders import rows
 from tests.signals.conftest import make_tenant
 
-STEPS = [(0, "About {lapsed}", "Hello {contact_name},\n\nis {lapsed} still needed?"), (3, "Once more", "Hello again")]
+STEPS = [
+    (0, "About {lapsed}", "Hello {contact_name},\n\nis {lapsed} still needed?"),
+    (3, "Once more", "Hello again"),
+]
 
 
 @pytest.fixture
@@ -26,7 +31,8 @@ def draft(connection: db.Connection, tenant: str) -> str:
         )
         for position, (wait, subject, body) in enumerate(STEPS, start=1):
             connection.execute(
-                "INSERT INTO sequence_steps (organization, sequence, position, wait_days, subject, body)"
+                "INSERT INTO sequence_steps (organization, sequence, position, wait_days, subject, "
+                "body)"
                 " VALUES (%s, 's-1', %s, %s, %s, %s)",
                 (tenant, position, wait, subject, body),
             )
@@ -34,10 +40,15 @@ def draft(connection: db.Connection, tenant: str) -> str:
             ("A1", "C1", "enrolled", None, {"lapsed": "5 1/2 J55", "contact_name": "<b>Ana</b>"}),
             ("A2", "", "skipped", "no-email", {}),
         ):
-            connection.execute("INSERT INTO accounts (organization, account, name) VALUES (%s, %s, %s)", (tenant, account, account))
             connection.execute(
-                "INSERT INTO enrollments (organization, sequence, account, contact, state, reason, variables, enrolled_at,"
-                " digest, signal_type, seen_at) VALUES (%s, 's-1', %s, %s, %s, %s, %s, now(), 'd-1', 'lapse', now())",
+                "INSERT INTO accounts (organization, account, name) VALUES (%s, %s, %s)",
+                (tenant, account, account),
+            )
+            connection.execute(
+                "INSERT INTO enrollments (organization, sequence, account, contact, state, reason, "
+                "variables, enrolled_at,"
+                " digest, signal_type, seen_at) VALUES (%s, 's-1', %s, %s, %s, %s, %s, now(), "
+                "'d-1', 'lapse', now())",
                 (tenant, account, contact, state, reason, Jsonb(values)),
             )
     return f"/o/{tenant}/sequences/s-1"
@@ -51,23 +62,32 @@ def form(*steps: tuple[int, str, str], edition: int = 1, do: str = "save") -> di
 
 
 def saved(connection: db.Connection, path: str) -> list[Any]:
-    query = "SELECT wait_days, subject, body FROM sequence_steps WHERE organization = %s ORDER BY position"
+    query = (
+        "SELECT wait_days, subject, body FROM sequence_steps WHERE organization = %s ORDER BY "
+        "position"
+    )
     return rows(connection, query, path.split("/")[2])
 
 
-def test_the_preview_underlines_what_is_filled_in_and_escapes_it(browser: MakeBrowser, draft: str) -> None:
+def test_the_preview_underlines_what_is_filled_in_and_escapes_it(
+    browser: MakeBrowser, draft: str
+) -> None:
     page = browser(draft.split("/")[2]).get(draft).text
     assert "<b>About <mark>5 1/2 J55</mark></b>" in page
     assert "Hello <mark>&lt;b&gt;Ana&lt;/b&gt;</mark>," in page
     assert "nothing is sent until someone launches it" in page
 
 
-def test_anybody_enrolled_is_previewed_however_many_there_are(browser: MakeBrowser, connection: db.Connection, draft: str) -> None:
+def test_anybody_enrolled_is_previewed_however_many_there_are(
+    browser: MakeBrowser, connection: db.Connection, draft: str
+) -> None:
     tenant = draft.split("/")[2]
     connection.execute(
-        "INSERT INTO enrollments (organization, sequence, account, contact, state, variables, enrolled_at, digest, signal_type,"
+        "INSERT INTO enrollments (organization, sequence, account, contact, state, variables, "
+        "enrolled_at, digest, signal_type,"
         " seen_at) SELECT %s, 's-1', 'B' || lpad(n::text, 4, '0'), 'C' || n, 'enrolled',"
-        " jsonb_build_object('lapsed', 'size ' || n), now(), 'd-1', 'lapse', now() FROM generate_series(1, 750) n",
+        " jsonb_build_object('lapsed', 'size ' || n), now(), 'd-1', 'lapse', now() FROM "
+        "generate_series(1, 750) n",
         (tenant,),
     )
     ana = browser(tenant)
@@ -93,19 +113,34 @@ def test_each_pane_shows_its_part(browser: MakeBrowser, draft: str) -> None:
     assert "1" in text_of(ana.get(f"/o/{draft.split('/')[2]}/sequences"))
 
 
-def test_what_is_edited_is_saved_and_noted(browser: MakeBrowser, connection: db.Connection, draft: str) -> None:
+def test_what_is_edited_is_saved_and_noted(
+    browser: MakeBrowser, connection: db.Connection, draft: str
+) -> None:
     ana = browser(draft.split("/")[2], "member")
-    new = [(0, "{lapsed}?", "Do you\r\nneed it, {contact_name}?"), (5, "Last", "Bye"), (2, "Really", "Bye {{now}}")]
+    new = [
+        (0, "{lapsed}?", "Do you\r\nneed it, {contact_name}?"),
+        (5, "Last", "Bye"),
+        (2, "Really", "Bye {{now}}"),
+    ]
     assert ana.post(draft, form(*new)).status_code == 303
-    assert saved(connection, draft) == [(0, "{lapsed}?", "Do you\nneed it, {contact_name}?"), *new[1:]]
+    assert saved(connection, draft) == [
+        (0, "{lapsed}?", "Do you\nneed it, {contact_name}?"),
+        *new[1:],
+    ]
     assert f"Edited {ana.email}" in text_of(ana.get(f"{draft}?tab=activity"))
 
 
-def test_two_people_do_not_overwrite_each_other(browser: MakeBrowser, connection: db.Connection, draft: str) -> None:
+def test_two_people_do_not_overwrite_each_other(
+    browser: MakeBrowser, connection: db.Connection, draft: str
+) -> None:
     organization = draft.split("/")[2]
     assert browser(organization).post(draft, form((0, "mine", "first"))).status_code == 303
     late = browser(organization).post(draft, form((0, "yours", "second")))
-    assert late.status_code == 422 and 'value="yours"' in late.text and "somebody saved this draft" in late.text.lower()
+    assert (
+        late.status_code == 422
+        and 'value="yours"' in late.text
+        and "somebody saved this draft" in late.text.lower()
+    )
     assert saved(connection, draft) == [(0, "mine", "first")]
 
 
@@ -126,7 +161,11 @@ def test_two_people_do_not_overwrite_each_other(browser: MakeBrowser, connection
     ],
 )
 def test_what_cannot_be_right_is_said_at_its_field_and_not_saved(
-    browser: MakeBrowser, connection: db.Connection, draft: str, step: tuple[Any, str, str], said: str
+    browser: MakeBrowser,
+    connection: db.Connection,
+    draft: str,
+    step: tuple[Any, str, str],
+    said: str,
 ) -> None:
     page = browser(draft.split("/")[2]).post(draft, form(STEPS[0], step))
     assert page.status_code == 422
@@ -141,23 +180,36 @@ def test_a_step_is_added_and_removed_without_losing_what_was_typed(
     more = ana.post(draft, form((0, "typed", "not saved"), STEPS[1], do="add")).text
     assert 'name="subject-3"' in more and 'value="typed"' in more
     less = ana.post(draft, form((0, "typed", "not saved"), STEPS[1], do="remove-1")).text
-    assert 'value="typed"' not in less and 'value="Once more"' in less and 'name="subject-2"' not in less
+    assert (
+        'value="typed"' not in less
+        and 'value="Once more"' in less
+        and 'name="subject-2"' not in less
+    )
     assert saved(connection, draft) == STEPS
 
 
-def test_a_draft_is_archived_and_brought_back(browser: MakeBrowser, connection: db.Connection, draft: str) -> None:
+def test_a_draft_is_archived_and_brought_back(
+    browser: MakeBrowser, connection: db.Connection, draft: str
+) -> None:
     organization = draft.split("/")[2]
     ana = browser(organization)
     assert ana.post(f"{draft}/archive").status_code == 303
-    assert "Product lapse, 2 Mar" not in ana.get(f"/o/{organization}/sequences").text.split("<main")[1].split("toast")[0]
+    assert (
+        "Product lapse, 2 Mar"
+        not in ana.get(f"/o/{organization}/sequences").text.split("<main")[1].split("toast")[0]
+    )
     assert "Product lapse, 2 Mar" in ana.get(f"/o/{organization}/sequences?state=archived").text
     assert ana.post(draft, form(STEPS[0])).status_code == 409
     assert ana.post(f"{draft}/archive").status_code == 409
     assert ana.post(f"{draft}/archive", {"do": "restore"}).status_code == 303
-    assert rows(connection, "SELECT state FROM sequences WHERE organization = %s", organization) == [("draft",)]
+    assert rows(
+        connection, "SELECT state FROM sequences WHERE organization = %s", organization
+    ) == [("draft",)]
 
 
-def test_sequences_are_for_members(browser: MakeBrowser, connection: db.Connection, draft: str) -> None:
+def test_sequences_are_for_members(
+    browser: MakeBrowser, connection: db.Connection, draft: str
+) -> None:
     other = browser(make_tenant(connection))
     for path in (draft, f"{draft}/archive"):
         assert other.post(path, form(*STEPS)).status_code == 404

@@ -1,4 +1,6 @@
-"""Win-Back settings: who may change them, what comes back when they cannot be, the dry run against the second opinion."""
+"""Win-Back settings: who may change them, what comes back when they cannot be, the dry run against
+the second opinion.
+"""
 
 import random
 from collections.abc import Callable, Sequence
@@ -27,7 +29,9 @@ At = Callable[[datetime], None]
 
 
 def put_orders(
-    connection: db.Connection, organization: str, lines: Sequence[tuple[str, date, str | None, str | None, int]]
+    connection: db.Connection,
+    organization: str,
+    lines: Sequence[tuple[str, date, str | None, str | None, int]],
 ) -> None:
     """(account, day, od, grade, dollars), an order each; then a complete run of AS_OF."""
     orders = [
@@ -43,7 +47,11 @@ def put_orders(
     ]
     with connection.transaction():
         handlers.handle_orders(
-            connection, [block(*orders, offset=1), record("orders", requested(organization, 1, as_of=AS_OF), organization, 2)]
+            connection,
+            [
+                block(*orders, offset=1),
+                record("orders", requested(organization, 1, as_of=AS_OF), organization, 2),
+            ],
         )
         done = completed(organization, 1, offset=2, as_of=AS_OF)
         handlers.handle_signals(connection, [record("signals", done, organization, 9)])
@@ -51,14 +59,26 @@ def put_orders(
 
 @pytest.fixture
 def acme(connection: db.Connection, tenant: str, at: At) -> str:
-    """Silent for 60, 95 and 200 days with $150,000 each; one small account; signals are active on 95 and, wrongly now, on 60."""
+    """Silent for 60, 95 and 200 days with $150,000 each; one small account; signals are active on
+    95 and, wrongly now, on 60.
+    """
     at(NOW)
     ages = {"Q60": 60, "Q95": 95, "Q200": 200}
-    lines = [(account, AS_OF - timedelta(days=days), "5 1/2", "J-55", 150_000) for account, days in ages.items()]
-    put_orders(connection, tenant, [*lines, ("SMALL", AS_OF - timedelta(days=300), None, None, 500)])
+    lines = [
+        (account, AS_OF - timedelta(days=days), "5 1/2", "J-55", 150_000)
+        for account, days in ages.items()
+    ]
+    put_orders(
+        connection, tenant, [*lines, ("SMALL", AS_OF - timedelta(days=300), None, None, 500)]
+    )
     with connection.transaction():
-        events = [signal_event("opened", tenant, offset=2, account=account) for account in ("Q60", "Q95")]
-        handlers.handle_signals(connection, [record("signals", event, tenant, 10 + place) for place, event in enumerate(events)])
+        events = [
+            signal_event("opened", tenant, offset=2, account=account) for account in ("Q60", "Q95")
+        ]
+        handlers.handle_signals(
+            connection,
+            [record("signals", event, tenant, 10 + place) for place, event in enumerate(events)],
+        )
     return tenant
 
 
@@ -92,13 +112,28 @@ def test_saving_keeps_a_version_notes_who_did_it_and_asks_for_a_run(
     browser: MakeBrowser, connection: db.Connection, acme: str
 ) -> None:
     admin = browser(acme, "admin")
-    answer = admin.post(f"/o/{acme}/settings", typed(dormant__gap_days="75", dormant__minimum_lifetime_revenue_cents="120,000"))
+    answer = admin.post(
+        f"/o/{acme}/settings",
+        typed(dormant__gap_days="75", dormant__minimum_lifetime_revenue_cents="120,000"),
+    )
     assert (answer.status_code, answer.headers["location"]) == (303, f"/o/{acme}/settings")
     number, saved = version(connection, acme)
-    assert (number, saved.dormant.gap_days, saved.dormant.minimum_lifetime_revenue_cents) == (2, 75, 12_000_000)
-    asked = rows(connection, "SELECT reason, as_of FROM runs WHERE organization = %s AND completed_at IS NULL", acme)
+    assert (number, saved.dormant.gap_days, saved.dormant.minimum_lifetime_revenue_cents) == (
+        2,
+        75,
+        12_000_000,
+    )
+    asked = rows(
+        connection,
+        "SELECT reason, as_of FROM runs WHERE organization = %s AND completed_at IS NULL",
+        acme,
+    )
     assert asked == [("settings", AS_OF)]
-    noted = rows(connection, "SELECT actor, action, subject, detail FROM audit_log WHERE organization = %s ORDER BY at", acme)
+    noted = rows(
+        connection,
+        "SELECT actor, action, subject, detail FROM audit_log WHERE organization = %s ORDER BY at",
+        acme,
+    )
     assert noted[0] == (
         admin.email,
         "changed",
@@ -114,13 +149,26 @@ def test_saving_keeps_a_version_notes_who_did_it_and_asks_for_a_run(
     assert "minimum lifetime revenue: $100,000 to $120,000" in page
 
 
-@pytest.mark.parametrize(("currency", "amount", "minor"), [("JPY", "120,000", 120_000), ("KWD", "120.500", 120_500)])
+@pytest.mark.parametrize(
+    ("currency", "amount", "minor"), [("JPY", "120,000", 120_000), ("KWD", "120.500", 120_500)]
+)
 def test_money_is_typed_in_the_currency_of_the_organization(
-    browser: MakeBrowser, connection: db.Connection, acme: str, currency: str, amount: str, minor: int
+    browser: MakeBrowser,
+    connection: db.Connection,
+    acme: str,
+    currency: str,
+    amount: str,
+    minor: int,
 ) -> None:
-    connection.execute("UPDATE organizations SET currency = %s WHERE organization = %s", (currency, acme))
+    connection.execute(
+        "UPDATE organizations SET currency = %s WHERE organization = %s", (currency, acme)
+    )
     owner = browser(acme)
-    sent = typed() | detection_form.typed_of(DEFAULTS, number_style(currency)) | {"lapse.minimum_revenue_cents": amount}
+    sent = (
+        typed()
+        | detection_form.typed_of(DEFAULTS, number_style(currency))
+        | {"lapse.minimum_revenue_cents": amount}
+    )
     assert owner.post(f"/o/{acme}/settings", sent).status_code == 303
     assert version(connection, acme)[1].lapse.minimum_revenue_cents == minor
     assert f'value="{amount}"' in owner.get(f"/o/{acme}/settings").text
@@ -159,16 +207,24 @@ def test_what_cannot_be_stands_beside_its_field_and_in_the_summary_and_stays_typ
     shown = answer.text.split(f'id="{identity}" ')[1].split(">")[0]
     assert 'aria-invalid="true"' in shown and "<script>" not in answer.text
     assert text == "" or f'value="{text}"' in shown or text == '"><script>'
-    assert 'name="lapse.enabled" value="on" aria-labelledby="h-lapse" checked' in answer.text, "the rest stays too"
+    assert 'name="lapse.enabled" value="on" aria-labelledby="h-lapse" checked' in answer.text, (
+        "the rest stays too"
+    )
     assert version(connection, acme)[0] == 1
     assert "No dry run until" in text_of(answer)
 
 
-def test_members_read_and_cannot_change(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_members_read_and_cannot_change(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     member = browser(acme, "member")
     page = member.get(f"/o/{acme}/settings")
     assert page.status_code == 200
-    inputs = [part.split(">")[0] for part in page.text.split("<input ")[1:] if 'name="dormant.' in part or 'name="lapse.' in part]
+    inputs = [
+        part.split(">")[0]
+        for part in page.text.split("<input ")[1:]
+        if 'name="dormant.' in part or 'name="lapse.' in part
+    ]
     assert len(inputs) == 8 and all("disabled" in one for one in inputs)
     assert "Save and run now" not in page.text and "2 accounts" in text_of(page)
     for path in ("settings", "settings/sizes"):
@@ -176,34 +232,54 @@ def test_members_read_and_cannot_change(browser: MakeBrowser, connection: db.Con
     assert version(connection, acme)[0] == 1
 
 
-def test_only_our_own_page_and_only_members_change_settings(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_only_our_own_page_and_only_members_change_settings(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     owner, stranger, nobody = browser(acme), browser(make_tenant(connection)), browser()
     for path in ("settings", "settings/try", "settings/replay", "settings/sizes"):
         assert owner.cross_post(f"/o/{acme}/{path}", typed()).status_code == 403
-        assert owner.client.post(f"/o/{acme}/{path}", data=typed()).status_code == 403, "without the token"
+        assert owner.client.post(f"/o/{acme}/{path}", data=typed()).status_code == 403, (
+            "without the token"
+        )
         assert stranger.post(f"/o/{acme}/{path}", typed()).status_code == 404
         assert nobody.post(f"/o/{acme}/{path}", typed()).status_code in (303, 401)
     assert stranger.get(f"/o/{acme}/settings").status_code == 404
     assert version(connection, acme)[0] == 1
 
 
-def test_who_saved_second_is_told_and_overwrites_only_knowingly(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_who_saved_second_is_told_and_overwrites_only_knowingly(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     first, second = browser(acme), browser(acme, "admin")
     assert first.post(f"/o/{acme}/settings", typed(dormant__gap_days="75")).status_code == 303
     answer = second.post(f"/o/{acme}/settings", typed(dormant__gap_days="120"))
     assert answer.status_code == 409 and "somebody else saved first" in text_of(answer)
     assert 'value="120"' in answer.text and 'name="version" value="2"' in answer.text
     assert version(connection, acme)[1].dormant.gap_days == 75
-    assert second.post(f"/o/{acme}/settings", typed(dormant__gap_days="120", version="2")).status_code == 303
+    assert (
+        second.post(f"/o/{acme}/settings", typed(dormant__gap_days="120", version="2")).status_code
+        == 303
+    )
     assert version(connection, acme)[1].dormant.gap_days == 120
 
 
-def test_reset_types_the_default_and_saves_nothing(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_reset_types_the_default_and_saves_nothing(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     owner = browser(acme)
-    page = owner.post(f"/o/{acme}/settings/try", typed(dormant__gap_days="75", lapse__lapse_days="30", reset="dormant.gap_days"))
+    page = owner.post(
+        f"/o/{acme}/settings/try",
+        typed(dormant__gap_days="75", lapse__lapse_days="30", reset="dormant.gap_days"),
+    )
     assert page.status_code == 200
-    assert 'name="dormant.gap_days" inputmode="decimal" autocomplete="off" maxlength="32" value="90"' in page.text
-    assert 'name="lapse.lapse_days" inputmode="decimal" autocomplete="off" maxlength="32" value="30"' in page.text
+    assert (
+        'name="dormant.gap_days" inputmode="decimal" autocomplete="off" maxlength="32" value="90"'
+        in page.text
+    )
+    assert (
+        'name="lapse.lapse_days" inputmode="decimal" autocomplete="off" maxlength="32" value="30"'
+        in page.text
+    )
     assert version(connection, acme)[0] == 1
     assert owner.get(f"/o/{acme}/settings/try").status_code == 303
 
@@ -211,7 +287,9 @@ def test_reset_types_the_default_and_saves_nothing(browser: MakeBrowser, connect
 # -- the dry run ---------------------------------------------------------------------------------------------------------------
 
 
-def test_the_dry_run_says_how_many_which_are_new_and_which_would_go(browser: MakeBrowser, acme: str) -> None:
+def test_the_dry_run_says_how_many_which_are_new_and_which_would_go(
+    browser: MakeBrowser, acme: str
+) -> None:
     owner = browser(acme)
     page = owner.get(f"/o/{acme}/settings")
     assert "Would flag 2 accounts (1 new, 1 would go)" in dry(page.text, "dormant")
@@ -249,7 +327,9 @@ def csrf(page: str) -> str:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_dry_run_flags_exactly_what_the_second_opinion_fires(connection: db.Connection, tenant: str, seed: int) -> None:
+def test_the_dry_run_flags_exactly_what_the_second_opinion_fires(
+    connection: db.Connection, tenant: str, seed: int
+) -> None:
     made = random.Random(seed)
     ods, grades = ("5 1/2", "7", "9 5/8", "6 SCH 40", None), ("J-55", "L80", "gr. b", None)
     lines = [
@@ -266,7 +346,10 @@ def test_the_dry_run_flags_exactly_what_the_second_opinion_fires(connection: db.
     for _ in range(12):
         lapse_days = made.randrange(1, 120)
         patch: dict[str, Any] = {
-            "dormant": {"gap_days": made.randrange(1, 90), "minimum_lifetime_revenue_cents": made.randrange(0, 20_000_000)},
+            "dormant": {
+                "gap_days": made.randrange(1, 90),
+                "minimum_lifetime_revenue_cents": made.randrange(0, 20_000_000),
+            },
             "lapse": {
                 "enabled": True,
                 "lapse_days": lapse_days,
@@ -286,7 +369,12 @@ def test_the_dry_run_flags_exactly_what_the_second_opinion_fires(connection: db.
         tried = checked(patch)
         found = dry_run.tried(connection, tenant, tried, as_of=AS_OF, run=1, seconds=30)
         flagged = {
-            (subject.account, type_, subject.combo.od if subject.combo else None, subject.combo.grade if subject.combo else None)
+            (
+                subject.account,
+                type_,
+                subject.combo.od if subject.combo else None,
+                subject.combo.grade if subject.combo else None,
+            )
             for type_, card in found.items()
             for subject in card.flagged
         }
@@ -306,8 +394,12 @@ def test_a_gap_that_most_accounts_exceed_between_two_orders_is_warned_of(
     ]
     put_orders(connection, tenant, lines)
     owner = browser(tenant)
-    assert "Half of these accounts order every 92 days or slower" in text_of(owner.get(f"/o/{tenant}/settings"))
-    assert "Half of these" not in text_of(owner.post(f"/o/{tenant}/settings/try", typed(dormant__gap_days="180")))
+    assert "Half of these accounts order every 92 days or slower" in text_of(
+        owner.get(f"/o/{tenant}/settings")
+    )
+    assert "Half of these" not in text_of(
+        owner.post(f"/o/{tenant}/settings/try", typed(dormant__gap_days="180"))
+    )
 
 
 def test_the_replay_counts_who_was_flagged_at_each_quarters_end_and_who_came_back(
@@ -337,7 +429,11 @@ def test_a_dry_run_that_takes_too_long_says_so_and_leaves_the_page_as_it_is(
     with connection.transaction():  # whoever reads orders waits
         connection.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
         page = owner.get(f"/o/{acme}/settings")
-    assert page.status_code == 200 and detection.TOO_SLOW in text_of(page) and "Saved versions" in page.text
+    assert (
+        page.status_code == 200
+        and detection.TOO_SLOW in text_of(page)
+        and "Saved versions" in page.text
+    )
     assert "Would flag 2 accounts" in text_of(owner.post(f"/o/{acme}/settings/try", typed()))
 
 
@@ -365,10 +461,16 @@ def test_a_large_organization_s_page_is_there_at_once_and_asks_for_the_reading_o
     assert "Would flag 2 accounts" in text_of(asked)
     for again in (owner, browser(acme, "member")):
         page = again.get(f"/o/{acme}/settings")
-        assert detection.READING not in text_of(page) and 'hx-trigger="load' not in page.text and "2 accounts" in text_of(page)
+        assert (
+            detection.READING not in text_of(page)
+            and 'hx-trigger="load' not in page.text
+            and "2 accounts" in text_of(page)
+        )
 
 
-def test_members_try_nothing_so_their_page_reads_itself(browser: MakeBrowser, acme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_members_try_nothing_so_their_page_reads_itself(
+    browser: MakeBrowser, acme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(dry_run, "READ_AHEAD_ACCOUNTS", 0)
     assert "2 accounts" in text_of(browser(acme, "member").get(f"/o/{acme}/settings"))
 
@@ -380,17 +482,32 @@ def test_without_orders_the_page_says_what_is_to_come(browser: MakeBrowser, tena
 # -- sizes and grades ------------------------------------------------------------------------------------------------------------
 
 
-def test_sizes_and_grades_are_taught_line_by_line(browser: MakeBrowser, connection: db.Connection, tenant: str, at: At) -> None:
+def test_sizes_and_grades_are_taught_line_by_line(
+    browser: MakeBrowser, connection: db.Connection, tenant: str, at: At
+) -> None:
     at(NOW)
-    put_orders(connection, tenant, [("A1", AS_OF, "6 SCH 40", "GR B", 100), ("A1", AS_OF, "5,5", None, 100)])
+    put_orders(
+        connection,
+        tenant,
+        [("A1", AS_OF, "6 SCH 40", "GR B", 100), ("A1", AS_OF, "5,5", None, 100)],
+    )
     owner = browser(tenant)
     page = text_of(owner.get(f"/o/{tenant}/settings/sizes"))
     assert "5,5" in page and "6 SCH 40" in page.split("cannot be read")[1]
-    sent = {"version": "1", "sizes": "6 SCH 40 = 6.625\r\n5,5\t5.5\r\n\r\n", "grade_aliases": "GR-B = B\nX = X-52"}
+    sent = {
+        "version": "1",
+        "sizes": "6 SCH 40 = 6.625\r\n5,5\t5.5\r\n\r\n",
+        "grade_aliases": "GR-B = B\nX = X-52",
+    }
     assert owner.post(f"/o/{tenant}/settings/sizes", sent).status_code == 303
     saved = version(connection, tenant)[1]
-    assert (saved.sizes, saved.grade_aliases) == ({"6 SCH 40": "6.625", "5,5": "5.5"}, {"GR-B": "B", "X": "X-52"})
-    assert "Every size text in your orders can be read" in text_of(owner.get(f"/o/{tenant}/settings/sizes"))
+    assert (saved.sizes, saved.grade_aliases) == (
+        {"6 SCH 40": "6.625", "5,5": "5.5"},
+        {"GR-B": "B", "X": "X-52"},
+    )
+    assert "Every size text in your orders can be read" in text_of(
+        owner.get(f"/o/{tenant}/settings/sizes")
+    )
     assert msgspec.structs.replace(saved, sizes={}, grade_aliases={"GR-B": "B"}) == DEFAULTS
 
 
@@ -406,7 +523,9 @@ def test_sizes_and_grades_are_taught_line_by_line(browser: MakeBrowser, connecti
 def test_a_table_that_cannot_be_comes_back_as_it_was_typed(
     browser: MakeBrowser, connection: db.Connection, tenant: str, text: str, says: str
 ) -> None:
-    answer = browser(tenant).post(f"/o/{tenant}/settings/sizes", {"version": "1", "sizes": text, "grade_aliases": "GR-B = B"})
+    answer = browser(tenant).post(
+        f"/o/{tenant}/settings/sizes", {"version": "1", "sizes": text, "grade_aliases": "GR-B = B"}
+    )
     assert answer.status_code == 422 and says in text_of(answer)
     assert text.split("\n")[0].split("\x00")[0] in answer.text.split("<textarea")[1]
     assert version(connection, tenant)[0] == 1

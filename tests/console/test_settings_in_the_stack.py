@@ -1,5 +1,6 @@
-"""From a threshold that is typed to signals: what the dry run promised is what the detector finds after saving; a test digest
-reaches whoever asked. Every service as a real process."""
+"""From a threshold that is typed to signals: what the dry run promised is what the detector finds
+after saving; a test digest reaches whoever asked. Every service as a real process.
+"""
 
 import json
 import re
@@ -22,7 +23,9 @@ WAIT_SECONDS = 60.0
 
 
 def order_lines() -> str:
-    """Thirty accounts that stop at all ages; every third also lets a size go, and every fourth buys nothing small."""
+    """Thirty accounts that stop at all ages; every third also lets a size go, and every fourth buys
+    nothing small.
+    """
     lines = ["order,account,account_name,ordered_on,product,od,grade,quantity,revenue"]
     for account in range(30):
         for month in range(10):
@@ -31,7 +34,8 @@ def order_lines() -> str:
             if account % 3 == 0 and month > 4 - account % 2:
                 sizes.append("7")
             lines += [
-                f"SO-{account}-{month}-{place},A{account},Name {account},{day},CSG,{od},J55,1,{9000 + 100 * account}.00"
+                f"SO-{account}-{month}-{place},A{account},Name "
+                f"{account},{day},CSG,{od},J55,1,{9000 + 100 * account}.00"
                 for place, od in enumerate(sizes)
             ]
     return "\n".join(lines) + "\n"
@@ -45,7 +49,9 @@ def test_what_the_dry_run_promises_is_what_the_detector_finds_after_saving(
     file.write_text(order_lines())
     email = "ana@dry-run.example"
     zone = ("--currency", "USD", "--timezone", "America/Chicago")
-    services.winback("organization", "create", ORGANIZATION, "--name", "Dry Run", *zone, "--no-schedules")
+    services.winback(
+        "organization", "create", ORGANIZATION, "--name", "Dry Run", *zone, "--no-schedules"
+    )
     services.winback("member", "add", ORGANIZATION, email, "--role", "owner", "--no-digest")
     services.winback("import", "orders", str(file), "--organization", ORGANIZATION)
     services.winback("run", "--organization", ORGANIZATION, "--as-of", AS_OF.isoformat(), "--wait")
@@ -72,7 +78,8 @@ def test_what_the_dry_run_promises_is_what_the_detector_finds_after_saving(
         promised = {
             type_: int(found[1].replace(",", ""))
             for type_ in ("dormant", "lapse", "cherry_picking")
-            if (found := re.search(r": ([\d,]+) flagged<", page.split(f'id="dry-{type_}"')[1])) is not None
+            if (found := re.search(r": ([\d,]+) flagged<", page.split(f'id="dry-{type_}"')[1]))
+            is not None
         }
         opened, closed = re.findall(r"([\d,]+) signals? would open, ([\d,]+) would close", page)[0]
         before = active(services)
@@ -97,5 +104,10 @@ def test_what_the_dry_run_promises_is_what_the_detector_finds_after_saving(
 
 def active(services: Stack) -> set[tuple[str, str, str]]:
     """(type, account, combo) of each active signal."""
-    lines = services.winback("signals", "--organization", ORGANIZATION, "--active", "--json").stdout.splitlines()
-    return {(one["type"], one["account"], json.dumps(one.get("combo"))) for one in map(json.loads, lines)}
+    lines = services.winback(
+        "signals", "--organization", ORGANIZATION, "--active", "--json"
+    ).stdout.splitlines()
+    return {
+        (one["type"], one["account"], json.dumps(one.get("combo")))
+        for one in map(json.loads, lines)
+    }

@@ -1,4 +1,6 @@
-"""Single sign-on against a provider that runs beside: who is let in, and which of its answers are not believed."""
+"""Single sign-on against a provider that runs beside: who is let in, and which of its answers are
+not believed.
+"""
 
 import signal
 import socket
@@ -30,7 +32,9 @@ class Provider:
     url: str
 
     def sign_in(self, location: str, email: str, lie: str = "") -> str:
-        """What a person does at its page: the address that it sends the browser back to, without the host."""
+        """What a person does at its page: the address that it sends the browser back to, without
+        the host.
+        """
         assert location.startswith(f"{self.url}/authorize?")
         assert httpx.get(location).status_code == 200
         back = httpx.post(location, data={"email": email, "lie": lie})
@@ -45,7 +49,10 @@ def running() -> Iterator[Provider]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     callback = "http://127.0.0.1:8080/sign-in/oidc/callback"
-    process = subprocess.Popen([sys.executable, "-m", "tests.console.provider", str(port), CLIENT, SECRET, callback], cwd=ROOT)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.console.provider", str(port), CLIENT, SECRET, callback],
+        cwd=ROOT,
+    )
     provider, until = Provider(f"http://127.0.0.1:{port}"), time.monotonic() + 60
     try:
         while True:
@@ -103,12 +110,18 @@ def test_a_member_signs_in_and_comes_to_the_page_that_was_asked_for(
     assert not any("oidc" in cookie.name for cookie in person.client.cookies.jar)
 
 
-def test_who_is_no_member_is_not_let_in(browser: MakeBrowser, provider: Provider, connection: db.Connection, tenant: str) -> None:
+def test_who_is_no_member_is_not_let_in(
+    browser: MakeBrowser, provider: Provider, connection: db.Connection, tenant: str
+) -> None:
     person, email = browser(), f"nobody@{tenant}.example.com"
     said = person.get(provider.sign_in(begun(person), email))
-    assert said.status_code == 403 and f"{email} is a member of no organization here" in text_of(said)
+    assert said.status_code == 403 and f"{email} is a member of no organization here" in text_of(
+        said
+    )
     assert person.get(f"/o/{tenant}/accounts").status_code == 401
-    assert connection.execute("SELECT count(*) FROM sessions WHERE email = %s", (email,)).fetchone() == (0,)
+    assert connection.execute(
+        "SELECT count(*) FROM sessions WHERE email = %s", (email,)
+    ).fetchone() == (0,)
 
 
 @pytest.mark.parametrize(
@@ -118,16 +131,25 @@ def test_who_is_no_member_is_not_let_in(browser: MakeBrowser, provider: Provider
     ],
 )  # fmt: skip
 def test_an_id_token_that_lies_signs_nobody_in(
-    browser: MakeBrowser, provider: Provider, connection: db.Connection, tenant: str, ana: str, lie: str
+    browser: MakeBrowser,
+    provider: Provider,
+    connection: db.Connection,
+    tenant: str,
+    ana: str,
+    lie: str,
 ) -> None:
     person = browser()
     said = person.get(provider.sign_in(begun(person), ana, lie))
     assert said.status_code == 403 and "Not signed in:" in text_of(said)
     assert person.get(f"/o/{tenant}/accounts").status_code == 401
-    assert connection.execute("SELECT count(*) FROM sessions WHERE email = %s", (ana,)).fetchone() == (0,)
+    assert connection.execute(
+        "SELECT count(*) FROM sessions WHERE email = %s", (ana,)
+    ).fetchone() == (0,)
 
 
-def test_another_state_signs_nobody_in(browser: MakeBrowser, provider: Provider, tenant: str, ana: str) -> None:
+def test_another_state_signs_nobody_in(
+    browser: MakeBrowser, provider: Provider, tenant: str, ana: str
+) -> None:
     person = browser()
     good = provider.sign_in(begun(person), ana)
     state = parse_qs(urlsplit(good).query)["state"][0]
@@ -158,32 +180,44 @@ def test_a_code_works_once(browser: MakeBrowser, provider: Provider, tenant: str
     assert said.status_code == 403 and "refused the code" in text_of(said)
 
 
-def test_a_person_who_thinks_better_of_it_reads_so(browser: MakeBrowser, provider: Provider) -> None:
+def test_a_person_who_thinks_better_of_it_reads_so(
+    browser: MakeBrowser, provider: Provider
+) -> None:
     person = browser()
     said = person.get(provider.sign_in(begun(person), "deny"))
     assert said.status_code == 403 and "the provider said no (access_denied)" in text_of(said)
 
 
-def test_another_provider_s_answer_is_not_taken(browser: MakeBrowser, provider: Provider, ana: str) -> None:
+def test_another_provider_s_answer_is_not_taken(
+    browser: MakeBrowser, provider: Provider, ana: str
+) -> None:
     person = browser()
     good = provider.sign_in(begun(person), ana)
     assert "another provider answered" in text_of(person.get(good.replace("iss=http", "iss=https")))
 
 
-def test_a_new_key_of_the_provider_s_is_found(browser: MakeBrowser, provider: Provider, ana: str) -> None:
+def test_a_new_key_of_the_provider_s_is_found(
+    browser: MakeBrowser, provider: Provider, ana: str
+) -> None:
     person = browser()
     location = begun(person)
     assert httpx.post(f"{provider.url}/rotate").status_code == 204
     assert person.get(provider.sign_in(location, ana)).status_code == 303
 
 
-def test_it_leads_to_pages_of_ours_alone(browser: MakeBrowser, provider: Provider, ana: str) -> None:
+def test_it_leads_to_pages_of_ours_alone(
+    browser: MakeBrowser, provider: Provider, ana: str
+) -> None:
     for elsewhere in ("https://evil.example", "//evil.example", "/\\evil.example"):
         person = browser()
-        assert person.get(provider.sign_in(begun(person, elsewhere), ana)).headers["location"] == "/"
+        assert (
+            person.get(provider.sign_in(begun(person, elsewhere), ana)).headers["location"] == "/"
+        )
 
 
-def test_a_provider_that_is_away_is_said_to_be(browser: MakeBrowser, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_provider_that_is_away_is_said_to_be(
+    browser: MakeBrowser, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("WINBACK_OIDC_ISSUER", f"http://127.0.0.1:{taken.getsockname()[1]}")
@@ -199,19 +233,32 @@ def test_a_session_is_of_all_organizations_of_the_address(
     organizations.set_member(connection, other, ana, "admin")
     person = browser()
     assert person.get(provider.sign_in(begun(person), ana)).status_code == 303
-    assert [person.get(f"/o/{one}/accounts").status_code for one in (tenant, other, foreign)] == [200, 200, 404]
+    assert [person.get(f"/o/{one}/accounts").status_code for one in (tenant, other, foreign)] == [
+        200,
+        200,
+        404,
+    ]
 
 
 def test_without_a_provider_there_is_no_such_page(browser: MakeBrowser) -> None:
     assert "/sign-in/oidc" not in browser().get("/sign-in").text
-    assert [browser().get(path).status_code for path in ("/sign-in/oidc", "/sign-in/oidc/callback?state=x&code=y")] == [404, 404]
+    assert [
+        browser().get(path).status_code
+        for path in ("/sign-in/oidc", "/sign-in/oidc/callback?state=x&code=y")
+    ] == [404, 404]
 
 
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ({"OIDC_ISSUER": "http://id.example.com", "OIDC_CLIENT_ID": "x"}, "WINBACK_OIDC_ISSUER: .*https"),
-        ({"OIDC_ISSUER": "https://id.example.com/?a=b", "OIDC_CLIENT_ID": "x"}, "WINBACK_OIDC_ISSUER: .*query"),
+        (
+            {"OIDC_ISSUER": "http://id.example.com", "OIDC_CLIENT_ID": "x"},
+            "WINBACK_OIDC_ISSUER: .*https",
+        ),
+        (
+            {"OIDC_ISSUER": "https://id.example.com/?a=b", "OIDC_CLIENT_ID": "x"},
+            "WINBACK_OIDC_ISSUER: .*query",
+        ),
         ({"OIDC_ISSUER": "https://id.example.com"}, "WINBACK_OIDC_CLIENT_ID: .*beside"),
         (
             {"OIDC_ISSUER": "https://id.example.com", "OIDC_CLIENT_ID": "x", "SECRET": ""},
@@ -219,7 +266,9 @@ def test_without_a_provider_there_is_no_such_page(browser: MakeBrowser) -> None:
         ),
     ],
 )
-def test_settings_that_cannot_be_stop_the_process(monkeypatch: pytest.MonkeyPatch, given: dict[str, str], reason: str) -> None:
+def test_settings_that_cannot_be_stop_the_process(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], reason: str
+) -> None:
     from shared.errors import Misconfigured
 
     with monkeypatch.context() as patched:

@@ -1,4 +1,6 @@
-"""Numbers that people type into the console: each goes through the one reader, and what was taken is shown back."""
+"""Numbers that people type into the console: each goes through the one reader, and what was taken
+is shown back.
+"""
 
 import re
 from collections.abc import Callable
@@ -20,7 +22,8 @@ TEMPLATES = ROOT / "services/signals/console/templates"
 LIFETIME = "dormant.minimum_lifetime_revenue_cents"
 At = Callable[[datetime], None]
 
-# Every field of every form where something is typed or chosen, and how it is read. A number has a reader, and tests below.
+# Every field of every form where something is typed or chosen, and how it is read. A number has a
+# reader, and tests below.
 FIELDS = {
     ("layout.html", "q"): "text",
     ("parts/accounts.html", "name"): "text",
@@ -54,10 +57,25 @@ def acme(connection: db.Connection, tenant: str, at: At) -> str:
     """In dollars, and in American English; Caprock is dormant, and was worth $50,000 a year."""
     at(NOW)
     with connection.transaction():
-        bought = order(tenant, "SO-A1", account="A1", account_name="Caprock", on=date(2025, 12, 1), counts_on=date(2025, 12, 1))
-        handlers.handle_orders(connection, [block(bought, offset=1), record("orders", requested(tenant, 1), tenant, 2)])
-        events = [signal_event("opened", tenant, offset=2, account="A1"), completed(tenant, 1, offset=2)]
-        handlers.handle_signals(connection, [record("signals", event, tenant, place) for place, event in enumerate(events)])
+        bought = order(
+            tenant,
+            "SO-A1",
+            account="A1",
+            account_name="Caprock",
+            on=date(2025, 12, 1),
+            counts_on=date(2025, 12, 1),
+        )
+        handlers.handle_orders(
+            connection, [block(bought, offset=1), record("orders", requested(tenant, 1), tenant, 2)]
+        )
+        events = [
+            signal_event("opened", tenant, offset=2, account="A1"),
+            completed(tenant, 1, offset=2),
+        ]
+        handlers.handle_signals(
+            connection,
+            [record("signals", event, tenant, place) for place, event in enumerate(events)],
+        )
     return tenant
 
 
@@ -71,19 +89,25 @@ def draft(connection: db.Connection, acme: str) -> str:
     )
     connection.execute(
         "INSERT INTO sequence_steps (organization, sequence, position, wait_days, subject, body)"
-        " VALUES (%(acme)s, 's-1', 1, 0, 'first', 'first'), (%(acme)s, 's-1', 2, 3, 'second', 'second')",
+        " VALUES (%(acme)s, 's-1', 1, 0, 'first', 'first'), (%(acme)s, 's-1', 2, 3, 'second', "
+        "'second')",
         {"acme": acme},
     )
     return f"/o/{acme}/sequences/s-1"
 
 
 def german(connection: db.Connection, organization: str) -> None:
-    connection.execute("UPDATE organizations SET currency = 'EUR', locale = 'de_DE' WHERE organization = %s", (organization,))
+    connection.execute(
+        "UPDATE organizations SET currency = 'EUR', locale = 'de_DE' WHERE organization = %s",
+        (organization,),
+    )
 
 
 def shown_form(page: httpx.Response) -> dict[str, str]:
     """The detection settings as the page has them in its fields."""
-    inputs = re.findall(r'<input [^>]*name="([a-z_.]+)" inputmode="decimal"[^>]*value="([^"]*)"', page.text)
+    inputs = re.findall(
+        r'<input [^>]*name="([a-z_.]+)" inputmode="decimal"[^>]*value="([^"]*)"', page.text
+    )
     switches = re.findall(r'name="([a-z_]+\.enabled)" value="on"[^>]* checked', page.text)
     version = re.search(r'name="version" value="(\d+)"', page.text)
     assert version is not None
@@ -93,7 +117,10 @@ def shown_form(page: httpx.Response) -> dict[str, str]:
 def save(browser: Browser, organization: str, **typed: str) -> httpx.Response:
     """What the page shows, with some of it typed over."""
     there = shown_form(browser.get(f"/o/{organization}/settings"))
-    return browser.post(f"/o/{organization}/settings", there | {key.replace("__", "."): text for key, text in typed.items()})
+    return browser.post(
+        f"/o/{organization}/settings",
+        there | {key.replace("__", "."): text for key, text in typed.items()},
+    )
 
 
 def lifetime_cents(connection: db.Connection, organization: str) -> int:
@@ -113,8 +140,12 @@ def test_every_field_that_takes_a_number_is_known_to_be_one() -> None:
             found.add((str(path.relative_to(TEMPLATES)), name[1]))
             if "inputmode=" in attributes or re.search(r'type="(?:number|range)"', attributes):
                 numeric.add((str(path.relative_to(TEMPLATES)), name[1]))
-            assert 'type="number"' not in attributes, "browsers read it in their own locale: say inputmode"
-    assert found == set(FIELDS), "say how each field is read; a number goes through shared/domain/typed_numbers.py"
+            assert 'type="number"' not in attributes, (
+                "browsers read it in their own locale: say inputmode"
+            )
+    assert found == set(FIELDS), (
+        "say how each field is read; a number goes through shared/domain/typed_numbers.py"
+    )
     assert numeric <= {field for field, how in FIELDS.items() if how == "number"}
 
 
@@ -125,7 +156,11 @@ def test_every_field_that_takes_a_number_is_known_to_be_one() -> None:
         (LIFETIME, "100.000", "100.000 can be read as 100 or as 100,000: write 100 or 100,000"),
         ("lapse.lapse_days", "9,0", "9,0 can be read as 9 or as 90"),
         ("lapse.history_days", "3,65", "3,65 can be read as 3.65 or as 365"),
-        ("lapse.minimum_revenue_cents", "12,5", "12,5 can be read as 12.5 or as 125: write 12.5 or 125"),
+        (
+            "lapse.minimum_revenue_cents",
+            "12,5",
+            "12,5 can be read as 12.5 or as 125: write 12.5 or 125",
+        ),
         ("lapse.minimum_months", "1,2", "1,2 can be read as 1.2 or as 12"),
         ("cherry_picking.minimum_od", "5,5", "5,5 can be read as 5.5 or as 55"),
         ("cherry_picking.share_percent", "8,0", "8,0 can be read as 8 or as 80"),
@@ -141,23 +176,39 @@ def test_every_field_that_takes_a_number_is_known_to_be_one() -> None:
     ],
 )
 def test_what_has_two_readings_is_refused_in_every_field_and_stays_typed(
-    browser: MakeBrowser, connection: db.Connection, acme: str, draft: str, field: str, text: str, says: str
+    browser: MakeBrowser,
+    connection: db.Connection,
+    acme: str,
+    draft: str,
+    field: str,
+    text: str,
+    says: str,
 ) -> None:
     owner = browser(acme)
     if field == "monthly_value":
-        answer = owner.post(f"/o/{acme}/outcomes", {"account": "A1", "kind": "won_back", "once": "x", field: text})
+        answer = owner.post(
+            f"/o/{acme}/outcomes", {"account": "A1", "kind": "won_back", "once": "x", field: text}
+        )
     elif field == "wait-2":
         steps = {"subject-1": "first", "body-1": "first", "subject-2": "second", "body-2": "second"}
-        answer = owner.post(draft, steps | {"edition": "1", "do": "save", "wait-1": "0", field: text})
+        answer = owner.post(
+            draft, steps | {"edition": "1", "do": "save", "wait-1": "0", field: text}
+        )
     elif field == "sizes":
-        answer = owner.post(f"/o/{acme}/settings/sizes", {"version": "1", "sizes": text, "grade_aliases": ""})
+        answer = owner.post(
+            f"/o/{acme}/settings/sizes", {"version": "1", "sizes": text, "grade_aliases": ""}
+        )
     else:
         answer = save(owner, acme, **{field: text})
     assert answer.status_code == 422 and says in text_of(answer)
     assert f'value="{text}"' in answer.text or f">{text}</textarea>" in answer.text
     assert settings.latest(connection, acme)[0] == 1
     assert rows(connection, "SELECT 1 FROM outcomes WHERE organization = %s", acme) == []
-    assert rows(connection, "SELECT wait_days FROM sequence_steps WHERE organization = %s ORDER BY position", acme) == [(0,), (3,)]
+    assert rows(
+        connection,
+        "SELECT wait_days FROM sequence_steps WHERE organization = %s ORDER BY position",
+        acme,
+    ) == [(0,), (3,)]
 
 
 # -- settings -------------------------------------------------------------------------------------------------------------
@@ -173,7 +224,12 @@ def test_what_has_two_readings_is_refused_in_every_field_and_stays_typed(
     ],
 )
 def test_an_amount_in_dollars_is_stored_as_it_is_shown_back(
-    browser: MakeBrowser, connection: db.Connection, acme: str, text: str, cents: int, toast: str | None
+    browser: MakeBrowser,
+    connection: db.Connection,
+    acme: str,
+    text: str,
+    cents: int,
+    toast: str | None,
 ) -> None:
     owner = browser(acme)
     assert save(owner, acme, **{LIFETIME: text}).status_code == 303
@@ -192,7 +248,12 @@ def test_an_amount_in_dollars_is_stored_as_it_is_shown_back(
     ],
 )
 def test_an_amount_in_euros_is_read_and_said_as_in_germany(
-    browser: MakeBrowser, connection: db.Connection, acme: str, text: str, cents: int, toast: str | None
+    browser: MakeBrowser,
+    connection: db.Connection,
+    acme: str,
+    text: str,
+    cents: int,
+    toast: str | None,
 ) -> None:
     german(connection, acme)
     owner = browser(acme)
@@ -201,14 +262,29 @@ def test_an_amount_in_euros_is_read_and_said_as_in_germany(
     assert (toast or "Nothing was changed") in text_of(owner.get(f"/o/{acme}/settings"))
 
 
-def test_what_the_page_shows_saves_as_nothing_changed(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_what_the_page_shows_saves_as_nothing_changed(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     owner = browser(acme)
-    save(owner, acme, **{LIFETIME: "1,234.56", "cherry_picking.minimum_od": "6.625", "cherry_picking.share_percent": "33.3"})
+    save(
+        owner,
+        acme,
+        **{
+            LIFETIME: "1,234.56",
+            "cherry_picking.minimum_od": "6.625",
+            "cherry_picking.share_percent": "33.3",
+        },
+    )
     sizes = {"version": "2", "sizes": "6 SCH 40 = 6.625", "grade_aliases": "GR-B = B"}
     assert owner.post(f"/o/{acme}/settings/sizes", sizes).status_code == 303
     german(connection, acme)
     there = shown_form(owner.get(f"/o/{acme}/settings"))
-    wanted = {LIFETIME: "1.234,56", "cherry_picking.minimum_od": "6,625", "cherry_picking.share_percent": "33,3", "version": "3"}
+    wanted = {
+        LIFETIME: "1.234,56",
+        "cherry_picking.minimum_od": "6,625",
+        "cherry_picking.share_percent": "33,3",
+        "version": "3",
+    }
     assert there | wanted == there
     save(owner, acme)
     assert "Nothing was changed" in text_of(owner.get(f"/o/{acme}/settings"))
@@ -219,7 +295,9 @@ def test_what_the_page_shows_saves_as_nothing_changed(browser: MakeBrowser, conn
     assert settings.latest(connection, acme)[1].sizes == {"6 SCH 40": "6.625"}
 
 
-def test_the_same_amount_in_another_writing_is_no_change(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_the_same_amount_in_another_writing_is_no_change(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     owner = browser(acme)
     default = 'id="dormant-minimum_lifetime_revenue_cents-d">default $100,000</span>'
     for text in ("100,000", "100000", "$100,000.00", "100.000,00"):
@@ -236,7 +314,9 @@ def test_what_an_amount_may_be_is_said_in_the_currency_and_the_locale(
     owner = browser(acme)
     for text in ("10,000,000,000,000.01", "-5", "a lot"):
         answer = save(owner, acme, **{LIFETIME: text})
-        assert "Must be an amount such as 50,000, from $0 to $10,000,000,000,000." in text_of(answer), text
+        assert "Must be an amount such as 50,000, from $0 to $10,000,000,000,000." in text_of(
+            answer
+        ), text
     german(connection, acme)
     answer = save(owner, acme, **{LIFETIME: "eine Menge"})
     assert "Must be an amount such as 50.000, from 0 € to 10.000.000.000.000 €." in text_of(answer)
@@ -249,17 +329,32 @@ def test_what_an_amount_may_be_is_said_in_the_currency_and_the_locale(
 
 
 def win(browser: Browser, organization: str, text: str) -> httpx.Response:
-    return browser.post(f"/o/{organization}/outcomes", {"account": "A1", "kind": "won_back", "once": "x", "monthly_value": text})
+    return browser.post(
+        f"/o/{organization}/outcomes",
+        {"account": "A1", "kind": "won_back", "once": "x", "monthly_value": text},
+    )
 
 
 def won_cents(connection: db.Connection, organization: str) -> list[int]:
-    return [row[0] for row in rows(connection, "SELECT monthly_value_cents FROM outcomes WHERE organization = %s", organization)]
+    return [
+        row[0]
+        for row in rows(
+            connection,
+            "SELECT monthly_value_cents FROM outcomes WHERE organization = %s",
+            organization,
+        )
+    ]
 
 
 @pytest.mark.parametrize(
     ("is_german", "text", "cents", "toast"),
     [
-        (False, "1,200.50", 120_050, "Won back Caprock for $1,200.50 a month: off the digest until 17 Mar."),
+        (
+            False,
+            "1,200.50",
+            120_050,
+            "Won back Caprock for $1,200.50 a month: off the digest until 17 Mar.",
+        ),
         (False, "100.000,00", 10_000_000, "Won back Caprock for $100,000 a month"),
         (False, "", 416_667, "Won back Caprock for $4,166.67 a month"),
         (True, "100.000,00", 10_000_000, "Won back Caprock for 100.000 € a month"),
@@ -268,7 +363,13 @@ def won_cents(connection: db.Connection, organization: str) -> list[int]:
     ],
 )
 def test_the_monthly_value_that_was_recorded_is_said(
-    browser: MakeBrowser, connection: db.Connection, acme: str, is_german: bool, text: str, cents: int, toast: str
+    browser: MakeBrowser,
+    connection: db.Connection,
+    acme: str,
+    is_german: bool,
+    text: str,
+    cents: int,
+    toast: str,
 ) -> None:
     if is_german:
         german(connection, acme)
@@ -301,11 +402,15 @@ def test_a_monthly_value_that_cannot_be_is_refused_in_plain_words(
     browser: MakeBrowser, connection: db.Connection, acme: str, text: str, says: str
 ) -> None:
     answer = win(browser(acme), acme, text)
-    assert answer.status_code == 422 and says in text_of(answer) and "minor units" not in answer.text
+    assert (
+        answer.status_code == 422 and says in text_of(answer) and "minor units" not in answer.text
+    )
     assert won_cents(connection, acme) == []
 
 
-def test_the_estimate_in_the_field_reads_back_as_itself(browser: MakeBrowser, connection: db.Connection, acme: str) -> None:
+def test_the_estimate_in_the_field_reads_back_as_itself(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
     german(connection, acme)
     page = browser(acme).get(f"/o/{acme}/accounts/A1").text
     assert 'placeholder="4.166,67\u00a0€"' in page
@@ -313,6 +418,10 @@ def test_the_estimate_in_the_field_reads_back_as_itself(browser: MakeBrowser, co
     assert won_cents(connection, acme) == [416_667]
 
 
-def test_an_organization_writes_as_in_the_united_states_unless_told_otherwise(connection: db.Connection) -> None:
+def test_an_organization_writes_as_in_the_united_states_unless_told_otherwise(
+    connection: db.Connection,
+) -> None:
     made = make_tenant(connection)
-    assert rows(connection, "SELECT locale FROM organizations WHERE organization = %s", made) == [("en_US",)]
+    assert rows(connection, "SELECT locale FROM organizations WHERE organization = %s", made) == [
+        ("en_US",)
+    ]

@@ -19,7 +19,8 @@ class DictStore(dict[bytes, bytes]):
 
     reads = 0
 
-    def get(self, key: bytes, default: bytes | None = None) -> bytes | None:  # type: ignore[override] # the store's narrower get
+    # the store's narrower get
+    def get(self, key: bytes, default: bytes | None = None) -> bytes | None:  # type: ignore[override]
         self.reads += 1
         return super().get(key, default)
 
@@ -30,7 +31,13 @@ class DictStore(dict[bytes, bytes]):
 
 
 def order(
-    order_id: str, days_ago: int, *bought: Bought, account: str = "A", revision: int = 1, cancelled: bool = False, org: str = "acme"
+    order_id: str,
+    days_ago: int,
+    *bought: Bought,
+    account: str = "A",
+    revision: int = 1,
+    cancelled: bool = False,
+    org: str = "acme",
 ) -> Order:
     """One version of an order, dated so many days before TODAY."""
     day = TODAY - timedelta(days=days_ago)
@@ -71,7 +78,9 @@ class Log:
         """One block."""
         return self._apply(OrdersAccepted(accepted_at=NOON, orders=orders))
 
-    def run(self, days_ago: int = 0, under: DetectionSettings | None = None, number: int | None = None) -> list[SignalsRecord]:
+    def run(
+        self, days_ago: int = 0, under: DetectionSettings | None = None, number: int | None = None
+    ) -> list[SignalsRecord]:
         """A run as of so many days before TODAY."""
         self.runs = number or self.runs + 1
         return self._apply(
@@ -103,4 +112,8 @@ class Log:
 
 def recovered(events: list[SignalsRecord]) -> list[tuple[str, str, str]]:
     """(account, type, resolution) of the recoveries."""
-    return [(event.account, event.signal_type, event.resolution) for event in events if isinstance(event, SignalRecovered)]
+    return [
+        (event.account, event.signal_type, event.resolution)
+        for event in events
+        if isinstance(event, SignalRecovered)
+    ]

@@ -1,4 +1,6 @@
-"""The fence: whoever owned a partition before writes nothing from the moment on at which another takes it, and leaves."""
+"""The fence: whoever owned a partition before writes nothing from the moment on at which another
+takes it, and leaves.
+"""
 
 import json
 from pathlib import Path
@@ -46,7 +48,9 @@ def test_a_detector_whose_partition_was_taken_saves_nothing_more_leaves_and_the_
 
 
 def test_no_detector_keeps_a_copy_of_what_another_has_not_committed(stack: Stack) -> None:
-    """Faust's standbys read uncommitted rows into their disk: after a takeover they would be in no changelog."""
+    """Faust's standbys read uncommitted rows into their disk: after a takeover they would be in no
+    changelog.
+    """
     app: Any = build(Readiness())
     assert app.conf.table_standby_replicas == 0
     assert app.assignor.replicas == 0
@@ -55,5 +59,7 @@ def test_no_detector_keeps_a_copy_of_what_another_has_not_committed(stack: Stack
 def take_from_its_owner(partition: int) -> int:
     """What the next owner does first. Returns where the changelog ends then."""
     name = f"{DETECTOR_APP}-{STATE_TABLE}-{partition}"
-    Producer({"bootstrap.servers": settings().kafka, "transactional.id": name}).init_transactions(30)
+    Producer({"bootstrap.servers": settings().kafka, "transactional.id": name}).init_transactions(
+        30
+    )
     return kafka.end_offset(STATE_CHANGELOG, partition)

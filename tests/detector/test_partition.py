@@ -17,11 +17,15 @@ def dormant_log() -> Log:
 
 
 def test_an_order_on_or_after_the_opening_day_is_a_reorder() -> None:
-    assert recovered(dormant_log().orders(order("2", 10, (1, None, None)))) == [("A", "dormant", "reordered")]
+    assert recovered(dormant_log().orders(order("2", 10, (1, None, None)))) == [
+        ("A", "dormant", "reordered")
+    ]
 
 
 def test_a_late_order_dated_before_the_opening_is_a_correction() -> None:
-    assert recovered(dormant_log().orders(order("2", 11, (1, None, None)))) == [("A", "dormant", "correction")]
+    assert recovered(dormant_log().orders(order("2", 11, (1, None, None)))) == [
+        ("A", "dormant", "correction")
+    ]
 
 
 def test_a_late_order_outside_the_gap_changes_nothing() -> None:
@@ -29,7 +33,9 @@ def test_a_late_order_outside_the_gap_changes_nothing() -> None:
 
 
 def test_a_credit_that_takes_lifetime_below_the_floor_is_a_correction() -> None:
-    assert recovered(dormant_log().orders(order("2", 5, (-499_01, None, None)))) == [("A", "dormant", "correction")]
+    assert recovered(dormant_log().orders(order("2", 5, (-499_01, None, None)))) == [
+        ("A", "dormant", "correction")
+    ]
 
 
 def test_a_cancelled_order_recovers_nothing_and_its_cancellation_reopens_at_the_next_run() -> None:
@@ -43,7 +49,10 @@ def test_a_cancelled_order_recovers_nothing_and_its_cancellation_reopens_at_the_
 
 def test_an_order_that_moves_away_is_a_correction_there_and_a_reorder_where_it_arrives() -> None:
     log = Log()
-    log.orders(order("1", 120, (500_00, None, None), account="A"), order("2", 300, (500_00, None, None), account="B"))
+    log.orders(
+        order("1", 120, (500_00, None, None), account="A"),
+        order("2", 300, (500_00, None, None), account="B"),
+    )
     log.orders(order("3", 100, (300_00, None, None), account="A"))
     log.run(5, settings(dormant={"minimum_lifetime_revenue_cents": 500_01}))
     log.run(4)
@@ -58,7 +67,9 @@ def test_a_standard_line_answers_cherry_picking_only_when_the_share_falls() -> N
     log.orders(order("1", 20, (1000_00, "7", "L80")))
     log.run(10)
     assert recovered(log.orders(order("2", 5, (100_00, "5.5", "L80")))) == []
-    assert recovered(log.orders(order("3", 4, (150_00, None, "L80")))) == [("A", "cherry_picking", "reordered")]
+    assert recovered(log.orders(order("3", 4, (150_00, None, "L80")))) == [
+        ("A", "cherry_picking", "reordered")
+    ]
 
 
 def test_a_run_says_settings_superseded_or_aged_out() -> None:
@@ -68,11 +79,15 @@ def test_a_run_says_settings_superseded_or_aged_out() -> None:
     gone = log.run(45, settings(cherry_picking={"enabled": False}, lapse={"lapse_days": 300}))
     assert recovered(gone) == [("A", "lapse", "settings")]
     log.run(40, settings(cherry_picking={"enabled": False}))
-    assert ("A", "lapse", "superseded") in recovered(log.run(-40, settings(cherry_picking={"enabled": False})))
+    assert ("A", "lapse", "superseded") in recovered(
+        log.run(-40, settings(cherry_picking={"enabled": False}))
+    )
     late = Log()
     late.orders(order("1", 360, (500_00, "5 1/2", "J55")), order("2", 1, (10_00, "7", "L80")))
     late.run(0, settings(cherry_picking={"enabled": False}))
-    assert recovered(late.run(-10, settings(cherry_picking={"enabled": False}))) == [("A", "lapse", "aged_out")]
+    assert recovered(late.run(-10, settings(cherry_picking={"enabled": False}))) == [
+        ("A", "lapse", "aged_out")
+    ]
 
 
 def test_a_renamed_combo_closes_as_settings_and_the_new_one_starts_its_own() -> None:
@@ -117,7 +132,9 @@ def test_a_run_looks_only_at_accounts_that_are_due_or_open() -> None:
     *_, first = log.run(3, only_dormant)
     *_, second = log.run(2, only_dormant)
     *_, third = log.run(-85, only_dormant)
-    evaluated = [event.evaluated for event in (first, second, third) if isinstance(event, RunCompleted)]
+    evaluated = [
+        event.evaluated for event in (first, second, third) if isinstance(event, RunCompleted)
+    ]
     assert evaluated == [51, 1, 51]
 
 
@@ -125,7 +142,9 @@ def test_a_restart_says_the_same_as_a_process_that_lived_on() -> None:
     lived, restarted = dormant_log(), dormant_log()
     restarted.save()
     restarted.restart()
-    assert restarted.orders(order("2", 3, (1, None, None))) == lived.orders(order("2", 3, (1, None, None)))
+    assert restarted.orders(order("2", 3, (1, None, None))) == lived.orders(
+        order("2", 3, (1, None, None))
+    )
     restarted.save()
     restarted.restart()
     assert [e for e in restarted.run(0) if not isinstance(e, SignalSeen)] == [

@@ -1,7 +1,9 @@
-"""The detector's rolling state says what the oracle says, whatever comes, however often, and wherever it is cut off.
+"""The detector's rolling state says what the oracle says, whatever comes, however often, and
+wherever it is cut off.
 
-Why this exists: the state is packed, folded incrementally, paged, evaluated only where something can change, and cut off by
-kills. The oracle has none of that. Both are fed the same histories, and everything that is said must be equal.
+Why this exists: the state is packed, folded incrementally, paged, evaluated only where something
+can change, and cut off by kills. The oracle has none of that. Both are fed the same histories, and
+everything that is said must be equal.
 """
 
 from collections import Counter
@@ -32,7 +34,11 @@ from tests.oracle.rules import Key
 
 slow = settings(  # 100 examples; --hypothesis-profile=fuzz: 5,000
     deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.large_base_example,
+    ],
 )
 
 
@@ -65,7 +71,9 @@ class Detector:
         self._unsaved.clear()
 
     def restart(self) -> None:
-        """A kill: what was not saved is gone, and its records come again. What they caused was already said."""
+        """A kill: what was not saved is gone, and its records come again. What they caused was
+        already said.
+        """
         self._partition = Partition(self._disk)
         for offset, event in self._unsaved:
             self.said.take(self._partition.apply(event, offset=offset, at=histories.at(offset)))
@@ -96,23 +104,31 @@ def test_rolling_state_says_what_recomputation_from_scratch_says(steps: list[Ste
 
 @slow
 @given(histories.quiet())
-def test_what_days_alone_open_and_close_is_found_without_looking_at_everybody(steps: list[Step]) -> None:
+def test_what_days_alone_open_and_close_is_found_without_looking_at_everybody(
+    steps: list[Step],
+) -> None:
     detector, oracle = play(steps)
     assert detector.said.signals(ORGANIZATIONS[0]) == oracle.signals(ORGANIZATIONS[0])
 
 
 @slow
 @given(histories.crowded())
-def test_shares_and_estimates_of_a_crowd_are_the_oracles(crowd: tuple[list[Order], RunRequested, RunRequested]) -> None:
+def test_shares_and_estimates_of_a_crowd_are_the_oracles(
+    crowd: tuple[list[Order], RunRequested, RunRequested],
+) -> None:
     orders, first, second = crowd
     middle = len(orders) // 2
-    detector, oracle = play([histories.block(orders[:middle]), first, histories.block(orders[middle:]), second])
+    detector, oracle = play(
+        [histories.block(orders[:middle]), first, histories.block(orders[middle:]), second]
+    )
     assert detector.said.signals(first.organization) == oracle.signals(first.organization)
 
 
 @slow
 @given(histories.histories(revisions_given=True, pauses=False), st.randoms(use_true_random=False))
-def test_what_is_active_after_a_run_depends_on_the_set_of_orders_alone(steps: list[Step], chance: Random) -> None:
+def test_what_is_active_after_a_run_depends_on_the_set_of_orders_alone(
+    steps: list[Step], chance: Random
+) -> None:
     runs = [step for step in steps if isinstance(step, RunRequested)]
     orders = [order for step in steps if isinstance(step, OrdersAccepted) for order in step.orders]
     straight, shuffled = Detector(), Detector()
@@ -161,7 +177,11 @@ def test_a_run_counts_what_it_says_and_completes_last(steps: list[Step]) -> None
         assert completed.source_offset == offset
         counted = Counter(type(event) for event in said)
         assert counted == Counter(
-            {SignalOpened: completed.opened, SignalSeen: completed.seen, SignalRecovered: completed.recovered}
+            {
+                SignalOpened: completed.opened,
+                SignalSeen: completed.seen,
+                SignalRecovered: completed.recovered,
+            }
         )
         assert completed.repeated == (step.number <= numbers.get(step.organization, 0))
         assert not (completed.repeated and said)
@@ -173,7 +193,13 @@ def last_of_each(runs: list[RunRequested]) -> list[RunRequested]:
     return list({run.organization: run for run in runs}.values())
 
 
-def active(detector: Detector, organization: str) -> dict[Key, tuple[date, int, dict[str, int | date]]]:
+def active(
+    detector: Detector, organization: str
+) -> dict[Key, tuple[date, int, dict[str, int | date]]]:
     """What a run leaves: which signals, and their figures."""
     signals = detector.said.signals(organization)
-    return {key: (one.as_of, one.lifetime_revenue_cents, one.figures) for key, one in signals.items() if one.active}
+    return {
+        key: (one.as_of, one.lifetime_revenue_cents, one.figures)
+        for key, one in signals.items()
+        if one.active
+    }

@@ -1,4 +1,6 @@
-"""Restoring: only the end of the partition ends it. A broker that is away in the middle must not pass for an empty changelog."""
+"""Restoring: only the end of the partition ends it. A broker that is away in the middle must not
+pass for an empty changelog.
+"""
 
 from pathlib import Path
 
@@ -13,13 +15,20 @@ from shared.topics import STATE_CHANGELOG
 from tests.stack_fixtures import Stack
 
 
-@pytest.mark.parametrize("code", [KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError.LEADER_NOT_AVAILABLE])
+@pytest.mark.parametrize(
+    "code", [KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError.LEADER_NOT_AVAILABLE]
+)
 def test_a_broker_that_is_away_reaches_nothing(code: int) -> None:
     assert restore.reached(an_event(code), KafkaError(code)) == 0
 
 
 def test_the_end_of_the_partition_reaches_its_offset() -> None:
-    assert restore.reached(an_event(KafkaError._PARTITION_EOF, offset=17), KafkaError(KafkaError._PARTITION_EOF)) == 17
+    assert (
+        restore.reached(
+            an_event(KafkaError._PARTITION_EOF, offset=17), KafkaError(KafkaError._PARTITION_EOF)
+        )
+        == 17
+    )
 
 
 @pytest.mark.parametrize("code", restore.LOST)
@@ -29,7 +38,9 @@ def test_a_changelog_that_is_gone_stops_the_restore(code: int) -> None:
 
 
 @pytest.mark.system
-def test_a_changelog_that_ends_with_markers_is_restored_to_its_end(stack: Stack, tmp_path: Path) -> None:
+def test_a_changelog_that_ends_with_markers_is_restored_to_its_end(
+    stack: Stack, tmp_path: Path
+) -> None:
     partition = settings().partitions - 1
     producer = Producer({"bootstrap.servers": settings().kafka, "transactional.id": "test-restore"})
     producer.init_transactions()
@@ -43,10 +54,17 @@ def test_a_changelog_that_ends_with_markers_is_restored_to_its_end(stack: Stack,
     producer.abort_transaction()
     database = restore.opened(tmp_path / "state")
     restore.catch_up(
-        database, topic=STATE_CHANGELOG, partition=partition, servers=settings().kafka, offset_key=CheckpointStore.offset_key
+        database,
+        topic=STATE_CHANGELOG,
+        partition=partition,
+        servers=settings().kafka,
+        offset_key=CheckpointStore.offset_key,
     )
     assert [database.get(b"xtest-restore-%d" % number) for number in range(3)] == [b"value"] * 3
-    assert int(database.get(CheckpointStore.offset_key)) == kafka.end_offset(STATE_CHANGELOG, partition) - 1
+    assert (
+        int(database.get(CheckpointStore.offset_key))
+        == kafka.end_offset(STATE_CHANGELOG, partition) - 1
+    )
     database.close()
 
 

@@ -9,7 +9,12 @@ def test_an_account_with_100_000_orders_keeps_its_values_small_and_its_orders_co
     log = Log()
     count = 100_000
     for start in range(0, count, 500):
-        log.orders(*(order(f"SO-{n}", (count - n) // 40, (100 + n % 7, "5 1/2", "J55")) for n in range(start, start + 500)))
+        log.orders(
+            *(
+                order(f"SO-{n}", (count - n) // 40, (100 + n % 7, "5 1/2", "J55"))
+                for n in range(start, start + 500)
+            )
+        )
         if start % 20_000 == 0:
             log.save(keep=10)
     log.save(keep=10)
@@ -25,11 +30,27 @@ def test_an_account_with_100_000_orders_keeps_its_values_small_and_its_orders_co
 def test_order_ids_that_share_all_but_two_bytes_split_their_index_page() -> None:
     log = Log()
     ids = [f"K-{chr(65 + a)}{chr(65 + b)}" for a in range(60) for b in range(60)]
-    log.orders(*(order(id_, 10, (100, None, None), account=f"account-with-a-long-name-{id_}") for id_ in ids))
+    log.orders(
+        *(
+            order(id_, 10, (100, None, None), account=f"account-with-a-long-name-{id_}")
+            for id_ in ids
+        )
+    )
     log.save()
-    assert max(len(value) for key, value in log.store.items() if key[:1] in b"ij") <= LARGEST_VALUE // 2
+    assert (
+        max(len(value) for key, value in log.store.items() if key[:1] in b"ij")
+        <= LARGEST_VALUE // 2
+    )
     log.restart()
-    assert log.orders(*(order(id_, 10, (100, None, None), account=f"account-with-a-long-name-{id_}") for id_ in ids)) == []
+    assert (
+        log.orders(
+            *(
+                order(id_, 10, (100, None, None), account=f"account-with-a-long-name-{id_}")
+                for id_ in ids
+            )
+        )
+        == []
+    )
     assert log.save() == []  # all of them were found: nothing to write
 
 
@@ -49,7 +70,10 @@ def test_orders_that_grow_by_corrections_move_out_of_a_page_that_is_full() -> No
 
 def test_an_account_with_thousands_of_lapsed_combos_pages_its_episodes() -> None:
     log = Log()
-    log.orders(*(order(f"{n}", 200, (1000, f"{n / 1000 + 1:.3f}", "L80")) for n in range(3000)), order("last", 1, (1, None, None)))
+    log.orders(
+        *(order(f"{n}", 200, (1000, f"{n / 1000 + 1:.3f}", "L80")) for n in range(3000)),
+        order("last", 1, (1, None, None)),
+    )
     log.run(0)
     log.save()
     assert max(map(len, log.store.values())) <= LARGEST_VALUE

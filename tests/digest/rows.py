@@ -72,9 +72,13 @@ def address() -> str:
 def recipient(organization: str, email: str) -> None:
     """A member who gets the digest."""
     with db.connect() as connection:
-        connection.execute("INSERT INTO members (organization, email, role) VALUES (%s, %s, 'member')", (organization, email))
         connection.execute(
-            "INSERT INTO digest_recipients (organization, email, added_by) VALUES (%s, %s, 'rs')", (organization, email)
+            "INSERT INTO members (organization, email, role) VALUES (%s, %s, 'member')",
+            (organization, email),
+        )
+        connection.execute(
+            "INSERT INTO digest_recipients (organization, email, added_by) VALUES (%s, %s, 'rs')",
+            (organization, email),
         )
 
 
@@ -82,30 +86,57 @@ def unsubscribed(organization: str, email: str) -> None:
     """As the console's page does it."""
     with db.connect() as connection:
         connection.execute(
-            "INSERT INTO suppressions (organization, email, reason, at) VALUES (%s, %s, 'unsubscribed', now())",
+            "INSERT INTO suppressions (organization, email, reason, at) VALUES (%s, %s, "
+            "'unsubscribed', now())",
             (organization, email),
         )
 
 
-def account(organization: str, id_: str, *, name: str | None = None, owner: str | None = None, **standing: Any) -> None:
+def account(
+    organization: str,
+    id_: str,
+    *,
+    name: str | None = None,
+    owner: str | None = None,
+    **standing: Any,
+) -> None:
     """Standing: enrollment, paused_until, lost_at."""
-    values = (standing.get("enrollment", "auto"), standing.get("paused_until"), standing.get("lost_at"))
+    values = (
+        standing.get("enrollment", "auto"),
+        standing.get("paused_until"),
+        standing.get("lost_at"),
+    )
     with db.connect() as connection:
         connection.execute(INSERT_ACCOUNT, (organization, id_, name, owner, *values))
 
 
 def run(
-    organization: str, number: int, *, as_of: date, accounts: int = 7, complete: bool = True, median: str | None = None
+    organization: str,
+    number: int,
+    *,
+    as_of: date,
+    accounts: int = 7,
+    complete: bool = True,
+    median: str | None = None,
 ) -> None:
     """A run, complete at once."""
     now = clock.now()
     with db.connect() as connection:
         connection.execute(INSERT_SETTINGS, (organization, Jsonb(msgspec.to_builtins(DEFAULTS))))
-        connection.execute(INSERT_RUN, (organization, number, as_of, now, now, now if complete else None, accounts, median))
+        connection.execute(
+            INSERT_RUN,
+            (organization, number, as_of, now, now, now if complete else None, accounts, median),
+        )
 
 
 def signal(
-    organization: str, seen: ActiveSignal, *, run: int, as_of: date, opened_on: date | None = None, recovered: bool = False
+    organization: str,
+    seen: ActiveSignal,
+    *,
+    run: int,
+    as_of: date,
+    opened_on: date | None = None,
+    recovered: bool = False,
 ) -> None:
     """As the signals service persists what a run saw."""
     figures = msgspec.to_builtins(seen.figures)
@@ -158,7 +189,13 @@ def order(
         connection.execute(UPSERT_FEED, row)
 
 
-def due(organization: str, *, run: int | None = None, at: datetime | None = None, why: str = "an import is in flight") -> DigestDue:
+def due(
+    organization: str,
+    *,
+    run: int | None = None,
+    at: datetime | None = None,
+    why: str = "an import is in flight",
+) -> DigestDue:
     """A tick of a slot of its own."""
     slot = derived("slot", organization, uuid.uuid4().hex)
     return DigestDue(

@@ -1,4 +1,6 @@
-"""A lively Monday, as the mocks have it: Three Forks Pipe, 23 November 2026. Builders with keywords, each with a default."""
+"""A lively Monday, as the mocks have it: Three Forks Pipe, 23 November 2026. Builders with
+keywords, each with a default.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -28,20 +30,32 @@ DORMANT = (
     ("Lost Pines Energy", "jt", 105, 116, 17, ("2 7/8 L80",), 1),
     (ARABIC, "ea", 118, 108, 14.46, ("7 P110", "4 1/2 L80-13CR"), 1),
 )
-# name, owner, lifetime in thousands, combos (od, grade, days silent, lapsed revenue in thousands, episode)
+# name, owner, lifetime in thousands, combos (od, grade, days silent, lapsed revenue in thousands,
+# episode)
 LAPSE = (
     ("Redwater Completions", "rs", 2900, (("4.5", "P110", 109, 88, 1), ("5.5", "L80", 131, 59, 1))),
-    ("Permian Supply", "dk", 2410, (("9.625", "P110", 103, 92.17, 1), ("5.5", "J55", 94, 73, 1), ("2.875", "L80", 118, 58, 1))),
+    (
+        "Permian Supply",
+        "dk",
+        2410,
+        (("9.625", "P110", 103, 92.17, 1), ("5.5", "J55", 94, 73, 1), ("2.875", "L80", 118, 58, 1)),
+    ),
     ("North Draw Operating", "jt", 1900, (("7", "L80", 97, 81, 1),)),
     ("Black Oak Midstream", "rs", 1500, (("6.625", "X52", 95, 57, 1),)),
     ("Salt Fork Resources", "mp", 1200, (("9.625", "L80", 99, 54, 1),)),
     ("Horsehead Wellsite Rentals", "dk", 1100, (("3.5", "G105", 144, 53, 2),)),
-    ("Ironwood Casing Crews", "ea", 900, (("9.625", "K55", 125, 63, 1), ("13.375", "J55", 112, 51, 1))),
+    (
+        "Ironwood Casing Crews",
+        "ea",
+        900,
+        (("9.625", "K55", 125, 63, 1), ("13.375", "J55", 112, 51, 1)),
+    ),
     ("Harbor Point Fabrication", "ea", 800, (("8.625", "X42", 137, 50, 1),)),
     ("Sweetwater Basin Oil", "mp", 700, (("5.5", "N80", 152, 51, 1),)),
     ("Tumbleweed Directional Drilling", "jt", 600, (("7", "N80", 107, 53, 1),)),
 )
-# name, owner, lifetime in thousands, specialty share in basis points, upside in thousands, days since the last order
+# name, owner, lifetime in thousands, specialty share in basis points, upside in thousands, days
+# since the last order
 CHERRY_PICKING = (
     ("Salt Fork Resources", "mp", 1200, 8400, 31, 20),
     ("Llano Drilling", "rs", 1260, 8600, 31, 141),
@@ -53,7 +67,12 @@ NEW = {"Consolidated", "Permian Supply 5.5 J55", "Black Oak", "Gulf Reach"}
 
 
 def dormant(
-    account: str, *, lifetime: int = 20_000_000, last_year: int = 5_000_000, days: int = 100, episode: int = 1
+    account: str,
+    *,
+    lifetime: int = 20_000_000,
+    last_year: int = 5_000_000,
+    days: int = 100,
+    episode: int = 1,
 ) -> ActiveSignal:
     """A signal of type A; money in cents."""
     figures = DormantFigures(
@@ -85,7 +104,10 @@ def lapse(
 ) -> ActiveSignal:
     """A signal of type B."""
     figures = LapseFigures(
-        days_silent=days, last_ordered_on=MONDAY - timedelta(days=days), lapsed_revenue_cents=lapsed, distinct_months=5
+        days_silent=days,
+        last_ordered_on=MONDAY - timedelta(days=days),
+        lapsed_revenue_cents=lapsed,
+        distinct_months=5,
     )
     return ActiveSignal(
         signal=f"B {account} {od} {grade}",
@@ -99,11 +121,19 @@ def lapse(
 
 
 def cherry_picking(
-    account: str, *, lifetime: int = 20_000_000, upside: int = 3_000_000, bps: int = 8400, episode: int = 1
+    account: str,
+    *,
+    lifetime: int = 20_000_000,
+    upside: int = 3_000_000,
+    bps: int = 8400,
+    episode: int = 1,
 ) -> ActiveSignal:
     """A signal of type C."""
     figures = CherryPickingFigures(
-        specialty_share_bps=bps, specialty_revenue_cents=8_400_000, total_revenue_cents=10_000_000, estimated_upside_cents=upside
+        specialty_share_bps=bps,
+        specialty_revenue_cents=8_400_000,
+        total_revenue_cents=10_000_000,
+        estimated_upside_cents=upside,
     )
     return ActiveSignal(
         signal=f"C {account}",
@@ -119,12 +149,22 @@ def cherry_picking(
 def monday_signals() -> tuple[ActiveSignal, ...]:
     """26 account rows over three sections, 23 accounts."""
     signals = [
-        dormant(name, lifetime=k * 100_000, last_year=round(year * 100_000), days=days, episode=episode)
+        dormant(
+            name, lifetime=k * 100_000, last_year=round(year * 100_000), days=days, episode=episode
+        )
         for name, _, days, k, year, _, episode in DORMANT
     ]
     for name, _, k, combos in LAPSE:
         signals += [
-            lapse(name, od, grade, lifetime=k * 100_000, lapsed=round(lapsed * 100_000), days=days, episode=episode)
+            lapse(
+                name,
+                od,
+                grade,
+                lifetime=k * 100_000,
+                lapsed=round(lapsed * 100_000),
+                days=days,
+                episode=episode,
+            )
             for od, grade, days, lapsed, episode in combos
         ]
     signals += [
@@ -138,29 +178,50 @@ def monday_accounts() -> dict[str, Account]:
     """Their names and owners, and one that is pinned to Yes."""
     owners = {row[0]: row[1] for table in (DORMANT, LAPSE, CHERRY_PICKING) for row in table}
     named = {name: Account(account=name, name=name, owner=owner) for name, owner in owners.items()}
-    return named | {"P-1": Account(account="P-1", name="Pecos Bend Petroleum", owner="dk", enrollment="yes")}
+    return named | {
+        "P-1": Account(account="P-1", name="Pecos Bend Petroleum", owner="dk", enrollment="yes")
+    }
 
 
 def monday_purchases() -> dict[str, Purchase]:
     """What they last bought."""
-    bought = {name: Purchase(on=MONDAY - timedelta(days=days), labels=()) for name, *_, days in CHERRY_PICKING}
-    bought |= {name: Purchase(on=MONDAY - timedelta(days=days), labels=labels) for name, _, days, _, _, labels, _ in DORMANT}
+    bought = {
+        name: Purchase(on=MONDAY - timedelta(days=days), labels=())
+        for name, *_, days in CHERRY_PICKING
+    }
+    bought |= {
+        name: Purchase(on=MONDAY - timedelta(days=days), labels=labels)
+        for name, _, days, _, _, labels, _ in DORMANT
+    }
     return bought | {"P-1": Purchase(on=MONDAY - timedelta(days=14), labels=())}
 
 
 def week_before(signals: tuple[ActiveSignal, ...]) -> Shown:
     """The digest of 16 November: all but what is new or back."""
-    known = {s.signal: s.episode for s in signals if s.episode == 1 and not any(new in s.signal for new in NEW | {"5.5 J55"})}
+    known = {
+        s.signal: s.episode
+        for s in signals
+        if s.episode == 1 and not any(new in s.signal for new in NEW | {"5.5 J55"})
+    }
     return Shown(as_of=date(2026, 11, 16), recoverable_revenue_cents=174_636_000, signals=known)
 
 
 def facts(**changes: Any) -> Facts:
     """Monday's, with changes."""
-    run = Run(number=12, as_of=MONDAY, completed_at=EIGHT - timedelta(hours=3), accounts=1204, median_share="62/100")
+    run = Run(
+        number=12,
+        as_of=MONDAY,
+        completed_at=EIGHT - timedelta(hours=3),
+        accounts=1204,
+        median_share="62/100",
+    )
     signals = changes.get("signals", monday_signals())
     values: dict[str, Any] = {
         "organization": Organization(
-            organization="three-forks", name="Three Forks Pipe", currency="USD", timezone="America/Chicago"
+            organization="three-forks",
+            name="Three Forks Pipe",
+            currency="USD",
+            timezone="America/Chicago",
         ),
         "run": run,
         "last_run": run,
@@ -182,7 +243,10 @@ def facts(**changes: Any) -> Facts:
 def feed(*, age: timedelta = timedelta(minutes=2), received: int = 318) -> Feed:
     """The pulse."""
     return Feed(
-        received=received, since=EIGHT - timedelta(days=7), newest_accepted_at=EIGHT - age, newest_ordered_on=(EIGHT - age).date()
+        received=received,
+        since=EIGHT - timedelta(days=7),
+        newest_accepted_at=EIGHT - age,
+        newest_ordered_on=(EIGHT - age).date(),
     )
 
 

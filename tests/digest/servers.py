@@ -15,7 +15,8 @@ HOST = "127.0.0.1"
 
 @dataclass
 class Answers:
-    """A handler. An answer replaces the 250 of its command; `drop` closes the connection instead of answering.
+    """A handler. An answer replaces the 250 of its command; `drop` closes the connection instead of
+    answering.
 
     at_dot: called with each whole message before it is answered, with the process still waiting.
     """
@@ -27,12 +28,16 @@ class Answers:
     mails: list[bytes] = field(default_factory=list)
     options: list[list[str]] = field(default_factory=list)
 
-    async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802 - aiosmtpd's name
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:  # noqa: N802 - aiosmtpd's name
         self.options.append(options)
         envelope.mail_from = address
         return self.mail or "250 ok"
 
-    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802 - aiosmtpd's name
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:  # noqa: N802 - aiosmtpd's name
         if not self.rcpt:
             envelope.rcpt_tos.append(address)
         return self.rcpt or "250 ok"
@@ -49,11 +54,15 @@ class Answers:
 
 
 @contextmanager
-def serving(handler: Any, *, tls: ssl.SSLContext | None = None, server: type[SMTP] = SMTP, **options: Any) -> Iterator[int]:
+def serving(
+    handler: Any, *, tls: ssl.SSLContext | None = None, server: type[SMTP] = SMTP, **options: Any
+) -> Iterator[int]:
     """Serve until the end of the block. Yields the port. tls: from the first byte on."""
     loop = asyncio.new_event_loop()
     started = loop.run_until_complete(
-        loop.create_server(lambda: server(handler, hostname="mail.test", loop=loop, **options), HOST, 0, ssl=tls)
+        loop.create_server(
+            lambda: server(handler, hostname="mail.test", loop=loop, **options), HOST, 0, ssl=tls
+        )
     )
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

@@ -33,7 +33,9 @@ def flagged(organization: str) -> str:
 
 
 def preview(stack: Stack, organization: str) -> Any:
-    return json.loads(stack.winback("digest", "preview", "--organization", organization, "--json").stdout)
+    return json.loads(
+        stack.winback("digest", "preview", "--organization", organization, "--json").stdout
+    )
 
 
 def test_preview_as_json_is_what_interfaces_md_says(stack: Stack, flagged: str) -> None:
@@ -57,15 +59,24 @@ def test_preview_as_json_is_what_interfaces_md_says(stack: Stack, flagged: str) 
         "combo": {"od": "7", "grade": None},
         "state": "new",
         "at_stake_cents": 400,
-        "figures": {"days_silent": 94, "last_ordered_on": "2026-08-21", "lapsed_revenue_cents": 400, "distinct_months": 5},
+        "figures": {
+            "days_silent": 94,
+            "last_ordered_on": "2026-08-21",
+            "lapsed_revenue_cents": 400,
+            "distinct_months": 5,
+        },
     }
     assert "combo" not in shown["sections"][0]["rows"][0]["signals"][0]
 
 
-def test_preview_prints_the_mail_and_writes_its_parts(stack: Stack, flagged: str, tmp_path: Path) -> None:
+def test_preview_prints_the_mail_and_writes_its_parts(
+    stack: Stack, flagged: str, tmp_path: Path
+) -> None:
     printed = stack.winback("digest", "preview", "--organization", flagged).stdout
     html, text = tmp_path / "digest.html", tmp_path / "digest.txt"
-    silent = stack.winback("digest", "preview", "--organization", flagged, "--html", str(html), "--text", str(text)).stdout
+    silent = stack.winback(
+        "digest", "preview", "--organization", flagged, "--html", str(html), "--text", str(text)
+    ).stdout
 
     assert printed.startswith("Subject: No order yet · 3 accounts to call\n\n*** No order yet.")
     assert "Caprock Energy Services" in html.read_text()
@@ -73,27 +84,43 @@ def test_preview_prints_the_mail_and_writes_its_parts(stack: Stack, flagged: str
     assert silent == ""
 
 
-def test_preview_without_a_complete_run_is_a_heartbeat_that_says_so(stack: Stack, organization: str) -> None:
+def test_preview_without_a_complete_run_is_a_heartbeat_that_says_so(
+    stack: Stack, organization: str
+) -> None:
     rows.run(organization, 1, as_of=MONDAY, complete=False)
     shown = preview(stack, organization)
 
-    assert (shown["heartbeat"], shown["as_of"], shown["sections"], shown["recoverable_revenue_cents"]) == (True, None, [], 0)
-    assert "The check is not complete." in stack.winback("digest", "preview", "--organization", organization).stdout
+    assert (
+        shown["heartbeat"],
+        shown["as_of"],
+        shown["sections"],
+        shown["recoverable_revenue_cents"],
+    ) == (True, None, [], 0)
+    assert (
+        "The check is not complete."
+        in stack.winback("digest", "preview", "--organization", organization).stdout
+    )
 
 
 def test_an_organization_that_does_not_exist_is_wrong_use(stack: Stack) -> None:
-    assert stack.winback("digest", "preview", "--organization", "nobody", check=False).returncode == 2
+    assert (
+        stack.winback("digest", "preview", "--organization", "nobody", check=False).returncode == 2
+    )
     assert stack.winback("digest", "send", "--organization", "nobody", check=False).returncode == 2
 
 
-def test_send_waits_until_every_recipient_has_it_and_asks_for_drafts(stack: Stack, flagged: str, mailbox: Mailbox) -> None:
+def test_send_waits_until_every_recipient_has_it_and_asks_for_drafts(
+    stack: Stack, flagged: str, mailbox: Mailbox
+) -> None:
     emails = sorted((rows.address(), rows.address()))
     for email in emails:
         rows.recipient(flagged, email)
     before = kafka.end_offset("sequence-ticks", 0)
     sent = json.loads(stack.winback("digest", "send", "--organization", flagged, "--json").stdout)
 
-    assert [(mail["email"], mail["state"]) for mail in sent["mails"]] == [(email, "sent") for email in emails]
+    assert [(mail["email"], mail["state"]) for mail in sent["mails"]] == [
+        (email, "sent") for email in emails
+    ]
     assert sent["recoverable_revenue_cents"] == 1450
     assert kafka.end_offset("sequence-ticks", 0) == before + 1
     [mail] = mailbox.mails(to=emails[0])
@@ -103,11 +130,16 @@ def test_send_waits_until_every_recipient_has_it_and_asks_for_drafts(stack: Stac
         in stack.winback("digest", "preview", "--organization", flagged).stdout
     )
     assert [
-        one["state"] for section in preview(stack, flagged)["sections"] for row in section["rows"] for one in row["signals"]
+        one["state"]
+        for section in preview(stack, flagged)["sections"]
+        for row in section["rows"]
+        for one in row["signals"]
     ] == ["new"] * 4
 
 
-def test_send_to_one_address_is_nobody_else_s_digest(stack: Stack, flagged: str, mailbox: Mailbox) -> None:
+def test_send_to_one_address_is_nobody_else_s_digest(
+    stack: Stack, flagged: str, mailbox: Mailbox
+) -> None:
     recipient, other = rows.address(), rows.address()
     rows.recipient(flagged, recipient)
     before = kafka.end_offset("sequence-ticks", 0)
@@ -137,11 +169,15 @@ def test_send_without_recipients_says_so(stack: Stack, flagged: str) -> None:
     assert "has no recipients" in done.stdout
 
 
-def test_send_plans_nothing_while_the_mail_server_is_not_there(stack: Stack, flagged: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_send_plans_nothing_while_the_mail_server_is_not_there(
+    stack: Stack, flagged: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     rows.recipient(flagged, rows.address())
-    nowhere = Stack(stack.home, stack.env | {"WINBACK_SMTP_URL": f"smtp://127.0.0.1:{port}"}, stack.supervisor)
+    nowhere = Stack(
+        stack.home, stack.env | {"WINBACK_SMTP_URL": f"smtp://127.0.0.1:{port}"}, stack.supervisor
+    )
     done = nowhere.winback("digest", "send", "--organization", flagged, check=False)
 
     assert done.returncode == 3

@@ -63,7 +63,10 @@ def test_a_message_has_both_parts_and_its_headers() -> None:
     assert message["Date"] == "Mon, 23 Nov 2026 14:00:00 +0000"
     assert message.get_content_type() == "multipart/alternative"
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
-    assert [part.get_content() for part in message.iter_parts()] == ["one\r\n.two\r\nFrom here\r\n", "<p>één</p>\r\n"]
+    assert [part.get_content() for part in message.iter_parts()] == [
+        "one\r\n.two\r\nFrom here\r\n",
+        "<p>één</p>\r\n",
+    ]
     assert not message.defects
 
 
@@ -76,7 +79,15 @@ def test_no_name_becomes_a_header_of_its_own(name: str) -> None:
     content = made(sender=mail.own_mailbox(name), subject=name)
     message = parsed(content)
 
-    assert message.keys() == ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"]
+    assert message.keys() == [
+        "From",
+        "To",
+        "Subject",
+        "Date",
+        "Message-ID",
+        "MIME-Version",
+        "Content-Type",
+    ]
     assert message["From"].addresses[0].addr_spec == "winback@pipe.example"
     assert "\r" not in message["Subject"] and "\n" not in message["Subject"]
     head = content.partition(b"\r\n\r\n")[0]
@@ -169,4 +180,6 @@ def test_one_click_is_offered_only_over_https(own_settings: pytest.MonkeyPatch) 
         "List-Unsubscribe": f"<https://winback.example/unsubscribe/{token}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
-    assert f"List-Unsubscribe: <https://winback.example/unsubscribe/{token}>\r\n".encode() in made(headers=headers)
+    assert f"List-Unsubscribe: <https://winback.example/unsubscribe/{token}>\r\n".encode() in made(
+        headers=headers
+    )

@@ -1,4 +1,6 @@
-"""The outbox on real PostgreSQL and real mail servers: refused, dropped, killed, frozen, two at once."""
+"""The outbox on real PostgreSQL and real mail servers: refused, dropped, killed, frozen, two at
+once.
+"""
 
 import os
 import signal
@@ -57,7 +59,9 @@ class Outbox:
 
     def send(self, *, later: timedelta = timedelta(), server: MailServer | None = None) -> None:
         """One sender, until nothing is due, at a later hour."""
-        with closing(Sender(self.pool, digest=self.digest, server=server, now=lambda: clock.now() + later)) as sender:
+        with closing(
+            Sender(self.pool, digest=self.digest, server=server, now=lambda: clock.now() + later)
+        ) as sender:
             while sender.send_due():
                 pass
 
@@ -88,7 +92,9 @@ def planned(pool: ConnectionPool[db.Connection], tick: DigestDue) -> str:
     return tick.digest
 
 
-def states(pool: ConnectionPool[db.Connection], organization: str, digest: str) -> list[outbox_store.MailState]:
+def states(
+    pool: ConnectionPool[db.Connection], organization: str, digest: str
+) -> list[outbox_store.MailState]:
     with pool.connection() as connection:
         return outbox_store.states(connection, organization, digest)
 
@@ -111,15 +117,25 @@ def test_a_recipient_gets_the_digest_once(one: Outbox, mailbox: Mailbox) -> None
     assert one.state()[0] == "sent"
 
 
-def test_a_tick_that_comes_again_plans_nothing_more(pool: ConnectionPool[db.Connection], one: Outbox) -> None:
+def test_a_tick_that_comes_again_plans_nothing_more(
+    pool: ConnectionPool[db.Connection], one: Outbox
+) -> None:
     again = due(one.organization)
-    planned(pool, DigestDue(**{name: getattr(again, name) for name in again.__struct_fields__} | {"digest": one.digest}))
+    planned(
+        pool,
+        DigestDue(
+            **{name: getattr(again, name) for name in again.__struct_fields__}
+            | {"digest": one.digest}
+        ),
+    )
 
     assert len(states(pool, one.organization, one.digest)) == 1
 
 
 @pytest.mark.parametrize("answer", ["450 4.2.1 busy", "421 4.3.2 shutting down"])
-def test_a_refusal_for_now_is_tried_again_later_with_the_same_message_id(one: Outbox, mailbox: Mailbox, answer: str) -> None:
+def test_a_refusal_for_now_is_tried_again_later_with_the_same_message_id(
+    one: Outbox, mailbox: Mailbox, answer: str
+) -> None:
     mailbox.answer(one.email, answer, times=2)
     one.send()
     assert one.state() == ("retry", answer)
@@ -145,11 +161,15 @@ def test_a_refusal_for_good_bounces_and_later_digests_are_suppressed(
     assert one.state() == ("suppressed", "bounced")
 
 
-def test_a_recipient_who_is_added_anew_is_tried_anew(pool: ConnectionPool[db.Connection], one: Outbox, mailbox: Mailbox) -> None:
+def test_a_recipient_who_is_added_anew_is_tried_anew(
+    pool: ConnectionPool[db.Connection], one: Outbox, mailbox: Mailbox
+) -> None:
     mailbox.answer(one.email, "550 5.1.1 no such user", times=1)
     one.send()
     with pool.connection() as connection:
-        connection.execute("UPDATE digest_recipients SET added_at = now() WHERE email = %s", (one.email,))
+        connection.execute(
+            "UPDATE digest_recipients SET added_at = now() WHERE email = %s", (one.email,)
+        )
 
     one.digest = planned(pool, due(one.organization))
     one.send()
@@ -167,7 +187,11 @@ def test_one_recipient_s_bounce_does_not_keep_the_others_from_their_mail(
     sent = Outbox(pool, organization, digest=planned(pool, due(organization)))
     sent.send()
 
-    assert [mail.state for mail in states(pool, organization, sent.digest)] == ["bounced", "retry", "sent"]
+    assert [mail.state for mail in states(pool, organization, sent.digest)] == [
+        "bounced",
+        "retry",
+        "sent",
+    ]
 
 
 def test_after_24_hours_it_is_given_up(one: Outbox, mailbox: Mailbox) -> None:
@@ -181,7 +205,9 @@ def test_after_24_hours_it_is_given_up(one: Outbox, mailbox: Mailbox) -> None:
 
 def backoffs_stay_within_bounds() -> bool:
     waits = [outbox.backoff(attempts) for attempts in range(1, 60)]
-    return all(timedelta(seconds=2) <= wait <= timedelta(minutes=45) for wait in waits) and waits[0] < timedelta(seconds=8)
+    return all(timedelta(seconds=2) <= wait <= timedelta(minutes=45) for wait in waits) and waits[
+        0
+    ] < timedelta(seconds=8)
 
 
 def test_while_the_mail_server_is_not_there_nothing_is_claimed(one: Outbox) -> None:
@@ -194,7 +220,9 @@ def test_while_the_mail_server_is_not_there_nothing_is_claimed(one: Outbox) -> N
 # -- answers that are lost -----------------------------------------------------------------------------------------------------
 
 
-def test_an_answer_that_is_lost_after_the_final_dot_sends_once_more_with_the_same_message_id(one: Outbox, mailbox: Mailbox) -> None:
+def test_an_answer_that_is_lost_after_the_final_dot_sends_once_more_with_the_same_message_id(
+    one: Outbox, mailbox: Mailbox
+) -> None:
     before = ambiguous()
     mailbox.answer(one.email, "drop", times=1)
     one.send()
@@ -207,7 +235,9 @@ def test_an_answer_that_is_lost_after_the_final_dot_sends_once_more_with_the_sam
     assert ambiguous() == before + 1
 
 
-def test_a_mail_whose_answer_is_always_lost_goes_out_twice_and_no_more(one: Outbox, mailbox: Mailbox) -> None:
+def test_a_mail_whose_answer_is_always_lost_goes_out_twice_and_no_more(
+    one: Outbox, mailbox: Mailbox
+) -> None:
     mailbox.answer(one.email, "drop")
     for hours in (0, 1, 2):
         one.send(later=hours * HOUR)
@@ -220,7 +250,9 @@ def test_a_sender_that_is_killed_between_the_answer_and_its_row_leaves_one_more_
     one: Outbox, answers: Answers, server: MailServer
 ) -> None:
     process: list[subprocess.Popen[bytes]] = []
-    answers.at_dot = lambda content: os.kill(process[0].pid, signal.SIGKILL) if len(answers.mails) == 1 else None
+    answers.at_dot = lambda content: (
+        os.kill(process[0].pid, signal.SIGKILL) if len(answers.mails) == 1 else None
+    )
     url = f"smtp://{HOST}:{server.port}"
     process.append(subprocess.Popen([sys.executable, "-c", SEND_ONE_BATCH, one.digest, url]))
     assert process[0].wait(30) == -signal.SIGKILL
@@ -259,7 +291,12 @@ def test_a_frozen_sender_that_wakes_up_before_its_final_dot_gives_way(
     with pool.connection() as connection:
         assert not outbox_store.submitting(connection, frozen, now=clock.now())
         assert not outbox_store.settle(
-            connection, frozen, state="bounced", answer="late", now=clock.now(), next_attempt_at=clock.now()
+            connection,
+            frozen,
+            state="bounced",
+            answer="late",
+            now=clock.now(),
+            next_attempt_at=clock.now(),
         )
         outbox_store.release(connection, [frozen])
     assert one.state()[0] == "sent"
@@ -281,12 +318,19 @@ def test_two_senders_at_once_send_each_mail_once(
     for thread in threads:
         thread.join()
 
-    ids = [line for mail in answers.mails for line in mail.splitlines() if line.startswith(b"Message-ID:")]
+    ids = [
+        line
+        for mail in answers.mails
+        for line in mail.splitlines()
+        if line.startswith(b"Message-ID:")
+    ]
     assert len(ids) == len(set(ids)) == 40
     assert {mail.state for mail in states(pool, organization, both.digest)} == {"sent"}
 
 
-def test_a_stop_gives_back_what_was_not_begun(one: Outbox, server: MailServer, answers: Answers) -> None:
+def test_a_stop_gives_back_what_was_not_begun(
+    one: Outbox, server: MailServer, answers: Answers
+) -> None:
     stop = threading.Event()
     stop.set()
     with closing(Sender(one.pool, digest=one.digest, server=server)) as sender:
@@ -297,7 +341,9 @@ def test_a_stop_gives_back_what_was_not_begun(one: Outbox, server: MailServer, a
     assert len(answers.mails) == 1
 
 
-def test_who_has_unsubscribed_is_planned_as_suppressed(pool: ConnectionPool[db.Connection], organization: str) -> None:
+def test_who_has_unsubscribed_is_planned_as_suppressed(
+    pool: ConnectionPool[db.Connection], organization: str
+) -> None:
     email = address()
     recipient(organization, email)
     unsubscribed(organization, email)
@@ -332,18 +378,30 @@ def test_who_unsubscribes_while_it_is_being_sent_gets_nothing(one: Outbox) -> No
 # -- keeping and measuring -----------------------------------------------------------------------------------------------------
 
 
-def test_mails_are_forgotten_after_90_days_and_what_was_shown_is_not(one: Outbox, pool: ConnectionPool[db.Connection]) -> None:
+def test_mails_are_forgotten_after_90_days_and_what_was_shown_is_not(
+    one: Outbox, pool: ConnectionPool[db.Connection]
+) -> None:
     with pool.connection() as connection, connection.transaction(force_rollback=True):
-        connection.execute("UPDATE digests SET created_at = now() - interval '91 days' WHERE digest = %s", (one.digest,))
-        connection.execute("UPDATE digest_mails SET queued_at = now() - interval '91 days' WHERE digest = %s", (one.digest,))
+        connection.execute(
+            "UPDATE digests SET created_at = now() - interval '91 days' WHERE digest = %s",
+            (one.digest,),
+        )
+        connection.execute(
+            "UPDATE digest_mails SET queued_at = now() - interval '91 days' WHERE digest = %s",
+            (one.digest,),
+        )
         outbox_store.forget(connection, now=clock.now())
 
         assert outbox_store.states(connection, one.organization, one.digest) == []
-        kept = connection.execute("SELECT html, body, shown FROM digests WHERE digest = %s", (one.digest,)).fetchone()
+        kept = connection.execute(
+            "SELECT html, body, shown FROM digests WHERE digest = %s", (one.digest,)
+        ).fetchone()
         assert kept is not None and kept[:2] == ("", "") and kept[2]["heartbeat"]
 
 
-def test_the_outbox_says_how_old_its_oldest_mail_is(one: Outbox, pool: ConnectionPool[db.Connection]) -> None:
+def test_the_outbox_says_how_old_its_oldest_mail_is(
+    one: Outbox, pool: ConnectionPool[db.Connection]
+) -> None:
     with pool.connection() as connection:
         outbox.set_gauges(connection, clock.now() + HOUR)
 

@@ -53,19 +53,29 @@ def digest_of(planned: Planned) -> Digest:
 
 def states(planned: Planned) -> dict[str, str]:
     found = digest_of(planned)
-    return {item.signal.account: item.state for section in found.sections for row in section.rows for item in row.items}
+    return {
+        item.signal.account: item.state
+        for section in found.sections
+        for row in section.rows
+        for item in row.items
+    }
 
 
 def mails(pool: ConnectionPool[db.Connection], digest: str) -> list[Any]:
     with pool.connection() as connection:
-        found = connection.execute("SELECT email, message_id, message, state FROM digest_mails WHERE digest = %s", (digest,))
+        found = connection.execute(
+            "SELECT email, message_id, message, state FROM digest_mails WHERE digest = %s",
+            (digest,),
+        )
         return found.fetchall()
 
 
 # -- what its run saw and is still active --------------------------------------------------------------------------------------
 
 
-def test_a_digest_shows_what_its_run_saw_and_is_still_active(pool: ConnectionPool[db.Connection], organization: str) -> None:
+def test_a_digest_shows_what_its_run_saw_and_is_still_active(
+    pool: ConnectionPool[db.Connection], organization: str
+) -> None:
     rows.run(organization, 1, as_of=MONDAY - WEEK)
     rows.run(organization, 2, as_of=MONDAY)
     rows.signal(organization, dormant("seen"), run=2, as_of=MONDAY, opened_on=MONDAY - WEEK)
@@ -75,16 +85,26 @@ def test_a_digest_shows_what_its_run_saw_and_is_still_active(pool: ConnectionPoo
     assert states(plan(pool, rows.due(organization, run=2))) == {"seen": "new"}
 
 
-def test_a_digest_that_comes_late_still_shows_what_its_run_saw(pool: ConnectionPool[db.Connection], organization: str) -> None:
+def test_a_digest_that_comes_late_still_shows_what_its_run_saw(
+    pool: ConnectionPool[db.Connection], organization: str
+) -> None:
     rows.run(organization, 1, as_of=MONDAY)
     rows.run(organization, 2, as_of=MONDAY + timedelta(days=1))
-    rows.signal(organization, dormant("seen-by-both"), run=2, as_of=MONDAY + timedelta(days=1), opened_on=MONDAY)
+    rows.signal(
+        organization,
+        dormant("seen-by-both"),
+        run=2,
+        as_of=MONDAY + timedelta(days=1),
+        opened_on=MONDAY,
+    )
     rows.signal(organization, dormant("opened-later"), run=2, as_of=MONDAY + timedelta(days=1))
 
     assert states(plan(pool, rows.due(organization, run=1))) == {"seen-by-both": "new"}
 
 
-def test_an_account_shows_its_name_and_its_id_without_one(pool: ConnectionPool[db.Connection], organization: str) -> None:
+def test_an_account_shows_its_name_and_its_id_without_one(
+    pool: ConnectionPool[db.Connection], organization: str
+) -> None:
     rows.run(organization, 1, as_of=MONDAY)
     rows.account(organization, "A-1", name="Permian Supply", owner="dk")
     for account in ("A-1", "A-2"):
@@ -95,7 +115,9 @@ def test_an_account_shows_its_name_and_its_id_without_one(pool: ConnectionPool[d
     assert "A-2 (new)" in text
 
 
-def test_enrollment_outcomes_and_pauses_are_the_accounts_own(pool: ConnectionPool[db.Connection], organization: str) -> None:
+def test_enrollment_outcomes_and_pauses_are_the_accounts_own(
+    pool: ConnectionPool[db.Connection], organization: str
+) -> None:
     now = clock.now()
     rows.run(organization, 1, as_of=MONDAY)
     rows.account(organization, "no", enrollment="no")
@@ -111,7 +133,9 @@ def test_enrollment_outcomes_and_pauses_are_the_accounts_own(pool: ConnectionPoo
     assert [account.account for account in digest_of(planned).always] == ["yes"]
 
 
-def test_nothing_of_another_organization_is_shown(pool: ConnectionPool[db.Connection], organizations: Organizations) -> None:
+def test_nothing_of_another_organization_is_shown(
+    pool: ConnectionPool[db.Connection], organizations: Organizations
+) -> None:
     mine, theirs = organizations(), organizations()
     for each in (mine, theirs):
         rows.run(each, 1, as_of=MONDAY)
@@ -130,7 +154,9 @@ def test_nothing_of_another_organization_is_shown(pool: ConnectionPool[db.Connec
 # -- since the last digest -----------------------------------------------------------------------------------------------------
 
 
-def test_new_still_and_back_are_since_the_digest_of_the_run_before(pool: ConnectionPool[db.Connection], organization: str) -> None:
+def test_new_still_and_back_are_since_the_digest_of_the_run_before(
+    pool: ConnectionPool[db.Connection], organization: str
+) -> None:
     rows.run(organization, 1, as_of=MONDAY - WEEK)
     for account in ("stays", "goes", "returns"):
         rows.signal(organization, dormant(account, last_year=100_00), run=1, as_of=MONDAY - WEEK)
@@ -167,7 +193,9 @@ def test_a_heartbeat_without_a_run_and_a_mail_by_hand_are_no_digest_to_compare_w
     assert states(plan(pool, rows.due(organization, run=3))) == {"known": "still", "fresh": "new"}
 
 
-def test_the_same_run_says_the_same_however_often_it_is_sent(pool: ConnectionPool[db.Connection], organization: str) -> None:
+def test_the_same_run_says_the_same_however_often_it_is_sent(
+    pool: ConnectionPool[db.Connection], organization: str
+) -> None:
     rows.run(organization, 1, as_of=MONDAY)
     rows.signal(organization, dormant("1"), run=1, as_of=MONDAY)
     first, second = (plan(pool, rows.due(organization, run=1)) for _ in range(2))
@@ -180,7 +208,13 @@ def test_a_slot_is_taken_once(pool: ConnectionPool[db.Connection], organization:
     plan(pool, tick)
     with pool.connection() as connection:
         assert handlers.plan(connection, tick, at=tick.slot_at) is None
-        other = DigestDue(organization=organization, slot=tick.slot, digest="another", slot_at=tick.slot_at, run=None)
+        other = DigestDue(
+            organization=organization,
+            slot=tick.slot,
+            digest="another",
+            slot_at=tick.slot_at,
+            run=None,
+        )
         assert handlers.plan(connection, other, at=tick.slot_at) is None
 
 
@@ -198,20 +232,46 @@ def test_a_dormant_account_shows_what_it_bought_on_its_last_activity_day(
     rows.run(organization, 1, as_of=MONDAY)
     rows.signal(organization, dormant("A", days=100), run=1, as_of=MONDAY)
     last = MONDAY - timedelta(days=100)
-    rows.order(organization, "A", ("p", "5-1/2", "j 55", 300), ("p", "7", "L-80", 500), ("p", "5½", "J55", 300), day=last)
-    rows.order(organization, "A", ("UMBRELLA", None, None, 200), ("p", "9.625", "K55", -900), day=last)
-    rows.order(organization, "A", ("later", "20", "B", -100), day=last + timedelta(days=5))  # a credit is no activity
-    rows.order(organization, "A", ("gone", "20", "B", 900), day=last + timedelta(days=6), cancelled=True)
+    rows.order(
+        organization,
+        "A",
+        ("p", "5-1/2", "j 55", 300),
+        ("p", "7", "L-80", 500),
+        ("p", "5½", "J55", 300),
+        day=last,
+    )
+    rows.order(
+        organization, "A", ("UMBRELLA", None, None, 200), ("p", "9.625", "K55", -900), day=last
+    )
+    rows.order(
+        organization, "A", ("later", "20", "B", -100), day=last + timedelta(days=5)
+    )  # a credit is no activity
+    rows.order(
+        organization, "A", ("gone", "20", "B", 900), day=last + timedelta(days=6), cancelled=True
+    )
 
-    assert "last bought 15 Aug: 5 1/2 J55, 7 L80, UMBRELLA" in plan(pool, rows.due(organization, run=1)).edition.rendered.text
+    assert (
+        "last bought 15 Aug: 5 1/2 J55, 7 L80, UMBRELLA"
+        in plan(pool, rows.due(organization, run=1)).edition.rendered.text
+    )
 
 
-def test_more_than_three_things_bought_are_counted(pool: ConnectionPool[db.Connection], organization: str) -> None:
+def test_more_than_three_things_bought_are_counted(
+    pool: ConnectionPool[db.Connection], organization: str
+) -> None:
     rows.run(organization, 1, as_of=MONDAY)
     rows.signal(organization, dormant("A", days=1), run=1, as_of=MONDAY)
-    rows.order(organization, "A", *((None, str(od), "J55", od) for od in range(1, 7)), day=MONDAY - timedelta(days=1))
+    rows.order(
+        organization,
+        "A",
+        *((None, str(od), "J55", od) for od in range(1, 7)),
+        day=MONDAY - timedelta(days=1),
+    )
 
-    assert "last bought 22 Nov: 6 J55, 5 J55, 4 J55, 3 more" in plan(pool, rows.due(organization, run=1)).edition.rendered.text
+    assert (
+        "last bought 22 Nov: 6 J55, 5 J55, 4 J55, 3 more"
+        in plan(pool, rows.due(organization, run=1)).edition.rendered.text
+    )
 
 
 def test_a_cherry_picker_shows_its_last_order_and_the_median_behind_its_estimate(
@@ -229,7 +289,9 @@ def test_a_cherry_picker_shows_its_last_order_and_the_median_behind_its_estimate
 # -- mails ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_each_recipient_has_a_mail_of_their_own(pool: ConnectionPool[db.Connection], organization: str, over_https: None) -> None:
+def test_each_recipient_has_a_mail_of_their_own(
+    pool: ConnectionPool[db.Connection], organization: str, over_https: None
+) -> None:
     emails = {rows.address(), rows.address()}
     for address in emails:
         rows.recipient(organization, address)
@@ -237,7 +299,10 @@ def test_each_recipient_has_a_mail_of_their_own(pool: ConnectionPool[db.Connecti
     rows.signal(organization, lapse("B"), run=1, as_of=MONDAY)
     planned = plan(pool, rows.due(organization, run=1))
 
-    found = {address: (message_id, message, state) for address, message_id, message, state in mails(pool, planned.digest)}
+    found = {
+        address: (message_id, message, state)
+        for address, message_id, message, state in mails(pool, planned.digest)
+    }
     assert found.keys() == emails
     for address, (message_id, message, state) in found.items():
         own = email.message_from_bytes(message, policy=policy.default)
@@ -254,25 +319,36 @@ def test_each_recipient_has_a_mail_of_their_own(pool: ConnectionPool[db.Connecti
             assert derived("sequence", organization, planned.digest, "lapse") in part.get_content()
 
 
-def test_a_recipient_without_an_address_that_works_holds_nobody_up(pool: ConnectionPool[db.Connection], organization: str) -> None:
+def test_a_recipient_without_an_address_that_works_holds_nobody_up(
+    pool: ConnectionPool[db.Connection], organization: str
+) -> None:
     good = rows.address()
     for address in ("not an address", good):
         rows.recipient(organization, address)
     planned = plan(pool, rows.due(organization))
 
-    assert {address: state for address, _, _, state in mails(pool, planned.digest)} == {"not an address": "bounced", good: "queued"}
+    assert {address: state for address, _, _, state in mails(pool, planned.digest)} == {
+        "not an address": "bounced",
+        good: "queued",
+    }
 
 
-def test_what_is_kept_of_a_digest_holds_no_recipient_s_link(pool: ConnectionPool[db.Connection], organization: str) -> None:
+def test_what_is_kept_of_a_digest_holds_no_recipient_s_link(
+    pool: ConnectionPool[db.Connection], organization: str
+) -> None:
     rows.recipient(organization, rows.address())
     planned = plan(pool, rows.due(organization))
     with pool.connection() as connection:
-        kept = connection.execute("SELECT html || body FROM digests WHERE digest = %s", (planned.digest,)).fetchone()
+        kept = connection.execute(
+            "SELECT html || body FROM digests WHERE digest = %s", (planned.digest,)
+        ).fetchone()
 
     assert kept is not None and "/unsubscribe/" not in kept[0]
 
 
-def test_the_digest_that_was_sent_of_a_run_is_found_again(pool: ConnectionPool[db.Connection], organization: str) -> None:
+def test_the_digest_that_was_sent_of_a_run_is_found_again(
+    pool: ConnectionPool[db.Connection], organization: str
+) -> None:
     rows.run(organization, 1, as_of=MONDAY)
     rows.signal(organization, dormant("A"), run=1, as_of=MONDAY)
     with pool.connection() as connection:

@@ -52,7 +52,25 @@ HOSTILE = (
 
 TAGS = {
     *("html", "head", "meta", "style", "title", "body"),
-    *("a", "b", "bdi", "br", "div", "h1", "h2", "i", "p", "s", "span", "table", "tbody", "td", "th", "thead", "tr"),
+    *(
+        "a",
+        "b",
+        "bdi",
+        "br",
+        "div",
+        "h1",
+        "h2",
+        "i",
+        "p",
+        "s",
+        "span",
+        "table",
+        "tbody",
+        "td",
+        "th",
+        "thead",
+        "tr",
+    ),
 }
 
 
@@ -97,36 +115,60 @@ def base_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def rendered(
-    given: Facts, sent: Occasion | None = None, *, why: str = "", bought: Mapping[str, Purchase] | None = None
+    given: Facts,
+    sent: Occasion | None = None,
+    *,
+    why: str = "",
+    bought: Mapping[str, Purchase] | None = None,
 ) -> Rendered:
     """The mail as a recipient gets it."""
     purchases = monday_purchases() if bought is None else bought
     edition = edit(
-        given, sent or occasion(), why=why, purchases=lambda accounts: {a: purchases[a] for a in accounts if a in purchases}
+        given,
+        sent or occasion(),
+        why=why,
+        purchases=lambda accounts: {a: purchases[a] for a in accounts if a in purchases},
     )
     return edition.rendered.personal(
-        why="You were added by rs on 4 May 2026", unsubscribe_url="https://winback.example/unsubscribe/token"
+        why="You were added by rs on 4 May 2026",
+        unsubscribe_url="https://winback.example/unsubscribe/token",
     )
 
 
 def flagged(names: Mapping[str, str]) -> Facts:
     """Every account in all of A and C, and in B with two combos; its owner has its name."""
-    signals = [make(account) for account in names for make in (dormant, cherry_picking, lapse, lambda a: lapse(a, "7"))]
-    accounts = {account: Account(account=account, name=name, owner=name) for account, name in names.items()}
+    signals = [
+        make(account)
+        for account in names
+        for make in (dormant, cherry_picking, lapse, lambda a: lapse(a, "7"))
+    ]
+    accounts = {
+        account: Account(account=account, name=name, owner=name) for account, name in names.items()
+    }
     return facts(signals=tuple(signals), accounts=accounts, previous=None)
 
 
 def largest(letter: str, *, id_of: str = "A-{:05}", owner: str = "") -> Facts:
-    """All that a digest can show: 75 accounts with names of 80 letters, 5 combos (of 7) each, 25 of 40 that are pinned."""
+    """All that a digest can show: 75 accounts with names of 80 letters, 5 combos (of 7) each, 25 of
+    40 that are pinned.
+    """
     signals: list[Any] = []
     ids = {kind: [id_of.format(number * 3 + kind) for number in range(40)] for kind in range(3)}
     for number in range(40):
         signals.append(dormant(ids[0][number], lifetime=10**9 + number))
-        signals += [lapse(ids[1][number], str(4 + n), "L80-13CR", lifetime=10**9 + number, lapsed=10**7 - n) for n in range(7)]
+        signals += [
+            lapse(ids[1][number], str(4 + n), "L80-13CR", lifetime=10**9 + number, lapsed=10**7 - n)
+            for n in range(7)
+        ]
         signals.append(cherry_picking(ids[2][number], lifetime=10**9 + number))
     name = (letter * 80)[:80]
-    accounts = {a: Account(account=a, name=name, owner=owner or name) for kind in ids.values() for a in kind}
-    pinned = {f"Y{n}": Account(account=f"Y{n}", name=name, owner=owner or name, enrollment="yes") for n in range(40)}
+    accounts = {
+        a: Account(account=a, name=name, owner=owner or name) for kind in ids.values() for a in kind
+    }
+    pinned = {
+        f"Y{n}": Account(account=f"Y{n}", name=name, owner=owner or name, enrollment="yes")
+        for n in range(40)
+    }
     return facts(signals=tuple(signals), accounts=accounts | pinned, previous=None)
 
 
@@ -167,7 +209,9 @@ def test_both_parts_say_the_same() -> None:
 
 def test_the_parts_of_the_sum_add_up_to_the_sum_that_is_shown() -> None:
     signals = (dormant("1", last_year=149), lapse("2", lapsed=149), cherry_picking("3", upside=149))
-    own = rendered(facts(signals=signals, accounts={a: Account(account=a) for a in "123"}, previous=None))
+    own = rendered(
+        facts(signals=signals, accounts={a: Account(account=a) for a in "123"}, previous=None)
+    )
 
     summary = own.text.split("=====")[0].splitlines()
     amounts = [int(line.rsplit("$")[-1]) for line in summary if line[:1] in ("A", "B", "C")]
@@ -192,8 +236,12 @@ def test_each_row_offers_the_three_outcomes_by_pages_that_ask() -> None:
     own = Outline(rendered(facts()).html)
 
     wolf_hollow = "https://console.example/o/three-forks/outcomes/{}/Wolf%20Hollow%20Gas"
-    assert {wolf_hollow.format(kind) for kind in ("reached_out", "won_back", "lost")} <= set(own.links)
-    assert sum("/outcomes/lost/" in link for link in own.links) == 26  # rows of all sections: 11, 10 and 5
+    assert {wolf_hollow.format(kind) for kind in ("reached_out", "won_back", "lost")} <= set(
+        own.links
+    )
+    assert (
+        sum("/outcomes/lost/" in link for link in own.links) == 26
+    )  # rows of all sections: 11, 10 and 5
 
 
 def test_a_digest_that_would_be_too_large_leaves_the_outcomes_to_the_drawer() -> None:
@@ -211,9 +259,16 @@ def test_without_drafts_nothing_is_linked_as_one() -> None:
 
 def test_nothing_new_is_said_and_so_is_nothing_changed() -> None:
     signals = (dormant("1", last_year=100),)
-    first = edit(facts(signals=signals, accounts={"1": Account(account="1")}), occasion(), why="", purchases=lambda a: {})
+    first = edit(
+        facts(signals=signals, accounts={"1": Account(account="1")}),
+        occasion(),
+        why="",
+        purchases=lambda a: {},
+    )
     assert first.digest is not None
-    own = rendered(facts(signals=signals, accounts={"1": Account(account="1")}, previous=first.digest.shown))
+    own = rendered(
+        facts(signals=signals, accounts={"1": Account(account="1")}, previous=first.digest.shown)
+    )
 
     assert own.subject == "1 account to call · $1 · nothing new"
     assert "1 account to call, no signal new · as much as on 23 Nov" in own.text
@@ -282,14 +337,20 @@ def test_a_heartbeat_of_a_silent_feed_is_no_good_news() -> None:
     own = rendered(facts(signals=(), feed=feed(age=timedelta(days=3), received=0)))
 
     assert own.subject == "No order for 3 days: is the feed running?"
-    assert "*** No order has arrived for 3 days.\n“Nobody to call” means nothing while the feed is silent." in own.text
+    assert (
+        "*** No order has arrived for 3 days.\n“Nobody to call” means nothing while the feed is "
+        "silent." in own.text
+    )
 
 
 def test_without_a_complete_run_it_says_so_and_why() -> None:
     own = rendered(facts(run=None), why="the run is held back by import orders-1")
 
     assert own.subject == "No digest yet: the check is not complete"
-    assert "The run is held back by import orders-1. The digest follows when it is, within 24 hours." in own.text.replace("\n", " ")
+    assert (
+        "The run is held back by import orders-1. The digest follows when it is, within 24 hours."
+        in own.text.replace("\n", " ")
+    )
     assert "Checked           1,204 accounts, today 05:00" in own.text
     assert "never yet" in rendered(facts(run=None, last_run=None), why="x").text
 
@@ -306,7 +367,13 @@ def test_without_a_complete_run_it_says_so_and_why() -> None:
     ],
 )
 def test_the_schedule_is_said_in_words(frequency: Frequency, words: str) -> None:
-    schedule = Schedule(frequency=frequency, hour=8, anchor_on=date(2026, 5, 4), timezone="America/Chicago", since=EIGHT)
+    schedule = Schedule(
+        frequency=frequency,
+        hour=8,
+        anchor_on=date(2026, 5, 4),
+        timezone="America/Chicago",
+        since=EIGHT,
+    )
 
     assert schedule_words(schedule) == words
 
@@ -328,13 +395,23 @@ def test_no_name_of_an_organization_becomes_markup_or_a_header() -> None:
     for name in HOSTILE:
         given = facts()
         own = rendered(replace(given, organization=replace(given.organization, name=name)))
-        assert wording.plain_name(name, longest=80) in {found.strip() for found in Outline(own.html).names}
+        assert wording.plain_name(name, longest=80) in {
+            found.strip() for found in Outline(own.html).names
+        }
         assert "\n" not in own.subject
 
 
 def test_plain_text_keeps_to_78_columns_whatever_the_names() -> None:
-    for own in (rendered(flagged({f"id {n}": name for n, name in enumerate(HOSTILE)})), rendered(facts()), rendered(largest("W "))):
-        wide = [line for line in own.text.splitlines() if plain.width(line) > plain.WIDTH and "http" not in line]
+    for own in (
+        rendered(flagged({f"id {n}": name for n, name in enumerate(HOSTILE)})),
+        rendered(facts()),
+        rendered(largest("W ")),
+    ):
+        wide = [
+            line
+            for line in own.text.splitlines()
+            if plain.width(line) > plain.WIDTH and "http" not in line
+        ]
         assert wide == []
 
 
@@ -348,7 +425,9 @@ def test_a_right_to_left_name_does_not_turn_the_figures_around() -> None:
 # -- size, dark, MJML -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("letter", ["x", "Consolidated ", "&", "<", '"', "Ä", "ش", "漢", "🛢️", "W\u0301\u0302"])
+@pytest.mark.parametrize(
+    "letter", ["x", "Consolidated ", "&", "<", '"', "Ä", "ش", "漢", "🛢️", "W\u0301\u0302"]
+)
 @pytest.mark.parametrize("id_of", ["A-{:05}", "漢" * 60 + "{}"], ids=["short", "long"])
 def test_the_largest_digest_is_under_90_kb_whatever_its_letters(letter: str, id_of: str) -> None:
     own = rendered(largest(letter, id_of=id_of))
@@ -373,9 +452,17 @@ def test_80_ascii_letters_are_shown_whole_in_the_largest_digest() -> None:
 
 
 def test_no_mjml_is_left_and_no_line_is_too_long() -> None:
-    for own in (rendered(facts()), rendered(facts(signals=())), rendered(facts(run=None), why="x"), rendered(largest("🛢️"))):
+    for own in (
+        rendered(facts()),
+        rendered(facts(signals=())),
+        rendered(facts(run=None), why="x"),
+        rendered(largest("🛢️")),
+    ):
         assert "<mj-" not in own.html and "</mj-" not in own.html
-        assert max(len(line.encode()) for line in (own.html + own.text).splitlines()) <= mail.LONGEST_LINE
+        assert (
+            max(len(line.encode()) for line in (own.html + own.text).splitlines())
+            <= mail.LONGEST_LINE
+        )
 
 
 def test_the_mail_is_right_in_dark_mode_and_asks_no_other_host_for_anything() -> None:
@@ -383,7 +470,10 @@ def test_the_mail_is_right_in_dark_mode_and_asks_no_other_host_for_anything() ->
 
     assert '<meta name="color-scheme" content="light dark"' in own.html
     assert "@media (prefers-color-scheme:dark)" in own.html
-    assert {link.split("/")[2] for link in Outline(own.html).links} == {"console.example", "winback.example"}
+    assert {link.split("/")[2] for link in Outline(own.html).links} == {
+        "console.example",
+        "winback.example",
+    }
     assert not {"img", "link", "script"} & Outline(own.html).tags
     assert "url(" not in own.html and "@import" not in own.html
 

@@ -30,7 +30,8 @@ PORT = free_port()
 def service(stack: Stack) -> Iterator["subprocess.Popen[bytes]"]:
     """`winback serve digest`."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "winback", "serve", "digest"], env=os.environ | stack.env | {"WINBACK_DIGEST_PORT": str(PORT)}
+        [sys.executable, "-m", "winback", "serve", "digest"],
+        env=os.environ | stack.env | {"WINBACK_DIGEST_PORT": str(PORT)},
     )
     wait_for(lambda: process.poll() is not None or bool(answers("/readyz")))
     yield process
@@ -73,11 +74,15 @@ def test_ticks_become_mails_whatever_stands_between_them(
     rows.signal(organization, dormant("A"), run=1, as_of=MONDAY)
     due = rows.due(organization, run=1)
     poison = f"no JSON of {organization}".encode()
-    publish(tick(due), poison, tick(due), tick(rows.due("gone-for-good")), tick(rows.due(organization)))
+    publish(
+        tick(due), poison, tick(due), tick(rows.due("gone-for-good")), tick(rows.due(organization))
+    )
 
     wait_for(lambda: len(mailbox.mails(to=email)) >= 2)
     success = f'winback_digest_last_success_timestamp_seconds{{organization="{organization}"}}'
-    wait_for(lambda: success in answers("/metrics"))  # a mail is at the server before its answer is noted
+    wait_for(
+        lambda: success in answers("/metrics")
+    )  # a mail is at the server before its answer is noted
     time.sleep(1)  # for one that must not come
     assert sorted(mail["subject"] for mail in mailbox.mails(to=email)) == [
         "No digest yet: the check is not complete",
@@ -93,9 +98,12 @@ def test_ticks_become_mails_whatever_stands_between_them(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("WINBACK_SMTP_URL", "mail:25"), ("WINBACK_MAIL_FROM", "nobody"), ("WINBACK_SECRET", "")]
+    ("name", "value"),
+    [("WINBACK_SMTP_URL", "mail:25"), ("WINBACK_MAIL_FROM", "nobody"), ("WINBACK_SECRET", "")],
 )
-def test_a_setting_that_cannot_be_right_stops_it_at_once_with_one_line(stack: Stack, name: str, value: str) -> None:
+def test_a_setting_that_cannot_be_right_stops_it_at_once_with_one_line(
+    stack: Stack, name: str, value: str
+) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "winback", "serve", "digest"],
         env=os.environ | stack.env | {name: value},

@@ -33,16 +33,27 @@ def session(answers: Answers) -> Iterator[Session]:
         opened.close()
 
 
-def send(session: Session, *, message: bytes = MESSAGE, before: Callable[[], bool] = lambda: True) -> Answer:
-    return session.send(sender="winback@pipe.example", recipient="ana@example.com", message=message, before_final_dot=before)
+def send(
+    session: Session, *, message: bytes = MESSAGE, before: Callable[[], bool] = lambda: True
+) -> Answer:
+    return session.send(
+        sender="winback@pipe.example",
+        recipient="ana@example.com",
+        message=message,
+        before_final_dot=before,
+    )
 
 
-def test_a_mail_arrives_as_it_was_with_lines_that_start_with_a_dot(session: Session, answers: Answers) -> None:
+def test_a_mail_arrives_as_it_was_with_lines_that_start_with_a_dot(
+    session: Session, answers: Answers
+) -> None:
     assert send(session) == Answer(state="sent", text="250 kept")
     assert answers.mails == [MESSAGE]
 
 
-def test_a_mail_that_is_not_ascii_goes_out_as_it_is_where_the_server_takes_8_bits(session: Session, answers: Answers) -> None:
+def test_a_mail_that_is_not_ascii_goes_out_as_it_is_where_the_server_takes_8_bits(
+    session: Session, answers: Answers
+) -> None:
     send(session, message=b"Subject: x\r\n\r\n\xc3\xa9\r\n")
 
     assert answers.mails == [b"Subject: x\r\n\r\n\xc3\xa9\r\n"]
@@ -53,7 +64,11 @@ def test_a_mail_that_is_not_ascii_goes_out_as_it_is_where_the_server_takes_8_bit
     ("command", "reply", "state"),
     [
         ("mail", "451 4.3.0 later", "retry"),
-        ("mail", "550 5.7.1 who are you", "retry"),  # our own address: a setting, no recipient's fault
+        (
+            "mail",
+            "550 5.7.1 who are you",
+            "retry",
+        ),  # our own address: a setting, no recipient's fault
         ("rcpt", "450 4.2.1 busy", "retry"),
         ("rcpt", "550 5.1.1 no such user", "bounced"),
         ("data", "452 4.3.1 full", "retry"),
@@ -65,9 +80,12 @@ def test_an_answer_says_whether_the_mail_may_be_taken_later(
 ) -> None:
     setattr(answers, command, reply)
 
-    assert send(session) == Answer(state=state, text=reply)  # type: ignore[arg-type]  # a table's text
+    # a table's text
+    assert send(session) == Answer(state=state, text=reply)  # type: ignore[arg-type]
     setattr(answers, command, "")
-    assert send(session).state == "sent"  # the next recipient has a fresh transaction on the same connection
+    assert (
+        send(session).state == "sent"
+    )  # the next recipient has a fresh transaction on the same connection
 
 
 def test_421_ends_the_connection(session: Session, answers: Answers) -> None:
@@ -77,7 +95,9 @@ def test_421_ends_the_connection(session: Session, answers: Answers) -> None:
     assert not session.is_open
 
 
-def test_a_connection_lost_after_the_final_dot_leaves_it_unknown(session: Session, answers: Answers) -> None:
+def test_a_connection_lost_after_the_final_dot_leaves_it_unknown(
+    session: Session, answers: Answers
+) -> None:
     answers.data = "drop"
 
     assert send(session).state == "unknown"
@@ -85,7 +105,9 @@ def test_a_connection_lost_after_the_final_dot_leaves_it_unknown(session: Sessio
     assert not session.is_open
 
 
-def test_a_stall_after_the_final_dot_leaves_it_unknown(session: Session, answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stall_after_the_final_dot_leaves_it_unknown(
+    session: Session, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(smtp, "ANSWER_SECONDS", 0.1)
     released = threading.Event()
     answers.at_dot = lambda content: (released.wait(5), None)[1]
@@ -94,7 +116,9 @@ def test_a_stall_after_the_final_dot_leaves_it_unknown(session: Session, answers
     released.set()
 
 
-def test_giving_up_before_the_final_dot_leaves_the_server_nothing(session: Session, answers: Answers) -> None:
+def test_giving_up_before_the_final_dot_leaves_the_server_nothing(
+    session: Session, answers: Answers
+) -> None:
     assert send(session, before=lambda: False).state == "dropped"
     assert not session.is_open
     assert answers.mails == []
@@ -131,7 +155,9 @@ def test_a_server_without_8bitmime_gets_seven_bits() -> None:
                     received.extend(iter(lambda: next(lines), b".\r\n"))
                 peer.sendall(b"500 HELO\r\n" if line.startswith(b"EHLO") else b"250 ok\r\n")
 
-    content = 'Content-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: 8bit\r\n\r\nné\r\n'.encode()
+    content = (
+        'Content-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: 8bit\r\n\r\nné\r\n'
+    ).encode()
     with socket.create_server((HOST, 0)) as listening:
         thread = threading.Thread(target=old_server, args=(listening,))
         thread.start()
@@ -162,16 +188,32 @@ def test_a_mail_server_that_is_not_there_is_retryable() -> None:
         ("smtp://mail", MailServer(host="mail", port=25, security="none")),
         (
             "smtp+starttls://ana%40x:p%3Aw%2F@mail.example",
-            MailServer(host="mail.example", port=587, security="starttls", user="ana@x", password="p:w/"),
+            MailServer(
+                host="mail.example", port=587, security="starttls", user="ana@x", password="p:w/"
+            ),
         ),
-        ("smtps://user:pass@mail:2465", MailServer(host="mail", port=2465, security="tls", user="user", password="pass")),
+        (
+            "smtps://user:pass@mail:2465",
+            MailServer(host="mail", port=2465, security="tls", user="user", password="pass"),
+        ),
     ],
 )
 def test_the_address_of_the_mail_server_is_a_url(url: str, server: MailServer) -> None:
     assert mail_server(url) == server
 
 
-@pytest.mark.parametrize("url", ["mail:25", "http://mail", "smtp://", "smtp://mail:x", "smtp://mail:99999", "smtp://mail/path", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mail:25",
+        "http://mail",
+        "smtp://",
+        "smtp://mail:x",
+        "smtp://mail:99999",
+        "smtp://mail/path",
+        "",
+    ],
+)
 def test_a_wrong_address_is_named(url: str) -> None:
     with pytest.raises(Misconfigured, match="WINBACK_SMTP_URL"):
         mail_server(url)
@@ -183,21 +225,32 @@ def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLConte
     if shutil.which("openssl") is None:
         pytest.skip("needs openssl to make a certificate")
     key, pem = tmp_path / "key.pem", tmp_path / "cert.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -addext subjectAltName=IP:127.0.0.1"
-    subprocess.run([*command.split(), "-keyout", str(key), "-out", str(pem)], check=True, capture_output=True)
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -addext "
+        "subjectAltName=IP:127.0.0.1"
+    )
+    subprocess.run(
+        [*command.split(), "-keyout", str(key), "-out", str(pem)], check=True, capture_output=True
+    )
     monkeypatch.setenv("SSL_CERT_FILE", str(pem))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem, key)
     return context
 
 
-def only_ana(server: SMTP, session: Any, envelope: Any, mechanism: str, auth_data: Any) -> AuthResult:
+def only_ana(
+    server: SMTP, session: Any, envelope: Any, mechanism: str, auth_data: Any
+) -> AuthResult:
     assert isinstance(auth_data, LoginPassword)
-    return AuthResult(success=(auth_data.login, auth_data.password) == (b"ana", b"p:w/"), handled=False)
+    return AuthResult(
+        success=(auth_data.login, auth_data.password) == (b"ana", b"p:w/"), handled=False
+    )
 
 
 @pytest.mark.parametrize("scheme", ["smtps", "smtp+starttls"])
-def test_mail_goes_over_tls_with_a_login(scheme: str, answers: Answers, certificate: ssl.SSLContext) -> None:
+def test_mail_goes_over_tls_with_a_login(
+    scheme: str, answers: Answers, certificate: ssl.SSLContext
+) -> None:
     options: dict[str, Any] = {"authenticator": only_ana, "auth_require_tls": scheme != "smtps"}
     if scheme == "smtps":
         options |= {"tls": certificate}

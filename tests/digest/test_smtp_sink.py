@@ -1,5 +1,6 @@
-"""The outbox against an independent mail server, Debian postfix's smtp-sink: a digest is never lost, an ambiguous one is sent again
-once with the same Message-ID and counted."""
+"""The outbox against an independent mail server, Debian postfix's smtp-sink: a digest is never
+lost, an ambiguous one is sent again once with the same Message-ID and counted.
+"""
 
 import os
 import re
@@ -55,7 +56,9 @@ class Sink:
     def message_ids(self) -> list[str]:
         """Of every message whose data it was given."""
         texts = [file.read_text(errors="replace") for file in self.folder.iterdir()]
-        return [found[1] for text in texts if (found := re.search(r"(?im)^Message-ID: <([^>]+)>", text))]
+        return [
+            found[1] for text in texts if (found := re.search(r"(?im)^Message-ID: <([^>]+)>", text))
+        ]
 
 
 @contextmanager
@@ -96,10 +99,17 @@ FOR_NOW = [
 ]
 
 
-@pytest.mark.parametrize("faults", [faults for _, faults in FOR_NOW], ids=[name for name, _ in FOR_NOW])
-def test_what_was_certainly_not_taken_goes_out_once_later(faults: list[str], one: Outbox, place: Path) -> None:
+@pytest.mark.parametrize(
+    "faults", [faults for _, faults in FOR_NOW], ids=[name for name, _ in FOR_NOW]
+)
+def test_what_was_certainly_not_taken_goes_out_once_later(
+    faults: list[str], one: Outbox, place: Path
+) -> None:
     before = ambiguous()
-    with sink(place / "bad", *faults) as bad, suppress(Retryable):  # then it did not even come to a claim
+    with (
+        sink(place / "bad", *faults) as bad,
+        suppress(Retryable),
+    ):  # then it did not even come to a claim
         one.send(server=bad.server)
     assert one.state()[0] in ("retry", "queued")
     with sink(place / "good") as good:
@@ -111,7 +121,9 @@ def test_what_was_certainly_not_taken_goes_out_once_later(faults: list[str], one
 
 
 @pytest.mark.parametrize("at", ["RCPT", "."])
-def test_a_refusal_for_good_bounces_and_is_not_tried_again(at: str, one: Outbox, place: Path) -> None:
+def test_a_refusal_for_good_bounces_and_is_not_tried_again(
+    at: str, one: Outbox, place: Path
+) -> None:
     with sink(place / "bad", "-f", at, "-B", "550 5.1.1 no such user") as bad:
         one.send(server=bad.server)
     state, answer = one.state()
@@ -142,7 +154,9 @@ def test_a_mail_whose_answer_is_lost_goes_out_once_more_with_its_message_id(
     assert ambiguous() == before + 1
 
 
-def test_a_mail_whose_answer_is_lost_each_time_goes_out_twice_and_no_more(one: Outbox, place: Path) -> None:
+def test_a_mail_whose_answer_is_lost_each_time_goes_out_twice_and_no_more(
+    one: Outbox, place: Path
+) -> None:
     with sink(place / "bad", "-q", ".") as bad:
         one.send(server=bad.server)
         one.send(server=bad.server, later=HOUR)

@@ -31,7 +31,9 @@ from shared.events import Combo
         (184_236_000, "PLN", "PLN\u00a01.84M", "PLN\u00a01,842,360"),
     ],
 )
-def test_money_is_short_in_columns_and_exact_in_sums(cents: int, currency: str, short: str, exact: str) -> None:
+def test_money_is_short_in_columns_and_exact_in_sums(
+    cents: int, currency: str, short: str, exact: str
+) -> None:
     assert wording.short_money(cents, currency) == short
     assert wording.money(cents, currency) == exact
 
@@ -108,11 +110,19 @@ def test_days_are_said_without_arithmetic_left_to_the_reader() -> None:
     assert wording.long_day(day) == "Sunday 19 July 2026"
     assert wording.short_day(day, seen_from=date(2026, 11, 23)) == "19 Jul"
     assert wording.short_day(day, seen_from=date(2027, 1, 4)) == "19 Jul 2026"
-    assert wording.clock_time(datetime.fromisoformat("2026-11-23T14:00:00Z"), "America/Chicago") == "08:00"
+    assert (
+        wording.clock_time(datetime.fromisoformat("2026-11-23T14:00:00Z"), "America/Chicago")
+        == "08:00"
+    )
 
 
 def test_shares_have_a_decimal_only_where_there_is_one() -> None:
-    assert [wording.percent(bps) for bps in (8400, 8004, 8040, 10_000)] == ["84\u00a0%", "80\u00a0%", "80.4\u00a0%", "100\u00a0%"]
+    assert [wording.percent(bps) for bps in (8400, 8004, 8040, 10_000)] == [
+        "84\u00a0%",
+        "80\u00a0%",
+        "80.4\u00a0%",
+        "100\u00a0%",
+    ]
     assert wording.share("31/50") == "62\u00a0%"
 
 

@@ -8,17 +8,32 @@ import pytest
 
 from shared.domain.digest import Account, ActiveSignal, Digest, Shown, compose
 from shared.events import Combo
-from tests.digest.samples import EIGHT, MONDAY, cherry_picking, dormant, lapse, monday_accounts, monday_signals, week_before
+from tests.digest.samples import (
+    EIGHT,
+    MONDAY,
+    cherry_picking,
+    dormant,
+    lapse,
+    monday_accounts,
+    monday_signals,
+    week_before,
+)
 
 
-def made(signals: Iterable[ActiveSignal], *accounts: Account, previous: Shown | None = None) -> Digest:
+def made(
+    signals: Iterable[ActiveSignal], *accounts: Account, previous: Shown | None = None
+) -> Digest:
     """The digest of those signals; accounts that are not named are Auto."""
     active = list(signals)
-    known = {signal.account: Account(account=signal.account) for signal in active} | {a.account: a for a in accounts}
+    known = {signal.account: Account(account=signal.account) for signal in active} | {
+        a.account: a for a in accounts
+    }
     return compose(as_of=MONDAY, at=EIGHT, signals=active, accounts=known, previous=previous)
 
 
-def shown(*signals: ActiveSignal, recoverable: int = 0, earlier: dict[str, int] | None = None) -> Shown:
+def shown(
+    *signals: ActiveSignal, recoverable: int = 0, earlier: dict[str, int] | None = None
+) -> Shown:
     """A digest before that included those."""
     return Shown(
         as_of=date(2026, 11, 16),
@@ -29,7 +44,12 @@ def shown(*signals: ActiveSignal, recoverable: int = 0, earlier: dict[str, int] 
 
 
 def states(digest: Digest) -> dict[str, str]:
-    return {item.signal.signal: item.state for section in digest.sections for row in section.rows for item in row.items}
+    return {
+        item.signal.signal: item.state
+        for section in digest.sections
+        for row in section.rows
+        for item in row.items
+    }
 
 
 def order(digest: Digest, section: int = 0) -> list[str]:
@@ -60,7 +80,9 @@ def test_accounts_come_by_lifetime_revenue_and_equal_ones_by_id() -> None:
     assert order(digest) == ["z", "B", "a", "b", "c"]
 
 
-def test_combos_are_nested_by_lapsed_revenue_then_od_then_grade_and_what_has_none_comes_last() -> None:
+def test_combos_are_nested_by_lapsed_revenue_then_od_then_grade_and_what_has_none_comes_last() -> (
+    None
+):
     digest = made(
         [
             lapse("1", "13.375", "J55", lapsed=5),
@@ -96,7 +118,9 @@ def test_twenty_five_accounts_are_not_cut() -> None:
 
 
 @pytest.mark.parametrize(("combos", "listed", "more"), [(5, 5, 0), (6, 5, 1), (40, 5, 35)])
-def test_an_account_lists_five_combos_and_counts_all_of_them(combos: int, listed: int, more: int) -> None:
+def test_an_account_lists_five_combos_and_counts_all_of_them(
+    combos: int, listed: int, more: int
+) -> None:
     digest = made(lapse("1", str(od), lapsed=100) for od in range(1, combos + 1))
 
     [row] = digest.sections[0].rows
@@ -115,11 +139,16 @@ def test_an_account_lists_five_combos_and_counts_all_of_them(combos: int, listed
         ([lapse("1", lapsed=30)], 30),
         ([cherry_picking("1", upside=9)], 9),
         ([dormant("1", last_year=70), cherry_picking("1", upside=9)], 70),  # its A
-        ([lapse("1", lapsed=30), lapse("1", "7", lapsed=20), cherry_picking("1", upside=9)], 59),  # or else the sum of the others
+        (
+            [lapse("1", lapsed=30), lapse("1", "7", lapsed=20), cherry_picking("1", upside=9)],
+            59,
+        ),  # or else the sum of the others
         ([dormant("1", last_year=70), cherry_picking("2", upside=9)], 79),
     ],
 )
-def test_recoverable_revenue_counts_each_account_once(signals: list[ActiveSignal], cents: int) -> None:
+def test_recoverable_revenue_counts_each_account_once(
+    signals: list[ActiveSignal], cents: int
+) -> None:
     digest = made(signals)
 
     assert digest.recoverable_revenue_cents == cents
@@ -127,7 +156,9 @@ def test_recoverable_revenue_counts_each_account_once(signals: list[ActiveSignal
 
 
 def test_an_account_in_two_sections_is_one_account_to_call() -> None:
-    digest = made([dormant("1"), cherry_picking("1"), lapse("2"), cherry_picking("2"), cherry_picking("3")])
+    digest = made(
+        [dormant("1"), cherry_picking("1"), lapse("2"), cherry_picking("2"), cherry_picking("3")]
+    )
 
     assert (digest.accounts, digest.overlapping) == (3, 2)
     assert [section.total for section in digest.sections] == [1, 1, 3]
@@ -162,7 +193,9 @@ def test_the_change_is_against_the_digest_before() -> None:
         (lapse("1"), shown(lapse("1", "7")), "new"),  # another combo
     ],
 )
-def test_each_signal_is_new_still_or_back_since_the_last_digest(signal: ActiveSignal, previous: Shown | None, state: str) -> None:
+def test_each_signal_is_new_still_or_back_since_the_last_digest(
+    signal: ActiveSignal, previous: Shown | None, state: str
+) -> None:
     assert states(made([signal], previous=previous)) == {signal.signal: state}
 
 
@@ -186,7 +219,10 @@ def test_an_account_comes_back_after_a_pause_however_many_digests_it_missed() ->
 
 
 def test_new_counts_signals_and_neither_still_nor_back() -> None:
-    digest = made([dormant("1"), dormant("2"), dormant("3", episode=2), lapse("4"), lapse("4", "7")], previous=shown(dormant("1")))
+    digest = made(
+        [dormant("1"), dormant("2"), dormant("3", episode=2), lapse("4"), lapse("4", "7")],
+        previous=shown(dormant("1")),
+    )
 
     assert digest.new == 3
     assert [section.new for section in digest.sections] == [1, 2]
@@ -197,7 +233,12 @@ def test_new_counts_signals_and_neither_still_nor_back() -> None:
 
 def test_left_out_accounts_leave_sections_and_totals() -> None:
     digest = made(
-        [dormant("no", last_year=1), dormant("lost", last_year=2), dormant("paused", last_year=4), dormant("in", last_year=8)],
+        [
+            dormant("no", last_year=1),
+            dormant("lost", last_year=2),
+            dormant("paused", last_year=4),
+            dormant("in", last_year=8),
+        ],
         Account(account="no", enrollment="no"),
         Account(account="lost", enrollment="yes", lost_at=EIGHT),
         Account(account="paused", enrollment="yes", paused_until=EIGHT + timedelta(days=14)),
@@ -209,7 +250,11 @@ def test_left_out_accounts_leave_sections_and_totals() -> None:
 
 
 def test_yes_is_always_included_and_listed_apart_only_without_a_signal() -> None:
-    digest = made([dormant("1")], Account(account="1", enrollment="yes"), Account(account="2", name="Ö", enrollment="yes"))
+    digest = made(
+        [dormant("1")],
+        Account(account="1", enrollment="yes"),
+        Account(account="2", name="Ö", enrollment="yes"),
+    )
 
     assert order(digest) == ["1"]
     assert [account.account for account in digest.always] == ["2"]
@@ -224,7 +269,11 @@ def test_always_included_lists_25_by_name_then_n_more() -> None:
 
 
 def test_nobody_to_call_is_a_heartbeat_that_still_lists_the_always_included() -> None:
-    digest = made([dormant("1")], Account(account="1", enrollment="no"), Account(account="2", enrollment="yes"))
+    digest = made(
+        [dormant("1")],
+        Account(account="1", enrollment="no"),
+        Account(account="2", enrollment="yes"),
+    )
 
     assert digest.heartbeat
     assert (digest.accounts, digest.recoverable_revenue_cents, len(digest.always)) == (0, 0, 1)
@@ -242,9 +291,19 @@ def test_an_empty_organization_gets_a_heartbeat() -> None:
 
 def test_the_monday_of_the_mocks_adds_up() -> None:
     signals = monday_signals()
-    digest = compose(as_of=MONDAY, at=EIGHT, signals=signals, accounts=monday_accounts(), previous=week_before(signals))
+    digest = compose(
+        as_of=MONDAY,
+        at=EIGHT,
+        signals=signals,
+        accounts=monday_accounts(),
+        previous=week_before(signals),
+    )
 
-    assert [(section.total, section.new) for section in digest.sections] == [(11, 1), (10, 2), (5, 1)]
+    assert [(section.total, section.new) for section in digest.sections] == [
+        (11, 1),
+        (10, 2),
+        (5, 1),
+    ]
     assert (digest.accounts, digest.overlapping, digest.new) == (23, 3, 4)
     assert digest.recoverable_revenue_cents == 184_027_000
     assert [(account.account, cents) for account, cents in digest.largest] == [
@@ -255,8 +314,12 @@ def test_the_monday_of_the_mocks_adds_up() -> None:
 
 def test_the_order_in_which_signals_are_read_does_not_matter() -> None:
     signals: Any = monday_signals()
-    one = compose(as_of=MONDAY, at=EIGHT, signals=signals, accounts=monday_accounts(), previous=None)
-    other = compose(as_of=MONDAY, at=EIGHT, signals=reversed(signals), accounts=monday_accounts(), previous=None)
+    one = compose(
+        as_of=MONDAY, at=EIGHT, signals=signals, accounts=monday_accounts(), previous=None
+    )
+    other = compose(
+        as_of=MONDAY, at=EIGHT, signals=reversed(signals), accounts=monday_accounts(), previous=None
+    )
 
     assert one.sections == other.sections
     assert one.largest == other.largest

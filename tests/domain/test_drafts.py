@@ -77,7 +77,9 @@ PERMIAN = story(
         ({"account_in_sequence": True, "contact_in_sequence": True}, "account-in-sequence"),
     ],
 )
-def test_the_first_reason_not_to_write_is_the_one_that_is_listed(changed: dict[str, Any], reason: Any) -> None:
+def test_the_first_reason_not_to_write_is_the_one_that_is_listed(
+    changed: dict[str, Any], reason: Any
+) -> None:
     expected = Skipped(reason=reason) if reason else None
     assert drafts.skip(addressee(**changed)) == expected
 
@@ -107,15 +109,20 @@ def test_the_first_lapse_mail_reads_as_a_person_would_write_it() -> None:
     assert fill(first.subject, values) == "5 1/2 J55: on our yard, and held for you"
     assert fill(first.text, values) == (
         "Hello Ana Ruiz,\n\n"
-        "your last order with 5 1/2 J55 was on 21 August; you bought it in 5 of the last twelve months. It is on our yard, "
+        "your last order with 5 1/2 J55 was on 21 August; you bought it in 5 of the last twelve "
+        "months. It is on our yard, "
         "and we can hold 500 ft for you at the present price until 11 December.\n\n"
-        "Have your requirements changed, or is someone else serving this size now? A line back is enough.\n\n"
+        "Have your requirements changed, or is someone else serving this size now? A line back is "
+        "enough.\n\n"
         "dk, Three Forks Pipe"
     )
 
 
 def test_an_account_without_sizes_and_grades_is_told_of_its_products() -> None:
-    gifts = story(purchase("2025-01-07", 30_00, product="85123A"), purchase("2025-01-07", 50_00, product="22423"))
+    gifts = story(
+        purchase("2025-01-07", 30_00, product="85123A"),
+        purchase("2025-01-07", 50_00, product="22423"),
+    )
     values = drafts.variables("dormant", gifts)
     assert (values["bought"], values["last_order"]) == ("22423 and 85123A", "7 January 2025")
 
@@ -132,7 +139,10 @@ def test_a_cherry_picking_letter_has_their_specialty_as_proof() -> None:
             specialty_share_bps=8_350,
         ),
     )
-    assert {name: values[name] for name in ("specialty", "specialty_share", "specialty_orders", "last_order")} == {
+    assert {
+        name: values[name]
+        for name in ("specialty", "specialty_share", "specialty_orders", "last_order")
+    } == {
         "specialty": "6, 13 3/8 and 9 5/8",
         "specialty_share": "84%",
         "specialty_orders": "2 orders",
@@ -141,7 +151,9 @@ def test_a_cherry_picking_letter_has_their_specialty_as_proof() -> None:
 
 
 def test_a_letter_to_nobody_by_name_greets_all_the_same() -> None:
-    values = drafts.variables("dormant", story(purchase("2026-01-05", product="X"), owner=None, contact_name=None))
+    values = drafts.variables(
+        "dormant", story(purchase("2026-01-05", product="X"), owner=None, contact_name=None)
+    )
     text = fill(letters.STEPS["dormant"][0].text, values)
     assert text.startswith("Hello,\n\n")
     assert text.endswith("\n\nYour sales team, Three Forks Pipe")
@@ -155,7 +167,9 @@ def test_an_account_without_history_still_gives_whole_sentences() -> None:
 
 
 @pytest.mark.parametrize("signal_type", TYPES)
-def test_every_variable_of_a_type_has_a_value_and_every_draft_uses_only_those(signal_type: SignalType) -> None:
+def test_every_variable_of_a_type_has_a_value_and_every_draft_uses_only_those(
+    signal_type: SignalType,
+) -> None:
     assert drafts.variables(signal_type, PERMIAN).keys() == letters.VARIABLES[signal_type].keys()
     for step in letters.STEPS[signal_type]:
         check(step.subject, letters.VARIABLES[signal_type])
@@ -174,7 +188,11 @@ def test_each_type_has_its_own_angle() -> None:
     assert "{bought}" in letters.STEPS["dormant"][0].subject
     assert "lead time" in said("dormant") and "What has changed" in said("dormant")
     assert all("{lapsed}" in step.subject for step in letters.STEPS["lapse"])
-    assert "requirements changed" in said("lapse") and "someone else" in said("lapse") and "supply" in said("lapse")
+    assert (
+        "requirements changed" in said("lapse")
+        and "someone else" in said("lapse")
+        and "supply" in said("lapse")
+    )
     assert "one source for specialty and standard" in said("cherry_picking")
 
 
@@ -193,11 +211,15 @@ def test_each_type_has_its_own_angle() -> None:
         (["-5", "NaN"], "-5"),
     ],
 )
-def test_the_usual_quantity_is_a_median_in_one_unit_or_what_was_said_most(sent: list[str | None], usual: str) -> None:
+def test_the_usual_quantity_is_a_median_in_one_unit_or_what_was_said_most(
+    sent: list[str | None], usual: str
+) -> None:
     assert drafts.usual_quantity(sent) == usual
 
 
-@pytest.mark.parametrize(("day", "count", "then"), [(MONDAY, 14, "2026-12-11"), (date(2026, 11, 27), 1, "2026-11-30")])
+@pytest.mark.parametrize(
+    ("day", "count", "then"), [(MONDAY, 14, "2026-12-11"), (date(2026, 11, 27), 1, "2026-11-30")]
+)
 def test_business_days_leave_out_saturday_and_sunday(day: date, count: int, then: str) -> None:
     assert drafts.business_days_after(day, count).isoformat() == then
 
@@ -208,7 +230,13 @@ def test_a_draft_is_named_after_its_type_and_day() -> None:
 
 @pytest.mark.parametrize(
     ("items", "said"),
-    [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (list("abc"), "a, b and c"), (list("abcde"), "a, b, c and 2 more")],
+    [
+        ([], ""),
+        (["a"], "a"),
+        (["a", "b"], "a and b"),
+        (list("abc"), "a, b and c"),
+        (list("abcde"), "a, b, c and 2 more"),
+    ],
 )
 def test_lists_are_said_and_cut(items: list[str], said: str) -> None:
     assert drafts.listed(items) == said
@@ -224,7 +252,20 @@ def test_a_variable_that_does_not_exist_is_an_error_that_names_it_and_those_that
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "}", "a { b", "{owner", "owner}", "{}", "{ owner }", "{owner.__class__}", "{owner!r}", "{0}", "{%x%}"]
+    "text",
+    [
+        "{",
+        "}",
+        "a { b",
+        "{owner",
+        "owner}",
+        "{}",
+        "{ owner }",
+        "{owner.__class__}",
+        "{owner!r}",
+        "{0}",
+        "{%x%}",
+    ],
 )
 def test_what_is_no_plain_variable_is_refused(text: str) -> None:
     with pytest.raises(Rejected):

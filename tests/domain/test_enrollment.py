@@ -28,7 +28,11 @@ PAUSED = NOW + timedelta(days=3)
     ],
 )
 def test_the_first_that_is_true_decides(
-    enrollment: Enrollment, lost_at: datetime | None, paused_until: datetime | None, expected: Inclusion, is_in: bool
+    enrollment: Enrollment,
+    lost_at: datetime | None,
+    paused_until: datetime | None,
+    expected: Inclusion,
+    is_in: bool,
 ) -> None:
     found = inclusion(enrollment=enrollment, lost_at=lost_at, paused_until=paused_until, at=NOW)
 

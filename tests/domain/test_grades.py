@@ -47,4 +47,6 @@ def test_an_alias_is_not_followed_twice() -> None:
 
 
 def test_two_keys_that_are_one_are_read_the_same_in_any_order() -> None:
-    assert read_grade("J55", {"J-55": "K55", "J55": "N80"}) == read_grade("J55", {"J55": "N80", "J-55": "K55"})
+    assert read_grade("J55", {"J-55": "K55", "J55": "N80"}) == read_grade(
+        "J55", {"J55": "N80", "J-55": "K55"}
+    )

@@ -2,7 +2,14 @@
 
 import pytest
 
-from shared.domain.money import Amount, NotMoney, minor_places, plain_decimal, read_cents, read_money
+from shared.domain.money import (
+    Amount,
+    NotMoney,
+    minor_places,
+    plain_decimal,
+    read_cents,
+    read_money,
+)
 
 CASES = [
     ("0", 2, 0, False),
@@ -32,13 +39,43 @@ CASES = [
 ]
 
 REFUSED = [
-    *("", " ", ".", "-", "+", "1.1234567", "NaN", "Infinity", "-inf", "1e3", "1E400", "1,000", "1 000", "1_000", "٣", "３"),
-    *("0x10", "--1", "1.2.3", "$5", "5 USD", "12\n", "10000000000000.01", "-10000000000000.01", "1" * 40, "0." + "0" * 40),
+    *(
+        "",
+        " ",
+        ".",
+        "-",
+        "+",
+        "1.1234567",
+        "NaN",
+        "Infinity",
+        "-inf",
+        "1e3",
+        "1E400",
+        "1,000",
+        "1 000",
+        "1_000",
+        "٣",
+        "３",
+    ),
+    *(
+        "0x10",
+        "--1",
+        "1.2.3",
+        "$5",
+        "5 USD",
+        "12\n",
+        "10000000000000.01",
+        "-10000000000000.01",
+        "1" * 40,
+        "0." + "0" * 40,
+    ),
 ]
 
 
 @pytest.mark.parametrize(("text", "places", "cents", "lost"), CASES)
-def test_money_is_rounded_half_up_away_from_zero(text: str, places: int, cents: int, lost: bool) -> None:
+def test_money_is_rounded_half_up_away_from_zero(
+    text: str, places: int, cents: int, lost: bool
+) -> None:
     assert read_money(text, places) == Amount(cents, lost)
 
 
@@ -48,7 +85,9 @@ def test_what_is_no_plain_decimal_is_refused(text: str) -> None:
         read_money(text, 2)
 
 
-@pytest.mark.parametrize(("currency", "places"), [("USD", 2), ("EUR", 2), ("JPY", 0), ("KRW", 0), ("KWD", 3), ("CLF", 4)])
+@pytest.mark.parametrize(
+    ("currency", "places"), [("USD", 2), ("EUR", 2), ("JPY", 0), ("KRW", 0), ("KWD", 3), ("CLF", 4)]
+)
 def test_the_minor_unit_is_that_of_iso_4217(currency: str, places: int) -> None:
     assert minor_places(currency) == places
 
@@ -63,7 +102,16 @@ def test_cents_are_whole() -> None:
 
 @pytest.mark.parametrize(
     ("text", "plain"),
-    [("12.0", "12"), ("012", "12"), ("-0.50", "-0.5"), ("+3", "3"), (".5", "0.5"), ("-0", "0"), ("x", None), ("1e3", None)],
+    [
+        ("12.0", "12"),
+        ("012", "12"),
+        ("-0.50", "-0.5"),
+        ("+3", "3"),
+        (".5", "0.5"),
+        ("-0", "0"),
+        ("x", None),
+        ("1e3", None),
+    ],
 )
 def test_equal_numbers_are_equal_texts(text: str, plain: str | None) -> None:
     assert plain_decimal(text) == plain

@@ -11,7 +11,9 @@ MONDAY, TUESDAY = date(2026, 3, 2), date(2026, 3, 3)
 LINES: list[ContentLine] = [("P", "5.5", "J55", "1", 1000), ("Q", None, None, None, -500)]
 
 
-def version(revision: int, content: str = "a", *, on: date = TUESDAY, given: bool = True) -> Version:
+def version(
+    revision: int, content: str = "a", *, on: date = TUESDAY, given: bool = True
+) -> Version:
     return Version(revision, content, on, given)
 
 
@@ -37,12 +39,20 @@ CASES: list[tuple[Version | None, Version, Verdict]] = [
 
 
 @pytest.mark.parametrize(("old", "new", "verdict"), CASES)
-def test_the_greatest_revision_and_content_counts(old: Version | None, new: Version, verdict: Verdict) -> None:
+def test_the_greatest_revision_and_content_counts(
+    old: Version | None, new: Version, verdict: Verdict
+) -> None:
     assert counting(old, new) == verdict
 
 
 def test_versions_with_revisions_end_the_same_in_any_order() -> None:
-    versions = [version(1, "b"), version(2, "a", on=TUESDAY), version(2, "a", on=MONDAY), version(2, "0"), version(1, "c")]
+    versions = [
+        version(1, "b"),
+        version(2, "a", on=TUESDAY),
+        version(2, "a", on=MONDAY),
+        version(2, "0"),
+        version(1, "c"),
+    ]
     ends = set()
     for order in permutations(versions):
         kept: Version | None = None
@@ -57,7 +67,13 @@ def test_versions_with_revisions_end_the_same_in_any_order() -> None:
 
 
 def test_content_as_bytes_compares_as_its_hex_does() -> None:
-    assert counting(Version(1, bytes.fromhex("0f"), MONDAY, True), Version(1, bytes.fromhex("f0"), MONDAY, True)) == "new"
+    assert (
+        counting(
+            Version(1, bytes.fromhex("0f"), MONDAY, True),
+            Version(1, bytes.fromhex("f0"), MONDAY, True),
+        )
+        == "new"
+    )
 
 
 def test_one_revision_with_two_contents_contradicts() -> None:
@@ -66,8 +82,17 @@ def test_one_revision_with_two_contents_contradicts() -> None:
     assert not contradicts(version(1, "a"), version(2, "b"))
 
 
-def hashed(lines: list[ContentLine], *, order: str = "1", account: str = "A", on: date = MONDAY, cancelled: bool = False) -> str:
-    return content_hash(order=order, account=account, ordered_on=on, cancelled=cancelled, lines=lines)
+def hashed(
+    lines: list[ContentLine],
+    *,
+    order: str = "1",
+    account: str = "A",
+    on: date = MONDAY,
+    cancelled: bool = False,
+) -> str:
+    return content_hash(
+        order=order, account=account, ordered_on=on, cancelled=cancelled, lines=lines
+    )
 
 
 def test_content_does_not_depend_on_the_order_of_lines_but_on_their_number() -> None:
@@ -93,5 +118,7 @@ def test_content_depends_on_everything_that_was_sent() -> None:
 
 
 def test_the_hash_of_a_content_never_changes_between_releases() -> None:
-    """Versions are compared across years of the log: a new canonical form would make every duplicate look new."""
+    """Versions are compared across years of the log: a new canonical form would make every
+    duplicate look new.
+    """
     assert hashed(LINES) == "91acef0ae31232ffb63834e6a5b4649f1078f08df06087d6fb29ba273b2fceb5"

@@ -1,4 +1,6 @@
-"""Outcomes: what stands after what people did and took back, who may take it back, what it is worth, what a month adds up to."""
+"""Outcomes: what stands after what people did and took back, who may take it back, what it is
+worth, what a month adds up to.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,8 +41,17 @@ def answered(about: str, *, hours: int = 0) -> Action:
     return action(f"{about}:answered", "answered", hours=hours, about=about)
 
 
-def saved(type_: SignalType, *, answered: bool = False, history_days: int = 365, **figures: int) -> Saved:
-    return Saved(signal=type_, episode=1, type=type_, figures=figures, answered=answered, history_days=history_days)
+def saved(
+    type_: SignalType, *, answered: bool = False, history_days: int = 365, **figures: int
+) -> Saved:
+    return Saved(
+        signal=type_,
+        episode=1,
+        type=type_,
+        figures=figures,
+        answered=answered,
+        history_days=history_days,
+    )
 
 
 # -- what stands --------------------------------------------------------------------------------------------------------------
@@ -52,22 +63,30 @@ def test_an_account_that_nobody_did_anything_about_stands_as_it_is() -> None:
 
 def test_reaching_out_is_contact_now_and_a_pause_of_fourteen_days() -> None:
     pause = MONDAY + timedelta(days=14)
-    assert standing([action("1", "reached_out")]) == Standing(last_contact_at=MONDAY, paused_until=pause, outcome="1")
+    assert standing([action("1", "reached_out")]) == Standing(
+        last_contact_at=MONDAY, paused_until=pause, outcome="1"
+    )
 
 
 def test_what_is_won_back_is_paused_and_not_lost_any_more() -> None:
     done = [action("1", "lost"), action("2", "won_back", hours=1)]
-    assert standing(done) == Standing(paused_until=pause_ends(MONDAY + timedelta(hours=1)), outcome="2")
+    assert standing(done) == Standing(
+        paused_until=pause_ends(MONDAY + timedelta(hours=1)), outcome="2"
+    )
 
 
 def test_lost_ends_a_pause_and_keeps_the_contact() -> None:
     done = [action("1", "reached_out"), action("2", "lost", hours=1)]
-    assert standing(done) == Standing(last_contact_at=MONDAY, lost_at=MONDAY + timedelta(hours=1), outcome="2")
+    assert standing(done) == Standing(
+        last_contact_at=MONDAY, lost_at=MONDAY + timedelta(hours=1), outcome="2"
+    )
 
 
 def test_whoever_is_lost_and_talked_to_again_stays_lost() -> None:
     done = [action("1", "lost"), action("2", "reached_out", hours=1)]
-    assert standing(done) == Standing(last_contact_at=MONDAY + timedelta(hours=1), lost_at=MONDAY, outcome="1")
+    assert standing(done) == Standing(
+        last_contact_at=MONDAY + timedelta(hours=1), lost_at=MONDAY, outcome="1"
+    )
 
 
 def test_an_order_clears_what_was_lost() -> None:
@@ -95,7 +114,10 @@ def test_undoing_an_older_action_leaves_the_newer_one() -> None:
 
 
 def test_undoing_everything_leaves_nothing() -> None:
-    assert standing([action("1", "reached_out"), undone("1"), action("2", "won_back"), undone("2")]) == Standing()
+    assert (
+        standing([action("1", "reached_out"), undone("1"), action("2", "won_back"), undone("2")])
+        == Standing()
+    )
 
 
 def test_an_outcome_of_a_signal_hides_the_signal_and_counts_as_contact_with_the_account() -> None:
@@ -124,7 +146,9 @@ def test_a_signal_that_fires_again_starts_anew() -> None:
         ("bo", "owner", 1000, True),
     ],
 )
-def test_its_actor_undoes_for_a_day_and_an_admin_always(actor: str, role: Role, hours: int, may: bool) -> None:
+def test_its_actor_undoes_for_a_day_and_an_admin_always(
+    actor: str, role: Role, hours: int, may: bool
+) -> None:
     done = action("1", "lost")
     assert may_undo(done, [done], actor=actor, role=role, at=MONDAY + timedelta(hours=hours)) is may
 
@@ -145,8 +169,20 @@ def test_nothing_is_undone_twice_and_no_undo_or_answer_is() -> None:
         ([saved("lapse", lapsed_revenue_cents=120_000)], 10_000),
         ([saved("lapse", lapsed_revenue_cents=120_000, history_days=730)], 5_000),
         ([saved("cherry_picking", estimated_upside_cents=60_000)], 5_000),
-        ([saved("lapse", lapsed_revenue_cents=120_000), saved("cherry_picking", estimated_upside_cents=60_000)], 15_000),
-        ([saved("dormant", last_year_revenue_cents=120_000), saved("cherry_picking", estimated_upside_cents=60_000)], 10_000),
+        (
+            [
+                saved("lapse", lapsed_revenue_cents=120_000),
+                saved("cherry_picking", estimated_upside_cents=60_000),
+            ],
+            15_000,
+        ),
+        (
+            [
+                saved("dormant", last_year_revenue_cents=120_000),
+                saved("cherry_picking", estimated_upside_cents=60_000),
+            ],
+            10_000,
+        ),
         ([saved("dormant", last_year_revenue_cents=-500)], 0),
         ([], 0),
     ],
@@ -187,7 +223,13 @@ def test_a_month_tells_confirmed_from_claimed_and_losses_by_reason() -> None:
     )
 
 
-@pytest.mark.parametrize(("quiet", "others", "hint"), [(0, 0, False), (1, 1, False), (2, 1, True), (1, 0, True)])
-def test_the_hint_is_for_a_month_in_which_most_went_quiet(quiet: int, others: int, hint: bool) -> None:
-    lost = [Counted(kind="lost", reason="went_quiet")] * quiet + [Counted(kind="lost", reason="price")] * others
+@pytest.mark.parametrize(
+    ("quiet", "others", "hint"), [(0, 0, False), (1, 1, False), (2, 1, True), (1, 0, True)]
+)
+def test_the_hint_is_for_a_month_in_which_most_went_quiet(
+    quiet: int, others: int, hint: bool
+) -> None:
+    lost = [Counted(kind="lost", reason="went_quiet")] * quiet + [
+        Counted(kind="lost", reason="price")
+    ] * others
     assert month(lost).mostly_quiet is hint

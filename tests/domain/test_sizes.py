@@ -151,7 +151,9 @@ def test_an_empty_text_is_no_size_and_no_warning(text: str | None) -> None:
     assert read_od(text, {"": "5"}) == Reading(None)
 
 
-@pytest.mark.parametrize(("text", "inches"), [("100.001", "100.001"), ("139.7", "139.7"), ("139 1/2", "139.5")])
+@pytest.mark.parametrize(
+    ("text", "inches"), [("100.001", "100.001"), ("139.7", "139.7"), ("139 1/2", "139.5")]
+)
 def test_a_bare_number_above_100_is_inches_and_a_warning(text: str, inches: str) -> None:
     assert read_od(text, {}) == Reading(inches, "read as inches: millimetres?")
 

@@ -16,7 +16,10 @@ from shared.errors import Rejected
         ({"dormant": {"gap_days": 0}}, "dormant.gap_days"),
         ({"dormant": {"gap_days": True}}, "dormant.gap_days"),
         ({"dormant": {"enabled": "yes"}}, "dormant.enabled"),
-        ({"dormant": {"minimum_lifetime_revenue_cents": -1}}, "dormant.minimum_lifetime_revenue_cents"),
+        (
+            {"dormant": {"minimum_lifetime_revenue_cents": -1}},
+            "dormant.minimum_lifetime_revenue_cents",
+        ),
         ({"dormant": 5}, "dormant"),
         ({"dormant": {"gap": 5}}, "dormant.gap"),
         ({"cherry_picking": {"share_percent": "100.1"}}, "cherry_picking.share_percent"),
@@ -40,5 +43,9 @@ def test_a_value_that_cannot_be_is_named(patch: object, field: str) -> None:
 def test_keys_left_out_keep_their_value_and_tables_are_replaced_whole() -> None:
     first = checked({"dormant": {"gap_days": 120}, "sizes": {"6 SCH 40": "6.625"}})
     second = checked({"dormant": {"minimum_lifetime_revenue_cents": 5}, "sizes": {"X": "7"}}, first)
-    assert (second.dormant.gap_days, second.dormant.minimum_lifetime_revenue_cents, second.sizes) == (120, 5, {"X": "7"})
+    assert (
+        second.dormant.gap_days,
+        second.dormant.minimum_lifetime_revenue_cents,
+        second.sizes,
+    ) == (120, 5, {"X": "7"})
     assert checked({}) == DEFAULTS

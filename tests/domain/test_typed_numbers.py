@@ -1,4 +1,6 @@
-"""Numbers as people type them, in several locales: what each text is read as, or with what words it is refused."""
+"""Numbers as people type them, in several locales: what each text is read as, or with what words it
+is refused.
+"""
 
 from decimal import Decimal
 
@@ -132,7 +134,9 @@ def test_an_amount_is_what_it_says_in_its_locale(where: str, text: str, cents: i
         ("Kuwait", "12,5", TWO.format("12,5", "12.5", "125", "12.5 or 125")),
     ],
 )
-def test_an_amount_with_two_readings_is_refused_and_both_are_named(where: str, text: str, says: str) -> None:
+def test_an_amount_with_two_readings_is_refused_and_both_are_named(
+    where: str, text: str, says: str
+) -> None:
     with pytest.raises(Unclear) as refused:
         read_amount(text, style(where))
     assert str(refused.value) == says
@@ -152,7 +156,9 @@ def test_an_amount_with_two_readings_is_refused_and_both_are_named(where: str, t
         ("Japan", "$5", "must be in JPY, or without a currency"),
     ],
 )
-def test_what_would_be_rounded_or_is_in_another_currency_is_refused(where: str, text: str, says: str) -> None:
+def test_what_would_be_rounded_or_is_in_another_currency_is_refused(
+    where: str, text: str, says: str
+) -> None:
     with pytest.raises(Unclear) as refused:
         read_amount(text, style(where))
     assert str(refused.value) == says
@@ -161,9 +167,52 @@ def test_what_would_be_rounded_or_is_in_another_currency_is_refused(where: str, 
 @pytest.mark.parametrize(
     "text",
     [
-        *("", " ", "-5", "−5", "(5)", "5-", "1e5", "½", "1½", "５", "٥", "0x10", "NaN", "Infinity", "1_000", "1__0", "a lot", "$"),
-        *("1,00,000", "1,2,3", "1.2.3", "1.234.5", "1,234,5", "1.234,567.89", "12 5", "1 2345", "1 234.567,89", "1,234 567", "5."),
-        *(",", ".", "1..2", "1,.2", "+-5", "++5", "0,123,456", "\u202e5", "1\u200b000", "5\n6", "5\x00"),
+        *(
+            "",
+            " ",
+            "-5",
+            "−5",
+            "(5)",
+            "5-",
+            "1e5",
+            "½",
+            "1½",
+            "５",
+            "٥",
+            "0x10",
+            "NaN",
+            "Infinity",
+            "1_000",
+            "1__0",
+            "a lot",
+            "$",
+        ),
+        *(
+            "1,00,000",
+            "1,2,3",
+            "1.2.3",
+            "1.234.5",
+            "1,234,5",
+            "1.234,567.89",
+            "12 5",
+            "1 2345",
+            "1 234.567,89",
+            "1,234 567",
+            "5.",
+        ),
+        *(
+            ",",
+            ".",
+            "1..2",
+            "1,.2",
+            "+-5",
+            "++5",
+            "0,123,456",
+            "\u202e5",
+            "1\u200b000",
+            "5\n6",
+            "5\x00",
+        ),
         *("9" * 25, "9" * 33, "9" * 5_000),
     ],
 )
@@ -174,14 +223,25 @@ def test_what_is_no_amount_is_refused_plainly(text: str) -> None:
 
 
 def test_the_example_of_a_refusal_is_in_the_locale_of_who_reads_it() -> None:
-    for where, example in {"US": "1,234.50", "Germany": "1.234,50", "Japan": "1,234", "Switzerland": "1’234.50"}.items():
+    for where, example in {
+        "US": "1,234.50",
+        "Germany": "1.234,50",
+        "Japan": "1,234",
+        "Switzerland": "1’234.50",
+    }.items():
         with pytest.raises(NotANumber, match=f"must be a number such as {example}$"):
             read_amount("a lot", style(where))
 
 
 @pytest.mark.parametrize(
     ("where", "text", "days"),
-    [("US", "90", 90), ("US", "3,650", 3_650), ("Germany", "3.650", 3_650), ("US", "90.0", 90), ("France", "3 650", 3_650)],
+    [
+        ("US", "90", 90),
+        ("US", "3,650", 3_650),
+        ("Germany", "3.650", 3_650),
+        ("US", "90.0", 90),
+        ("France", "3 650", 3_650),
+    ],
 )
 def test_a_whole_number_is_read_in_its_locale(where: str, text: str, days: int) -> None:
     assert read_whole(text, style(where)) == days
@@ -205,8 +265,14 @@ def test_a_whole_number_that_may_be_two_is_refused(where: str, text: str, says: 
 def test_inches_and_shares_are_read_in_their_locale() -> None:
     for text in ("6.625", '6.625"', "6.625 in", " 6.625 "):
         assert read_inches(text, style("US")) == "6.625"
-    assert (read_inches("6,625", style("Germany")), read_inches("5.5", style("France"))) == ("6.625", "5.5")
-    assert (read_percent("80 %", style("US")), read_percent("33,3%", style("Germany"))) == ("80", "33.3")
+    assert (read_inches("6,625", style("Germany")), read_inches("5.5", style("France"))) == (
+        "6.625",
+        "5.5",
+    )
+    assert (read_percent("80 %", style("US")), read_percent("33,3%", style("Germany"))) == (
+        "80",
+        "33.3",
+    )
     for text, says in {
         "5,5": TWO.format("5,5", "5.5", "55", "5.5 or 55"),
         "6.6255": "must have at most 3 decimals",
@@ -232,7 +298,11 @@ def test_what_is_shown_is_read_as_the_same(where: str, cents: int) -> None:
 def test_what_is_shown_is_read_as_the_same_in_every_locale_that_can_be_chosen() -> None:
     from babel.localedata import locale_identifiers
 
-    chosen = {known for name in locale_identifiers() if name != "root" and (known := known_locale(name)) is not None}
+    chosen = {
+        known
+        for name in locale_identifiers()
+        if name != "root" and (known := known_locale(name)) is not None
+    }
     assert len(chosen) > 1_000
     for locale in chosen:
         for currency in ("USD", "EUR", "JPY", "KWD"):
@@ -244,7 +314,9 @@ def test_what_is_shown_is_read_as_the_same_in_every_locale_that_can_be_chosen() 
 
 @given(st.text(alphabet="0123456789.,' ’\u00a0", max_size=12), st.sampled_from(sorted(STYLES)))
 def test_no_text_is_read_as_a_number_with_other_digits(text: str, where: str) -> None:
-    """What is taken has the digits that were typed, in their order: marks move no digit and drop none."""
+    """What is taken has the digits that were typed, in their order: marks move no digit and drop
+    none.
+    """
     there = style(where)
     try:
         cents = read_amount(text, there)
@@ -256,5 +328,16 @@ def test_no_text_is_read_as_a_number_with_other_digits(text: str, where: str) ->
 
 def test_a_locale_has_one_name_and_numbers_that_a_keyboard_types() -> None:
     assert {known_locale(text) for text in ("de_DE", "de-DE", "de_DE.UTF-8")} == {"de_DE"}
-    for text in ("", "xx_XX", "../de", "de_DE\x00", "English", "tok", "nqo", "en_KW", "de DE", "d" * 5_000):
+    for text in (
+        "",
+        "xx_XX",
+        "../de",
+        "de_DE\x00",
+        "English",
+        "tok",
+        "nqo",
+        "en_KW",
+        "de DE",
+        "d" * 5_000,
+    ):
         assert known_locale(text) is None, text

@@ -16,8 +16,12 @@ TOPICS_ORGANIZATION = "org-of-the-raw-topic"
 def ingest(stack: Stack) -> Iterator[Ingest]:
     """Ready; the raw topic's own token speaks for TOPICS_ORGANIZATION."""
     with db.connect() as connection:
-        if not connection.execute("SELECT 1 FROM organizations WHERE organization = %s", (TOPICS_ORGANIZATION,)).fetchone():
-            connection.execute(INSERT_ORGANIZATION, (TOPICS_ORGANIZATION, "Raw", "USD", "America/Chicago"))
+        if not connection.execute(
+            "SELECT 1 FROM organizations WHERE organization = %s", (TOPICS_ORGANIZATION,)
+        ).fetchone():
+            connection.execute(
+                INSERT_ORGANIZATION, (TOPICS_ORGANIZATION, "Raw", "USD", "America/Chicago")
+            )
     tokens = {"erp-orders": make_token(TOPICS_ORGANIZATION)}
     running = Ingest(stack=stack, env={"WINBACK_ERP_TOKENS": json.dumps(tokens)})
     running.start()

@@ -28,7 +28,9 @@ from winback.stack import processes
 START_SECONDS = 120.0
 EVERY_SCOPE = ("orders:write", "accounts:write", "contacts:write")
 
-_READ: dict[tuple[str, int, int], list[Record]] = {}  # topic, its id (it may be made anew), partition
+_READ: dict[
+    tuple[str, int, int], list[Record]
+] = {}  # topic, its id (it may be made anew), partition
 
 INSERT_TOKEN = """
 INSERT INTO tokens (token_hash, organization, name, scopes)
@@ -40,7 +42,9 @@ def make_token(organization: str, scopes: Iterable[str] = EVERY_SCOPE) -> str:
     """A token of the organization."""
     token = f"wb_{uuid.uuid4().hex}"
     with db.connect() as connection:
-        connection.execute(INSERT_TOKEN, (token_hash(token), organization, uuid.uuid4().hex, list(scopes)))
+        connection.execute(
+            INSERT_TOKEN, (token_hash(token), organization, uuid.uuid4().hex, list(scopes))
+        )
     return token
 
 
@@ -52,7 +56,9 @@ class Ingest:
     env: dict[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
     url: str = ""
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(limits=httpx.Limits(max_keepalive_connections=0)))
+    client: httpx.Client = field(
+        default_factory=lambda: httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
+    )
 
     def start(self, *, ready: bool = True) -> None:
         """Until it is ready, or answers at all."""
@@ -61,7 +67,9 @@ class Ingest:
             port = probe.getsockname()[1]
         environment = os.environ | self.stack.env | {"WINBACK_INGEST_PORT": str(port)} | self.env
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "services.ingest"], env=environment, preexec_fn=processes.die_with_parent
+            [sys.executable, "-P", "-m", "services.ingest"],
+            env=environment,
+            preexec_fn=processes.die_with_parent,
         )
         self.url = f"http://127.0.0.1:{port}"
         until = time.monotonic() + START_SECONDS
@@ -83,12 +91,25 @@ class Ingest:
         return self.process.wait(40)
 
     def post(
-        self, kind: str, body: Any, *, token: str, key: str | None = None, headers: dict[str, str] | None = None, wait: float = 30
+        self,
+        kind: str,
+        body: Any,
+        *,
+        token: str,
+        key: str | None = None,
+        headers: dict[str, str] | None = None,
+        wait: float = 30,
     ) -> httpx.Response:
         """`body`: bytes as they are, or a value that becomes JSON."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        sent = {"Authorization": f"Bearer {token}"} | ({} if key is None else {"Idempotency-Key": key}) | (headers or {})
-        return self.client.post(f"{self.url}/v1/{kind}", content=content, headers=sent, timeout=wait)
+        sent = (
+            {"Authorization": f"Bearer {token}"}
+            | ({} if key is None else {"Idempotency-Key": key})
+            | (headers or {})
+        )
+        return self.client.post(
+            f"{self.url}/v1/{kind}", content=content, headers=sent, timeout=wait
+        )
 
     def _answers(self, status: int) -> bool:
         try:
@@ -106,7 +127,9 @@ def problem_fields(answer: httpx.Response) -> set[str]:
 
 
 def landed(organization: str) -> list[Order]:
-    """Every order of the organization in the log, in its order, again and again as often as it is there."""
+    """Every order of the organization in the log, in its order, again and again as often as it is
+    there.
+    """
     decoder = msgspec.json.Decoder(OrdersRecord)
     found: list[Order] = []
     for record in records(ORDERS.name, kafka.partition_of(organization)):
@@ -120,16 +143,26 @@ def landed(organization: str) -> list[Order]:
 
 
 def records(topic: str, partition: int) -> list[Record]:
-    """All of a partition, up to its end now. What was read before is kept: all tests share the log, and it grows."""
+    """All of a partition, up to its end now. What was read before is kept: all tests share the log,
+    and it grows.
+    """
     found = _READ.setdefault((topic, kafka.topic_ids(topic)[topic], partition), [])
-    consumer = Consumer({"bootstrap.servers": settings().kafka, "group.id": f"look-{uuid.uuid4()}", "enable.auto.commit": False})
+    consumer = Consumer(
+        {
+            "bootstrap.servers": settings().kafka,
+            "group.id": f"look-{uuid.uuid4()}",
+            "enable.auto.commit": False,
+        }
+    )
     try:
         low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
         consumer.assign([TopicPartition(topic, partition, found[-1].offset + 1 if found else low)])
         until = time.monotonic() + 90
         while (left := end - (found[-1].offset + 1 if found else low)) > 0:
             assert time.monotonic() < until, f"{topic}/{partition} cannot be read up to {end}"
-            for message in consumer.consume(min(left, 1000), 0.5):  # it waits for as many as it is asked for
+            for message in consumer.consume(
+                min(left, 1000), 0.5
+            ):  # it waits for as many as it is asked for
                 assert message.error() is None, message.error()
                 found.append(record_of(message))
         return list(found)

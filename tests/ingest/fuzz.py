@@ -1,5 +1,6 @@
-"""Files that nobody would write on purpose, made from a seed: CSV in odd dialects and encodings, packed and cut; Parquet of any
-types, with bytes turned. What comes out of reading one is orders, or a reason; never another error.
+"""Files that nobody would write on purpose, made from a seed: CSV in odd dialects and encodings,
+packed and cut; Parquet of any types, with bytes turned. What comes out of reading one is orders, or
+a reason; never another error.
 
     python -m tests.ingest.fuzz --rounds 20000 [--seed 7]     as `make fuzz` does, until it is done or something is found
 """
@@ -22,8 +23,37 @@ from services.ingest.mapping import PLAIN
 from shared.errors import Rejected
 from tests.ingest.test_files import orders_of
 
-ATOMS = [b",", b";", b"\t", b"|", b'"', b"'", b"\\", b"\n", b"\r\n", b"\r", b"\x00", b"\xff", b"\xfe\xff", b"\xef\xbb\xbf", b"\x1a"]
-ATOMS += [b"\x0b", b"\x85", b"\xe2\x80\xa8", b"order", b"revenue", b"A", b"2026-03-01", b'5 1/2"', b'""', b" ", b"sep=", b"=cmd()"]
+ATOMS = [
+    b",",
+    b";",
+    b"\t",
+    b"|",
+    b'"',
+    b"'",
+    b"\\",
+    b"\n",
+    b"\r\n",
+    b"\r",
+    b"\x00",
+    b"\xff",
+    b"\xfe\xff",
+    b"\xef\xbb\xbf",
+    b"\x1a",
+]
+ATOMS += [
+    b"\x0b",
+    b"\x85",
+    b"\xe2\x80\xa8",
+    b"order",
+    b"revenue",
+    b"A",
+    b"2026-03-01",
+    b'5 1/2"',
+    b'""',
+    b" ",
+    b"sep=",
+    b"=cmd()",
+]
 ATOMS += [b"1e400", b"NaN", b"x" * 300, b"0001-01-01", b"9" * 40]
 ENCODINGS = ("utf-16", "utf-32", "utf-16-le", "utf-16-be", "utf-8-sig", "cp1252")
 COLUMNS = ("order", "account", "ordered_on", "revenue", "od", "quantity", "revision", "status")
@@ -36,10 +66,16 @@ def _of(values: list[Any], dtype: Any = None) -> Make:
 
 
 TYPES: dict[str, Make] = {
-    "int": lambda rng, rows: pl.Series([rng.randint(-(2**62), 2**62) for _ in range(rows)], dtype=pl.Int64),
-    "int128": lambda rng, rows: pl.Series([rng.randint(-(2**100), 2**100) for _ in range(rows)], dtype=pl.Int128),
+    "int": lambda rng, rows: pl.Series(
+        [rng.randint(-(2**62), 2**62) for _ in range(rows)], dtype=pl.Int64
+    ),
+    "int128": lambda rng, rows: pl.Series(
+        [rng.randint(-(2**100), 2**100) for _ in range(rows)], dtype=pl.Int128
+    ),
     "small": _of([0, 1, 255], pl.UInt8),
-    "float": _of([1.5, float("nan"), float("inf"), -float("inf"), 1e300, -0.0, 5e-324, None], pl.Float64),
+    "float": _of(
+        [1.5, float("nan"), float("inf"), -float("inf"), 1e300, -0.0, 5e-324, None], pl.Float64
+    ),
     "float32": _of([1.5, 0.1, 3e38], pl.Float32),
     "text": _of(["a", "", "NaN", "2026-03-01", "10", "\x00", "x" * 500, "=1+1", None], pl.String),
     "category": _of(["a", "2026-03-01", None], pl.Categorical),
@@ -48,8 +84,13 @@ TYPES: dict[str, Make] = {
     "truth": _of([True, False, None], pl.Boolean),
     "nothing": _of([None], pl.Null),
     "day": _of([date(2026, 3, 1), date(1, 1, 1), date(9999, 12, 31), None], pl.Date),
-    "moment": _of([datetime(2026, 3, 1, 5), datetime(1, 1, 1), datetime(9999, 12, 31, 23)], pl.Datetime("us")),  # noqa: DTZ001  # naive
-    "aware": _of([datetime(2026, 3, 1, 5, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)], pl.Datetime("us", "UTC")),
+    "moment": _of(
+        [datetime(2026, 3, 1, 5), datetime(1, 1, 1), datetime(9999, 12, 31, 23)], pl.Datetime("us")
+    ),  # noqa: DTZ001  # naive
+    "aware": _of(
+        [datetime(2026, 3, 1, 5, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)],
+        pl.Datetime("us", "UTC"),
+    ),
     "time": _of([time(3)], pl.Time),
     "length": _of([timedelta(3)], pl.Duration),
     "decimal": _of([Decimal("1.123456789"), Decimal("-0.005")], pl.Decimal(38, 9)),
@@ -81,13 +122,17 @@ def csv_file(rng: random.Random) -> bytes:
 def parquet_file(rng: random.Random, path: Path) -> None:
     """Of any types; some with bytes turned."""
     rows = rng.choice([0, 1, 3, 50])
-    frame = pl.DataFrame([TYPES[rng.choice(list(TYPES))](rng, rows).alias(name) for name in COLUMNS])
+    frame = pl.DataFrame(
+        [TYPES[rng.choice(list(TYPES))](rng, rows).alias(name) for name in COLUMNS]
+    )
     frame.write_parquet(path, compression=rng.choice(["zstd", "gzip", "snappy", "uncompressed"]))
     if rng.random() < 0.5:
         content = bytearray(path.read_bytes())
         for _ in range(rng.randint(1, 8)):
             content[rng.randrange(4, len(content))] = rng.randrange(256)
-        path.write_bytes(content[: rng.randrange(4, len(content))] if rng.random() < 0.2 else content)
+        path.write_bytes(
+            content[: rng.randrange(4, len(content))] if rng.random() < 0.2 else content
+        )
 
 
 def turned(rng: random.Random, content: bytes) -> bytes:
@@ -105,7 +150,9 @@ def turned(rng: random.Random, content: bytes) -> bytes:
 
 
 def read_one(seed: int, path: Path) -> int:
-    """Make the file of a seed and read it; how many orders it had. Raises nothing, or a fault was found."""
+    """Make the file of a seed and read it; how many orders it had. Raises nothing, or a fault was
+    found.
+    """
     rng = random.Random(seed)
     if seed % 3:
         path.write_bytes(csv_file(rng))

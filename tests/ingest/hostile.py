@@ -1,4 +1,6 @@
-"""Hostile items (trust.md, *Hostile inputs*), each with the field that its refusal names: one list for every door."""
+"""Hostile items (trust.md, *Hostile inputs*), each with the field that its refusal names: one list
+for every door.
+"""
 
 import json
 from typing import Any
@@ -6,7 +8,13 @@ from typing import Any
 LINE = {"product": "P", "od": '5 1/2"', "grade": "J-55", "quantity": "2", "revenue": "10.00"}
 ORDER = {"order": "O-1", "account": "A-1", "ordered_on": "2026-03-30", "lines": [LINE]}
 ACCOUNT = {"account": "A-1", "name": "Acme", "owner": "Kim", "revision": 3}
-CONTACT = {"contact": "C-1", "account": "A-1", "email": "kim@example.com", "name": "Kim", "primary": True}
+CONTACT = {
+    "contact": "C-1",
+    "account": "A-1",
+    "email": "kim@example.com",
+    "name": "Kim",
+    "primary": True,
+}
 
 Hostile = tuple[bytes, str]
 
@@ -30,9 +38,41 @@ def raw_line(text: str) -> bytes:
     return texts(ORDER, lines="[" + text + "]")
 
 
-IN_AN_ID = ["", "a\x00b", "\ud800", "a\udfff", "a\rb", "a\nb", "a\u202eb", "\u2066a", "a\u200bb", "a\u200d", "\ufeffa", "a\u2060b"]
-IN_AN_ID += [" a", "a ", "\u3164", "a\u2028b", "x" * 101, "x" * 1_000_000, "a\u00ad", "\x7f", "\U000e0041"]
-IN_A_NAME = ["", "a\x00b", "\ud800", "a\r\nBcc: a@b.cd", "a\u202eb", "a\u200bb", "=?utf-8?q?x=0D=0ABcc:_a@b.cd?=", "x" * 201]
+IN_AN_ID = [
+    "",
+    "a\x00b",
+    "\ud800",
+    "a\udfff",
+    "a\rb",
+    "a\nb",
+    "a\u202eb",
+    "\u2066a",
+    "a\u200bb",
+    "a\u200d",
+    "\ufeffa",
+    "a\u2060b",
+]
+IN_AN_ID += [
+    " a",
+    "a ",
+    "\u3164",
+    "a\u2028b",
+    "x" * 101,
+    "x" * 1_000_000,
+    "a\u00ad",
+    "\x7f",
+    "\U000e0041",
+]
+IN_A_NAME = [
+    "",
+    "a\x00b",
+    "\ud800",
+    "a\r\nBcc: a@b.cd",
+    "a\u202eb",
+    "a\u200bb",
+    "=?utf-8?q?x=0D=0ABcc:_a@b.cd?=",
+    "x" * 201,
+]
 NO_MONEY = [
     "",
     "NaN",
@@ -50,8 +90,24 @@ NO_MONEY = [
     "1.1234567",
     "--1",
 ]
-NO_DAY = ["", "0001-01-01", "9999-12-31", "1969-12-31", "2026-02-29", "2026-03-30T12:00:00", "1774915200", "20260330", "tomorrow"]
-NO_DAY += ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "30.03.2026", "2026-03-30T12:00:00+99:00", "2026-03-30 "]
+NO_DAY = [
+    "",
+    "0001-01-01",
+    "9999-12-31",
+    "1969-12-31",
+    "2026-02-29",
+    "2026-03-30T12:00:00",
+    "1774915200",
+    "20260330",
+    "tomorrow",
+]
+NO_DAY += [
+    "9999-12-31T23:59:59Z",
+    "0001-01-01T00:00:00Z",
+    "30.03.2026",
+    "2026-03-30T12:00:00+99:00",
+    "2026-03-30 ",
+]
 NO_TEXT: list[Any] = [1774915200, 1774915200000, 1.5, True, [], {}]
 NO_TRUTH: list[Any] = ["yes", 1, []]
 NO_ADDRESS = [
@@ -105,7 +161,10 @@ ACCOUNTS: list[Hostile] = [
     *((json.dumps(ACCOUNT | {"account": text}).encode(), "account") for text in IN_AN_ID),
     *((json.dumps(ACCOUNT | {"name": text}).encode(), "name") for text in IN_A_NAME),
     *((json.dumps(ACCOUNT | {"owner": text}).encode(), "owner") for text in IN_A_NAME),
-    *((json.dumps(ACCOUNT | {"revision": value}).encode(), "revision") for value in (-1, 2**60, "1", 1.5)),
+    *(
+        (json.dumps(ACCOUNT | {"revision": value}).encode(), "revision")
+        for value in (-1, 2**60, "1", 1.5)
+    ),
     (texts(ACCOUNT, revision="1e400"), "revision"),
     (texts(ACCOUNT, revision="NaN"), "revision"),
     (texts(ACCOUNT, **{"name": '"a", "name": "b"'}), "name"),

@@ -18,7 +18,9 @@ from tests.ingest.test_files import TERMS
 
 
 class Read(NamedTuple):
-    """`stored`: order and revision (None: it had none) -> its order; `report`: as the command prints it."""
+    """`stored`: order and revision (None: it had none) -> its order; `report`: as the command
+    prints it.
+    """
 
     stored: dict[tuple[str, int | None], Order]
     report: Report
@@ -30,7 +32,9 @@ class Read(NamedTuple):
 
     @property
     def cents(self) -> dict[str, int]:
-        return {order: sum(line.revenue_cents for line in lines) for order, lines in self.lines.items()}
+        return {
+            order: sum(line.revenue_cents for line in lines) for order, lines in self.lines.items()
+        }
 
 
 def read(paths: Sequence[Path], *, mapping: Mapping = PLAIN, rejects: Path | None = None) -> Read:
@@ -59,5 +63,11 @@ def read(paths: Sequence[Path], *, mapping: Mapping = PLAIN, rejects: Path | Non
             assert (one.id, one.revision) not in stored
             stored[one.id, one.revision] = msgspec.json.decode(one.encoded, type=Order)
     if rejects is not None:
-        write_rejects(rejects, files, Aside(Reading(files, TERMS, mapping), report), "UTC", gaps=bool(mapping.filled))
+        write_rejects(
+            rejects,
+            files,
+            Aside(Reading(files, TERMS, mapping), report),
+            "UTC",
+            gaps=bool(mapping.filled),
+        )
     return Read(stored, report)

@@ -7,7 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.ingest.acceptance import LARGEST_RECORD, Accepted, Terms, accept_account, accept_contact, accept_order
+from services.ingest.acceptance import (
+    LARGEST_RECORD,
+    Accepted,
+    Terms,
+    accept_account,
+    accept_contact,
+    accept_order,
+)
 from services.ingest.bodies import read_json
 from services.ingest.intake import KINDS, take_in
 from shared.domain.sizes import TaughtSizes
@@ -15,7 +22,9 @@ from shared.errors import FieldError, Rejected
 from shared.events import AccountChanged, ContactChanged, Line, Order
 
 NOON_IN_CHICAGO = datetime(2026, 3, 31, 17, 0, tzinfo=UTC)
-TERMS = Terms(organization="acme", currency="USD", timezone="America/Chicago", accepted_at=NOON_IN_CHICAGO)
+TERMS = Terms(
+    organization="acme", currency="USD", timezone="America/Chicago", accepted_at=NOON_IN_CHICAGO
+)
 LINE = {"product": "P", "revenue": "10.00"}
 ORDER = {"order": "O-1", "account": "A-1", "ordered_on": "2026-03-30", "lines": [LINE]}
 
@@ -47,7 +56,13 @@ def test_an_order_becomes_an_event_with_its_raw_texts() -> None:
         "currency": "USD",
         "total": "22.51",
         "lines": [
-            {"product": " P ", "od": '5 1/2"', "grade": "J-55", "quantity": "012.0", "revenue": "12.505"},
+            {
+                "product": " P ",
+                "od": '5 1/2"',
+                "grade": "J-55",
+                "quantity": "012.0",
+                "revenue": "12.505",
+            },
             {"product": "Q", "od": "", "grade": None, "revenue": 10},
         ],
     }
@@ -68,7 +83,9 @@ def test_an_order_becomes_an_event_with_its_raw_texts() -> None:
         ),
     )
     assert accepted(item).warnings == (
-        FieldError(field="lines[0].revenue", reason="was rounded to the minor unit of the currency"),
+        FieldError(
+            field="lines[0].revenue", reason="was rounded to the minor unit of the currency"
+        ),
     )
     assert msgspec.json.decode(accepted(item).encoded, type=Order) == order
 
@@ -80,7 +97,11 @@ def test_an_order_without_a_revision_gets_the_time_of_acceptance() -> None:
 
 DAYS = [
     ("2026-03-31", date(2026, 3, 31), date(2026, 3, 31)),
-    ("2026-04-01", date(2026, 4, 1), date(2026, 3, 31)),  # a day ahead: it counts on the day it was accepted
+    (
+        "2026-04-01",
+        date(2026, 4, 1),
+        date(2026, 3, 31),
+    ),  # a day ahead: it counts on the day it was accepted
     ("1970-01-01", date(1970, 1, 1), date(1970, 1, 1)),
     ("2024-02-29", date(2024, 2, 29), date(2024, 2, 29)),
     ("2026-03-31T04:59:59Z", date(2026, 3, 30), date(2026, 3, 30)),
@@ -98,10 +119,42 @@ def test_a_day_is_the_organizations(text: str, ordered_on: date, counts_on: date
 
 
 WRONG_DAYS: list[object] = [
-    *("2026-04-02", "2026-04-02T05:00:00Z", "1969-12-31", "0001-01-01", "9999-12-31", "0001-01-01T00:00:00Z"),
-    *("9999-12-31T23:59:59-14:00", "2026-03-31T12:00:00", "2026-03-31 12:00", "2026-02-29", "2026-13-01", "31.03.2026"),
-    *("20260331", "2026-W14-2", "2026-3-31", "", "today", "1774915200", 1774915200, 1.5, True, None, ["2026-03-31"]),
-    *("２０２６-03-31", "2026-03-31T25:00:00Z", "2026-03-31T12:00:00+25:00", " 2026-03-31", "2026-03-31\n"),
+    *(
+        "2026-04-02",
+        "2026-04-02T05:00:00Z",
+        "1969-12-31",
+        "0001-01-01",
+        "9999-12-31",
+        "0001-01-01T00:00:00Z",
+    ),
+    *(
+        "9999-12-31T23:59:59-14:00",
+        "2026-03-31T12:00:00",
+        "2026-03-31 12:00",
+        "2026-02-29",
+        "2026-13-01",
+        "31.03.2026",
+    ),
+    *(
+        "20260331",
+        "2026-W14-2",
+        "2026-3-31",
+        "",
+        "today",
+        "1774915200",
+        1774915200,
+        1.5,
+        True,
+        None,
+        ["2026-03-31"],
+    ),
+    *(
+        "２０２６-03-31",
+        "2026-03-31T25:00:00Z",
+        "2026-03-31T12:00:00+25:00",
+        " 2026-03-31",
+        "2026-03-31\n",
+    ),
 ]
 
 
@@ -149,9 +202,26 @@ WRONG: list[tuple[dict[str, Any], set[str]]] = [
     ({"lines": [LINE | {"quantity": "1e5"}]}, {"lines[0].quantity"}),
     *(
         ({"lines": [LINE, LINE | {"revenue": text}]}, {"lines[1].revenue"})
-        for text in ("", "x", "NaN", "Infinity", "-inf", "1e400", "1" * 40, "1.1234567", "1,000", "٣", "0x10", "1 ", True)
+        for text in (
+            "",
+            "x",
+            "NaN",
+            "Infinity",
+            "-inf",
+            "1e400",
+            "1" * 40,
+            "1.1234567",
+            "1,000",
+            "٣",
+            "0x10",
+            "1 ",
+            True,
+        )
     ),
-    *(({"lines": [LINE, LINE | {"revenue": value}]}, {"lines[1].revenue"}) for value in (float("nan"), float("inf"), 1e300)),
+    *(
+        ({"lines": [LINE, LINE | {"revenue": value}]}, {"lines[1].revenue"})
+        for value in (float("nan"), float("inf"), 1e300)
+    ),
 ]
 
 
@@ -167,12 +237,19 @@ def test_what_is_no_order_is_refused(item: object) -> None:
 
 def test_a_key_that_comes_twice_is_refused_by_its_name() -> None:
     line = b'{"product": "P", "revenue": "1", "revenue": "2"}'
-    body = b'{"order": "1", "account": "A", "ordered_on": "2026-03-30", "account": "B", "lines": [%s]}' % line
+    body = (
+        b'{"order": "1", "account": "A", "ordered_on": "2026-03-30", "account": "B", "lines": [%s]}'
+        % line
+    )
     assert refused(read_json(body)) == {"account", "lines[0].revenue"}
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
-    assert refused(ORDER | {"ordered_on": "x", "status": "y", "currency": "EUR"}) == {"ordered_on", "status", "currency"}
+    assert refused(ORDER | {"ordered_on": "x", "status": "y", "currency": "EUR"}) == {
+        "ordered_on",
+        "status",
+        "currency",
+    }
 
 
 TOTALS = ["10.00", "10.01", "9.99", "10", "10.009999"]
@@ -191,8 +268,13 @@ def test_a_total_is_held_against_the_lines_as_sent_not_as_rounded() -> None:
 
 @pytest.mark.parametrize(("currency", "cents"), [("JPY", 13), ("USD", 1250), ("KWD", 12500)])
 def test_money_is_in_minor_units_of_the_organizations_currency(currency: str, cents: int) -> None:
-    terms = Terms(organization="acme", currency=currency, timezone="UTC", accepted_at=NOON_IN_CHICAGO)
-    assert order_of(ORDER | {"lines": [LINE | {"revenue": "12.5"}]}, terms).lines[0].revenue_cents == cents
+    terms = Terms(
+        organization="acme", currency=currency, timezone="UTC", accepted_at=NOON_IN_CHICAGO
+    )
+    assert (
+        order_of(ORDER | {"lines": [LINE | {"revenue": "12.5"}]}, terms).lines[0].revenue_cents
+        == cents
+    )
 
 
 def test_an_od_that_cannot_be_read_is_a_warning_unless_it_was_taught() -> None:
@@ -218,7 +300,15 @@ def test_an_od_that_cannot_even_be_kept_is_a_warning_and_does_not_cost_the_order
 
 def test_the_same_content_has_the_same_hash_however_its_numbers_are_written() -> None:
     one = order_of(ORDER | {"lines": [LINE | {"revenue": "10", "quantity": "2.50"}]})
-    other = order_of(ORDER | {"revision": 3, "status": "OPEN", "account_name": "X", "lines": [LINE | {"quantity": 2.5}]})
+    other = order_of(
+        ORDER
+        | {
+            "revision": 3,
+            "status": "OPEN",
+            "account_name": "X",
+            "lines": [LINE | {"quantity": 2.5}],
+        }
+    )
     assert one.content == other.content
 
 
@@ -230,15 +320,35 @@ def test_an_order_that_no_record_could_hold_is_refused() -> None:
 
 def test_accounts_and_contacts() -> None:
     account = accept_account({"account": "A", "name": "=cmd()", "owner": "Kim"}, TERMS)
-    assert account.event == AccountChanged(organization="acme", account="A", revision=1774976400000, name="=cmd()", owner="Kim")
-    contact = accept_contact({"contact": "C", "account": "A", "email": "kim@example.com", "primary": True}, TERMS)
+    assert account.event == AccountChanged(
+        organization="acme", account="A", revision=1774976400000, name="=cmd()", owner="Kim"
+    )
+    contact = accept_contact(
+        {"contact": "C", "account": "A", "email": "kim@example.com", "primary": True}, TERMS
+    )
     assert contact.event == ContactChanged(
-        organization="acme", contact="C", account="A", revision=1774976400000, email="kim@example.com", primary=True
+        organization="acme",
+        contact="C",
+        account="A",
+        revision=1774976400000,
+        email="kim@example.com",
+        primary=True,
     )
 
 
 @pytest.mark.parametrize(
-    "email", ["", "x", "a@b", "a b@c.de", "a@b.c\r\nBcc: d@e.f", "a@@b.cd", "<a@b.cd>", "a@b.cd,e@f.gh", "a" * 250 + "@b.cd"]
+    "email",
+    [
+        "",
+        "x",
+        "a@b",
+        "a b@c.de",
+        "a@b.c\r\nBcc: d@e.f",
+        "a@@b.cd",
+        "<a@b.cd>",
+        "a@b.cd,e@f.gh",
+        "a" * 250 + "@b.cd",
+    ],
 )
 def test_a_contact_needs_an_address_that_ends_no_header(email: str) -> None:
     with pytest.raises(Rejected) as caught:

@@ -59,9 +59,14 @@ async def until_taken(batcher: Batcher, order: bytes) -> None:
             await asyncio.sleep(0.5)
 
 
-def test_an_order_by_itself_waits_for_nobody_and_what_comes_meanwhile_shares_a_block(stack: Stack, organization: str) -> None:
+def test_an_order_by_itself_waits_for_nobody_and_what_comes_meanwhile_shares_a_block(
+    stack: Stack, organization: str
+) -> None:
     encoded = [
-        accepted(ORDER | {"order": f"O-{number}"}).encoded.replace(b'"acme"', f'"{organization}"'.encode()) for number in range(4)
+        accepted(ORDER | {"order": f"O-{number}"}).encoded.replace(
+            b'"acme"', f'"{organization}"'.encode()
+        )
+        for number in range(4)
     ]
     partition = kafka.partition_of(organization)
 
@@ -71,16 +76,22 @@ def test_an_order_by_itself_waits_for_nobody_and_what_comes_meanwhile_shares_a_b
         first = asyncio.create_task(batcher.put_orders(partition, encoded[:1]))
         await asyncio.sleep(0)  # it is gathered
         await asyncio.sleep(0)  # and sent
-        await asyncio.gather(first, *(batcher.put_orders(partition, [order]) for order in encoded[1:]))
+        await asyncio.gather(
+            first, *(batcher.put_orders(partition, [order]) for order in encoded[1:])
+        )
         publisher.close()
 
     asyncio.run(asyncio.wait_for(story(), 60))
     held = [record.value or b"" for record in records(ORDERS.name, partition)]
-    sizes = [size for value in held if (size := value.count(f'"organization":"{organization}"'.encode()))]
+    sizes = [
+        size for value in held if (size := value.count(f'"organization":"{organization}"'.encode()))
+    ]
     assert sizes == [1, 3]
 
 
-def test_a_request_that_needs_several_blocks_is_answered_when_all_are_in(stack: Stack, organization: str) -> None:
+def test_a_request_that_needs_several_blocks_is_answered_when_all_are_in(
+    stack: Stack, organization: str
+) -> None:
     orders = [accepted(ORDER | {"order": f"O-{number}"}) for number in range(1_200)]
     encoded = [one.encoded.replace(b'"acme"', f'"{organization}"'.encode()) for one in orders]
 
@@ -88,7 +99,12 @@ def test_a_request_that_needs_several_blocks_is_answered_when_all_are_in(stack: 
         publisher = Publisher()
         batcher = Batcher(publisher, linger_ms=settings().ingest_linger_ms)
         partition = kafka.partition_of(organization)
-        await asyncio.gather(*(batcher.put_orders(partition, encoded[start : start + 400]) for start in (0, 400, 800)))
+        await asyncio.gather(
+            *(
+                batcher.put_orders(partition, encoded[start : start + 400])
+                for start in (0, 400, 800)
+            )
+        )
         publisher.close()
 
     asyncio.run(asyncio.wait_for(story(), 60))
@@ -96,11 +112,16 @@ def test_a_request_that_needs_several_blocks_is_answered_when_all_are_in(stack: 
 
 
 def test_without_postgresql_it_says_503_and_drains(stack: Stack) -> None:
-    ingest = Ingest(stack=stack, env={"WINBACK_DATABASE_URL": "postgresql://winback@127.0.0.1:1/winback"})
+    ingest = Ingest(
+        stack=stack, env={"WINBACK_DATABASE_URL": "postgresql://winback@127.0.0.1:1/winback"}
+    )
     ingest.start(ready=False)
     try:
         answer = ingest.post("orders", ORDER, token="wb_any")
-        assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+        assert (answer.status_code, answer.headers["content-type"]) == (
+            503,
+            "application/problem+json",
+        )
         assert int(answer.headers["retry-after"]) > 0
         assert httpx.get(f"{ingest.url}/readyz", timeout=10).status_code == 503
         assert ingest.stop() == 0

@@ -37,7 +37,14 @@ def test_what_is_no_json_is_told_as_such(body: bytes) -> None:
 
 def test_numbers_stay_as_they_were_written() -> None:
     value = read_json(b"\xef\xbb\xbf[1, 1.10, 1e400, NaN, -Infinity, %s]" % (b"9" * 5000))
-    assert [number.text for number in value] == ["1", "1.10", "1e400", "NaN", "-Infinity", "9" * 5000]
+    assert [number.text for number in value] == [
+        "1",
+        "1.10",
+        "1e400",
+        "NaN",
+        "-Infinity",
+        "9" * 5000,
+    ]
     assert value[0] == Number("1")
 
 
@@ -74,7 +81,9 @@ def test_a_batch_is_a_list_or_an_object_with_one() -> None:
 def test_a_block_is_the_event_that_consumers_know() -> None:
     orders = [accepted(ORDER | {"order": name}) for name in ("1", "2")]
     at = datetime(2026, 3, 31, tzinfo=UTC)
-    block = msgspec.json.decode(blocks.block([order.encoded for order in orders], at), type=OrdersAccepted)
+    block = msgspec.json.decode(
+        blocks.block([order.encoded for order in orders], at), type=OrdersAccepted
+    )
     expected = [order.event for order in orders if isinstance(order.event, Order)]
     assert block == OrdersAccepted(accepted_at=at, orders=tuple(expected))
     assert json.loads(blocks.block([], at))["type"] == "OrdersAccepted"
@@ -83,7 +92,10 @@ def test_a_block_is_the_event_that_consumers_know() -> None:
 def test_blocks_are_bounded_in_orders_and_bytes() -> None:
     assert [len(block) for block in blocks.in_blocks([b"x"] * 1201)] == [500, 500, 201]
     sizes = [300_000, 300_000, 100, 900_000, 1]
-    assert [[len(order) for order in block] for block in blocks.in_blocks([b"x" * size for size in sizes])] == [
+    assert [
+        [len(order) for order in block]
+        for block in blocks.in_blocks([b"x" * size for size in sizes])
+    ] == [
         [300_000],
         [300_000, 100],
         [900_000],

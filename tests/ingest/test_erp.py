@@ -1,4 +1,6 @@
-"""The raw topic: what is right goes in, what is wrong is put aside with its reasons, and the topic keeps moving."""
+"""The raw topic: what is right goes in, what is wrong is put aside with its reasons, and the topic
+keeps moving.
+"""
 
 import json
 import time
@@ -20,7 +22,12 @@ from tests.ingest.door import Ingest, landed, make_token, records
 from tests.ingest.hostile import ORDERS as HOSTILE
 
 WAIT_SECONDS = 90.0
-ORDER = {"order": "O-1", "account": "A-1", "ordered_on": "2026-03-30", "lines": [{"product": "P", "revenue": "10.00"}]}
+ORDER = {
+    "order": "O-1",
+    "account": "A-1",
+    "ordered_on": "2026-03-30",
+    "lines": [{"product": "P", "revenue": "10.00"}],
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +53,9 @@ def eventually(look: Callable[[], Any]) -> Any:
 
 
 def wait_for(organization: str, count: int) -> list[Order]:
-    found: list[Order] = eventually(lambda: (orders := landed(organization)) and len(orders) >= count and orders)
+    found: list[Order] = eventually(
+        lambda: (orders := landed(organization)) and len(orders) >= count and orders
+    )
     return found
 
 
@@ -63,17 +72,26 @@ def dead_letter(offset: int) -> tuple[Record, str]:
     return found, dict(found.headers)["dead_reason"].decode()
 
 
-def test_the_organization_comes_from_the_records_token(publisher: Publisher, organization: str, token: str) -> None:
+def test_the_organization_comes_from_the_records_token(
+    publisher: Publisher, organization: str, token: str
+) -> None:
     offset = put(publisher, ORDER, token)
     (order,) = wait_for(organization, 1)
     (record,) = (one for one in records(ERP_ORDERS.name, 0) if one.offset == offset)
-    assert (order.order, order.revision, order.revision_given) == ("O-1", int(record.at.timestamp() * 1000), False)
+    assert (order.order, order.revision, order.revision_given) == (
+        "O-1",
+        int(record.at.timestamp() * 1000),
+        False,
+    )
 
 
 def test_without_a_header_the_topics_token_counts(publisher: Publisher) -> None:
     before = len(landed(TOPICS_ORGANIZATION))
     put(publisher, [ORDER, ORDER | {"order": "O-2", "revision": 5}], None)
-    assert [order.revision_given for order in wait_for(TOPICS_ORGANIZATION, before + 2)[-2:]] == [False, True]
+    assert [order.revision_given for order in wait_for(TOPICS_ORGANIZATION, before + 2)[-2:]] == [
+        False,
+        True,
+    ]
 
 
 POISON: list[tuple[bytes | None, str]] = [
@@ -89,9 +107,13 @@ POISON: list[tuple[bytes | None, str]] = [
 ]
 
 
-def test_poison_is_put_aside_as_it_was_and_its_neighbours_go_in(publisher: Publisher, organization: str, token: str) -> None:
+def test_poison_is_put_aside_as_it_was_and_its_neighbours_go_in(
+    publisher: Publisher, organization: str, token: str
+) -> None:
     offsets = []
-    for number, (poison, _) in enumerate(POISON * 4):  # more in a row than a consumer of our own events would bear
+    for number, (poison, _) in enumerate(
+        POISON * 4
+    ):  # more in a row than a consumer of our own events would bear
         offsets.append(put(publisher, poison, token))
         if number % 9 == 8:
             put(publisher, ORDER | {"order": f"O-{number}"}, token)
@@ -110,10 +132,18 @@ def test_each_hostile_order_is_put_aside_with_its_field_and_its_neighbours_go_in
     small = [(item, field) for item, field in HOSTILE if len(item) < 50_000]
     alone = {put(publisher, item, token): (item, field) for item, field in small}
     good = [json.dumps(ORDER | {"order": f"G-{number}"}).encode() for number in range(len(small))]
-    among = b"[" + b",".join(part for pair in zip(good, (item for item, _ in small), strict=True) for part in pair) + b"]"
+    among = (
+        b"["
+        + b",".join(
+            part for pair in zip(good, (item for item, _ in small), strict=True) for part in pair
+        )
+        + b"]"
+    )
     put(publisher, among, token)
     last = put(publisher, ORDER | {"order": "LAST"}, token)
-    assert [order.order for order in wait_for(organization, len(small) + 1)] == [f"G-{n}" for n in range(len(small))] + ["LAST"]
+    assert [order.order for order in wait_for(organization, len(small) + 1)] == [
+        f"G-{n}" for n in range(len(small))
+    ] + ["LAST"]
     eventually(lambda: dead_letter(last - 1))
     dead = dead_letters()
     for offset, (item, field) in alone.items():
@@ -121,7 +151,9 @@ def test_each_hostile_order_is_put_aside_with_its_field_and_its_neighbours_go_in
         assert f"{field}: " in dict(dead[offset].headers)["dead_reason"].decode()
 
 
-def test_a_record_as_large_as_the_topic_takes_is_put_aside_whole(publisher: Publisher, organization: str, token: str) -> None:
+def test_a_record_as_large_as_the_topic_takes_is_put_aside_whole(
+    publisher: Publisher, organization: str, token: str
+) -> None:
     large = json.dumps(ORDER | {"order": "x" * 990_000}).encode()
     offset = put(publisher, large, token)
     put(publisher, ORDER, token)
@@ -137,7 +169,9 @@ def test_the_time_that_a_connector_stamps_is_not_the_time_of_acceptance(
 ) -> None:
     headers: list[tuple[str, str | bytes | None]] = [("authorization", f"Bearer {token}".encode())]
     producer = Producer({"bootstrap.servers": settings().kafka})
-    producer.produce(ERP_ORDERS.name, json.dumps(ORDER).encode(), partition=0, headers=headers, timestamp=at_ms)
+    producer.produce(
+        ERP_ORDERS.name, json.dumps(ORDER).encode(), partition=0, headers=headers, timestamp=at_ms
+    )
     assert producer.flush(20) == 0
     (order,) = wait_for(organization, 1)
     assert abs(order.revision / 1000 - time.time()) < 120
@@ -153,18 +187,30 @@ def test_of_a_batch_the_right_items_go_in_and_the_record_says_which_were_wrong(
 
 def test_a_token_that_is_none_is_a_dead_letter(publisher: Publisher, organization: str) -> None:
     says_it_is = ORDER | {"organization": organization}
-    headers: Headers = [("authorization", b"Bearer wb_unknown"), ("dead_organization", organization.encode())]
-    offset = publisher.publish(ERP_ORDERS.name, json.dumps(says_it_is).encode(), partition=0, headers=headers)
+    headers: Headers = [
+        ("authorization", b"Bearer wb_unknown"),
+        ("dead_organization", organization.encode()),
+    ]
+    offset = publisher.publish(
+        ERP_ORDERS.name, json.dumps(says_it_is).encode(), partition=0, headers=headers
+    )
     letter, reason = dead_letter(offset)
     assert "authorization" in reason and letter_of(letter).organization == ""
     assert letter_of(letter).headers == headers
-    assert "scope" in dead_letter(put(publisher, ORDER, make_token(organization, ["accounts:write"])))[1]
+    assert (
+        "scope"
+        in dead_letter(put(publisher, ORDER, make_token(organization, ["accounts:write"])))[1]
+    )
     assert landed(organization) == []
 
 
-def test_a_killed_consumer_loses_nothing(ingest: Ingest, publisher: Publisher, organization: str, token: str) -> None:
+def test_a_killed_consumer_loses_nothing(
+    ingest: Ingest, publisher: Publisher, organization: str, token: str
+) -> None:
     for number in range(300):
-        put(publisher, ORDER | {"order": f"O-{number}"}, token) if number % 50 == 0 else publisher.send(
+        put(
+            publisher, ORDER | {"order": f"O-{number}"}, token
+        ) if number % 50 == 0 else publisher.send(
             ERP_ORDERS.name,
             json.dumps(ORDER | {"order": f"O-{number}"}).encode(),
             partition=number % 4,

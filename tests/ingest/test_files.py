@@ -1,4 +1,6 @@
-"""Files in any dialect: which rows there are, on which lines, and what one stray character costs (its own row)."""
+"""Files in any dialect: which rows there are, on which lines, and what one stray character costs
+(its own row).
+"""
 
 import gzip
 import json
@@ -27,7 +29,12 @@ from shared.errors import Rejected
 from shared.events import Line, Order
 from shared.settings import settings
 
-TERMS = Terms(organization="acme", currency="USD", timezone="Europe/Berlin", accepted_at=datetime(2026, 3, 31, 12, tzinfo=UTC))
+TERMS = Terms(
+    organization="acme",
+    currency="USD",
+    timezone="Europe/Berlin",
+    accepted_at=datetime(2026, 3, 31, 12, tzinfo=UTC),
+)
 HEADER = "order,account,ordered_on,product,od,revenue\n"
 
 
@@ -49,7 +56,9 @@ class FileOrder(NamedTuple):
     notes: tuple[Note, ...]
 
 
-def orders_of(*files: File, mapping: Mapping = PLAIN, terms: Terms = TERMS, shift: int = 0) -> tuple[list[FileOrder], list[Note]]:
+def orders_of(
+    *files: File, mapping: Mapping = PLAIN, terms: Terms = TERMS, shift: int = 0
+) -> tuple[list[FileOrder], list[Note]]:
     """The orders of files, and all there is to say about them."""
     reading, notes = Reading(files, terms, mapping, shift_days=shift), list[Note]()
     with Gathered([file.name for file in files]) as gathered:
@@ -59,7 +68,12 @@ def orders_of(*files: File, mapping: Mapping = PLAIN, terms: Terms = TERMS, shif
                 gathered.add(rows, place)
                 notes += said
         orders = [
-            FileOrder(one.id, msgspec.json.decode(one.encoded, type=Order) if one.encoded else None, one.encoded, one.notes)
+            FileOrder(
+                one.id,
+                msgspec.json.decode(one.encoded, type=Order) if one.encoded else None,
+                one.encoded,
+                one.notes,
+            )
             for one in gathered.orders(terms, reading.doubts)
         ]
     return orders, notes + [note for order in orders for note in order.notes]
@@ -93,12 +107,22 @@ DIALECTS: list[tuple[str | bytes, list[tuple[Any, ...]]]] = [
     ('account,name\nA,"x ""y"", z"\n', [(2, None, "A", 'x "y", z')]),
     ('account,name\nA,5 1/2"\nB,2" x\n', [(2, None, "A", '5 1/2"'), (3, None, "B", '2" x')]),
     ('account,name\nA,"two\nlines"\nB,2\n', [(2, None, "A", "two\nlines"), (4, None, "B", "2")]),
-    ('account,name\nA,"open\nB,2\n', [(2, "a quote that does not end", 'A,"open', None), (3, None, "B", "2")]),
+    (
+        'account,name\nA,"open\nB,2\n',
+        [(2, "a quote that does not end", 'A,"open', None), (3, None, "B", "2")],
+    ),
     (
         'account,name\nA,"open\nB,2\nC,"3"\n',
-        [(2, "a quote that does not end", 'A,"open', None), (3, None, "B", "2"), (4, None, "C", "3")],
+        [
+            (2, "a quote that does not end", 'A,"open', None),
+            (3, None, "B", "2"),
+            (4, None, "C", "3"),
+        ],
     ),
-    ("account,name\nA,1,2\nB,2\n", [(2, "the row has more cells than the header", "A", "1"), (3, None, "B", "2")]),
+    (
+        "account,name\nA,1,2\nB,2\n",
+        [(2, "the row has more cells than the header", "A", "1"), (3, None, "B", "2")],
+    ),
     ("account,name\nA\nB,2,,\n", [(2, None, "A", None), (3, None, "B", "2")]),
     ("\ufeffaccount,name\nA,1\nB,2\n", AB),
     ("account,name\nA,1\nB,2\n".encode("utf-16"), AB),
@@ -112,19 +136,30 @@ DIALECTS: list[tuple[str | bytes, list[tuple[Any, ...]]]] = [
 @pytest.mark.parametrize("piece", [8_000_000, 5])
 @pytest.mark.parametrize(("content", "rows"), DIALECTS)
 def test_a_file_in_any_dialect(
-    content: str | bytes, rows: list[tuple[Any, ...]], piece: int, write: Write, monkeypatch: pytest.MonkeyPatch
+    content: str | bytes,
+    rows: list[tuple[Any, ...]],
+    piece: int,
+    write: Write,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = write(content)
-    monkeypatch.setattr(sources, "PIECE_BYTES", max(piece, 400) if path.read_bytes()[:1] in b"\xff\xef" else piece)
+    monkeypatch.setattr(
+        sources, "PIECE_BYTES", max(piece, 400) if path.read_bytes()[:1] in b"\xff\xef" else piece
+    )
     file = open_file(path, "accounts", PLAIN)
     assert cells_of(file) == rows
 
 
 def test_a_file_that_is_not_utf8_is_read_and_told(write: Write) -> None:
-    assert "cp1252" in (open_file(write("account\nÄ\n".encode("cp1252")), "accounts", PLAIN).source.note or "")
+    assert "cp1252" in (
+        open_file(write("account\nÄ\n".encode("cp1252")), "accounts", PLAIN).source.note or ""
+    )
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n", gzip.compress(b"account,name\nA,1\n" * 99)[:-20], b"PAR1 but no Parquet"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n\n", gzip.compress(b"account,name\nA,1\n" * 99)[:-20], b"PAR1 but no Parquet"],
+)
 def test_a_file_that_cannot_be_read_is_wrong_use(content: bytes, write: Write) -> None:
     with pytest.raises(Rejected):
         open_file(write(content), "accounts", PLAIN)
@@ -138,7 +173,9 @@ def test_a_missing_column_is_named(write: Write) -> None:
 
 def test_columns_are_found_by_the_mapping_first_and_by_our_names_in_any_case() -> None:
     mapping = Mapping(columns={"Invoice No": "order", "Cust": "account", "Order": None})
-    assert resolve(["Order", " invoice  no ", "CUST", "Ordered_On", "revenue", "x"], "orders", mapping) == {
+    assert resolve(
+        ["Order", " invoice  no ", "CUST", "Ordered_On", "revenue", "x"], "orders", mapping
+    ) == {
         "order": 1,
         "account": 2,
         "ordered_on": 3,
@@ -178,25 +215,37 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize(("text", "decimal", "thousands", "plain"), NUMBERS)
-def test_numbers_are_read_by_the_files_marks(text: str, decimal: str, thousands: str | None, plain: str) -> None:
+def test_numbers_are_read_by_the_files_marks(
+    text: str, decimal: str, thousands: str | None, plain: str
+) -> None:
     assert plain_number(text, decimal=decimal, thousands=thousands) == plain
 
 
 @pytest.mark.parametrize(
-    ("text", "decimal", "thousands"), [("1,5", ".", ","), ("12,34", ".", ","), ("1.5", ",", None), ("1.5", ",", ".")]
+    ("text", "decimal", "thousands"),
+    [("1,5", ".", ","), ("12,34", ".", ","), ("1.5", ",", None), ("1.5", ",", ".")],
 )
-def test_a_mark_in_the_wrong_place_is_no_number(text: str, decimal: str, thousands: str | None) -> None:
+def test_a_mark_in_the_wrong_place_is_no_number(
+    text: str, decimal: str, thousands: str | None
+) -> None:
     with pytest.raises(NotMoney):
         plain_number(text, decimal=decimal, thousands=thousands)
 
 
 def test_rows_of_one_order_need_not_be_adjacent_and_equal_lines_are_separate(write: Write) -> None:
-    content = HEADER + "1,A,2026-03-01,P,5.5,10\n2,A,2026-03-02,P,,-1.005\n1,A,2026-03-01,P,5.5,10\n1,A,2026-03-01,,,0\n"
+    content = (
+        HEADER
+        + "1,A,2026-03-01,P,5.5,10\n2,A,2026-03-02,P,,-1.005\n1,A,2026-03-01,P,5.5,10\n1,A,2026-03-01,,,0\n"
+    )
     orders, notes = orders_of(open_file(write(content), "orders", PLAIN))
     first, second = (order.order for order in orders)
     assert first is not None and second is not None
     line = Line(product="P", od="5.5", revenue_cents=1000)
-    assert (first.order, first.ordered_on, first.lines) == ("1", date(2026, 3, 1), (line, line, Line(revenue_cents=0)))
+    assert (first.order, first.ordered_on, first.lines) == (
+        "1",
+        date(2026, 3, 1),
+        (line, line, Line(revenue_cents=0)),
+    )
     assert second.lines == (Line(product="P", revenue_cents=-101),)
     assert [(note.line, note.column, note.wrong) for note in notes] == [(3, "revenue", False)]
 
@@ -218,13 +267,23 @@ WRONG_ROWS = [
 
 
 @pytest.mark.parametrize(("row", "column"), WRONG_ROWS)
-def test_a_wrong_row_refuses_its_order_whole_and_no_other(row: str, column: str, write: Write) -> None:
-    content = HEADER + f"1,A,2026-03-01,P,,10\n{row}\n2,A,2026-03-01,P,,10\n3,A,2026-03-01,P,6 SCH 40,10\n"
+def test_a_wrong_row_refuses_its_order_whole_and_no_other(
+    row: str, column: str, write: Write
+) -> None:
+    content = (
+        HEADER
+        + f"1,A,2026-03-01,P,,10\n{row}\n2,A,2026-03-01,P,,10\n3,A,2026-03-01,P,6 SCH 40,10\n"
+    )
     orders, notes = orders_of(open_file(write(content), "orders", PLAIN))
     its_neighbour = [(2, "order")] if row.startswith(",") else []
-    assert [(note.line, note.column) for note in notes if note.wrong] == [(3, column), *its_neighbour]
+    assert [(note.line, note.column) for note in notes if note.wrong] == [
+        (3, column),
+        *its_neighbour,
+    ]
     fit = [order.id for order in orders if order.order is not None]
-    assert fit == (["2", "3"] if its_neighbour else ["1", "2", "3"] if column == "order" else ["1", "3"])
+    assert fit == (
+        ["2", "3"] if its_neighbour else ["1", "2", "3"] if column == "order" else ["1", "3"]
+    )
     assert [(note.line, note.column) for note in notes if not note.wrong] == [(5, "od")]
 
 
@@ -236,8 +295,17 @@ def test_rows_that_contradict_each_other_refuse_their_version(write: Write) -> N
         "3,,A,2026-03-01,open,1\n3,,A,2026-03-01,,1\n3,,A,2026-03-01,cancelled,1\n"
     )
     orders, notes = orders_of(open_file(write(content), "orders", PLAIN))
-    assert [(order.id, order.order is not None) for order in orders] == [("1", False), ("1", True), ("2", False), ("3", False)]
-    assert [(note.line, note.column) for note in notes] == [(3, "account"), (6, "ordered_on"), (9, "status")]
+    assert [(order.id, order.order is not None) for order in orders] == [
+        ("1", False),
+        ("1", True),
+        ("2", False),
+        ("3", False),
+    ]
+    assert [(note.line, note.column) for note in notes] == [
+        (3, "account"),
+        (6, "ordered_on"),
+        (9, "status"),
+    ]
 
 
 def test_an_order_of_too_many_lines_is_refused(write: Write) -> None:
@@ -248,9 +316,18 @@ def test_an_order_of_too_many_lines_is_refused(write: Write) -> None:
 
 
 def test_a_mapping_says_how_days_and_numbers_look(write: Write) -> None:
-    content = "Nr;Kunde;Datum;Maß;Betrag\n1;A;01.03.2026 10:15;139,7 mm;1.234,50\n2;A;2026-03-02;5,5;-0,005\n"
+    content = (
+        "Nr;Kunde;Datum;Maß;Betrag\n1;A;01.03.2026 10:15;139,7 "
+        "mm;1.234,50\n2;A;2026-03-02;5,5;-0,005\n"
+    )
     mapping = Mapping(
-        columns={"Nr": "order", "Kunde": "account", "Datum": "ordered_on", "Maß": "od", "Betrag": "revenue"},
+        columns={
+            "Nr": "order",
+            "Kunde": "account",
+            "Datum": "ordered_on",
+            "Maß": "od",
+            "Betrag": "revenue",
+        },
         date_format="%d.%m.%Y %H:%M",
         decimal=",",
         thousands=".",
@@ -267,7 +344,10 @@ def test_a_mapping_says_how_days_and_numbers_look(write: Write) -> None:
 def test_shifted_days_are_held_against_today(write: Write) -> None:
     content = HEADER + "1,A,2026-03-01,P,,10\n2,A,2026-03-03,P,,10\n"
     orders, _ = orders_of(open_file(write(content), "orders", PLAIN), shift=31)
-    assert [None if order.order is None else (order.order.ordered_on, order.order.counts_on) for order in orders] == [
+    assert [
+        None if order.order is None else (order.order.ordered_on, order.order.counts_on)
+        for order in orders
+    ] == [
         (date(2026, 4, 1), date(2026, 3, 31)),
         None,
     ]
@@ -276,12 +356,12 @@ def test_shifted_days_are_held_against_today(write: Write) -> None:
 def test_a_file_and_http_give_the_same_content(write: Write) -> None:
     from tests.ingest.test_acceptance import order_of
 
-    content = (
-        "order,account,ordered_on,product,od,grade,quantity,revenue,account_name,line\nO-1,A-1,2026-03-30,P,5.5,J55,2.0,10,N,1\n"
-    )
+    content = "order,account,ordered_on,product,od,grade,quantity,revenue,account_name,line\nO-1,A-1,2026-03-30,P,5.5,J55,2.0,10,N,1\n"
     orders, _ = orders_of(open_file(write(content), "orders", PLAIN))
     line = {"product": "P", "od": "5.5", "grade": "J55", "quantity": "2", "revenue": "10.00"}
-    posted = order_of({"order": "O-1", "account": "A-1", "ordered_on": "2026-03-30", "lines": [line]})
+    posted = order_of(
+        {"order": "O-1", "account": "A-1", "ordered_on": "2026-03-30", "lines": [line]}
+    )
     assert orders[0].order is not None
     assert orders[0].order.content == posted.content
     assert orders[0].order.account_name == "N"
@@ -297,12 +377,18 @@ def test_parquet_columns_are_read_as_what_they_stand_for(tmp_path: Path) -> None
             "ordered_on": [moment] * 3,
             "od": [5.5, 139.7, float("nan")],
             "quantity": pl.Series([1, 2, 3], dtype=pl.Int16),
-            "revenue": pl.Series([Decimal("0.30"), Decimal("12.345"), Decimal("1")], dtype=pl.Decimal(12, 3)),
+            "revenue": pl.Series(
+                [Decimal("0.30"), Decimal("12.345"), Decimal("1")], dtype=pl.Decimal(12, 3)
+            ),
         }
     ).write_parquet(path)
     orders, notes = orders_of(open_file(path, "orders", PLAIN))
     assert orders[0].order is not None
-    assert (orders[0].order.order, orders[0].order.account, orders[0].order.ordered_on) == ("536365", "17850", date(2026, 3, 2))
+    assert (orders[0].order.order, orders[0].order.account, orders[0].order.ordered_on) == (
+        "536365",
+        "17850",
+        date(2026, 3, 2),
+    )
     assert orders[0].order.lines == (
         Line(od="5.5", quantity="1", revenue_cents=30),
         Line(od="139.7", quantity="2", revenue_cents=1235),
@@ -318,10 +404,14 @@ def test_parquet_columns_are_read_as_what_they_stand_for(tmp_path: Path) -> None
     ("values", "cents"),
     [([0.1 + 0.2, -3.999, 1e-9], [30, -400, 0]), ([1e13, 2.675, 12.5], [10**15, 268, 1250])],
 )
-def test_floats_are_rounded_to_six_places_before_they_are_money(values: list[float], cents: list[int], tmp_path: Path) -> None:
+def test_floats_are_rounded_to_six_places_before_they_are_money(
+    values: list[float], cents: list[int], tmp_path: Path
+) -> None:
     path = tmp_path / "orders.parquet"
     days = [date(2026, 3, 1)] * 3
-    pl.DataFrame({"order": ["1"] * 3, "account": ["A"] * 3, "ordered_on": days, "revenue": values}).write_parquet(path)
+    pl.DataFrame(
+        {"order": ["1"] * 3, "account": ["A"] * 3, "ordered_on": days, "revenue": values}
+    ).write_parquet(path)
     orders, _ = orders_of(open_file(path, "orders", PLAIN))
     assert orders[0].order is not None
     assert [line.revenue_cents for line in orders[0].order.lines] == cents
@@ -340,12 +430,21 @@ def test_a_file_larger_than_memory_gives_the_same_orders(
     spilled, _ = orders_of(file)
     again, _ = orders_of(file)
     assert spilled == again
-    assert sorted(spilled, key=lambda order: int(order.id)) == sorted(expected, key=lambda order: int(order.id))
+    assert sorted(spilled, key=lambda order: int(order.id)) == sorted(
+        expected, key=lambda order: int(order.id)
+    )
 
 
 def test_the_rejects_file_has_the_wrong_rows_as_they_were(write: Write, tmp_path: Path) -> None:
     file = open_file(write('order,account,note\n1,,"=cmd(), -5"\n2,A,\n3,,-5\n'), "accounts", PLAIN)
-    wrong = {0: {line: Note(line=line, order=str(line - 1), column="account", reason="is missing", wrong=True) for line in (2, 4)}}
+    wrong = {
+        0: {
+            line: Note(
+                line=line, order=str(line - 1), column="account", reason="is missing", wrong=True
+            )
+            for line in (2, 4)
+        }
+    }
     out = tmp_path / "rejects.csv"
     write_rejects(out, [file], lambda place, cells: wrong[place], "UTC")
     assert out.read_text().splitlines() == [
@@ -355,7 +454,10 @@ def test_the_rejects_file_has_the_wrong_rows_as_they_were(write: Write, tmp_path
     ]
 
 
-@pytest.mark.parametrize(("cell", "quoted"), [("=1+1", "'=1+1"), ("@x", "'@x"), ("-5.00", "-5.00"), ("-x", "'-x"), ("A", "A")])
+@pytest.mark.parametrize(
+    ("cell", "quoted"),
+    [("=1+1", "'=1+1"), ("@x", "'@x"), ("-5.00", "-5.00"), ("-x", "'-x"), ("A", "A")],
+)
 def test_formulas_are_quoted_and_numbers_are_not(cell: str, quoted: str) -> None:
     assert harmless(cell) == quoted
     assert json.dumps(cell)

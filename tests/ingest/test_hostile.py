@@ -1,4 +1,6 @@
-"""Hostile input at the HTTP door: each is refused with its status and its field, and its neighbours go in."""
+"""Hostile input at the HTTP door: each is refused with its status and its field, and its neighbours
+go in.
+"""
 
 import gzip
 import json
@@ -30,8 +32,12 @@ def went_in(kind: str, organization: str) -> list[str]:
     """The ids that Kafka has of the organization."""
     if kind == "orders":
         return [order.order for order in landed(organization)]
-    topic, model = {"accounts": (ACCOUNTS, AccountChanged), "contacts": (CONTACTS, ContactChanged)}[kind]
-    ours = ids.record_key(organization, "")  # by the key: all tests share one log, and another's poison may be in it
+    topic, model = {"accounts": (ACCOUNTS, AccountChanged), "contacts": (CONTACTS, ContactChanged)}[
+        kind
+    ]
+    ours = ids.record_key(
+        organization, ""
+    )  # by the key: all tests share one log, and another's poison may be in it
     found = [
         msgspec.json.decode(one.value, type=model)
         for one in records(topic.name, kafka.partition_of(organization))
@@ -41,8 +47,12 @@ def went_in(kind: str, organization: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_hostile_item_is_refused_by_its_field_alone_and_among_others(kind: str, ingest: Ingest, token: str) -> None:
-    good = json.dumps(KINDS[kind][0] | {IDS[kind]: "GOOD"}).encode()  # small ones stand among others below
+def test_each_hostile_item_is_refused_by_its_field_alone_and_among_others(
+    kind: str, ingest: Ingest, token: str
+) -> None:
+    good = json.dumps(
+        KINDS[kind][0] | {IDS[kind]: "GOOD"}
+    ).encode()  # small ones stand among others below
     for item, field in KINDS[kind][1]:
         alone = ingest.post(kind, item, token=token)
         assert alone.status_code == 422, (item[:200], alone.text[:500])
@@ -57,7 +67,9 @@ def test_each_hostile_item_is_refused_by_its_field_alone_and_among_others(kind: 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_of_a_batch_full_of_hostile_items_every_other_one_goes_in(kind: str, ingest: Ingest, organization: str, token: str) -> None:
+def test_of_a_batch_full_of_hostile_items_every_other_one_goes_in(
+    kind: str, ingest: Ingest, organization: str, token: str
+) -> None:
     small: list[Hostile] = [(item, field) for item, field in KINDS[kind][1] if len(item) < LARGE]
     items = []
     for number, (item, _) in enumerate(small):
@@ -110,8 +122,13 @@ def test_a_body_that_cannot_be_taken_is_one_problem(
     assert landed(organization) == []
 
 
-def test_a_byte_order_mark_is_no_part_of_the_document(ingest: Ingest, organization: str, token: str) -> None:
-    assert ingest.post("orders", b"\xef\xbb\xbf" + json.dumps(GOOD).encode(), token=token).status_code == 202
+def test_a_byte_order_mark_is_no_part_of_the_document(
+    ingest: Ingest, organization: str, token: str
+) -> None:
+    assert (
+        ingest.post("orders", b"\xef\xbb\xbf" + json.dumps(GOOD).encode(), token=token).status_code
+        == 202
+    )
     assert went_in("orders", organization) == ["GOOD"]
 
 
@@ -121,7 +138,9 @@ def test_texts_full_of_brackets_are_not_deep(ingest: Ingest, organization: str, 
     assert [order.account_name for order in landed(organization)] == [name]
 
 
-def test_what_is_strange_and_right_goes_in_as_it_was(ingest: Ingest, organization: str, token: str) -> None:
+def test_what_is_strange_and_right_goes_in_as_it_was(
+    ingest: Ingest, organization: str, token: str
+) -> None:
     names = [
         "=cmd|'/C calc'!A1",
         "שלום בע״מ",
@@ -130,7 +149,9 @@ def test_what_is_strange_and_right_goes_in_as_it_was(ingest: Ingest, organizatio
         "<script>alert(1)</script>",
         "Robert'); DROP TABLE",
     ]
-    orders = [GOOD | {"order": f"=1+{number}", "account_name": name} for number, name in enumerate(names)]
+    orders = [
+        GOOD | {"order": f"=1+{number}", "account_name": name} for number, name in enumerate(names)
+    ]
     assert ingest.post("orders", orders, token=token).status_code == 202
     assert [order.account_name for order in landed(organization)] == names
 
@@ -138,23 +159,42 @@ def test_what_is_strange_and_right_goes_in_as_it_was(ingest: Ingest, organizatio
 # -- twice -----------------------------------------------------------------------------------------------------------------
 
 
-def test_an_order_twice_in_a_batch_is_one_version(ingest: Ingest, organization: str, token: str) -> None:
+def test_an_order_twice_in_a_batch_is_one_version(
+    ingest: Ingest, organization: str, token: str
+) -> None:
     answer = ingest.post("orders", [GOOD, GOOD], token=token)
     assert [one["status"] for one in answer.json()["results"]] == ["accepted", "accepted"]
-    assert len({(order.order, order.revision, order.content) for order in landed(organization)}) == 1
+    assert (
+        len({(order.order, order.revision, order.content) for order in landed(organization)}) == 1
+    )
 
 
-def test_a_key_is_the_organizations_and_its_tokens_share_it(ingest: Ingest, organizations: Organizations) -> None:
+def test_a_key_is_the_organizations_and_its_tokens_share_it(
+    ingest: Ingest, organizations: Organizations
+) -> None:
     one, other = organizations(), organizations()
     first, second, foreign = make_token(one), make_token(one), make_token(other)
-    assert ingest.post("orders", GOOD, token=first, key="k").json()["results"][0]["status"] == "accepted"
-    assert ingest.post("orders", GOOD, token=second, key="k").json()["results"][0]["status"] == "duplicate"
-    assert ingest.post("orders", GOOD, token=foreign, key="k").json()["results"][0]["status"] == "accepted"
-    assert problem_fields(ingest.post("orders", [GOOD], token=second, key="k")) == {"Idempotency-Key"}
+    assert (
+        ingest.post("orders", GOOD, token=first, key="k").json()["results"][0]["status"]
+        == "accepted"
+    )
+    assert (
+        ingest.post("orders", GOOD, token=second, key="k").json()["results"][0]["status"]
+        == "duplicate"
+    )
+    assert (
+        ingest.post("orders", GOOD, token=foreign, key="k").json()["results"][0]["status"]
+        == "accepted"
+    )
+    assert problem_fields(ingest.post("orders", [GOOD], token=second, key="k")) == {
+        "Idempotency-Key"
+    }
     assert (len(landed(one)), len(landed(other))) == (1, 1)
 
 
-def test_a_key_of_a_request_that_was_refused_stays_with_it(ingest: Ingest, organization: str, token: str) -> None:
+def test_a_key_of_a_request_that_was_refused_stays_with_it(
+    ingest: Ingest, organization: str, token: str
+) -> None:
     assert ingest.post("orders", ORDER | {"lines": []}, token=token, key="k").status_code == 422
     assert problem_fields(ingest.post("orders", GOOD, token=token, key="k")) == {"Idempotency-Key"}
     assert landed(organization) == []
@@ -163,39 +203,68 @@ def test_a_key_of_a_request_that_was_refused_stays_with_it(ingest: Ingest, organ
 # -- headers and methods ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND"])
+@pytest.mark.parametrize(
+    "method", ["GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND"]
+)
 def test_other_methods_are_told_which_there_is(method: str, ingest: Ingest, token: str) -> None:
-    answer = httpx.request(method, f"{ingest.url}/v1/orders", headers={"Authorization": f"Bearer {token}"})
+    answer = httpx.request(
+        method, f"{ingest.url}/v1/orders", headers={"Authorization": f"Bearer {token}"}
+    )
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-MEDIA = [("application/xml", 415), ("text/csv", 415), ("multipart/form-data; boundary=x", 415), ("text/plain", 415)]
-MEDIA += [("application/json; charset=utf-16", 415), ("application/json;charset=latin-1", 415), ("nonsense", 415)]
-MEDIA += [("application/json; charset=UTF-8", 202), ('application/json;charset="utf-8"', 202), ("application/vnd.erp+json", 202)]
+MEDIA = [
+    ("application/xml", 415),
+    ("text/csv", 415),
+    ("multipart/form-data; boundary=x", 415),
+    ("text/plain", 415),
+]
+MEDIA += [
+    ("application/json; charset=utf-16", 415),
+    ("application/json;charset=latin-1", 415),
+    ("nonsense", 415),
+]
+MEDIA += [
+    ("application/json; charset=UTF-8", 202),
+    ('application/json;charset="utf-8"', 202),
+    ("application/vnd.erp+json", 202),
+]
 MEDIA += [("application/x-www-form-urlencoded", 202), ("", 202)]
 
 
 @pytest.mark.parametrize(("media", "status"), MEDIA)
-def test_a_body_that_says_it_is_something_else_is_not_read(media: str, status: int, ingest: Ingest, token: str) -> None:
+def test_a_body_that_says_it_is_something_else_is_not_read(
+    media: str, status: int, ingest: Ingest, token: str
+) -> None:
     answer = ingest.post("orders", GOOD, token=token, headers={"Content-Type": media})
     assert answer.status_code == status
     if status == 415:
         assert problem_fields(answer) == {"Content-Type"}
 
 
-@pytest.mark.parametrize("field", ["Authorization", "Idempotency-Key", "Content-Type", "Content-Encoding"])
-def test_a_header_with_two_values_is_refused_by_its_name(field: str, ingest: Ingest, organization: str, token: str) -> None:
+@pytest.mark.parametrize(
+    "field", ["Authorization", "Idempotency-Key", "Content-Type", "Content-Encoding"]
+)
+def test_a_header_with_two_values_is_refused_by_its_name(
+    field: str, ingest: Ingest, organization: str, token: str
+) -> None:
     headers = [("Authorization", f"Bearer {token}"), (field, "one"), (field, "other")]
-    answer = ingest.client.post(f"{ingest.url}/v1/orders", content=json.dumps(GOOD).encode(), headers=headers)
+    answer = ingest.client.post(
+        f"{ingest.url}/v1/orders", content=json.dumps(GOOD).encode(), headers=headers
+    )
     assert answer.status_code == 400
     assert problem_fields(answer) == {field}
     assert landed(organization) == []
 
 
-@pytest.mark.parametrize("header", ["Bearer", "Basic eDp5", "Bearer \xff\xfe", "Bearer " + "x" * 50_000, "\x01"])
+@pytest.mark.parametrize(
+    "header", ["Bearer", "Basic eDp5", "Bearer \xff\xfe", "Bearer " + "x" * 50_000, "\x01"]
+)
 def test_an_authorization_that_is_none(header: str, ingest: Ingest, organization: str) -> None:
-    answer = httpx.post(f"{ingest.url}/v1/orders", json=GOOD, headers={b"Authorization": header.encode("latin-1")})
+    answer = httpx.post(
+        f"{ingest.url}/v1/orders", json=GOOD, headers={b"Authorization": header.encode("latin-1")}
+    )
     assert answer.status_code in (400, 401)
     assert problem_fields(answer) <= {"Authorization", "request"}
 
@@ -229,7 +298,13 @@ def answer_on(wire: socket.socket) -> tuple[bytes, bytes]:
 
 
 def head_of(token: str, *lines: str) -> bytes:
-    wanted = ["POST /v1/orders HTTP/1.1", "Host: x", f"Authorization: Bearer {token}", "Connection: close", *lines]
+    wanted = [
+        "POST /v1/orders HTTP/1.1",
+        "Host: x",
+        f"Authorization: Bearer {token}",
+        "Connection: close",
+        *lines,
+    ]
     return "\r\n".join(wanted).encode("latin-1") + b"\r\n\r\n"
 
 
@@ -237,8 +312,13 @@ BODY = json.dumps(GOOD).encode()
 
 
 def test_a_chunked_body_is_a_body(ingest: Ingest, organization: str, token: str) -> None:
-    chunks = [b"%x\r\n%b\r\n" % (len(BODY[at : at + 7]), BODY[at : at + 7]) for at in range(0, len(BODY), 7)]
-    answer = on_the_wire(ingest, head_of(token, "Transfer-Encoding: chunked"), *chunks, b"0\r\n\r\n")
+    chunks = [
+        b"%x\r\n%b\r\n" % (len(BODY[at : at + 7]), BODY[at : at + 7])
+        for at in range(0, len(BODY), 7)
+    ]
+    answer = on_the_wire(
+        ingest, head_of(token, "Transfer-Encoding: chunked"), *chunks, b"0\r\n\r\n"
+    )
     assert answer.startswith(b"HTTP/1.1 202 ")
     assert went_in("orders", organization) == ["GOOD"]
 
@@ -264,8 +344,12 @@ def test_what_is_no_http_is_a_problem_too(data: bytes, ingest: Ingest) -> None:
 
 
 @pytest.mark.parametrize("chunk", [b"zz\r\n", b"-1\r\n", b"5\r\nabcdefgh\r\n"])
-def test_a_body_that_breaks_off_being_one_takes_nothing_in(chunk: bytes, ingest: Ingest, organization: str, token: str) -> None:
-    answer = on_the_wire(ingest, head_of(token, "Transfer-Encoding: chunked"), b'5\r\n[{"or\r\n', chunk)
+def test_a_body_that_breaks_off_being_one_takes_nothing_in(
+    chunk: bytes, ingest: Ingest, organization: str, token: str
+) -> None:
+    answer = on_the_wire(
+        ingest, head_of(token, "Transfer-Encoding: chunked"), b'5\r\n[{"or\r\n', chunk
+    )
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert landed(organization) == []
 
@@ -279,7 +363,9 @@ def test_a_body_of_ten_gigabytes_is_refused_before_it_is_sent(ingest: Ingest, to
     assert json.loads(body)["errors"][0]["field"] == "body"
 
 
-def test_a_sender_that_hangs_up_leaves_no_error_behind(ingest: Ingest, organization: str, token: str) -> None:
+def test_a_sender_that_hangs_up_leaves_no_error_behind(
+    ingest: Ingest, organization: str, token: str
+) -> None:
     place = urlsplit(ingest.url)
     for _ in range(5):
         with socket.create_connection((place.hostname, place.port), timeout=20) as wire:
@@ -294,13 +380,17 @@ def test_a_sender_that_hangs_up_leaves_no_error_behind(ingest: Ingest, organizat
 @pytest.fixture(scope="module")
 def impatient(stack: Stack) -> Any:
     """Ingest that waits half a second for a head, and one for a body."""
-    running = Ingest(stack=stack, env={"WINBACK_HTTP_HEAD_SECONDS": "0.5", "WINBACK_HTTP_BODY_SECONDS": "1"})
+    running = Ingest(
+        stack=stack, env={"WINBACK_HTTP_HEAD_SECONDS": "0.5", "WINBACK_HTTP_BODY_SECONDS": "1"}
+    )
     running.start()
     yield running
     assert running.stop() == 0
 
 
-def test_a_body_that_drips_is_refused_in_time_and_holds_nobody_up(impatient: Ingest, organization: str, token: str) -> None:
+def test_a_body_that_drips_is_refused_in_time_and_holds_nobody_up(
+    impatient: Ingest, organization: str, token: str
+) -> None:
     place = urlsplit(impatient.url)
     answers: list[tuple[bytes, bytes]] = []
 
@@ -320,7 +410,9 @@ def test_a_body_that_drips_is_refused_in_time_and_holds_nobody_up(impatient: Ing
     for thread in slow:
         thread.join()
     assert len(answers) == 30
-    assert all(head.startswith(b"HTTP/1.1 408 ") and b'"field": "body"' in body for head, body in answers)
+    assert all(
+        head.startswith(b"HTTP/1.1 408 ") and b'"field": "body"' in body for head, body in answers
+    )
     assert went_in("orders", organization) == ["GOOD"]
 
 
@@ -331,7 +423,9 @@ def test_a_connection_without_a_request_is_closed(beginning: bytes, impatient: I
     assert time.monotonic() - began < 50
 
 
-def test_a_connection_may_be_used_again_after_a_while_of_work(impatient: Ingest, organization: str, token: str) -> None:
+def test_a_connection_may_be_used_again_after_a_while_of_work(
+    impatient: Ingest, organization: str, token: str
+) -> None:
     with httpx.Client(headers={"Authorization": f"Bearer {token}"}) as client:
         for number in range(4):
             answer = client.post(f"{impatient.url}/v1/orders", json=GOOD | {"order": str(number)})
@@ -361,4 +455,6 @@ def test_the_examples_of_its_page_are_taken(ingest: Ingest, token: str) -> None:
     from services.ingest.reference import EXAMPLES
 
     for path, example in EXAMPLES.items():
-        assert ingest.post(path.removeprefix("/v1/"), example.encode(), token=token).status_code == 202
+        assert (
+            ingest.post(path.removeprefix("/v1/"), example.encode(), token=token).status_code == 202
+        )

@@ -1,4 +1,6 @@
-"""POST /v1/… on a real ingest process: results per item, idempotency, and a broker that goes away (hostile: test_hostile.py)."""
+"""POST /v1/… on a real ingest process: results per item, idempotency, and a broker that goes away
+(hostile: test_hostile.py).
+"""
 
 import gzip
 import json
@@ -25,16 +27,31 @@ ORDER = {"order": "O-1", "account": "A-1", "ordered_on": "2026-03-30", "lines": 
 GOOD = ORDER | {"order": "GOOD"}
 
 
-def test_an_order_is_in_kafka_when_it_is_accepted(ingest: Ingest, organization: str, token: str) -> None:
+def test_an_order_is_in_kafka_when_it_is_accepted(
+    ingest: Ingest, organization: str, token: str
+) -> None:
     answer = ingest.post("orders", ORDER, token=token)
     assert answer.status_code == 202
-    assert answer.json() == {"results": [{"index": 0, "id": "O-1", "status": "accepted", "errors": [], "warnings": []}]}
+    assert answer.json() == {
+        "results": [{"index": 0, "id": "O-1", "status": "accepted", "errors": [], "warnings": []}]
+    }
     (order,) = landed(organization)
-    assert (order.order, order.account, order.lines[0].revenue_cents, order.lines[0].od) == ("O-1", "A-1", 1000, '5 1/2"')
+    assert (order.order, order.account, order.lines[0].revenue_cents, order.lines[0].od) == (
+        "O-1",
+        "A-1",
+        1000,
+        '5 1/2"',
+    )
 
 
-def test_a_batch_is_answered_item_by_item_and_neighbours_go_in(ingest: Ingest, organization: str, token: str) -> None:
-    items = [ORDER, {"order": "O-2"}, ORDER | {"order": "O-3", "lines": [LINE | {"od": "DN150", "revenue": "0.005"}]}]
+def test_a_batch_is_answered_item_by_item_and_neighbours_go_in(
+    ingest: Ingest, organization: str, token: str
+) -> None:
+    items = [
+        ORDER,
+        {"order": "O-2"},
+        ORDER | {"order": "O-3", "lines": [LINE | {"od": "DN150", "revenue": "0.005"}]},
+    ]
     answer = ingest.post("orders", items, token=token)
     assert answer.status_code == 202
     results = answer.json()["results"]
@@ -44,7 +61,10 @@ def test_a_batch_is_answered_item_by_item_and_neighbours_go_in(ingest: Ingest, o
         (2, "O-3", "accepted"),
     ]
     assert [error["field"] for error in results[1]["errors"]] == ["account", "ordered_on", "lines"]
-    assert [warning["field"] for warning in results[2]["warnings"]] == ["lines[0].od", "lines[0].revenue"]
+    assert [warning["field"] for warning in results[2]["warnings"]] == [
+        "lines[0].od",
+        "lines[0].revenue",
+    ]
     assert [order.order for order in landed(organization)] == ["O-1", "O-3"]
 
 
@@ -55,35 +75,66 @@ def test_a_batch_of_which_none_is_accepted_is_one_problem(ingest: Ingest, token:
     assert [one["status"] for one in answer.json()["results"]] == ["rejected", "rejected"]
 
 
-def test_accounts_and_contacts_are_records_of_their_own(ingest: Ingest, organization: str, token: str) -> None:
+def test_accounts_and_contacts_are_records_of_their_own(
+    ingest: Ingest, organization: str, token: str
+) -> None:
     account = {"account": "A-1", "name": "Ölwerk", "owner": "Kim", "revision": 3}
-    contact = {"contact": "C-1", "account": "A-1", "email": "kim@example.com", "primary": True, "revision": 4}
+    contact = {
+        "contact": "C-1",
+        "account": "A-1",
+        "email": "kim@example.com",
+        "primary": True,
+        "revision": 4,
+    }
     assert ingest.post("accounts", [account], token=token).status_code == 202
     assert ingest.post("contacts", contact, token=token).status_code == 202
     partition = kafka.partition_of(organization)
-    (changed,) = (one for one in records(ACCOUNTS.name, partition) if one.key == ids.record_key(organization, "A-1"))
+    (changed,) = (
+        one
+        for one in records(ACCOUNTS.name, partition)
+        if one.key == ids.record_key(organization, "A-1")
+    )
     assert msgspec.json.decode(changed.value or b"", type=AccountChanged) == AccountChanged(
         organization=organization, account="A-1", name="Ölwerk", owner="Kim", revision=3
     )
-    (person,) = (one for one in records(CONTACTS.name, partition) if one.key == ids.record_key(organization, "C-1"))
+    (person,) = (
+        one
+        for one in records(CONTACTS.name, partition)
+        if one.key == ids.record_key(organization, "C-1")
+    )
     assert msgspec.json.decode(person.value or b"", type=ContactChanged) == ContactChanged(
-        organization=organization, contact="C-1", account="A-1", email="kim@example.com", primary=True, revision=4
+        organization=organization,
+        contact="C-1",
+        account="A-1",
+        email="kim@example.com",
+        primary=True,
+        revision=4,
     )
 
 
 # -- who may --------------------------------------------------------------------------------------------------------------
 
 
-def test_a_token_speaks_for_its_organization_alone(ingest: Ingest, organizations: Organizations) -> None:
+def test_a_token_speaks_for_its_organization_alone(
+    ingest: Ingest, organizations: Organizations
+) -> None:
     one, other = organizations(), organizations()
     ingest.post("orders", ORDER, token=make_token(one))
-    assert ingest.post("orders", ORDER | {"organization": one}, token=make_token(other)).status_code == 422
+    assert (
+        ingest.post("orders", ORDER | {"organization": one}, token=make_token(other)).status_code
+        == 422
+    )
     assert [order.organization for order in landed(one)] == [one]
     assert landed(other) == []
 
 
 def test_without_a_token_or_its_scope_nothing_goes_in(ingest: Ingest, organization: str) -> None:
-    assert httpx.post(f"{ingest.url}/v1/orders", json=ORDER, headers={"Authorization": "Basic eDp5"}).status_code == 401
+    assert (
+        httpx.post(
+            f"{ingest.url}/v1/orders", json=ORDER, headers={"Authorization": "Basic eDp5"}
+        ).status_code
+        == 401
+    )
     assert ingest.post("orders", ORDER, token="wb_unknown").status_code == 401
     assert httpx.post(f"{ingest.url}/v1/orders", json=ORDER).headers["www-authenticate"] == "Bearer"
     readers = make_token(organization, ["accounts:write"])
@@ -95,14 +146,18 @@ def test_without_a_token_or_its_scope_nothing_goes_in(ingest: Ingest, organizati
 def test_a_tokens_use_is_noted(ingest: Ingest, organization: str, token: str) -> None:
     ingest.post("orders", ORDER, token=token)
     with db.connect() as connection:
-        row = connection.execute("SELECT count(*) FROM token_uses WHERE organization = %s", (organization,)).fetchone()
+        row = connection.execute(
+            "SELECT count(*) FROM token_uses WHERE organization = %s", (organization,)
+        ).fetchone()
     assert row == (1,)
 
 
 # -- idempotency -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_retry_of_a_confirmed_request_is_a_duplicate_and_sends_nothing(ingest: Ingest, organization: str, token: str) -> None:
+def test_a_retry_of_a_confirmed_request_is_a_duplicate_and_sends_nothing(
+    ingest: Ingest, organization: str, token: str
+) -> None:
     items = [ORDER, {"order": "O-2"}]
     first = ingest.post("orders", items, token=token, key="k-1")
     again = ingest.post("orders", items, token=token, key="k-1")
@@ -134,8 +189,12 @@ def test_a_key_has_bounds(key: str, ingest: Ingest, token: str) -> None:
     assert answer.status_code in (400, 422)
 
 
-def test_a_retry_after_a_kill_repeats_the_time_of_acceptance(stack: Stack, organization: str, token: str) -> None:
-    """Kills all through a request: each retry is the same version, so nothing has two effects, and what was answered is in."""
+def test_a_retry_after_a_kill_repeats_the_time_of_acceptance(
+    stack: Stack, organization: str, token: str
+) -> None:
+    """Kills all through a request: each retry is the same version, so nothing has two effects, and
+    what was answered is in.
+    """
     ingest = Ingest(stack=stack)
     ingest.start()
     items = [ORDER | {"order": f"O-{number}"} for number in range(200)]
@@ -156,17 +215,27 @@ def test_a_retry_after_a_kill_repeats_the_time_of_acceptance(stack: Stack, organ
 
 def test_gzip_and_other_ways_are_fine(ingest: Ingest, organization: str, token: str) -> None:
     packed = gzip.compress(json.dumps({"orders": [GOOD]}).encode())
-    assert ingest.post("orders", packed, token=token, headers={"Content-Encoding": "gzip"}).status_code == 202
+    assert (
+        ingest.post("orders", packed, token=token, headers={"Content-Encoding": "gzip"}).status_code
+        == 202
+    )
     assert httpx.get(f"{ingest.url}/v1/orders").status_code == 405
-    assert httpx.get(f"{ingest.url}/v1/nothing").headers["content-type"] == "application/problem+json"
+    assert (
+        httpx.get(f"{ingest.url}/v1/nothing").headers["content-type"] == "application/problem+json"
+    )
     assert len(landed(organization)) == 1
 
 
-def test_an_order_of_5000_lines_is_one_record_below_a_megabyte(ingest: Ingest, organization: str, token: str) -> None:
+def test_an_order_of_5000_lines_is_one_record_below_a_megabyte(
+    ingest: Ingest, organization: str, token: str
+) -> None:
     assert ingest.post("orders", ORDER | {"lines": [LINE] * 5000}, token=token).status_code == 202
     (order,) = landed(organization)
     assert len(order.lines) == 5000
-    assert max(len(one.value or b"") for one in records("orders", kafka.partition_of(organization))) < 1_000_000
+    assert (
+        max(len(one.value or b"") for one in records("orders", kafka.partition_of(organization)))
+        < 1_000_000
+    )
 
 
 def test_concurrent_requests_share_blocks(ingest: Ingest, organization: str, token: str) -> None:
@@ -178,10 +247,15 @@ def test_concurrent_requests_share_blocks(ingest: Ingest, organization: str, tok
         os.kill(process.pid, signal.SIGSTOP)
         try:
             place = (str(address.host), address.port or 0)
-            wires = [opened.enter_context(socket.create_connection(place, timeout=90)) for _ in range(50)]
+            wires = [
+                opened.enter_context(socket.create_connection(place, timeout=90)) for _ in range(50)
+            ]
             for number, wire in enumerate(wires):
                 body = json.dumps(ORDER | {"order": f"O-{number}"})
-                head = f"Host: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+                head = (
+                    f"Host: x\r\nAuthorization: Bearer {token}\r\nContent-Type: "
+                    f"application/json\r\nContent-Length: {len(body)}"
+                )
                 wire.sendall(f"POST /v1/orders HTTP/1.1\r\n{head}\r\n\r\n{body}".encode())
         finally:
             os.kill(process.pid, signal.SIGCONT)
@@ -196,13 +270,17 @@ def test_concurrent_requests_share_blocks(ingest: Ingest, organization: str, tok
 def test_it_describes_itself(ingest: Ingest) -> None:
     document = httpx.get(f"{ingest.url}/openapi.json").json()
     assert set(document["paths"]) == {"/v1/orders", "/v1/accounts", "/v1/contacts"}
-    assert {"OrderShape", "LineShape", "Problem", "Results"} <= set(document["components"]["schemas"])
+    assert {"OrderShape", "LineShape", "Problem", "Results"} <= set(
+        document["components"]["schemas"]
+    )
     assert httpx.get(f"{ingest.url}/docs").status_code == 200
     assert httpx.get(f"{ingest.url}/healthz").status_code == 200
     assert "winback_orders_accepted_total" in httpx.get(f"{ingest.url}/metrics").text
 
 
-def test_while_kafka_is_frozen_it_says_503_and_nothing_is_lost_after(stack: Stack, organization: str, token: str) -> None:
+def test_while_kafka_is_frozen_it_says_503_and_nothing_is_lost_after(
+    stack: Stack, organization: str, token: str
+) -> None:
     ingest = Ingest(stack=stack)
     ingest.start()
     key = uuid.uuid4().hex
@@ -220,26 +298,38 @@ def test_while_kafka_is_frozen_it_says_503_and_nothing_is_lost_after(stack: Stac
         while ingest.post("orders", ORDER, token=token, key=key).status_code != 202:
             assert time.monotonic() < until
             time.sleep(0.5)
-        assert len({(order.order, order.revision, order.content) for order in landed(organization)}) == 1
+        assert (
+            len({(order.order, order.revision, order.content) for order in landed(organization)})
+            == 1
+        )
         assert ingest.stop() == 0
     finally:
         ingest.kill()
 
 
-def test_further_requests_are_told_429_at_once_while_every_place_is_taken(stack: Stack, organization: str, token: str) -> None:
+def test_further_requests_are_told_429_at_once_while_every_place_is_taken(
+    stack: Stack, organization: str, token: str
+) -> None:
     ingest = Ingest(stack=stack, env={"WINBACK_INGEST_MAX_REQUESTS": "1"})
     ingest.start()
     address = httpx.URL(ingest.url)
-    head = f"POST /v1/orders HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+    head = (
+        "POST /v1/orders HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+        f"{token}\r\nContent-Type: application/json\r\n"
+    )
     try:
         with socket.create_connection((str(address.host), address.port or 0), timeout=30) as slow:
             slow.sendall(f"{head}Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n".encode())
-            assert slow.recv(100).startswith(b"HTTP/1.1 100")  # its body is waited for: it has the place
+            assert slow.recv(100).startswith(
+                b"HTTP/1.1 100"
+            )  # its body is waited for: it has the place
             answer = ingest.post("orders", ORDER, token=token)
             assert answer.status_code == 429
             assert int(answer.headers["retry-after"]) > 0
         until = time.monotonic() + 90
-        while ingest.post("orders", ORDER, token=token).status_code != 202:  # the place is free again
+        while (
+            ingest.post("orders", ORDER, token=token).status_code != 202
+        ):  # the place is free again
             assert time.monotonic() < until
             time.sleep(0.1)
         assert ingest.stop() == 0

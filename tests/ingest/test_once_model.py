@@ -1,7 +1,9 @@
-"""Orders of raw topics come once: batches, failures and crashes in any order, against a log that only grows.
+"""Orders of raw topics come once: batches, failures and crashes in any order, against a log that
+only grows.
 
-Kafka and PostgreSQL are lists and dicts here, so that a hundred crashes cost nothing; what decides is the real `Once`. The same on
-the real ones is tests/ingest/test_raw_topics.py, and `winback chaos run raw-topics`.
+Kafka and PostgreSQL are lists and dicts here, so that a hundred crashes cost nothing; what decides
+is the real `Once`. The same on the real ones is tests/ingest/test_raw_topics.py, and `winback chaos
+run raw-topics`.
 """
 
 from collections import Counter
@@ -25,7 +27,9 @@ LIMITS = (900, 5_000, 600_000)  # bytes that the dead-letter topic takes
 class Log:
     """`orders`: a list a partition; a fence is an entry of its own."""
 
-    entries: dict[int, list[tuple[Span | None, list[Key]]]] = field(default_factory=lambda: {number: [] for number in OUT})
+    entries: dict[int, list[tuple[Span | None, list[Key]]]] = field(
+        default_factory=lambda: {number: [] for number in OUT}
+    )
 
     def ends(self) -> Ends:
         return {number: len(these) for number, these in self.entries.items()}
@@ -65,7 +69,9 @@ class Kept:
 
 
 class Processes(RuleBasedStateMachine):
-    """One raw partition; processes come, take batches of any length, and end in order or at any step."""
+    """One raw partition; processes come, take batches of any length, and end in order or at any
+    step.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +86,9 @@ class Processes(RuleBasedStateMachine):
 
     @rule(orders=st.integers(0, 3))
     def send(self, orders: int) -> None:
-        """A raw record with so many orders; the same order may come in several, as an ERP sends it again."""
+        """A raw record with so many orders; the same order may come in several, as an ERP sends it
+        again.
+        """
         number = len(self.raw)
         self.raw.append([("acme", f"O-{(number + one) % 4}", 1, "same") for one in range(orders)])
 
@@ -93,7 +101,9 @@ class Processes(RuleBasedStateMachine):
     @precondition(lambda self: self.kept.position < len(self.raw))
     @rule(
         length=st.integers(1, 5),
-        stops_after=st.sampled_from(("nothing", "begin", "one block", "blocks", "dead letters", "taken")),
+        stops_after=st.sampled_from(
+            ("nothing", "begin", "one block", "blocks", "dead letters", "taken")
+        ),
         is_crash=st.booleans(),
         limit=st.sampled_from(LIMITS),
     )
@@ -107,7 +117,9 @@ class Processes(RuleBasedStateMachine):
         elif is_crash:
             self.process()
 
-    def _steps(self, first: int, next_: int, owner: str | None, stops_after: str, limit: int) -> bool:
+    def _steps(
+        self, first: int, next_: int, owner: str | None, stops_after: str, limit: int
+    ) -> bool:
         span = self.once.begin(PLACE, first, next_, owner=owner)
         assert span_of(span.as_header()[1]) == span
         if stops_after == "begin":
@@ -136,7 +148,9 @@ class Processes(RuleBasedStateMachine):
         fitting = next(parts for parts in smaller(whole) if size(parts) <= limit)
         assert bool(fitting.cut) == (size(whole) > limit)
         assert whole.value is not None and whole.value.startswith(fitting.value or b"")
-        assert record_sha256(whole.key, whole.value, whole.headers) != record_sha256(b"", whole.value, whole.headers)
+        assert record_sha256(whole.key, whole.value, whole.headers) != record_sha256(
+            b"", whole.value, whole.headers
+        )
         self.dead[offset] += 1
 
     @rule()
@@ -168,7 +182,9 @@ class Processes(RuleBasedStateMachine):
     def all_before_the_position_is_in(self) -> None:
         taken = Counter(key for orders in self.raw[: self.kept.position] for key in orders or [])
         assert not taken - self.log.keys()
-        assert all(self.dead[offset] for offset in range(self.kept.position) if self.raw[offset] is None)
+        assert all(
+            self.dead[offset] for offset in range(self.kept.position) if self.raw[offset] is None
+        )
 
     def teardown(self) -> None:
         """All the rest goes through: every order exactly as often as it was sent."""
@@ -179,7 +195,11 @@ class Processes(RuleBasedStateMachine):
 
 def size(parts: Parts) -> int:
     """Of what is the record's own."""
-    return len(parts.key or b"") + len(parts.value or b"") + sum(len(name) + len(value) for name, value in parts.headers)
+    return (
+        len(parts.key or b"")
+        + len(parts.value or b"")
+        + sum(len(name) + len(value) for name, value in parts.headers)
+    )
 
 
 Processes.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

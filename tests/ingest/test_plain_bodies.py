@@ -1,4 +1,6 @@
-"""Orders by the short way are what they are by the long one: the same answer, byte by byte, and the same bytes for Kafka."""
+"""Orders by the short way are what they are by the long one: the same answer, byte by byte, and the
+same bytes for Kafka.
+"""
 
 import json
 from dataclasses import replace
@@ -19,13 +21,55 @@ from tests.ingest.test_acceptance import LINE, ORDER, TERMS
 
 SHORT = KINDS["orders"]
 LONG = replace(SHORT, accept=accept_order)
-TAUGHT = replace(TERMS, currency="KWD", most_lines=3, sizes=TaughtSizes({"6 SCH 40": "6.625", "200": "7"}))
+TAUGHT = replace(
+    TERMS, currency="KWD", most_lines=3, sizes=TaughtSizes({"6 SCH 40": "6.625", "200": "7"})
+)
 
-TEXTS = ["x", " P ", "Ölrohr", 'a"b', "a\\b", "a\\", ":", "\x7f", "a\u00a0", "\u2003", "é" * 150, "x" * 201, "=?a?q?b?="]
+TEXTS = [
+    "x",
+    " P ",
+    "Ölrohr",
+    'a"b',
+    "a\\b",
+    "a\\",
+    ":",
+    "\x7f",
+    "a\u00a0",
+    "\u2003",
+    "é" * 150,
+    "x" * 201,
+    "=?a?q?b?=",
+]
 IDS = ["O-1", "O-2", "ß", "a b", " a", "a\t", "x" * 101, "ü" * 101, *TEXTS, *hostile.IN_AN_ID]
-MONEY = ["10.00", "0", "-3.5", "+1", ".5", "1.005", "0.0000001", "10000000000000.00", "9" * 33, "", " 1", "1e3", "١", 10, 1.5, True]
+MONEY = [
+    "10.00",
+    "0",
+    "-3.5",
+    "+1",
+    ".5",
+    "1.005",
+    "0.0000001",
+    "10000000000000.00",
+    "9" * 33,
+    "",
+    " 1",
+    "1e3",
+    "١",
+    10,
+    1.5,
+    True,
+]
 SIZES = ["5.5", "5 1/2", '5 1/2"', " 7 ", "", "6 SCH 40", "200", "nonsense", 5.5, 7, *TEXTS]
-DAYS = ["2026-03-30", "2026-03-31", "2026-04-01", "2026-04-02", "2026-03-30T23:30:00Z", "2026-W13-1", "20260330", *hostile.NO_DAY]
+DAYS = [
+    "2026-03-30",
+    "2026-03-31",
+    "2026-04-01",
+    "2026-04-02",
+    "2026-03-30T23:30:00Z",
+    "2026-W13-1",
+    "20260330",
+    *hostile.NO_DAY,
+]
 REVISIONS = [0, 1, 7, 2**53, 2**53 + 1, 10**21, -1, 1.0, "1", True]
 UNUSUAL: list[Any] = [None, [], {}, 0]
 
@@ -35,7 +79,9 @@ HOW_RARE = 12  # of so many values one is of another kind: an order mostly has o
 
 
 def mostly(good: list[Any], others: list[Any]) -> st.SearchStrategy[Any]:
-    return st.integers(0, HOW_RARE).flatmap(lambda n: st.sampled_from([*others, *UNUSUAL] if n == 0 else good))
+    return st.integers(0, HOW_RARE).flatmap(
+        lambda n: st.sampled_from([*others, *UNUSUAL] if n == 0 else good)
+    )
 
 
 LINES = st.fixed_dictionaries(
@@ -68,20 +114,34 @@ def bodies(draw: st.DrawFn) -> bytes:
     """JSON, in all the ways it is written, with a field too many, twice or gone now and then."""
     orders = draw(st.lists(ORDERS, min_size=1, max_size=3))
     value: Any = draw(st.sampled_from([orders, {"orders": orders}, orders[0]]))
-    ascii_only = draw(st.booleans()) or "\\ud" in json.dumps(value)  # a lone surrogate can only be written as an escape
+    ascii_only = draw(st.booleans()) or "\\ud" in json.dumps(
+        value
+    )  # a lone surrogate can only be written as an escape
     separators = draw(st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", "\t: ")]))
     text = json.dumps(value, ensure_ascii=ascii_only, separators=separators)
-    name = draw(st.sampled_from(["order", "lines", "od", "revision", "total", "revenue", "product"]))
+    name = draw(
+        st.sampled_from(["order", "lines", "od", "revision", "total", "revenue", "product"])
+    )
     match draw(st.integers(0, 20)):
         case 0:
             text = text.replace("{", f'{{"{name}": null,', draw(st.integers(1, 3)))
         case 1:
-            text = text.replace(f'"{name}"', draw(st.sampled_from(['"other"', '"\\u006fd"', '"account"', '"quantity"'])), 1)
+            text = text.replace(
+                f'"{name}"',
+                draw(st.sampled_from(['"other"', '"\\u006fd"', '"account"', '"quantity"'])),
+                1,
+            )
         case 2:
             text = draw(st.sampled_from(["\ufeff", " \n", "\x0c"])) + text
         case 3:
             cut = draw(st.integers(0, len(text)))
-            text = text[:cut] + draw(st.sampled_from(["", '"', "\\", "}", "]", ",", "\x01", "\\u0000", "\\/", "1"])) + text[cut:]
+            text = (
+                text[:cut]
+                + draw(
+                    st.sampled_from(["", '"', "\\", "}", "]", ",", "\x01", "\\u0000", "\\/", "1"])
+                )
+                + text[cut:]
+            )
         case 4:
             text = text[: draw(st.integers(0, len(text)))]
     return text.encode()
@@ -90,7 +150,11 @@ def bodies(draw: st.DrawFn) -> bytes:
 def answered(body: bytes, *, short: bool, terms: Any) -> tuple[int, bytes, list[bytes]] | str:
     """(status, body of the answer, bytes for Kafka), or why nothing of it can be read."""
     try:
-        items, batch = read_items(SHORT, body, most_levels=500) if short else items_of(read_json(body), "orders")
+        items, batch = (
+            read_items(SHORT, body, most_levels=500)
+            if short
+            else items_of(read_json(body), "orders")
+        )
     except NotJson as error:
         return str(error)
     intake = take_in(SHORT if short else LONG, items, terms, source="http")
@@ -113,7 +177,14 @@ def test_both_ways_say_the_same_of_what_is_no_order(body: bytes) -> None:
     [
         ORDER,
         hostile.ORDER,
-        ORDER | {"account_name": "Ölwerk", "revision": 7, "status": "cancelled", "currency": "USD", "total": "10.00"},
+        ORDER
+        | {
+            "account_name": "Ölwerk",
+            "revision": 7,
+            "status": "cancelled",
+            "currency": "USD",
+            "total": "10.00",
+        },
         {**ORDER, "account_name": None, "revision": None, "status": None, "lines": [EMPTY_LINE]},
     ],
 )

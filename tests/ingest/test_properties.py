@@ -35,7 +35,9 @@ ANY_JSON = st.recursive(
     max_leaves=8,
 )
 FIELDS = st.sampled_from([*ORDER, "account_name", "revision", "status", "currency", "total", "x"])
-CELL = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\x1c\x1d\x1e\x85\u2028\u2029"), max_size=8)
+CELL = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0\r\x1c\x1d\x1e\x85\u2028\u2029"), max_size=8
+)
 
 
 @given(ANY_TEXT | SIZE_TEXT)
@@ -83,12 +85,16 @@ def test_bytes_are_json_or_not(body: bytes) -> None:
 
 
 @given(
-    st.lists(st.tuples(st.text("AB12", min_size=1, max_size=4), CELL, CELL), min_size=1, max_size=20),
+    st.lists(
+        st.tuples(st.text("AB12", min_size=1, max_size=4), CELL, CELL), min_size=1, max_size=20
+    ),
     st.sampled_from(",;\t|"),
     st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
     st.sampled_from(["\n", "\r\n"]),
 )
-def test_a_file_reads_as_it_was_written(rows: list[tuple[str, str, str]], delimiter: str, quoting: Any, newline: str) -> None:
+def test_a_file_reads_as_it_was_written(
+    rows: list[tuple[str, str, str]], delimiter: str, quoting: Any, newline: str
+) -> None:
     out = io.StringIO()
     writer = csv.writer(out, delimiter=delimiter, quoting=quoting, lineterminator=newline)
     writer.writerow(("account", "name", "owner"))
@@ -100,11 +106,17 @@ def test_a_file_reads_as_it_was_written(rows: list[tuple[str, str, str]], delimi
         path = Path(folder) / "file.csv"
         path.write_bytes(out.getvalue().encode())
         found = cells_of(open_file(path, "accounts", PLAIN))
-    expected = [(line, None, *(cell or None for cell in row)) for line, row in zip(lines, rows, strict=True)]
+    expected = [
+        (line, None, *(cell or None for cell in row)) for line, row in zip(lines, rows, strict=True)
+    ]
     assert [tuple(cell or None for cell in row) for row in found] == expected
 
 
-WRITTEN = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('"\\/\n\t\x7f'), min_size=1, max_size=8)
+WRITTEN = st.text(
+    st.characters(exclude_categories=["Cs"]) | st.sampled_from('"\\/\n\t\x7f'),
+    min_size=1,
+    max_size=8,
+)
 LINES = st.lists(
     st.tuples(*[st.none() | WRITTEN] * 4, st.integers(-(10**15), 10**15)),
     min_size=1,
@@ -126,10 +138,15 @@ ORDERS = st.tuples(
 def test_many_orders_at_once_are_the_same_bytes_as_each_by_itself(orders: list[Any]) -> None:
     names = ["order", "account", "ordered_on", "revision", "status", "account_name", "owner"]
     types = [pl.String, pl.String, pl.Date, pl.Int64, pl.Boolean, pl.String, pl.String]
-    columns = [pl.Series(name, [one[at] for one in orders], dtype=types[at]) for at, name in enumerate(names)]
+    columns = [
+        pl.Series(name, [one[at] for one in orders], dtype=types[at])
+        for at, name in enumerate(names)
+    ]
     for at, name in enumerate(CELLS):
         dtype = pl.List(pl.Int64 if name == "cents" else pl.String)
-        columns.append(pl.Series(name, [[line[at] for line in one[-1]] for one in orders], dtype=dtype))
+        columns.append(
+            pl.Series(name, [[line[at] for line in one[-1]] for one in orders], dtype=dtype)
+        )
     expected = []
     for order, account, ordered_on, revision, cancelled, account_name, owner, lines in orders:
         event, value = acceptance.order_of(
@@ -141,14 +158,23 @@ def test_many_orders_at_once_are_the_same_bytes_as_each_by_itself(orders: list[A
 
 
 @given(
-    st.lists(st.none() | ANY_TEXT.filter(str.isascii) | st.text(st.sampled_from("0123456789.-+ A"), max_size=18), min_size=1),
+    st.lists(
+        st.none()
+        | ANY_TEXT.filter(str.isascii)
+        | st.text(st.sampled_from("0123456789.-+ A"), max_size=18),
+        min_size=1,
+    ),
     st.sampled_from([0, 2, 3, 4]),
 )
-def test_what_is_read_a_column_at_a_time_is_what_its_own_reader_says(texts: list[str | None], places: int) -> None:
+def test_what_is_read_a_column_at_a_time_is_what_its_own_reader_says(
+    texts: list[str | None], places: int
+) -> None:
     column = pl.Series("x", texts, dtype=pl.String)
     for text, amount in zip(texts, plain.amounts(places)(column), strict=True):
         assert amount is None or read_money(str(text), places) == Amount(amount, False)
     for text, found in zip(texts, plain.ids(column), strict=True):
-        assert found is None or (found == text and wrong_id(found) is None and found == found.strip())
+        assert found is None or (
+            found == text and wrong_id(found) is None and found == found.strip()
+        )
     for text, found in zip(texts, plain.ascii_texts(column), strict=True):
         assert found is None or (found == text and wrong_text(found) is None)

@@ -1,4 +1,6 @@
-"""What no dead-letter topic takes whole, topics of one's own, and orders that are in `orders` once, whatever fails between."""
+"""What no dead-letter topic takes whole, topics of one's own, and orders that are in `orders` once,
+whatever fails between.
+"""
 
 import json
 import os
@@ -30,7 +32,12 @@ from tests.ingest.door import Ingest, landed, records
 from tests.stack_fixtures import Stack
 
 WAIT_SECONDS = 90.0
-ORDER = {"order": "O-1", "account": "A-1", "ordered_on": "2026-03-30", "lines": [{"product": "P", "revenue": "10.00"}]}
+ORDER = {
+    "order": "O-1",
+    "account": "A-1",
+    "ordered_on": "2026-03-30",
+    "lines": [{"product": "P", "revenue": "10.00"}],
+}
 
 
 def eventually(look: Callable[[], Any]) -> Any:
@@ -41,10 +48,18 @@ def eventually(look: Callable[[], Any]) -> Any:
     return found
 
 
-def put(topic: str, value: bytes, headers: Headers = (), codec: str = "zstd", key: bytes | None = None) -> int:  # type: ignore[assignment] # none
+def put(
+    topic: str, value: bytes, headers: Headers = (), codec: str = "zstd", key: bytes | None = None
+) -> int:  # type: ignore[assignment] # none
     """As a connector with limits of its own sends it, into partition 0; its offset."""
     offsets: list[int | None] = []
-    producer = Producer({"bootstrap.servers": settings().kafka, "compression.type": codec, "message.max.bytes": 400 * MEGABYTE})
+    producer = Producer(
+        {
+            "bootstrap.servers": settings().kafka,
+            "compression.type": codec,
+            "message.max.bytes": 400 * MEGABYTE,
+        }
+    )
     producer.produce(
         topic,
         value,
@@ -67,7 +82,10 @@ def order(name: str) -> bytes:
 
 def letters(topic: str) -> dict[int, DeadLetter]:
     """By the offset in partition 0; none while there is no topic for them."""
-    if dead_letters_of(topic) not in AdminClient({"bootstrap.servers": settings().kafka}).list_topics(timeout=10).topics:
+    if (
+        dead_letters_of(topic)
+        not in AdminClient({"bootstrap.servers": settings().kafka}).list_topics(timeout=10).topics
+    ):
         return {}
     found = map(letter_of, records(dead_letters_of(topic), 0))
     return {letter.offset: letter for letter in found if letter.partition == 0}
@@ -102,7 +120,9 @@ def names(organization: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "size", [4 * MEGABYTE - 300, 6 * MEGABYTE, LARGEST_DEAD_LETTER_BYTES + 1, 60 * MEGABYTE], ids=lambda size: f"{size:,}"
+    "size",
+    [4 * MEGABYTE - 300, 6 * MEGABYTE, LARGEST_DEAD_LETTER_BYTES + 1, 60 * MEGABYTE],
+    ids=lambda size: f"{size:,}",
 )
 def test_a_record_that_is_larger_than_any_limit_is_put_aside_and_its_neighbours_go_in(
     ingest: Ingest, organization: str, token: str, size: int
@@ -122,13 +142,23 @@ def test_a_record_that_is_larger_than_any_limit_is_put_aside_and_its_neighbours_
         assert found.value == poison
 
 
-def test_what_is_no_text_and_does_not_shrink_is_put_aside_as_it_was(ingest: Ingest, token: str) -> None:
+def test_what_is_no_text_and_does_not_shrink_is_put_aside_as_it_was(
+    ingest: Ingest, token: str
+) -> None:
     poison = os.urandom(4 * MEGABYTE - 1000)
-    assert letter(ERP_ORDERS.name, put(ERP_ORDERS.name, poison, bearer(token), "none")).value == poison
+    assert (
+        letter(ERP_ORDERS.name, put(ERP_ORDERS.name, poison, bearer(token), "none")).value == poison
+    )
 
 
-def test_headers_and_keys_of_megabytes_are_put_aside_too(ingest: Ingest, organization: str, token: str) -> None:
-    large: Headers = [*bearer(token), ("x-trace", b"t" * 20 * MEGABYTE), ("x-more", b"m" * 20 * MEGABYTE)]
+def test_headers_and_keys_of_megabytes_are_put_aside_too(
+    ingest: Ingest, organization: str, token: str
+) -> None:
+    large: Headers = [
+        *bearer(token),
+        ("x-trace", b"t" * 20 * MEGABYTE),
+        ("x-more", b"m" * 20 * MEGABYTE),
+    ]
     offset = put(ERP_ORDERS.name, b"{", large, key=b"k" * 2 * MEGABYTE)
     put(ERP_ORDERS.name, order("after"), bearer(token))
     found = letter(ERP_ORDERS.name, offset)
@@ -136,18 +166,28 @@ def test_headers_and_keys_of_megabytes_are_put_aside_too(ingest: Ingest, organiz
     eventually(lambda: names(organization) == ["after"])
 
 
-def test_what_was_cut_is_shown_as_cut_and_replayed_whole(stack: Stack, ingest: Ingest, token: str) -> None:
+def test_what_was_cut_is_shown_as_cut_and_replayed_whole(
+    stack: Stack, ingest: Ingest, token: str
+) -> None:
     poison = b"[" + b" " * (LARGEST_DEAD_LETTER_BYTES + 1)
     offset = put(ERP_ORDERS.name, poison, bearer(token))
     found = letter(ERP_ORDERS.name, offset)
     shown = stack.winback("dead-letters", "show", found.id).stdout
     assert "cut" in shown and sha256(poison).hexdigest() in shown
-    assert stack.winback("dead-letters", "replay", found.id).stdout.startswith(f"{found.id}  replayed ")
-    again = next(one for one in records(ERP_ORDERS.name, 0)[::-1] if one.offset > offset and one.value == poison)
+    assert stack.winback("dead-letters", "replay", found.id).stdout.startswith(
+        f"{found.id}  replayed "
+    )
+    again = next(
+        one
+        for one in records(ERP_ORDERS.name, 0)[::-1]
+        if one.offset > offset and one.value == poison
+    )
     assert again.headers == bearer(token)
 
 
-def test_what_was_cut_and_is_kept_no_more_is_not_replayed_in_part(stack: Stack, publisher: Publisher) -> None:
+def test_what_was_cut_and_is_kept_no_more_is_not_replayed_in_part(
+    stack: Stack, publisher: Publisher
+) -> None:
     """The place holds another record: the topic was made anew, or something else was put there."""
     offset = put(ERP_ORDERS.name, b"another")
     (there,) = (one for one in records(ERP_ORDERS.name, 0) if one.offset == offset)
@@ -161,11 +201,15 @@ def test_what_was_cut_and_is_kept_no_more_is_not_replayed_in_part(stack: Stack, 
 
 
 @pytest.mark.parametrize("limit", [400_000, 20_000, 2_500])
-def test_a_dead_letter_topic_of_any_limit_takes_what_is_put_aside(publisher: Publisher, limit: int) -> None:
+def test_a_dead_letter_topic_of_any_limit_takes_what_is_put_aside(
+    publisher: Publisher, limit: int
+) -> None:
     topic = own_topic()
     make_topic(topic)
     make_topic(dead_letters_of(topic), largest_bytes=limit)
-    offset = put(topic, os.urandom(900_000), [("x", os.urandom(50_000))], "none", key=os.urandom(5_000))
+    offset = put(
+        topic, os.urandom(900_000), [("x", os.urandom(50_000))], "none", key=os.urandom(5_000)
+    )
     (record,) = records(topic, 0)
     aside.dead_letter(publisher, record, reason="r" * 5_000, consumer="ingest-erp")
     assert "value" in letter(topic, offset).cut
@@ -240,7 +284,9 @@ def test_a_topic_that_is_not_there_stops_no_other_is_named_and_is_taken_up_when_
     with reading(stack, {missing: token}) as running:
         put(ERP_ORDERS.name, order("of-another-topic"), bearer(token))
         eventually(lambda: names(organization) == ["of-another-topic"])
-        said = eventually(lambda: missing in (answer := httpx.get(f"{running.url}/readyz")).text and answer)
+        said = eventually(
+            lambda: missing in (answer := httpx.get(f"{running.url}/readyz")).text and answer
+        )
         assert said.status_code == 200  # HTTP and the other topics are taken
         make_topic(missing)
         put(missing, order("of-the-late-topic"))
@@ -265,23 +311,31 @@ def test_a_wrong_record_of_a_topic_of_ones_own_is_put_aside_listed_shown_and_rep
     assert "replayed" in told.winback("dead-letters", "replay", found.id).stdout
 
 
-def test_topics_makes_raw_topics_of_ones_own_with_their_dead_letters_and_leaves_what_is_there(stack: Stack, token: str) -> None:
+def test_topics_makes_raw_topics_of_ones_own_with_their_dead_letters_and_leaves_what_is_there(
+    stack: Stack, token: str
+) -> None:
     new, old = own_topic(), own_topic()
     make_topic(old)
     make_topic(dead_letters_of(old), largest_bytes=MEGABYTE)
     told = told_of(stack, new, token, old)
-    assert {f"created {new}", f"created {new}-dead"} <= set(told.winback("topics").stdout.splitlines())
+    assert {f"created {new}", f"created {new}-dead"} <= set(
+        told.winback("topics").stdout.splitlines()
+    )
     assert told.winback("topics").stdout == "nothing to create\n"
     topics = AdminClient({"bootstrap.servers": settings().kafka}).list_topics(timeout=10).topics
     assert (len(topics[new].partitions), len(topics[old].partitions)) == (settings().partitions, 1)
-    assert put(dead_letters_of(old), os.urandom(6 * MEGABYTE), codec="none") == 0  # its limit was raised
+    assert (
+        put(dead_letters_of(old), os.urandom(6 * MEGABYTE), codec="none") == 0
+    )  # its limit was raised
 
 
 # -- once -------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["authorization", "Authorization", "AUTHORIZATION"])
-def test_the_header_of_the_token_is_taken_in_any_case(ingest: Ingest, organization: str, token: str, name: str) -> None:
+def test_the_header_of_the_token_is_taken_in_any_case(
+    ingest: Ingest, organization: str, token: str, name: str
+) -> None:
     put(ERP_ORDERS.name, order("O-1"), [(name, f"Bearer {token}".encode())])
     eventually(lambda: names(organization) == ["O-1"])
 
@@ -308,13 +362,17 @@ class Failing(Publisher):
 
 
 @contextmanager
-def reading_here(topic: str, publisher: Publisher, monkeypatch: pytest.MonkeyPatch, token: str) -> Iterator[erp.RawTopics]:
+def reading_here(
+    topic: str, publisher: Publisher, monkeypatch: pytest.MonkeyPatch, token: str
+) -> Iterator[erp.RawTopics]:
     """The raw topics, read by this process."""
     monkeypatch.setenv("WINBACK_ERP_TOKENS", json.dumps({topic: token}))
     settings.cache_clear()
     stop = threading.Event()
     with db.pool("winback_app") as app_pool, db.pool("winback_worker", most=4) as pool:
-        raw = erp.RawTopics(worker_pool=pool, access=Access(app_pool), publisher=publisher, stop=stop)
+        raw = erp.RawTopics(
+            worker_pool=pool, access=Access(app_pool), publisher=publisher, stop=stop
+        )
         thread = threading.Thread(target=raw.run)
         thread.start()
         try:
@@ -326,7 +384,9 @@ def reading_here(topic: str, publisher: Publisher, monkeypatch: pytest.MonkeyPat
     settings.cache_clear()
 
 
-@pytest.mark.parametrize("faults", [{"dead_letters": 3}, {"answers": 2}, {"dead_letters": 2, "answers": 2}])
+@pytest.mark.parametrize(
+    "faults", [{"dead_letters": 3}, {"answers": 2}, {"dead_letters": 2, "answers": 2}]
+)
 def test_good_orders_beside_a_wrong_one_are_in_orders_once_however_often_the_batch_is_tried(
     organization: str, token: str, monkeypatch: pytest.MonkeyPatch, faults: dict[str, int]
 ) -> None:
@@ -338,7 +398,9 @@ def test_good_orders_beside_a_wrong_one_are_in_orders_once_however_often_the_bat
     with reading_here(topic, Failing(**faults), monkeypatch, token):
         letter(topic, last)
         eventually(lambda: at(topic) == last + 1)
-    assert Counter(names(organization)) == Counter([f"O-{number}" for number in range(20)] + ["O-1"])
+    assert Counter(names(organization)) == Counter(
+        [f"O-{number}" for number in range(20)] + ["O-1"]
+    )
 
 
 def at(topic: str) -> int:
@@ -359,14 +421,18 @@ def test_a_partition_that_fails_says_so_while_its_neighbours_go_on(
         assert producer.flush(20) == 0
         eventually(lambda: len(names(organization)) == 5)
         said = eventually(raw.standing.why)
-        assert said.startswith(f"{topic}/0 stands at {bad} ") and said.endswith(": a dead letter was not confirmed")
+        assert said.startswith(f"{topic}/0 stands at {bad} ") and said.endswith(
+            ": a dead letter was not confirmed"
+        )
     assert len(names(organization)) == 5
 
 
 def test_who_takes_over_after_a_crash_leaves_out_what_is_in_orders_already(
     organization: str, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first process publishes and never moves its position; the second begins at the same records, two runs in a row."""
+    """The first process publishes and never moves its position; the second begins at the same
+    records, two runs in a row.
+    """
     topic = own_topic()
     make_topic(topic)
     for number in range(10):
@@ -377,4 +443,6 @@ def test_who_takes_over_after_a_crash_leaves_out_what_is_in_orders_already(
     assert at(topic) == 0
     with reading_here(topic, Publisher(), monkeypatch, token):
         eventually(lambda: at(topic) == last + 1)
-    assert Counter(names(organization)) == Counter(f"O-{number}" for number in range(10) if number != 4)
+    assert Counter(names(organization)) == Counter(
+        f"O-{number}" for number in range(10) if number != 4
+    )

@@ -1,4 +1,6 @@
-"""No order is stored in part, and none that is not there: rows without an order, quotes, several files, repaired rejects."""
+"""No order is stored in part, and none that is not there: rows without an order, quotes, several
+files, repaired rejects.
+"""
 
 import csv
 import json
@@ -41,10 +43,17 @@ def test_a_row_without_an_order_refuses_the_order_before_it(write: Write) -> Non
     ]
 
 
-def test_a_row_without_an_order_at_the_beginning_of_a_file_may_be_of_the_file_before(write: Write) -> None:
-    files = [write(HEADER + f"1,A,{DAY},P,10\n", "a.csv"), write(HEADER + f",,,Q,20\n2,B,{DAY},S,40\n", "b.csv")]
+def test_a_row_without_an_order_at_the_beginning_of_a_file_may_be_of_the_file_before(
+    write: Write,
+) -> None:
+    files = [
+        write(HEADER + f"1,A,{DAY},P,10\n", "a.csv"),
+        write(HEADER + f",,,Q,20\n2,B,{DAY},S,40\n", "b.csv"),
+    ]
     assert read(files).cents == {"2": 4000}
-    assert read(files, mapping=Mapping(fill_down=True)).cents == {"2": 4000}, "nothing is filled from another file"
+    assert read(files, mapping=Mapping(fill_down=True)).cents == {"2": 4000}, (
+        "nothing is filled from another file"
+    )
 
 
 @pytest.mark.parametrize("fill_down", [True, ["order", "account", "ordered_on"]])
@@ -69,7 +78,9 @@ NOT_FILLED = [
 
 
 @pytest.mark.parametrize(("rows", "cents"), NOT_FILLED)
-def test_nothing_is_filled_over_a_gap_or_a_total_or_from_another_order(rows: str, cents: dict[str, int], write: Write) -> None:
+def test_nothing_is_filled_over_a_gap_or_a_total_or_from_another_order(
+    rows: str, cents: dict[str, int], write: Write
+) -> None:
     assert read([write(HEADER + rows)], mapping=Mapping(fill_down=True)).cents == cents
 
 
@@ -82,11 +93,20 @@ def test_a_revision_on_the_first_row_alone_refuses_the_order(write: Write) -> No
 NOTES = "order,account,ordered_on,product,revenue,note,\n"
 Q77 = f"Q-77,A-1,{DAY},CAS,950000,,\n"
 QUOTES = [
-    (NOTES + f'1,A,{DAY},P,10,"again:\n{Q77}thanks",\n2,B,{DAY},P,20,ok,\n', {"1": 1000, "2": 2000}),
+    (
+        NOTES + f'1,A,{DAY},P,10,"again:\n{Q77}thanks",\n2,B,{DAY},P,20,ok,\n',
+        {"1": 1000, "2": 2000},
+    ),
     (HEADER[:-1] + f',note\n1,A,{DAY},"P\nsecond",10\n', {"1": 1000}),
     (NOTES + f'1,A,{DAY},P,10,"5 1/2" casing:\n{Q77}thanks",\n2,B,{DAY},P,20,ok,\n', {"2": 2000}),
-    (NOTES + f'1,A,{DAY},P,10,"again\n5 1/2" casing:\n{Q77}thanks",\n2,B,{DAY},P,20,ok,\n', {"2": 2000}),
-    (HEADER + f'1,A,{DAY},"P,10\n2,A,{DAY},Q,20\n3,A,{DAY},5",30\n4,A,{DAY},5 1/2",40\n', {"4": 4000}),
+    (
+        NOTES + f'1,A,{DAY},P,10,"again\n5 1/2" casing:\n{Q77}thanks",\n2,B,{DAY},P,20,ok,\n',
+        {"2": 2000},
+    ),
+    (
+        HEADER + f'1,A,{DAY},"P,10\n2,A,{DAY},Q,20\n3,A,{DAY},5",30\n4,A,{DAY},5 1/2",40\n',
+        {"4": 4000},
+    ),
     (HEADER + f'1,A,{DAY},"P,10\n2,A,{DAY},Q,20\n', {"2": 2000}),
     (HEADER + f'1,A,{DAY},"P,10\n2,A,{DAY},"Q",20\n', {"2": 2000}),
     (HEADER + f'1,A,{DAY},"5 1/2" casing",10\n2,A,{DAY},5 1/2",20\n', {"1": 1000, "2": 2000}),
@@ -96,16 +116,43 @@ QUOTES = [
 
 
 @pytest.mark.parametrize(("content", "cents"), QUOTES)
-def test_text_that_may_stand_inside_a_quoted_cell_is_no_order(content: str, cents: dict[str, int], write: Write) -> None:
+def test_text_that_may_stand_inside_a_quoted_cell_is_no_order(
+    content: str, cents: dict[str, int], write: Write
+) -> None:
     assert read([write(content)]).cents == cents
 
 
 FILES: list[tuple[str, str, dict[str, int], int]] = [
-    (f"1,A,{DAY},P,10\n2,A,{DAY},P,20\n", f"2,A,{DAY},Q,5\n3,A,{DAY},P,30\n", {"1": 1000, "2": 2500, "3": 3000}, 0),
-    (f"1,A,{DAY},P,10\n2,A,{DAY},P,20\n", f"1,A,{DAY},P,10\n3,A,{DAY},P,30\n", {"1": 1000, "2": 2000, "3": 3000}, 1),
-    (f"1,A,{DAY},P,10\n2,A,{DAY},P,20\n", f"3,A,{DAY},P,10\n2,A,{DAY},Q,5\n", {"1": 1000, "3": 1000}, 0),
-    (f"1,A,{DAY},P,10\n2,A,{DAY},P,20\n", f"2,A,{DAY},P,20\n3,A,{DAY},P,30\n", {"1": 1000, "3": 3000}, 0),
-    (f"1,A,{DAY},P,10\n2,A,{DAY},P,20\n", f"1,A,{DAY},P,10\n2,A,{DAY},P,20\n", {"1": 1000, "2": 2000}, 2),
+    (
+        f"1,A,{DAY},P,10\n2,A,{DAY},P,20\n",
+        f"2,A,{DAY},Q,5\n3,A,{DAY},P,30\n",
+        {"1": 1000, "2": 2500, "3": 3000},
+        0,
+    ),
+    (
+        f"1,A,{DAY},P,10\n2,A,{DAY},P,20\n",
+        f"1,A,{DAY},P,10\n3,A,{DAY},P,30\n",
+        {"1": 1000, "2": 2000, "3": 3000},
+        1,
+    ),
+    (
+        f"1,A,{DAY},P,10\n2,A,{DAY},P,20\n",
+        f"3,A,{DAY},P,10\n2,A,{DAY},Q,5\n",
+        {"1": 1000, "3": 1000},
+        0,
+    ),
+    (
+        f"1,A,{DAY},P,10\n2,A,{DAY},P,20\n",
+        f"2,A,{DAY},P,20\n3,A,{DAY},P,30\n",
+        {"1": 1000, "3": 3000},
+        0,
+    ),
+    (
+        f"1,A,{DAY},P,10\n2,A,{DAY},P,20\n",
+        f"1,A,{DAY},P,10\n2,A,{DAY},P,20\n",
+        {"1": 1000, "2": 2000},
+        2,
+    ),
 ]
 
 
@@ -133,7 +180,9 @@ def test_repaired_rejects_give_the_whole_order_as_it_was(write: Write, tmp_path:
     assert read([path], mapping=mapping, rejects=first).stored == {}
     assert read([first], mapping=mapping, rejects=second).stored == {}
     with first.open(newline="") as one, second.open(newline="") as other:
-        assert [row[4:] for row in csv.reader(one, delimiter=";")] == [row[4:] for row in csv.reader(other, delimiter=";")]
+        assert [row[4:] for row in csv.reader(one, delimiter=";")] == [
+            row[4:] for row in csv.reader(other, delimiter=";")
+        ]
     second.write_text(second.read_text().replace("2.000", "2000").replace(";x\n", ";15\n"))
     found = read([second], mapping=mapping)
     assert found.cents == {"R-1": 600_000, "R-2": 1500}
@@ -141,7 +190,9 @@ def test_repaired_rejects_give_the_whole_order_as_it_was(write: Write, tmp_path:
     assert found.lines["R-2"][0].product == "+Coupling"
 
 
-def test_a_row_that_cannot_be_read_stands_in_the_rejects_as_its_text(write: Write, tmp_path: Path) -> None:
+def test_a_row_that_cannot_be_read_stands_in_the_rejects_as_its_text(
+    write: Write, tmp_path: Path
+) -> None:
     rejects = tmp_path / "rejects.csv"
     read([write(HEADER + f'1,A,{DAY},P,10\n1,A,{DAY},"Q,20\n1,A,{DAY},R,30\n')], rejects=rejects)
     assert read([rejects]).stored == {}
@@ -151,7 +202,13 @@ def test_a_row_that_cannot_be_read_stands_in_the_rejects_as_its_text(write: Writ
 
 def test_rejects_of_a_parquet_file_hold_the_whole_order(tmp_path: Path) -> None:
     path, rejects = tmp_path / "orders.parquet", tmp_path / "rejects.csv"
-    columns = {"order": ["1", "1"], "account": ["A", None], "ordered_on": [DAY] * 2, "revenue": [1.5, 2.5], "note": [[1], [2]]}
+    columns = {
+        "order": ["1", "1"],
+        "account": ["A", None],
+        "ordered_on": [DAY] * 2,
+        "revenue": [1.5, 2.5],
+        "note": [[1], [2]],
+    }
     pl.DataFrame(columns).write_parquet(path)
     assert read([path], rejects=rejects).stored == {}
     rejects.write_text(rejects.read_text().replace("1,,2026", "1,A,2026"))
@@ -159,11 +216,21 @@ def test_rejects_of_a_parquet_file_hold_the_whole_order(tmp_path: Path) -> None:
 
 
 def test_a_line_number_that_comes_twice_in_an_order_is_warned_of(write: Write) -> None:
-    found = read([write(f"order,line,account,ordered_on,revenue\n1,1,A,{DAY},1\n1,2,A,{DAY},2\n1,1,A,{DAY},1\n2,1,A,{DAY},1\n")])
+    found = read(
+        [
+            write(
+                f"order,line,account,ordered_on,revenue\n1,1,A,{DAY},1\n1,2,A,{DAY},2\n1,1,A,{DAY},1\n2,1,A,{DAY},1\n"
+            )
+        ]
+    )
     assert found.cents == {"1": 400, "2": 100}
-    assert [(note.line, note.column, note.wrong) for note in found.report.notes()] == [(4, "line", False)]
+    assert [(note.line, note.column, note.wrong) for note in found.report.notes()] == [
+        (4, "line", False)
+    ]
 
 
-@pytest.mark.parametrize("cell", ["=1", "'=1", "''=1", "+5", "'+5", "-5.00", "'A", "@x", "A", "", "'", "\tx"])
+@pytest.mark.parametrize(
+    "cell", ["=1", "'=1", "''=1", "+5", "'+5", "-5.00", "'A", "@x", "A", "", "'", "\tx"]
+)
 def test_what_a_spreadsheet_would_run_comes_back_as_it_was(cell: str) -> None:
     assert as_it_was(harmless(cell)) == cell

@@ -1,4 +1,6 @@
-"""Orders written as files with faults: each is stored as it was, or refused whole; repaired rejects give the rest."""
+"""Orders written as files with faults: each is stored as it was, or refused whole; repaired rejects
+give the rest.
+"""
 
 import csv
 import io
@@ -17,17 +19,28 @@ HEADERS = [
     ["order", "account", "ordered_on", "product", "revenue", "note"],
     ["product", "note", "order", "account", "ordered_on", "revenue"],
 ]
-TEXT = st.sampled_from(["TUB", "P,Q", 'x "y"', "two\nlines", '5 1/2"', "+Coupling", "'=x", "", "a;b"])
+TEXT = st.sampled_from(
+    ["TUB", "P,Q", 'x "y"', "two\nlines", '5 1/2"', "+Coupling", "'=x", "", "a;b"]
+)
 LINES = st.lists(st.tuples(TEXT, st.integers(1, 9)), min_size=1, max_size=3)
 TRUTH = st.lists(LINES, min_size=1, max_size=4)
-DIALECT = st.tuples(st.sampled_from(",;|"), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.sampled_from(["\n", "\r\n"]))
+DIALECT = st.tuples(
+    st.sampled_from(",;|"),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    st.sampled_from(["\n", "\r\n"]),
+)
 
 
 def rows_of(truth: list[list[tuple[str, int]]], header: Row) -> list[Row]:
     found = []
     for number, lines in enumerate(truth):
         for product, revenue in lines:
-            cells = {"order": f"O-{number}", "account": f"A-{number}", "ordered_on": "2026-03-01", "note": product}
+            cells = {
+                "order": f"O-{number}",
+                "account": f"A-{number}",
+                "ordered_on": "2026-03-01",
+                "note": product,
+            }
             cells |= {"product": f"T{revenue}", "revenue": str(revenue)}
             found.append([cells[name] for name in header])
     return found
@@ -45,28 +58,58 @@ def written(rows: list[Row], dialect: tuple[str, Any, str]) -> list[str]:
 
 
 def of_truth(truth: list[list[tuple[str, int]]]) -> dict[str, list[int]]:
-    return {f"O-{number}": sorted(revenue * 100 for _, revenue in lines) for number, lines in enumerate(truth)}
+    return {
+        f"O-{number}": sorted(revenue * 100 for _, revenue in lines)
+        for number, lines in enumerate(truth)
+    }
 
 
-def stored_in(folder: str, contents: list[str], *, mapping: Mapping = PLAIN, rejects: Path | None = None) -> dict[str, list[int]]:
+def stored_in(
+    folder: str, contents: list[str], *, mapping: Mapping = PLAIN, rejects: Path | None = None
+) -> dict[str, list[int]]:
     paths = []
     for number, content in enumerate(contents):
         path = Path(folder) / f"{number}.csv"
         path.write_bytes(content.encode())
         paths.append(path)
     found = read(paths, mapping=mapping, rejects=rejects)
-    return {order: sorted(line.revenue_cents for line in lines) for order, lines in found.lines.items()}
+    return {
+        order: sorted(line.revenue_cents for line in lines) for order, lines in found.lines.items()
+    }
 
 
-def hurt(data: st.DataObject, row: Row, text: str, header: Row, dialect: tuple[str, Any, str], *, goes_on: bool) -> str:
-    """The row's text with a fault. `goes_on`: the row before is of its order, so that it may do without."""
+def hurt(
+    data: st.DataObject,
+    row: Row,
+    text: str,
+    header: Row,
+    dialect: tuple[str, Any, str],
+    *,
+    goes_on: bool,
+) -> str:
+    """The row's text with a fault. `goes_on`: the row before is of its order, so that it may do
+    without.
+    """
     delimiter, _, newline = dialect
-    fault = data.draw(st.sampled_from(["blank order", "quote", "torn", "more cells", "glued", "bad money"]))
+    fault = data.draw(
+        st.sampled_from(["blank order", "quote", "torn", "more cells", "glued", "bad money"])
+    )
     if fault == "blank order" and goes_on:
-        blank = [("" if name in ("order", "account", "ordered_on") else cell) for name, cell in zip(header, row, strict=True)]
+        blank = [
+            ("" if name in ("order", "account", "ordered_on") else cell)
+            for name, cell in zip(header, row, strict=True)
+        ]
         return written([blank], dialect)[0]
     if fault in ("bad money", "blank order"):
-        return written([[("1e5" if name == "revenue" else cell) for name, cell in zip(header, row, strict=True)]], dialect)[0]
+        return written(
+            [
+                [
+                    ("1e5" if name == "revenue" else cell)
+                    for name, cell in zip(header, row, strict=True)
+                ]
+            ],
+            dialect,
+        )[0]
     if fault == "quote":
         cells = text.removesuffix(newline).split(delimiter)
         at = data.draw(st.integers(0, len(cells) - 1))
@@ -84,7 +127,10 @@ def hurt(data: st.DataObject, row: Row, text: str, header: Row, dialect: tuple[s
 @settings(deadline=None, max_examples=40)
 @given(TRUTH, st.sampled_from(HEADERS), DIALECT, st.data())
 def test_an_order_of_a_file_with_faults_is_whole_or_refused(
-    truth: list[list[tuple[str, int]]], header: Row, dialect: tuple[str, Any, str], data: st.DataObject
+    truth: list[list[tuple[str, int]]],
+    header: Row,
+    dialect: tuple[str, Any, str],
+    data: st.DataObject,
 ) -> None:
     rows = rows_of(truth, header)
     texts = written(rows, dialect)
@@ -107,12 +153,17 @@ def test_an_order_of_a_file_with_faults_is_whole_or_refused(
 @settings(deadline=None, max_examples=40)
 @given(TRUTH, st.sampled_from(HEADERS), DIALECT, st.data())
 def test_a_file_that_is_well_formed_gives_its_orders_cut_or_not(
-    truth: list[list[tuple[str, int]]], header: Row, dialect: tuple[str, Any, str], data: st.DataObject
+    truth: list[list[tuple[str, int]]],
+    header: Row,
+    dialect: tuple[str, Any, str],
+    data: st.DataObject,
 ) -> None:
     texts = written(rows_of(truth, header), dialect)
     head = written([header], dialect)[0]
     cut = data.draw(st.integers(0, len(texts)))
     with tempfile.TemporaryDirectory() as folder:
         assert stored_in(folder, [head + "".join(texts)]) == of_truth(truth)
-        for order, cents in stored_in(folder, [head + "".join(texts[:cut]), head + "".join(texts[cut:])]).items():
+        for order, cents in stored_in(
+            folder, [head + "".join(texts[:cut]), head + "".join(texts[cut:])]
+        ).items():
             assert of_truth(truth)[order] == cents

@@ -1,7 +1,9 @@
-"""The real Prometheus over a running stack, with the very rules of ops/prometheus, all of their times divided by one number.
+"""The real Prometheus over a running stack, with the very rules of ops/prometheus, all of their
+times divided by one number.
 
-Divided are the three things that are times in a rule: how long it must hold (`for`), how far back it looks (`[15m]`), and
-thresholds that are written `N * 60` or `N * 3600`. Everything else (what is asked, shares, counts) is as it is in the file.
+Divided are the three things that are times in a rule: how long it must hold (`for`), how far back
+it looks (`[15m]`), and thresholds that are written `N * 60` or `N * 3600`. Everything else (what is
+asked, shares, counts) is as it is in the file.
 """
 
 import json
@@ -28,7 +30,12 @@ from winback.stack.parts import HOST
 from winback.stack.probes import is_free
 
 FACTOR = 100
-LOOK_BACK_LONG = ("DigestLate", "DigestMissed", "MailAmbiguous", "RecordsSkipped")  # half an hour, or one
+LOOK_BACK_LONG = (
+    "DigestLate",
+    "DigestMissed",
+    "MailAmbiguous",
+    "RecordsSkipped",
+)  # half an hour, or one
 FACTORS = dict.fromkeys(LOOK_BACK_LONG, 400) | {
     "NotWatched": 10,  # the clock looks every five seconds, however fast the rules are
     "FreshnessBudgetFast": 400,  # its short window is three scrapes: it need not hold for two more
@@ -65,7 +72,9 @@ class Prometheus:
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """An instant query's result. Raises HTTPError for one that cannot be read."""
-        return list(self._get(f"/api/v1/query?{urllib.parse.urlencode({'query': expression})}")["result"])
+        return list(
+            self._get(f"/api/v1/query?{urllib.parse.urlencode({'query': expression})}")["result"]
+        )
 
     def firing(self) -> dict[str, list[dict[str, str]]]:
         """Alert -> labels of each that fires now."""
@@ -79,7 +88,9 @@ class Prometheus:
         """Until each has fired at some moment: one that looks back over seconds is soon over."""
         until, left = time.monotonic() + seconds, list(wanted)
         while left := [alert for alert in left if not alert.is_in(self.firing())]:
-            assert time.monotonic() < until, f"after {seconds} s still silent: {left}; firing: {self.firing()}"
+            assert time.monotonic() < until, (
+                f"after {seconds} s still silent: {left}; firing: {self.firing()}"
+            )
             time.sleep(0.3)
         FIRED.update(alert.name for alert in wanted)
 
@@ -110,21 +121,40 @@ class Alert:
 
 
 @contextmanager
-def watching(stack: Stack, folder: Path, *, later: tuple[str, str] | None = None) -> Iterator[Prometheus]:
-    """Prometheus scraping every service of the stack, and one that comes `later` (name, host:port) or never."""
+def watching(
+    stack: Stack, folder: Path, *, later: tuple[str, str] | None = None
+) -> Iterator[Prometheus]:
+    """Prometheus scraping every service of the stack, and one that comes `later` (name, host:port)
+    or never.
+    """
     for file in ("alerts.yml", "objectives.yml"):
         quick = [
-            group | {"rules": [faster(rule, FACTORS.get(rule.get("alert", ""), FACTOR)) for rule in group["rules"]]}
+            group
+            | {
+                "rules": [
+                    faster(rule, FACTORS.get(rule.get("alert", ""), FACTOR))
+                    for rule in group["rules"]
+                ]
+            }
             for group in groups(file)
         ]
         (folder / file).write_text(yaml.safe_dump({"groups": quick}))
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    config["global"] = {
+        "scrape_interval": "1s",
+        "scrape_timeout": "1s",
+        "evaluation_interval": "1s",
+    }
     places = {name.value: stack.service(name)["url"].removeprefix("http://") for name in Service}
     expected = len(places)
     places |= dict([later] if later else [])
     config["scrape_configs"] = [
-        {"job_name": "winback", "static_configs": [{"targets": [at], "labels": {"service": name}} for name, at in places.items()]}
+        {
+            "job_name": "winback",
+            "static_configs": [
+                {"targets": [at], "labels": {"service": name}} for name, at in places.items()
+            ],
+        }
     ]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     port = next(port for port in range(30_000 + os.getpid() % 1000, 32_000) if is_free(port))
@@ -133,12 +163,16 @@ def watching(stack: Stack, folder: Path, *, later: tuple[str, str] | None = None
         f"--web.listen-address={HOST}:{port}",
     ]  # fmt: skip
     with (folder / "prometheus.log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=processes.die_with_parent)
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, preexec_fn=processes.die_with_parent
+        )
     running = Prometheus(f"http://{HOST}:{port}")
     try:
         until = time.monotonic() + 60
         while not answers(running, expected):
-            assert process.poll() is None and time.monotonic() < until, (folder / "prometheus.log").read_text()
+            assert process.poll() is None and time.monotonic() < until, (
+                folder / "prometheus.log"
+            ).read_text()
             time.sleep(0.2)
         yield running
     finally:

@@ -36,7 +36,9 @@ def known_series() -> frozenset[str]:
     for metric in vars(metrics).values():
         if isinstance(metric, MetricWrapperBase):
             about = next(iter(metric.describe()))
-            suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}.get(about.type, ("",))
+            suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}.get(
+                about.type, ("",)
+            )
             names |= {about.name + suffix for suffix in suffixes}
     return frozenset(names)
 

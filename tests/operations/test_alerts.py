@@ -1,4 +1,6 @@
-"""Every alert has a test that sees it fire, one that sees it silent, and a section that says what to do."""
+"""Every alert has a test that sees it fire, one that sees it silent, and a section that says what
+to do.
+"""
 
 import re
 import subprocess
@@ -36,7 +38,9 @@ def untested(names: set[str], found: dict[str, list[dict[str, Any]]]) -> list[st
 
 
 def promtool(*words: str, cwd: Path = PROMETHEUS) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(["promtool", *words], cwd=cwd, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        ["promtool", *words], cwd=cwd, capture_output=True, text=True, timeout=120
+    )
 
 
 def test_every_alert_is_seen_to_fire_and_to_be_silent() -> None:
@@ -53,8 +57,15 @@ def test_an_alert_without_a_test_is_named() -> None:
 
 
 def test_every_share_that_is_recorded_is_worked_out_in_a_test() -> None:
-    checks = [check["expr"] for group in TESTS["tests"] for check in group.get("promql_expr_test", []) if check["exp_samples"]]
-    assert {name for check in checks for name in re.findall(r"winback:\w+:\w+", check)} == recorded().keys()
+    checks = [
+        check["expr"]
+        for group in TESTS["tests"]
+        for check in group.get("promql_expr_test", [])
+        if check["exp_samples"]
+    ]
+    assert {
+        name for check in checks for name in re.findall(r"winback:\w+:\w+", check)
+    } == recorded().keys()
 
 
 def test_promtool_sees_a_rule_that_says_something_else(tmp_path: Path) -> None:
@@ -65,14 +76,18 @@ def test_promtool_sees_a_rule_that_says_something_else(tmp_path: Path) -> None:
         (tmp_path / file).write_text((PROMETHEUS / file).read_text())
     assert promtool("test", "rules", "alerts_test.yml", cwd=tmp_path).returncode == 0
     text = (PROMETHEUS / "alerts.yml").read_text()
-    (tmp_path / "alerts.yml").write_text(text.replace("(abs(winback_clock_skew_seconds)) > 5", "(vector(0)) > 5"))
+    (tmp_path / "alerts.yml").write_text(
+        text.replace("(abs(winback_clock_skew_seconds)) > 5", "(vector(0)) > 5")
+    )
     done = promtool("test", "rules", "alerts_test.yml", cwd=tmp_path)
     assert done.returncode != 0 and "ClockSkew" in done.stdout + done.stderr
 
 
 def test_prometheus_takes_the_configuration() -> None:
     done = promtool("check", "config", "prometheus.yml")
-    assert done.returncode == 0 and f"{len(alerts())} rules found" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and f"{len(alerts())} rules found" in done.stdout, (
+        done.stdout + done.stderr
+    )
 
 
 @pytest.mark.parametrize("name", [*alerts(), *recorded()])
@@ -83,7 +98,9 @@ def test_a_rule_asks_for_what_is_measured(name: str) -> None:
 
 
 def test_a_series_that_nothing_serves_is_named() -> None:
-    assert unknown_series("rate(winback_gone_total[5m]) + winback_run_seconds_count") == {"winback_gone_total"}
+    assert unknown_series("rate(winback_gone_total[5m]) + winback_run_seconds_count") == {
+        "winback_gone_total"
+    }
     assert "winback_run_seconds" not in known_series()
 
 
@@ -109,9 +126,13 @@ def test_a_metric_says_what_it_is_what_a_spike_means_and_what_to_do(name: str) -
 
 
 def test_every_metric_has_its_words() -> None:
-    measured = [metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)]
+    measured = [
+        metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)
+    ]
     assert [reference.scraped_name(metric) for metric in measured] == list(metrics.ABOUT)
 
 
 def test_metrics_and_commands_that_the_runbook_names_are_there() -> None:
-    assert {name for name in re.findall(r"`(winback_\w+)", RUNBOOK.read_text())} <= metrics.ABOUT.keys()
+    assert {
+        name for name in re.findall(r"`(winback_\w+)", RUNBOOK.read_text())
+    } <= metrics.ABOUT.keys()

@@ -16,12 +16,16 @@ GRAFANA = ROOT / "ops" / "grafana"
 
 
 def panels(uid: str) -> list[dict[str, Any]]:
-    return [panel for panel in json.loads(dashboards.built(uid))["panels"] if panel["type"] != "row"]
+    return [
+        panel for panel in json.loads(dashboards.built(uid))["panels"] if panel["type"] != "row"
+    ]
 
 
 @pytest.mark.parametrize("uid", dashboards.DASHBOARDS)
 def test_a_dashboard_is_as_the_code_describes_it(uid: str) -> None:
-    assert (dashboards.FOLDER / f"{uid}.json").read_text() == dashboards.built(uid), "run `python -m ops.dashboards`"
+    assert (dashboards.FOLDER / f"{uid}.json").read_text() == dashboards.built(uid), (
+        "run `python -m ops.dashboards`"
+    )
 
 
 def test_no_dashboard_is_left_over() -> None:
@@ -49,7 +53,11 @@ def test_every_query_asks_for_what_is_there() -> None:
 
 def test_every_metric_is_on_a_dashboard() -> None:
     text = "\n".join(dashboards.queries())
-    missing = {name for name in known_series() if not name.endswith(("_count", "_sum")) and name not in text}
+    missing = {
+        name
+        for name in known_series()
+        if not name.endswith(("_count", "_sum")) and name not in text
+    }
     assert missing == set()
 
 
@@ -59,9 +67,15 @@ def test_prometheus_can_read_every_query(tmp_path: Path) -> None:
         {"record": f"panel:{number}", "expr": query.replace("$__rate_interval", "1m")}
         for number, query in enumerate(dashboards.queries())
     ]
-    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
-    done = subprocess.run(["promtool", "check", "rules", tmp_path / "rules.yml"], capture_output=True, text=True)
-    assert done.returncode == 0 and f"{len(rules)} rules found" in done.stdout, done.stdout + done.stderr
+    (tmp_path / "rules.yml").write_text(
+        yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]})
+    )
+    done = subprocess.run(
+        ["promtool", "check", "rules", tmp_path / "rules.yml"], capture_output=True, text=True
+    )
+    assert done.returncode == 0 and f"{len(rules)} rules found" in done.stdout, (
+        done.stdout + done.stderr
+    )
 
 
 def test_grafana_is_given_the_dashboards_and_the_prometheus_that_they_ask() -> None:
@@ -71,9 +85,17 @@ def test_grafana_is_given_the_dashboards_and_the_prometheus_that_they_ask() -> N
         "./ops/grafana/provisioning": "/etc/grafana/provisioning",
         "./ops/grafana/dashboards": "/etc/grafana/dashboards",
     }
-    provider = yaml.safe_load((GRAFANA / "provisioning/dashboards/winback.yml").read_text())["providers"][0]
+    provider = yaml.safe_load((GRAFANA / "provisioning/dashboards/winback.yml").read_text())[
+        "providers"
+    ][0]
     assert provider["options"]["path"] == mounted["./ops/grafana/dashboards"]
-    source = yaml.safe_load((GRAFANA / "provisioning/datasources/prometheus.yml").read_text())["datasources"][0]
-    assert source["uid"] == dashboards.SOURCE.uid and source["url"] == "http://prometheus:9090" and "prometheus" in compose
+    source = yaml.safe_load((GRAFANA / "provisioning/datasources/prometheus.yml").read_text())[
+        "datasources"
+    ][0]
+    assert (
+        source["uid"] == dashboards.SOURCE.uid
+        and source["url"] == "http://prometheus:9090"
+        and "prometheus" in compose
+    )
     home = compose["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
     assert Path(home).name in {f"{uid}.json" for uid in dashboards.DASHBOARDS}

@@ -1,4 +1,6 @@
-"""`winback doctor` on real Kafka, PostgreSQL, mail servers and a name server: it sees what is wrong, and says what to do."""
+"""`winback doctor` on real Kafka, PostgreSQL, mail servers and a name server: it sees what is
+wrong, and says what to do.
+"""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +11,9 @@ from typing import Any
 import psycopg
 import pytest
 from aiosmtpd.smtp import AuthResult
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its reference says that they are there
+
+# its reference says that they are there
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
@@ -47,8 +51,19 @@ def test_a_whole_system_is_well_and_what_is_only_good_for_a_try_is_noted(service
     said = json.loads(done.stdout)
     assert said["ok"]
     found = {finding["name"]: finding for finding in said["findings"]}
-    assert {name for name, finding in found.items() if finding["state"] == "note"} == {"address", "kafka replicas", "sender"}
-    assert {"kafka writes", "kafka clock", "topic settings", "migrations", "row-level security", "mail server"} <= found.keys()
+    assert {name for name, finding in found.items() if finding["state"] == "note"} == {
+        "address",
+        "kafka replicas",
+        "sender",
+    }
+    assert {
+        "kafka writes",
+        "kafka clock",
+        "topic settings",
+        "migrations",
+        "row-level security",
+        "mail server",
+    } <= found.keys()
     assert "1 at work" in found["detector"]["said"]
     assert all(bool(finding["do"]) == (finding["state"] != "good") for finding in found.values())
 
@@ -93,7 +108,10 @@ def test_a_topic_that_was_changed_behind_our_back_is_named(configure: Configure)
     keep("1000")
     found = of(kafka.look(), "topic settings")
     keep("2592000000")
-    assert found.state == "wrong" and "sequence-ticks: retention.ms is 1000, not 2592000000" in found.said
+    assert (
+        found.state == "wrong"
+        and "sequence-ticks: retention.ms is 1000, not 2592000000" in found.said
+    )
     assert of(kafka.look(), "topic settings").state == "good"
 
 
@@ -109,7 +127,9 @@ def test_a_raw_topic_that_is_configured_and_not_there_is_named(configure: Config
     assert found.state == "wrong" and found.said == "missing: nope-orders, nope-orders-dead"
 
 
-def test_a_consumer_that_stands_still_while_records_wait_is_named(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_consumer_that_stands_still_while_records_wait_is_named(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(kafka, "WAITED_SECONDS", -60.0)
     publisher = Publisher()
     end = publisher.publish(ERP_ORDERS.name, b"{}", partition=1) + 1
@@ -120,7 +140,8 @@ def test_a_consumer_that_stands_still_while_records_wait_is_named(stack: Stack, 
     found = of(kafka.look(), "consumers")
     assert found.state == "wrong" and f"halted at {ERP_ORDERS.name}/1@0" in found.said
     with db.connect() as connection:
-        assert db.move_position(connection, **place, expected=0, next_offset=end)  # type: ignore[arg-type] # the same
+        # the same
+        assert db.move_position(connection, **place, expected=0, next_offset=end)  # type: ignore[arg-type]
     assert "halted" not in of(kafka.look(), "consumers").said
     with db.connect() as connection:
         connection.execute("DELETE FROM positions WHERE consumer = 'halted'")
@@ -147,7 +168,10 @@ def test_clocks_that_disagree_are_noted_then_wrong(seconds: float, state: str) -
 @contextmanager
 def changed(statement: bytes) -> Iterator[db.Connection]:
     """The database as it would be, for this transaction alone."""
-    with psycopg.connect(settings().database_url) as connection, connection.transaction(force_rollback=True):
+    with (
+        psycopg.connect(settings().database_url) as connection,
+        connection.transaction(force_rollback=True),
+    ):
         connection.execute(statement)
         yield connection
 
@@ -162,13 +186,18 @@ def changed(statement: bytes) -> Iterator[db.Connection]:
 )
 def test_a_role_that_breaks_isolation_is_wrong(stack: Stack, statement: bytes, words: str) -> None:
     with changed(statement) as connection:
-        found = of(postgres._roles(connection, catalogue_store.server(connection)), "role winback_app")
+        found = of(
+            postgres._roles(connection, catalogue_store.server(connection)), "role winback_app"
+        )
     assert found.state == "wrong" and words in found.said and found.do
 
 
 @pytest.mark.parametrize(
     "statement",
-    [b"ALTER TABLE feeds NO FORCE ROW LEVEL SECURITY", b"ALTER TABLE feeds DISABLE ROW LEVEL SECURITY"],
+    [
+        b"ALTER TABLE feeds NO FORCE ROW LEVEL SECURITY",
+        b"ALTER TABLE feeds DISABLE ROW LEVEL SECURITY",
+    ],
 )
 def test_a_table_whose_rows_are_not_protected_is_named(stack: Stack, statement: bytes) -> None:
     with changed(statement) as connection:
@@ -178,7 +207,11 @@ def test_a_table_whose_rows_are_not_protected_is_named(stack: Stack, statement: 
 def test_migrations_that_are_missing_or_of_a_newer_version_are_told_apart(stack: Stack) -> None:
     with changed(b"DELETE FROM migrations WHERE name LIKE '0001%'") as connection:
         found = postgres._migrations(connection)
-    assert found.state == "wrong" and "0001_foundation.sql" in found.said and "winback migrate" in found.do
+    assert (
+        found.state == "wrong"
+        and "0001_foundation.sql" in found.said
+        and "winback migrate" in found.do
+    )
     with changed(b"INSERT INTO migrations (name) VALUES ('9999_tomorrow.sql')") as connection:
         assert postgres._migrations(connection).state == "note"
 
@@ -235,7 +268,9 @@ def test_only_what_stays_on_this_machine_may_be_in_the_clear(host: str, local: b
         ({"state_dir": "/nowhere/at/all"}, "detector's folder", "note"),
     ],
 )
-def test_settings_that_are_not_fit_for_others_are_said(configure: Configure, values: dict[str, str], name: str, state: str) -> None:
+def test_settings_that_are_not_fit_for_others_are_said(
+    configure: Configure, values: dict[str, str], name: str, state: str
+) -> None:
     configure(**values)
     found = of(machine.look(), name)
     assert found.state == state and bool(found.do) == (state != "good")
@@ -246,7 +281,11 @@ def test_a_disk_that_gets_full_is_noted_then_wrong(
     configure: Configure, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, share: float, state: str
 ) -> None:
     configure(watched_disks=json.dumps({"here": str(tmp_path)}))
-    free = next(float(finding.said.split()[-1].rstrip("%")) / 100 for finding in machine.look() if finding.name == "disk here")
+    free = next(
+        float(finding.said.split()[-1].rstrip("%")) / 100
+        for finding in machine.look()
+        if finding.name == "disk here"
+    )
     monkeypatch.setattr(machine, "NOTED_SHARE", 0.15 + free - share)
     monkeypatch.setattr(machine, "WRONG_SHARE", 0.05 + free - share)
     assert of(machine.look(), "disk here").state == state

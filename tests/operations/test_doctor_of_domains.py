@@ -28,13 +28,17 @@ ED25519 = base64.b64encode(bytes(32)).decode()
 def rsa_key(bits: int) -> str:
     """A public key as it is published: the whole of it is longer than one string of a TXT."""
     public = rsa.generate_private_key(65_537, bits).public_key()
-    return base64.b64encode(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+    return base64.b64encode(
+        public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    ).decode()
 
 
 @cache
 def elliptic_key() -> str:
     public = ec.generate_private_key(ec.SECP256R1()).public_key()
-    return base64.b64encode(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+    return base64.b64encode(
+        public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    ).decode()
 
 
 def txt(name: str, text: str) -> str:
@@ -48,7 +52,9 @@ class Zone(ZoneResolver):  # type: ignore[misc]  # dnslib has no types
 
     def resolve(self, request: DNSRecord, handler: Any) -> DNSRecord:
         reply = super().resolve(request, handler)
-        if reply.header.rcode == RCODE.NXDOMAIN and any(name == request.q.qname for name, _, _ in self.zone):
+        if reply.header.rcode == RCODE.NXDOMAIN and any(
+            name == request.q.qname for name, _, _ in self.zone
+        ):
             reply.header.rcode = RCODE.NOERROR
         return reply
 
@@ -67,7 +73,9 @@ class NameServer:
 
 @pytest.fixture(scope="module")
 def names() -> Iterator[NameServer]:
-    running = DNSServer(Zone(""), port=0, address="127.0.0.1", logger=DNSLogger("-request,-reply,-truncated"))
+    running = DNSServer(
+        Zone(""), port=0, address="127.0.0.1", logger=DNSLogger("-request,-reply,-truncated")
+    )
     running.start_thread()
     yield NameServer(running.server.server_address[1], running.server)
     running.server.shutdown()
@@ -75,7 +83,9 @@ def names() -> Iterator[NameServer]:
 
 
 class LookedAt(Protocol):
-    """looked_at(spf="v=spf1 +all")["spf"]: what is said of a domain that is well but for what is named."""
+    """looked_at(spf="v=spf1 +all")["spf"]: what is said of a domain that is well but for what is
+    named.
+    """
 
     def __call__(self, **but: Any) -> dict[str, Finding]: ...
 
@@ -85,7 +95,9 @@ def looked_at(configure: Configure, names: NameServer) -> LookedAt:
     def look(**but: Any) -> dict[str, Finding]:
         sender = but.get("sender", "acme.test")
         names.knows(zone(**but))
-        configure(mail_from=f"hello@{sender}", dkim_selector="key", resolver=f"127.0.0.1:{names.port}")
+        configure(
+            mail_from=f"hello@{sender}", dkim_selector="key", resolver=f"127.0.0.1:{names.port}"
+        )
         return {finding.name: finding for finding in domain.look(sender, but.get("relay"))}
 
     return look
@@ -102,15 +114,21 @@ def zone(
     policy: str = "acme.test",
     relay: str | None = None,  # of `look`
 ) -> str:
-    """Of a sender's domain and those that it names. without: lines that hold one of these texts are not there."""
+    """Of a sender's domain and those that it names. without: lines that hold one of these texts are
+    not there.
+    """
     lines = [
         *(txt(sender, one) for one in spf.split("|")),
         f"{sender}. 60 IN MX 10 mx.acme.test.\n",
         f"{sender}. 60 IN A 192.0.2.10\n",
-        "acme.test. 60 IN A 192.0.2.10\nacme.test. 60 IN MX 10 mx.acme.test.\n" if sender != "acme.test" else "",
+        "acme.test. 60 IN A 192.0.2.10\nacme.test. 60 IN MX 10 mx.acme.test.\n"
+        if sender != "acme.test"
+        else "",
         "mx.acme.test. 60 IN A 192.0.2.25\n",
         txt("mail.test", "v=spf1 ip4:198.51.100.0/24 ip6:2001:db8:25::/48 -all"),
-        txt(f"key._domainkey.{sender}", f"v=DKIM1; k=rsa; p={rsa_key(2048)}" if key is None else key),
+        txt(
+            f"key._domainkey.{sender}", f"v=DKIM1; k=rsa; p={rsa_key(2048)}" if key is None else key
+        ),
         txt(f"_dmarc.{policy}", dmarc),
         more,
     ]
@@ -124,7 +142,9 @@ def expect(found: Finding, state: str, *words: str) -> None:
 
 def test_a_domain_that_names_its_senders_is_well(looked_at: LookedAt) -> None:
     found = looked_at()
-    assert {name: one.state for name, one in found.items()} == dict.fromkeys(("spf", "dkim", "dmarc", "sender's mailbox"), "good")
+    assert {name: one.state for name, one in found.items()} == dict.fromkeys(
+        ("spf", "dkim", "dmarc", "sender's mailbox"), "good"
+    )
     expect(found["spf"], "good", "1 of 10 look-ups")
     expect(found["dkim"], "good", "2048 bits")
     expect(found["dmarc"], "good", "p=reject", "_dmarc.acme.test")
@@ -152,7 +172,9 @@ def test_a_domain_that_names_its_senders_is_well(looked_at: LookedAt) -> None:
         ("v=spf1 include:%{i}.open.test -all", "wrong", "everybody may send"),
     ],
 )
-def test_an_spf_record_is_read_as_receivers_read_it(looked_at: LookedAt, spf: str, state: str, words: str) -> None:
+def test_an_spf_record_is_read_as_receivers_read_it(
+    looked_at: LookedAt, spf: str, state: str, words: str
+) -> None:
     more = (
         txt("open.test", "v=spf1 +all")
         + txt("240.0.0.1.open.test", "v=spf1 +all")
@@ -163,11 +185,14 @@ def test_an_spf_record_is_read_as_receivers_read_it(looked_at: LookedAt, spf: st
 
 
 NIBBLES = ".".join(reversed(f"{int(ip_address('2001:db8:25::7')):032x}"))
-BY_MAIL = (  # what depends on the mail: one relay is known by its address, two by their names, of which one is a lie
-    f"7.100.51.198.in-addr._spf.acme.test. 60 IN A 127.0.0.2\n{NIBBLES}.ip6._spf.acme.test. 60 IN A 127.0.0.2\n"
+# what depends on the mail: one relay is known by its address, two by their names, of which one is a
+# lie
+BY_MAIL = (
+    f"7.100.51.198.in-addr._spf.acme.test. 60 IN A 127.0.0.2\n{NIBBLES}.ip6._spf.acme.test. 60 IN "
+    "A 127.0.0.2\n"
     + txt("7.100.51.198.in-addr.acme.test.hosted.test", "v=spf1 ip4:198.51.100.7 -all")
-    + "7.100.51.198.in-addr.arpa. 60 IN PTR out.acme.test.\n9.100.51.198.in-addr.arpa. 60 IN PTR out.acme.test.\n"
-    + "out.acme.test. 60 IN A 198.51.100.7\n"
+    + "7.100.51.198.in-addr.arpa. 60 IN PTR out.acme.test.\n9.100.51.198.in-addr.arpa. 60 IN PTR "
+    "out.acme.test.\n" + "out.acme.test. 60 IN A 198.51.100.7\n"
 )
 
 
@@ -193,7 +218,9 @@ BY_MAIL = (  # what depends on the mail: one relay is known by its address, two 
         ("v=spf1 mx:%{d} -all", "192.0.2.25", "good"),
     ],
 )
-def test_the_relay_that_mail_is_handed_to_has_to_be_named(looked_at: LookedAt, spf: str, relay: str, state: str) -> None:
+def test_the_relay_that_mail_is_handed_to_has_to_be_named(
+    looked_at: LookedAt, spf: str, relay: str, state: str
+) -> None:
     found = looked_at(spf=spf, relay=relay, more=BY_MAIL)["spf"]
     expect(found, state, *([] if state == "good" else [f"for {ip_address(relay)}"]))
 
@@ -204,11 +231,21 @@ def test_the_relay_that_mail_is_handed_to_has_to_be_named(looked_at: LookedAt, s
         ("v=spf1 ptr -all", "198.51.100.7", "should not be used"),
         ("v=spf1 ptr:%{d} -all", "198.51.100.7", "should not be used"),
         ("v=spf1 ptr -all", "198.51.100.9", "fail for 198.51.100.9"),  # its name leads elsewhere
-        ("v=spf1 ptr:mail.test ptr:ut.acme.test -all", "198.51.100.7", "fail for 198.51.100.7"),  # it is called otherwise
+        (
+            "v=spf1 ptr:mail.test ptr:ut.acme.test -all",
+            "198.51.100.7",
+            "fail for 198.51.100.7",
+        ),  # it is called otherwise
     ],
 )
-def test_a_relay_is_known_by_a_name_that_leads_back_to_it(looked_at: LookedAt, spf: str, relay: str, words: str) -> None:
-    found = looked_at(spf=spf, relay=relay, more=BY_MAIL + "mail.test. 60 IN A 192.0.2.1\nut.acme.test. 60 IN A 192.0.2.1\n")["spf"]
+def test_a_relay_is_known_by_a_name_that_leads_back_to_it(
+    looked_at: LookedAt, spf: str, relay: str, words: str
+) -> None:
+    found = looked_at(
+        spf=spf,
+        relay=relay,
+        more=BY_MAIL + "mail.test. 60 IN A 192.0.2.1\nut.acme.test. 60 IN A 192.0.2.1\n",
+    )["spf"]
     expect(found, "note", words)
 
 
@@ -227,7 +264,9 @@ def test_a_relay_is_known_by_a_name_that_leads_back_to_it(looked_at: LookedAt, s
     ],
 )
 def test_a_key_is_read_as_a_key(looked_at: LookedAt, key: str, state: str, words: str) -> None:
-    published = key.format(elliptic=elliptic_key(), ed25519=ED25519, rsa1024=rsa_key(1024), rsa2048=rsa_key(2048))
+    published = key.format(
+        elliptic=elliptic_key(), ed25519=ED25519, rsa1024=rsa_key(1024), rsa2048=rsa_key(2048)
+    )
     expect(looked_at(key=published)["dkim"], state, words)
 
 
@@ -240,7 +279,9 @@ def test_a_key_is_read_as_a_key(looked_at: LookedAt, key: str, state: str, words
         ("v=DMARC1; p=perhaps", "wrong", "perhaps"),
     ],
 )
-def test_a_policy_is_read_as_receivers_read_it(looked_at: LookedAt, dmarc: str, state: str, words: str) -> None:
+def test_a_policy_is_read_as_receivers_read_it(
+    looked_at: LookedAt, dmarc: str, state: str, words: str
+) -> None:
     expect(looked_at(dmarc=dmarc)["dmarc"], state, words)
 
 
@@ -252,7 +293,9 @@ def test_a_policy_is_read_as_receivers_read_it(looked_at: LookedAt, dmarc: str, 
         (["MX", "192.0.2.10"], "sender's mailbox", "no MX"),
     ],
 )
-def test_what_a_domain_lacks_is_named(looked_at: LookedAt, without: Sequence[str], name: str, words: str) -> None:
+def test_what_a_domain_lacks_is_named(
+    looked_at: LookedAt, without: Sequence[str], name: str, words: str
+) -> None:
     expect(looked_at(without=without)[name], "wrong", words)
 
 
@@ -260,7 +303,9 @@ def test_a_policy_of_the_domain_above_counts(looked_at: LookedAt) -> None:
     expect(looked_at(sender="mail.acme.test")["dmarc"], "good", "_dmarc.acme.test")
 
 
-def test_a_name_server_that_is_silent_is_away(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_server_that_is_silent_is_away(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(domain, "ASK_SECONDS", 0.5)
     configure(resolver="127.0.0.1:1")
     assert [finding.state for finding in domain.look("acme.test", None)] == ["away"]

@@ -1,4 +1,6 @@
-"""OpenAPI of both HTTP services is valid; docs/http.md and docs/events.md show what OpenAPI and AsyncAPI say."""
+"""OpenAPI of both HTTP services is valid; docs/http.md and docs/events.md show what OpenAPI and
+AsyncAPI say.
+"""
 
 from typing import Any
 
@@ -32,4 +34,6 @@ def test_every_operation_and_every_topic_is_shown() -> None:
                 assert f"### `{method.upper()} {path}`" in http
     described = asyncapi.document()
     assert [name for name in described["channels"] if f"\n## {name}\n" not in events] == []
-    assert [name for name in described["components"]["messages"] if f"\n### {name}\n" not in events] == []
+    assert [
+        name for name in described["components"]["messages"] if f"\n### {name}\n" not in events
+    ] == []

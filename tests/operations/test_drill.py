@@ -1,4 +1,6 @@
-"""Things go wrong on the running system, and the real Prometheus sees it, and sees it mended. The slow ones: `make drill`."""
+"""Things go wrong on the running system, and the real Prometheus sees it, and sees it mended. The
+slow ones: `make drill`.
+"""
 
 import time
 from collections.abc import Iterator
@@ -34,21 +36,31 @@ RIGHTLY_EMPTY = {'sum by (alertname) (ALERTS{alertstate="firing"})'}  # while al
 
 
 @pytest.fixture(scope="module")
-def prometheus(stack_with_services: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def prometheus(
+    stack_with_services: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
     with watching(stack_with_services, tmp_path_factory.mktemp("prometheus")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def busy(stack_with_services: Stack) -> Iterator[None]:
-    """Of a day's work: orders that are taken, refused and nobody's, a run that finds something, a digest with its drafts. What
-    the audit says of it comes within a minute, so this is begun before what goes wrong."""
+    """Of a day's work: orders that are taken, refused and nobody's, a run that finds something, a
+    digest with its drafts. What the audit says of it comes within a minute, so this is begun before
+    what goes wrong.
+    """
     with pointed_to(stack_with_services):
         world = World(stack_with_services)
         assert world.post(revenue="a lot") == 422
         assert world.post(revenue="250000.00", days_ago=200) == 202
         world.order_of_nobody()
-        stack_with_services.winback("member", "add", world.organization, f"panels-{world.organization}@example.com", "--digest")
+        stack_with_services.winback(
+            "member",
+            "add",
+            world.organization,
+            f"panels-{world.organization}@example.com",
+            "--digest",
+        )
         world.nightly()
         world.execute(SLOT, world.organization, timedelta(), timedelta())
     yield
@@ -76,10 +88,18 @@ def test_only_times_are_divided() -> None:
     }
 
 
-def test_what_goes_wrong_is_seen_to_fire_and_to_clear(services: Stack, prometheus: Prometheus, world: World, busy: None) -> None:
+def test_what_goes_wrong_is_seen_to_fire_and_to_clear(
+    services: Stack, prometheus: Prometheus, world: World, busy: None
+) -> None:
     """All at once: they do not know of each other."""
-    slow, dropped, refused = (f"{name}-{world.organization}@example.com" for name in ("slow", "dropped", "refused"))
-    for recipient, answer, times in ((slow, "450 4.2.1 busy", None), (dropped, "drop", 1), (refused, "550 5.1.1 unknown", None)):
+    slow, dropped, refused = (
+        f"{name}-{world.organization}@example.com" for name in ("slow", "dropped", "refused")
+    )
+    for recipient, answer, times in (
+        (slow, "450 4.2.1 busy", None),
+        (dropped, "drop", 1),
+        (refused, "550 5.1.1 unknown", None),
+    ):
         services.mailbox.answer(recipient, answer, times)
     owner = world.organization
     wrong = [
@@ -104,7 +124,9 @@ def test_what_goes_wrong_is_seen_to_fire_and_to_clear(services: Stack, prometheu
         again_and_again(lambda: world.post(revenue="a lot"), every=0.3),
         again_and_again(world.order_of_nobody, every=2.0),
     ):
-        world.publisher.publish(ACCOUNTS.name, b"{", key=b"broken", partition=kafka.partition_of(owner))
+        world.publisher.publish(
+            ACCOUNTS.name, b"{", key=b"broken", partition=kafka.partition_of(owner)
+        )
         due = SequencesDue(organization=owner, slot="s", digest="d", run=1, drafted_at=clock.now())
         world.publisher.publish(SEQUENCE_TICKS.name, msgspec.json.encode(due), partition=0)
         world.execute(FEED, owner)
@@ -125,9 +147,13 @@ def test_what_goes_wrong_is_seen_to_fire_and_to_clear(services: Stack, prometheu
     prometheus.wait_until_all_clear(wrong)
 
 
-def test_every_panel_of_the_dashboards_has_something_to_show(prometheus: Prometheus, busy: None) -> None:
+def test_every_panel_of_the_dashboards_has_something_to_show(
+    prometheus: Prometheus, busy: None
+) -> None:
     left = [query for query in dashboards.queries() if query not in RIGHTLY_EMPTY]
     until = time.monotonic() + 120
-    while left := [query for query in left if not prometheus.query(query.replace("$__rate_interval", "10m"))]:
+    while left := [
+        query for query in left if not prometheus.query(query.replace("$__rate_interval", "10m"))
+    ]:
         assert time.monotonic() < until, left
         time.sleep(0.5)

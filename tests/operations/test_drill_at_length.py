@@ -1,4 +1,6 @@
-"""What takes longer, or breaks more than a test may break for others: `make drill`, on a stack of its own."""
+"""What takes longer, or breaks more than a test may break for others: `make drill`, on a stack of
+its own.
+"""
 
 import json
 import os
@@ -56,9 +58,13 @@ def clock_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def prometheus(stack: Stack, clock_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def prometheus(
+    stack: Stack, clock_port: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
     """It scrapes a further clock, too, which some tests start."""
-    with watching(stack, tmp_path_factory.mktemp("prometheus"), later=(CLOCK, f"{HOST}:{clock_port}")) as running:
+    with watching(
+        stack, tmp_path_factory.mktemp("prometheus"), later=(CLOCK, f"{HOST}:{clock_port}")
+    ) as running:
         yield running
 
 
@@ -75,7 +81,11 @@ def all_ready(stack: Stack) -> None:
 
 
 def test_a_broker_that_freezes(stack: Stack, prometheus: Prometheus, world: World) -> None:
-    wrong = [Alert("ServiceNotReady", service="ingest"), Alert("IngestBudgetFast"), Alert("IngestBudgetSlow")]
+    wrong = [
+        Alert("ServiceNotReady", service="ingest"),
+        Alert("IngestBudgetFast"),
+        Alert("IngestBudgetSlow"),
+    ]
     with again_and_again(lambda: world.post(seconds=20), every=0.2), frozen(stack, "kafka"):
         prometheus.wait_until_all_fired(wrong)
     until = time.monotonic() + 60
@@ -85,12 +95,20 @@ def test_a_broker_that_freezes(stack: Stack, prometheus: Prometheus, world: Worl
     prometheus.wait_until_all_clear(wrong)
 
 
-def test_a_consumer_that_waits_for_postgresql(stack: Stack, prometheus: Prometheus, world: World) -> None:
-    wrong = [Alert("FreshnessBudgetFast"), Alert("FreshnessBudgetSlow"), Alert("ConsumerStuck", consumer="signals")]
+def test_a_consumer_that_waits_for_postgresql(
+    stack: Stack, prometheus: Prometheus, world: World
+) -> None:
+    wrong = [
+        Alert("FreshnessBudgetFast"),
+        Alert("FreshnessBudgetSlow"),
+        Alert("ConsumerStuck", consumer="signals"),
+    ]
 
     def hold() -> None:
         with db.connect("winback_worker") as connection, connection.transaction():
-            connection.execute("SELECT next_offset FROM positions WHERE consumer = 'signals' FOR UPDATE")
+            connection.execute(
+                "SELECT next_offset FROM positions WHERE consumer = 'signals' FOR UPDATE"
+            )
             time.sleep(25)
 
     with again_and_again(world.post, every=0.05), again_and_again(hold, every=2):
@@ -114,11 +132,16 @@ def test_a_broker_that_is_slow(stack: Stack, prometheus: Prometheus, world: Worl
     prometheus.wait_until_all_clear(wrong)
 
 
-def test_orders_that_come_faster_than_they_are_read(stack: Stack, prometheus: Prometheus, world: World, tmp_path: Path) -> None:
+def test_orders_that_come_faster_than_they_are_read(
+    stack: Stack, prometheus: Prometheus, world: World, tmp_path: Path
+) -> None:
     """A backlog of hours, read with little of the machine: the consumer works, and is behind."""
     wrong = [Alert("ConsumerBehind", consumer="signals", topic="orders")]
     file = tmp_path / "orders.csv"
-    lines = (f"{number},A-{number % 9000},2026-01-0{number % 8 + 1},100.00\n" for number in range(250_000))
+    lines = (
+        f"{number},A-{number % 9000},2026-01-0{number % 8 + 1},100.00\n"
+        for number in range(250_000)
+    )
     file.write_text("order,account,ordered_on,revenue\n" + "".join(lines))
     with frozen(stack, "signals"):
         stack.winback("import", "orders", str(file), "--organization", world.organization)
@@ -131,12 +154,21 @@ def test_orders_that_come_faster_than_they_are_read(stack: Stack, prometheus: Pr
 def test_no_clock_and_then_one_that_is_wrong_beside_full_disks(
     stack: Stack, prometheus: Prometheus, clock_port: int, tmp_path: Path
 ) -> None:
-    """The second clock takes over from the frozen one: its time is wrong, and a disk that it watches is full, then is not."""
+    """The second clock takes over from the frozen one: its time is wrong, and a disk that it
+    watches is full, then is not.
+    """
     blind = [Alert("NoClockLeads"), Alert("NotWatched")]
     with frozen(stack, "clock"):
         prometheus.wait_until_all_fired(blind)
-        wrong = [Alert("ClockSkew"), Alert("DiskLow", disk="small"), Alert("DiskFull", disk="small")]
-        with mounted(tmp_path / "small") as small, another_clock(stack, clock_port, small, offset_seconds=9):
+        wrong = [
+            Alert("ClockSkew"),
+            Alert("DiskLow", disk="small"),
+            Alert("DiskFull", disk="small"),
+        ]
+        with (
+            mounted(tmp_path / "small") as small,
+            another_clock(stack, clock_port, small, offset_seconds=9),
+        ):
             (small / "filler").write_bytes(b"x" * 2_060_000)
             prometheus.wait_until_all_fired(wrong)
             prometheus.wait_until_all_clear(blind)
@@ -175,7 +207,9 @@ def another_clock(stack: Stack, port: int, disk: Path, *, offset_seconds: int) -
 
 
 def test_a_broker_that_is_lost(stack: Stack, prometheus: Prometheus, tmp_path: Path) -> None:
-    """Two dead-letter topics move onto a second broker: one has its only replica there, one its second."""
+    """Two dead-letter topics move onto a second broker: one has its only replica there, one its
+    second.
+    """
     wrong = [Alert("KafkaUnderReplicated"), Alert("KafkaTakesNoWrites")]
     admin = AdminClient({"bootstrap.servers": settings().kafka})
     topics = {
@@ -221,26 +255,49 @@ def second_broker(stack: Stack, folder: Path) -> "subprocess.Popen[bytes]":
     port = next(port for port in range(31_000, 32_000) if probes.is_free(port))
     controller = stack.home.state()["ports"]["controller"]
     properties = folder / "server.properties"
-    properties.write_text(BROKER_PROPERTIES.format(node=BROKER, host=HOST, controller=controller, port=port, data=data))
+    properties.write_text(
+        BROKER_PROPERTIES.format(
+            node=BROKER, host=HOST, controller=controller, port=port, data=data
+        )
+    )
     base = jars.command(java.find())
     if not data.exists():
         meta = (stack.home.path / "kafka" / "data" / "meta.properties").read_text()
-        cluster = next(line.removeprefix("cluster.id=") for line in meta.splitlines() if line.startswith("cluster.id="))
+        cluster = next(
+            line.removeprefix("cluster.id=")
+            for line in meta.splitlines()
+            if line.startswith("cluster.id=")
+        )
         command = [*base, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
         subprocess.run(command, check=True, capture_output=True)
     with (folder / "broker.log").open("ab") as log:
         return subprocess.Popen(
-            [*base, "kafka.Kafka", str(properties)], stdout=log, stderr=log, preexec_fn=processes.die_with_parent
+            [*base, "kafka.Kafka", str(properties)],
+            stdout=log,
+            stderr=log,
+            preexec_fn=processes.die_with_parent,
         )
 
 
-def test_the_second_opinion_finds_something_else(stack: Stack, prometheus: Prometheus, world: World) -> None:
-    """Somebody closes a signal by hand: the audit after a nightly run sees it, and the next run that sees the signal mends it."""
+def test_the_second_opinion_finds_something_else(
+    stack: Stack, prometheus: Prometheus, world: World
+) -> None:
+    """Somebody closes a signal by hand: the audit after a nightly run sees it, and the next run
+    that sees the signal mends it.
+    """
     wrong = [Alert("AuditDifferences", organization=world.organization)]
     assert world.post(revenue="250000.00", days_ago=200) == 202
     world.nightly()
-    assert stack.winback("signals", "--organization", world.organization, "--active", "--json").stdout.count("dormant") >= 1
-    world.execute("UPDATE signals SET recovered_at = now(), resolution = 'correction' WHERE organization = %s", world.organization)
+    assert (
+        stack.winback(
+            "signals", "--organization", world.organization, "--active", "--json"
+        ).stdout.count("dormant")
+        >= 1
+    )
+    world.execute(
+        "UPDATE signals SET recovered_at = now(), resolution = 'correction' WHERE organization = %s",
+        world.organization,
+    )
     prometheus.wait_until_all_fired(wrong)
     world.nightly()
     prometheus.wait_until_all_clear(wrong)

@@ -1,4 +1,6 @@
-"""Nothing secret is said: errors are provoked with every kind of secret in play, and all that is said then is searched for them."""
+"""Nothing secret is said: errors are provoked with every kind of secret in play, and all that is
+said then is searched for them.
+"""
 
 import json
 import secrets
@@ -23,7 +25,9 @@ from tests.stack_fixtures import Stack
 from winback.serve import Service
 
 
-def test_no_process_says_a_password_while_all_that_it_needs_is_away(stack: Stack, tmp_path: Path) -> None:
+def test_no_process_says_a_password_while_all_that_it_needs_is_away(
+    stack: Stack, tmp_path: Path
+) -> None:
     told = Told()
     env = {
         "kafka": NOWHERE,
@@ -34,7 +38,10 @@ def test_no_process_says_a_password_while_all_that_it_needs_is_away(stack: Stack
         "state_dir": str(tmp_path / "state"),
     }
     with ExitStack() as running:
-        addresses = [running.enter_context(serving(told, one, tmp_path, env, end=signal.SIGKILL)).address for one in Service]
+        addresses = [
+            running.enter_context(serving(told, one, tmp_path, env, end=signal.SIGKILL)).address
+            for one in Service
+        ]
         for address in addresses:
             look(told, address, "/readyz", 503)
             look(told, address, "/metrics", 200)
@@ -54,10 +61,14 @@ def test_tokens_sessions_and_links_are_in_no_log_no_error_no_metric_and_no_dead_
 ) -> None:
     told = Told()
     with db.connect() as connection:
-        good = told.secret["a token"] = tenants.create_token(connection, organization, name="erp", scopes=["orders:write"])
+        good = told.secret["a token"] = tenants.create_token(
+            connection, organization, name="erp", scopes=["orders:write"]
+        )
         link = tenants.sign_in_link(connection, people, "").rpartition("/")[2]
     told.secret["a sign-in link"] = link
-    told.secret["the password of PostgreSQL"] = urlsplit(settings().database_url).password or told.new("no password")
+    told.secret["the password of PostgreSQL"] = urlsplit(
+        settings().database_url
+    ).password or told.new("no password")
     gone = told.secret["a token that is none"] = f"wb_{secrets.token_hex(20)}"
     env = {
         "smtp_url": f"smtp://winback:{told.new('the password of the mail server')}@{NOWHERE}",
@@ -84,14 +95,23 @@ def provoke_ingest(told: Told, address: str, good: str, gone: str) -> None:
         "a token that is none": (gone, b"{}"),
     }
     for what, (token, body) in wrong.items():
-        answer = httpx.post(f"{address}/v1/orders", content=body, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        answer = httpx.post(
+            f"{address}/v1/orders",
+            content=body,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+        )
         assert 400 <= answer.status_code < 500, what
         told.texts[f"ingest, {what}"] = answer.text + str(answer.headers)
-    told.texts["ingest, nothing there"] = httpx.get(f"{address}/nowhere", params={"token": gone}, timeout=30).text
+    told.texts["ingest, nothing there"] = httpx.get(
+        f"{address}/nowhere", params={"token": gone}, timeout=30
+    ).text
 
 
 def provoke_console(told: Told, address: str, organization: str, email: str, link: str) -> None:
-    with httpx.Client(base_url=address, timeout=60, headers={"Sec-Fetch-Site": "same-origin"}) as person:
+    with httpx.Client(
+        base_url=address, timeout=60, headers={"Sec-Fetch-Site": "same-origin"}
+    ) as person:
         told.texts["the mail server is away"] = person.post("/sign-in", data={"email": email}).text
         assert person.post(f"/sign-in/{link}").status_code == 303
         told.secret["a session"] = person.cookies[COOKIE]
@@ -99,15 +119,21 @@ def provoke_console(told: Told, address: str, organization: str, email: str, lin
         own = f"/o/{organization}/accounts"
         for path in (f"{own}?sort=nonsense", f"{own}/none", "/o/nobody/accounts", "/nowhere"):
             told.texts[f"console, {path}"] = person.get(path).text
-        told.texts["a form without its token"] = person.post(f"/o/{organization}/settings", data={}).text
+        told.texts["a form without its token"] = person.post(
+            f"/o/{organization}/settings", data={}
+        ).text
         told.texts["the API with a session"] = person.get("/v1/signals").text
 
 
 def put_aside(told: Told, stack: Stack, token: str) -> None:
-    """A record of the raw topic with a token that is none becomes a dead letter; replaying it needs the header as it was."""
+    """A record of the raw topic with a token that is none becomes a dead letter; replaying it needs
+    the header as it was.
+    """
     publisher = kafka.Publisher()
     marker = secrets.token_hex(8).encode()
-    publisher.publish(ERP_ORDERS.name, marker, headers=[("Authorization", f"Bearer {token}".encode())])
+    publisher.publish(
+        ERP_ORDERS.name, marker, headers=[("Authorization", f"Bearer {token}".encode())]
+    )
     publisher.close()
     dead, until = dead_letters_of(ERP_ORDERS.name), time.monotonic() + WAIT_SECONDS
     while not (found := [record for record in records(dead, 0) if record.value == marker]):
@@ -115,7 +141,9 @@ def put_aside(told: Told, stack: Stack, token: str) -> None:
         time.sleep(0.1)
     assert dict(found[0].headers)["Authorization"] == f"Bearer {token}".encode()
     place = f"{dead}/0/{found[0].offset}"
-    told.texts["dead-letters list"] = stack.winback("dead-letters", "list", "--topic", ERP_ORDERS.name).stdout
+    told.texts["dead-letters list"] = stack.winback(
+        "dead-letters", "list", "--topic", ERP_ORDERS.name
+    ).stdout
     for words in ([], ["--json"]):
         shown = stack.winback("dead-letters", "show", place, *words).stdout
         assert "Authorization" in shown

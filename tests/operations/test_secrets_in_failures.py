@@ -1,7 +1,9 @@
-"""What fails in the middle of its work says why, and nothing secret: real faults, in each process, while secrets are under way.
+"""What fails in the middle of its work says why, and nothing secret: real faults, in each process,
+while secrets are under way.
 
-The application's roles lose a right, or a table a row that it took before, as after a migration that went wrong; the mail server
-refuses the login; a disk is not what it was. Answers, logs, metrics and traces are searched, and must show the fault all the same.
+The application's roles lose a right, or a table a row that it took before, as after a migration
+that went wrong; the mail server refuses the login; a disk is not what it was. Answers, logs,
+metrics and traces are searched, and must show the fault all the same.
 """
 
 import secrets
@@ -54,9 +56,12 @@ def without(right: str, table: str, role: str = "winback_app") -> Iterator[None]
 
 @contextmanager
 def taking_no_row(table: str) -> Iterator[None]:
-    """PostgreSQL refuses each row, and quotes it in the error's detail where no policy forbids that."""
+    """PostgreSQL refuses each row, and quotes it in the error's detail where no policy forbids
+    that.
+    """
     with changed(
-        f"ALTER TABLE {table} ADD CONSTRAINT broken CHECK (false) NOT VALID", f"ALTER TABLE {table} DROP CONSTRAINT broken"
+        f"ALTER TABLE {table} ADD CONSTRAINT broken CHECK (false) NOT VALID",
+        f"ALTER TABLE {table} DROP CONSTRAINT broken",
     ):
         yield
 
@@ -68,15 +73,23 @@ def failed(told: Told, where: str, answer: httpx.Response) -> None:
 
 
 def test_a_request_that_fails_inside_tells_nobody_what_it_brought(
-    stack: Stack, organization: str, running: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack,
+    organization: str,
+    running: Provider,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
     told, email = Told(), f"ana-{secrets.token_hex(8)}@example.com"
     with db.connect() as connection:
         organizations.set_member(connection, organization, email, "owner")
         for scope in ("orders:write", "signals:read"):
-            told.secret[scope] = tenants.create_token(connection, organization, name=scope, scopes=[scope])
-        link, spent = (tenants.sign_in_link(connection, email, "").rpartition("/")[2] for _ in range(2))
+            told.secret[scope] = tenants.create_token(
+                connection, organization, name=scope, scopes=[scope]
+            )
+        link, spent = (
+            tenants.sign_in_link(connection, email, "").rpartition("/")[2] for _ in range(2)
+        )
         told.secret |= {"a sign-in link": link, "another sign-in link": spent}
     told.secret["the password of PostgreSQL"] = str(urlsplit(settings().database_url).password)
     told.secret["the client's secret"] = SECRET
@@ -92,19 +105,37 @@ def test_a_request_that_fails_inside_tells_nobody_what_it_brought(
             "oidc_client_secret": SECRET,
         }
         ingest, console = (
-            served.enter_context(serving(told, one, tmp_path, env)).address for one in (Service.INGEST, Service.CONSOLE)
+            served.enter_context(serving(told, one, tmp_path, env)).address
+            for one in (Service.INGEST, Service.CONSOLE)
         )
         for address in (ingest, console):
             look(told, address, "/readyz", 200)
         break_ingest(told, ingest)
-        break_console(told, console, tmp_path / f"{Service.CONSOLE}.log", running, organization, email, link, spent)
+        break_console(
+            told,
+            console,
+            tmp_path / f"{Service.CONSOLE}.log",
+            running,
+            organization,
+            email,
+            link,
+            spent,
+        )
         for address in (ingest, console):
             look(told, address, "/metrics", 200)
-        spans = ("POST /v1/orders", "POST /sign-in/{link}", "GET /sign-in/oidc/callback", "POST /unsubscribe/{token}")
+        spans = (
+            "POST /v1/orders",
+            "POST /sign-in/{link}",
+            "GET /sign-in/oidc/callback",
+            "POST /unsubscribe/{token}",
+        )
         wait_for(lambda: all(map(collector.named, spans)), "a span of each")
         served.close()  # what they still had to say is in the logs
         told.texts["traces"] = collector.said()
-    logs = {service: told.texts[f"the log of {service}"] for service in (Service.INGEST, Service.CONSOLE)}
+    logs = {
+        service: told.texts[f"the log of {service}"]
+        for service in (Service.INGEST, Service.CONSOLE)
+    }
     for service, faults in {Service.INGEST: 2, Service.CONSOLE: 7}.items():
         assert logs[service].count("Traceback") >= faults, f"{service} does not say what failed"
         assert email not in logs[service], f"{service} names people"
@@ -114,17 +145,28 @@ def test_a_request_that_fails_inside_tells_nobody_what_it_brought(
 def break_ingest(told: Told, address: str) -> None:
     """The token cannot be looked up; then the request's key cannot be kept."""
     token = told.secret["orders:write"]
-    asked = {"url": f"{address}/v1/orders", "headers": {"Authorization": f"Bearer {token}", "Idempotency-Key": "once"}}
+    asked = {
+        "url": f"{address}/v1/orders",
+        "headers": {"Authorization": f"Bearer {token}", "Idempotency-Key": "once"},
+    }
     for right, table in (("SELECT", "tokens"), ("INSERT", "idempotency_keys")):
         with without(right, table):
-            answer = httpx.post(**asked, content=f'{{"order":"{token}"}}', timeout=30)  # type: ignore[arg-type] # a mapping of both
+            # a mapping of both
+            answer = httpx.post(**asked, content=f'{{"order":"{token}"}}', timeout=30)  # type: ignore[arg-type]
         failed(told, f"ingest without {table}", answer)
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["status"] == 500
 
 
 def break_console(
-    told: Told, address: str, log: Path, provider: Provider, organization: str, email: str, link: str, spent: str
+    told: Told,
+    address: str,
+    log: Path,
+    provider: Provider,
+    organization: str,
+    email: str,
+    link: str,
+    spent: str,
 ) -> None:
     """Each of its ways in, and a page of somebody who is signed in."""
     with httpx.Client(base_url=address, timeout=60, headers=SAME_ORIGIN) as person:
@@ -147,10 +189,16 @@ def break_console(
             failed(told, "the API without tokens", person.get("/v1/signals", headers=asked))
         with taking_no_row("sign_in_links"):  # behind the answer
             told.texts["no link is kept"] = person.post("/sign-in", data={"email": email}).text
-            wait_for(lambda: "sign_in_links" in log.read_text(), "a line on sign_in_links in the log")
-        told.texts["the mail server wants no login"] = person.post("/sign-in", data={"email": email}).text
+            wait_for(
+                lambda: "sign_in_links" in log.read_text(), "a line on sign_in_links in the log"
+            )
+        told.texts["the mail server wants no login"] = person.post(
+            "/sign-in", data={"email": email}
+        ).text
         with taking_no_row("suppressions"):
-            words = told.secret["a link to unsubscribe"] = unsubscribe_token_of(told.secret["the secret"], organization, email)
+            words = told.secret["a link to unsubscribe"] = unsubscribe_token_of(
+                told.secret["the secret"], organization, email
+            )
             failed(told, "unsubscribing fails", person.post(f"/unsubscribe/{words}"))
 
 
@@ -172,7 +220,9 @@ def unsubscribe_token_of(secret: str, organization: str, email: str) -> str:
     return token
 
 
-def test_a_process_that_leaves_with_an_error_says_which_and_no_secret(stack: Stack, tmp_path: Path) -> None:
+def test_a_process_that_leaves_with_an_error_says_which_and_no_secret(
+    stack: Stack, tmp_path: Path
+) -> None:
     told = Told()
     told.secret["the password of PostgreSQL"] = str(urlsplit(settings().database_url).password)
     file = tmp_path / "a file"
@@ -186,16 +236,25 @@ def test_a_process_that_leaves_with_an_error_says_which_and_no_secret(stack: Sta
         for table in ("positions", "digest_mails", "schedules"):
             broken.enter_context(without("SELECT", table, "winback_worker"))
         with ExitStack() as running:
-            started = {one: running.enter_context(serving(told, one, tmp_path, env)) for one in (*WORKERS, Service.DETECTOR)}
+            started = {
+                one: running.enter_context(serving(told, one, tmp_path, env))
+                for one in (*WORKERS, Service.DETECTOR)
+            }
             codes = {service: one.process.wait(WAIT_SECONDS) for service, one in started.items()}
     assert [service for service, code in codes.items() if code == 0] == []
     wanted = dict.fromkeys(WORKERS, "permission denied") | {Service.DETECTOR: str(file)}
-    assert [service for service, words in wanted.items() if words not in told.texts[f"the log of {service}"]] == []
+    assert [
+        service
+        for service, words in wanted.items()
+        if words not in told.texts[f"the log of {service}"]
+    ] == []
     assert told.leaks() == []
 
 
 def test_what_postgresql_quotes_of_rows_is_left_out_of_what_an_error_says(stack: Stack) -> None:
-    """A row that was refused, a key that is there, a value inside COPY; alone, as a cause, and in a group."""
+    """A row that was refused, a key that is there, a value inside COPY; alone, as a cause, and in a
+    group.
+    """
     email = f"ana-{secrets.token_hex(8)}@example.com"
     with psycopg.connect(settings().database_url, autocommit=True) as owner:
         owner.execute("CREATE TEMP TABLE people (email text PRIMARY KEY, age int CHECK (age > 0))")
@@ -205,12 +264,19 @@ def test_what_postgresql_quotes_of_rows_is_left_out_of_what_an_error_says(stack:
                 owner.execute("INSERT INTO people VALUES (%s, %s)", (email, age))
             assert email in str(refused.value)
             assert email not in said(refused.value) and "people" in said(refused.value)
-        with pytest.raises(psycopg.DataError) as wrong, owner.cursor().copy("COPY people (age, email) FROM STDIN") as copy:
+        with (
+            pytest.raises(psycopg.DataError) as wrong,
+            owner.cursor().copy("COPY people (age, email) FROM STDIN") as copy,
+        ):
             copy.write(f"{'9' * 20}\t{email}\n")
-        assert "COPY people, line 1" in str(wrong.value) and "COPY people, line 1" not in said(wrong.value)
+        assert "COPY people, line 1" in str(wrong.value) and "COPY people, line 1" not in said(
+            wrong.value
+        )
     caused = RuntimeError("it was not kept")
     caused.__cause__ = refused.value
     for error in (caused, ExceptionGroup("both", [refused.value])):
         text = "".join(traceback.format_exception(error))
         assert email in text
-        assert email not in without_rows(error, text) and "duplicate key" in without_rows(error, text)
+        assert email not in without_rows(error, text) and "duplicate key" in without_rows(
+            error, text
+        )

@@ -1,4 +1,6 @@
-"""Whatever setting is wrong: one line that names it and says what it accepts, and the process ends with code 2."""
+"""Whatever setting is wrong: one line that names it and says what it accepts, and the process ends
+with code 2.
+"""
 
 import os
 import subprocess
@@ -13,7 +15,10 @@ from winback.serve import Service
 WRONG = {
     "kafka": ("kafka", "host:port, comma-separated"),
     "database_url": ("mysql://x/y", "postgresql://user:password@host:port/database"),
-    "smtp_url": ("mail:25", "smtp://, smtp+starttls:// or smtps://, then [user:password@]host[:port]"),
+    "smtp_url": (
+        "mail:25",
+        "smtp://, smtp+starttls:// or smtps://, then [user:password@]host[:port]",
+    ),
     "base_url": ("winback.example", "http(s)://host[:port], no query"),
     "secret": ("short", "32 random characters or more"),
     "oidc_issuer": ("http://login.example", "an https address; or nothing"),
@@ -42,7 +47,11 @@ BESIDE_ANOTHER = {"oidc_client_id"}  # tests/console tries it beside the issuer
 
 def numbers() -> dict[str, str]:
     """Whatever else is a number, out of its bounds."""
-    return {name: "-1" for name, field in Settings.model_fields.items() if field.annotation in (int, float) and name not in WRONG}
+    return {
+        name: "-1"
+        for name, field in Settings.model_fields.items()
+        if field.annotation in (int, float) and name not in WRONG
+    }
 
 
 def refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> str:
@@ -58,21 +67,31 @@ def refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> str:
 
 
 def test_every_setting_is_tried() -> None:
-    assert WRONG.keys() | numbers().keys() | ANY_TEXT | BESIDE_ANOTHER == Settings.model_fields.keys()
+    assert (
+        WRONG.keys() | numbers().keys() | ANY_TEXT | BESIDE_ANOTHER == Settings.model_fields.keys()
+    )
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_setting_is_named_with_what_it_accepts(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_wrong_setting_is_named_with_what_it_accepts(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     value, words = WRONG[name]
     said = refused(monkeypatch, name, value)
-    assert said.startswith(f"{PREFIX}{name.upper()}: ") and said.endswith(f"; it accepts {words}") and "\n" not in said
+    assert (
+        said.startswith(f"{PREFIX}{name.upper()}: ")
+        and said.endswith(f"; it accepts {words}")
+        and "\n" not in said
+    )
 
 
 @pytest.mark.parametrize("name", numbers())
 def test_a_number_out_of_its_bounds_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     said = refused(monkeypatch, name, numbers()[name])
     assert said.startswith(f"{PREFIX}{name.upper()}: ")
-    assert said.endswith(f"; it accepts {accepts(Settings.model_fields[name])}") and "number" in said
+    assert (
+        said.endswith(f"; it accepts {accepts(Settings.model_fields[name])}") and "number" in said
+    )
 
 
 @pytest.mark.parametrize("name", ANY_TEXT)
@@ -92,4 +111,7 @@ def test_every_process_ends_with_that_line(service: Service) -> None:
     command = [sys.executable, "-P", "-m", "winback", "serve", service]
     wrong = {"WINBACK_KAFKA": "kafka", "WINBACK_HOME": "/nowhere"}
     done = subprocess.run(command, env=env | wrong, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (2, "winback: WINBACK_KAFKA: cannot be right; it accepts host:port, comma-separated\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "winback: WINBACK_KAFKA: cannot be right; it accepts host:port, comma-separated\n",
+    )

@@ -1,4 +1,6 @@
-"""A partition that does not move makes its process not ready, with topic, partition, position and reason."""
+"""A partition that does not move makes its process not ready, with topic, partition, position and
+reason.
+"""
 
 from shared.health import Readiness
 from shared.standing import FAILS_SECONDS, WAITS_SECONDS, Standing

@@ -1,4 +1,6 @@
-"""One trace from an order to the recovery that it brings, and one from a digest's time to the mail, as a collector gets them."""
+"""One trace from an order to the recovery that it brings, and one from a digest's time to the mail,
+as a collector gets them.
+"""
 
 import json
 import os
@@ -48,7 +50,9 @@ def path_of(spans: list[Seen], last: Seen) -> list[tuple[str, str]]:
 
 def paths_of(spans: list[Seen]) -> set[str]:
     """Every way through a trace, as words."""
-    return {" > ".join(f"{service}: {name}" for service, name in path_of(spans, span)) for span in spans}
+    return {
+        " > ".join(f"{service}: {name}" for service, name in path_of(spans, span)) for span in spans
+    }
 
 
 def lines_of(stack: Stack, service: str, trace: str) -> list[dict[str, str]]:
@@ -69,10 +73,17 @@ def test_an_order_is_followed_from_its_request_to_the_recovery_in_postgresql(
     trace, caller = secrets.token_hex(16), secrets.token_hex(8)
     assert world.post(headers={"traceparent": f"00-{trace}-{caller}-01"}) == 202
 
-    way = "ingest: POST /v1/orders > ingest: send orders > detector: process orders > signals: process signals"
+    way = (
+        "ingest: POST /v1/orders > ingest: send orders > detector: process orders > signals: "
+        "process signals"
+    )
     spans = collector.wait_for(trace, lambda spans: way in paths_of(spans))
-    assert "ingest: POST /v1/orders > ingest: send orders > signals: process orders" in paths_of(spans)
-    recovered = json.loads(services.winback("signals", "--organization", world.organization, "--json").stdout)
+    assert "ingest: POST /v1/orders > ingest: send orders > signals: process orders" in paths_of(
+        spans
+    )
+    recovered = json.loads(
+        services.winback("signals", "--organization", world.organization, "--json").stdout
+    )
     assert recovered["resolution"] == "reordered"
 
     by_name = {(span.service, span.name): span for span in spans}
@@ -80,14 +91,23 @@ def test_an_order_is_followed_from_its_request_to_the_recovery_in_postgresql(
     assert (request.parent, request.kind) == (caller, "SERVER")
     assert request.about["http.route"] == "/v1/orders"
     assert request.about["url.path"] == "REDACTED"
-    sent, taken = by_name["winback-ingest", "send orders"], by_name["winback-detector", "process orders"]
+    sent, taken = (
+        by_name["winback-ingest", "send orders"],
+        by_name["winback-detector", "process orders"],
+    )
     assert (sent.kind, taken.kind) == ("PRODUCER", "CONSUMER")
     assert taken.about["messaging.system"] == "kafka"
-    assert taken.about["messaging.destination.name"] == sent.about["messaging.destination.name"] == "orders"
+    assert (
+        taken.about["messaging.destination.name"]
+        == sent.about["messaging.destination.name"]
+        == "orders"
+    )
     assert taken.about["messaging.consumer.group.name"] == "winback-detector"
 
 
-def test_a_digest_is_followed_from_its_tick_to_the_mail_and_its_drafts(services: Stack, collector: Collector, world: World) -> None:
+def test_a_digest_is_followed_from_its_tick_to_the_mail_and_its_drafts(
+    services: Stack, collector: Collector, world: World
+) -> None:
     email = f"traced-{world.organization}@example.com"
     services.winback("member", "add", world.organization, email, "--role", "owner", "--digest")
     assert world.post(revenue="250000.00", days_ago=200) == 202
@@ -101,12 +121,17 @@ def test_a_digest_is_followed_from_its_tick_to_the_mail_and_its_drafts(services:
         time.sleep(0.1)
     _, trace, span, _ = dict(mails[0]["headers"])["Traceparent"].split("-")
     wanted = {
-        "clock: digest due > clock: send digest-ticks > digest: process digest-ticks > digest: send mail",
-        "clock: digest due > clock: send sequence-ticks > sequences: process sequence-ticks > signals: process sequences",
+        "clock: digest due > clock: send digest-ticks > digest: process digest-ticks > digest: "
+        "send mail",
+        "clock: digest due > clock: send sequence-ticks > sequences: process sequence-ticks > "
+        "signals: process sequences",
     }
     spans = collector.wait_for(trace, lambda spans: wanted <= paths_of(spans))
     assert next(one for one in spans if one.name == "process digest-ticks").span == span
-    assert [line["event"] for line in lines_of(services, "digest", trace)] == ["digest planned", "mail"]
+    assert [line["event"] for line in lines_of(services, "digest", trace)] == [
+        "digest planned",
+        "mail",
+    ]
     assert {line["span_id"] for line in lines_of(services, "digest", trace)} == {
         one.span for one in spans if one.service == "winback-digest"
     }
@@ -117,7 +142,9 @@ def test_an_import_is_followed_and_a_run_is_a_trace_of_its_own(
 ) -> None:
     file = tmp_path / "orders.csv"
     file.write_text("order,account,ordered_on,revenue\nSO-1,A,2026-01-05,100.00\n")
-    traced = Stack(services.home, services.env | {"WINBACK_OTLP_ENDPOINT": collector.url}, services.supervisor)
+    traced = Stack(
+        services.home, services.env | {"WINBACK_OTLP_ENDPOINT": collector.url}, services.supervisor
+    )
     traced.winback("import", "orders", str(file), "--organization", world.organization)
     services.winback("run", "--organization", world.organization, "--wait")
 
@@ -127,10 +154,17 @@ def test_an_import_is_followed_and_a_run_is_a_trace_of_its_own(
     collector.wait_for(
         imported.trace, lambda spans: "import: import orders > detector: process orders" in paths_of(spans)
     )  # fmt: skip
-    ran = [line for line in lines_of(services, "detector", world.organization) if line["event"] == "run completed"]
+    ran = [
+        line
+        for line in lines_of(services, "detector", world.organization)
+        if line["event"] == "run completed"
+    ]
     collector.wait_for(
         ran[0]["trace_id"],
-        lambda spans: "clock: send orders > detector: process orders > signals: process signals" in paths_of(spans),
+        lambda spans: (
+            "clock: send orders > detector: process orders > signals: process signals"
+            in paths_of(spans)
+        ),
     )
 
 
@@ -174,13 +208,19 @@ def seen(traces: Traces, collector: Collector, name: str) -> list[Seen]:
 
 
 def place(span: Span) -> tuple[str, str]:
-    return format_trace_id(span.get_span_context().trace_id), format_span_id(span.get_span_context().span_id)
+    return format_trace_id(span.get_span_context().trace_id), format_span_id(
+        span.get_span_context().span_id
+    )
 
 
 def test_a_block_of_two_requests_is_a_child_of_one_and_linked_with_the_other_both_ways(
     traces: Traces, collector: Collector
 ) -> None:
-    with request(traces) as first, request(traces) as second, traces.sending("orders", [first, second]):
+    with (
+        request(traces) as first,
+        request(traces) as second,
+        traces.sending("orders", [first, second]),
+    ):
         pass
 
     (sent,) = seen(traces, collector, "send orders")
@@ -192,7 +232,9 @@ def test_a_block_of_two_requests_is_a_child_of_one_and_linked_with_the_other_bot
     }
 
 
-def test_a_batch_is_a_span_in_each_of_its_traces_and_one_that_is_linked_with_all(traces: Traces, collector: Collector) -> None:
+def test_a_batch_is_a_span_in_each_of_its_traces_and_one_that_is_linked_with_all(
+    traces: Traces, collector: Collector
+) -> None:
     with request(traces) as first:
         records = [record_of(traces, 0), record_of(traces, 1)]
     with request(traces) as second:
@@ -211,7 +253,9 @@ def test_a_batch_is_a_span_in_each_of_its_traces_and_one_that_is_linked_with_all
     own = {(span.trace, span.parent): span for span in spans if span is not batch}
     assert own.keys() == batch.links
     assert all(span.links == {(batch.trace, batch.span)} for span in own.values())
-    assert [span.parent for span in seen(traces, collector, "one of them")] == [own[place(second)].span]
+    assert [span.parent for span in seen(traces, collector, "one of them")] == [
+        own[place(second)].span
+    ]
     assert [span.parent for span in seen(traces, collector, "all of them")] == [batch.span]
 
 
@@ -234,16 +278,26 @@ def test_what_fails_is_seen_to_fail_in_every_trace(traces: Traces, collector: Co
     assert [span.failed for span in seen(traces, collector, "process orders")] == [True] * 3
 
 
-def test_of_no_trace_that_began_elsewhere_more_is_told_than_its_beginner_wants(traces: Traces, collector: Collector) -> None:
-    silent = replace(record_of(traces, 0), headers=[("traceparent", f"00-{'a' * 32}-{'b' * 16}-00".encode())])
+def test_of_no_trace_that_began_elsewhere_more_is_told_than_its_beginner_wants(
+    traces: Traces, collector: Collector
+) -> None:
+    silent = replace(
+        record_of(traces, 0), headers=[("traceparent", f"00-{'a' * 32}-{'b' * 16}-00".encode())]
+    )
     with traces.taking("signals", [silent]):
         assert traces.ids()["trace_id"] == "a" * 32
     assert seen(traces, collector, "process orders") == []
 
 
-@pytest.mark.parametrize("header", [b"", b"00", b"\xff\x00", f"00-{'0' * 32}-{'b' * 16}-01".encode()])
-def test_a_header_that_is_none_begins_a_trace(traces: Traces, collector: Collector, header: bytes) -> None:
-    with traces.taking("ingest-erp", [replace(record_of(traces, 0), headers=[("traceparent", header)])]):
+@pytest.mark.parametrize(
+    "header", [b"", b"00", b"\xff\x00", f"00-{'0' * 32}-{'b' * 16}-01".encode()]
+)
+def test_a_header_that_is_none_begins_a_trace(
+    traces: Traces, collector: Collector, header: bytes
+) -> None:
+    with traces.taking(
+        "ingest-erp", [replace(record_of(traces, 0), headers=[("traceparent", header)])]
+    ):
         pass
     assert [span.parent for span in seen(traces, collector, "process orders")] == [""]
 
@@ -274,7 +328,9 @@ for _ in range(10):
 """
     began = time.monotonic()
     away = os.environ | {"WINBACK_OTLP_ENDPOINT": "http://127.0.0.1:9"}
-    done = subprocess.run([sys.executable, "-P", "-c", script], env=away, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script], env=away, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0
     assert time.monotonic() - began < 20  # a service has 30 s to end
     assert all(json.loads(line)["service"] == "test" for line in done.stderr.splitlines())

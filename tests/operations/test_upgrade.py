@@ -1,7 +1,8 @@
-"""A rolling upgrade, `make upgrade FROM=…`: each process of a former version and of this one together, under orders, nothing lost.
+"""A rolling upgrade, `make upgrade FROM=…`: each process of a former version and of this one
+together, under orders, nothing lost.
 
-Migrations come first, as in docs/operations.md: what runs is the former code on the new tables. Then, process by process, this
-version is started beside the former, both work, and the former ends.
+Migrations come first, as in docs/operations.md: what runs is the former code on the new tables.
+Then, process by process, this version is started beside the former, both work, and the former ends.
 """
 
 import http.client
@@ -33,7 +34,15 @@ from winback.stack.parts import HOST, OTHERS_PORTS
 pytestmark = [pytest.mark.system, pytest.mark.upgrade]
 
 FROM = os.environ.get("UPGRADE_FROM", "HEAD~1")
-ORDER_OF_UPGRADE = ("signals", "detector", "digest", "sequences", "clock", "console", "ingest")  # who reads before who writes
+ORDER_OF_UPGRADE = (
+    "signals",
+    "detector",
+    "digest",
+    "sequences",
+    "clock",
+    "console",
+    "ingest",
+)  # who reads before who writes
 TOGETHER_SECONDS = 3.0
 
 
@@ -41,7 +50,9 @@ TOGETHER_SECONDS = 3.0
 def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The former version's files; it runs in this environment."""
     tree = tmp_path_factory.mktemp("before")
-    archive = subprocess.run(["git", "archive", FROM], cwd=ROOT, check=True, capture_output=True).stdout
+    archive = subprocess.run(
+        ["git", "archive", FROM], cwd=ROOT, check=True, capture_output=True
+    ).stdout
     subprocess.run(["tar", "-x", "-C", tree], input=archive, check=True)
     return tree
 
@@ -64,9 +75,15 @@ class Fleet:
     def start(self, name: str, tree: Path) -> None:
         """Beside whatever runs, on a port and with a folder of its own."""
         number = len(self.running)
-        port = next(port for port in iter(lambda: secrets.choice(OTHERS_PORTS), None) if probes.is_free(port))
+        port = next(
+            port
+            for port in iter(lambda: secrets.choice(OTHERS_PORTS), None)
+            if probes.is_free(port)
+        )
         folder = self.stack.home.path / f"upgrade-{number}"
-        env = {name: value for name, value in os.environ.items() if not name.startswith("WINBACK_")} | self.stack.env
+        env = {
+            name: value for name, value in os.environ.items() if not name.startswith("WINBACK_")
+        } | self.stack.env
         env |= {
             "PYTHONPATH": str(tree),
             f"WINBACK_{name.upper()}_PORT": str(port),
@@ -75,7 +92,14 @@ class Fleet:
         }
         command = [sys.executable, "-P", "-m", "winback", "serve", name]
         with (self.stack.home.logs / f"upgrade-{number}-{name}.log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=tree, env=env, stdout=log, stderr=log, preexec_fn=processes.die_with_parent)
+            process = subprocess.Popen(
+                command,
+                cwd=tree,
+                env=env,
+                stdout=log,
+                stderr=log,
+                preexec_fn=processes.die_with_parent,
+            )
         self.running[name, tree] = (process, port)
         until = time.monotonic() + 60
         while not is_ready(port):
@@ -121,19 +145,32 @@ class Feed:
             number += 1
             order = uuid.uuid4().hex
             days_ago = 200 if number % 3 else 5
-            while not self._sent(order, f"A-{number % 40}", days_ago, number) and not self._stop.wait(0.2):
+            while not self._sent(
+                order, f"A-{number % 40}", days_ago, number
+            ) and not self._stop.wait(0.2):
                 """An ERP comes again."""
             time.sleep(0.02)
 
     def _sent(self, order: str, account: str, days_ago: int, number: int) -> bool:
-        day = (clock.now() - timedelta(days=days_ago if int(account[2:]) % 2 else 200)).date().isoformat()
+        day = (
+            (clock.now() - timedelta(days=days_ago if int(account[2:]) % 2 else 200))
+            .date()
+            .isoformat()
+        )
         lines = [{"product": "P", "od": "5 1/2", "grade": "J55", "revenue": "25000.00"}]
-        body = json.dumps({"order": order, "account": account, "ordered_on": day, "lines": lines}).encode()
+        body = json.dumps(
+            {"order": order, "account": account, "ordered_on": day, "lines": lines}
+        ).encode()
         ports = self.fleet.ports_of("ingest")
         if not ports:
             return False
-        headers = {"Authorization": f"Bearer {self.world.token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"http://{HOST}:{ports[number % len(ports)]}/v1/orders", data=body, headers=headers)
+        headers = {
+            "Authorization": f"Bearer {self.world.token}",
+            "Content-Type": "application/json",
+        }
+        request = urllib.request.Request(
+            f"http://{HOST}:{ports[number % len(ports)]}/v1/orders", data=body, headers=headers
+        )
         try:
             with urllib.request.urlopen(request, timeout=15) as answer:
                 assert answer.status == 202
@@ -147,12 +184,20 @@ class Feed:
         self._thread.join(60)
 
 
-def test_nothing_is_lost_while_each_process_is_replaced(infrastructure: Stack, before: Path) -> None:
+def test_nothing_is_lost_while_each_process_is_replaced(
+    infrastructure: Stack, before: Path
+) -> None:
     stack, fleet = infrastructure, Fleet(infrastructure)
     world = World(stack)
     everything = '{"lapse":{"enabled":true},"cherry_picking":{"enabled":true}}'
     (stack.home.path / "settings.json").write_text(everything)
-    stack.winback("settings", "set", "--organization", world.organization, str(stack.home.path / "settings.json"))
+    stack.winback(
+        "settings",
+        "set",
+        "--organization",
+        world.organization,
+        str(stack.home.path / "settings.json"),
+    )
     try:
         for service in Service:
             fleet.start(service.value, before)
@@ -171,14 +216,25 @@ def test_nothing_is_lost_while_each_process_is_replaced(infrastructure: Stack, b
         stack.winback("run", "--organization", world.organization, "--wait")
         stack.winback("wait", "--organization", world.organization)
 
-        assert "0 differences" in stack.winback("audit", "--organization", world.organization).stdout
+        assert (
+            "0 differences" in stack.winback("audit", "--organization", world.organization).stdout
+        )
         with db.connect() as connection:
-            rows = connection.execute("SELECT order_id FROM orders WHERE organization = %s", (world.organization,)).fetchall()
+            rows = connection.execute(
+                "SELECT order_id FROM orders WHERE organization = %s", (world.organization,)
+            ).fetchall()
         assert {row[0] for row in rows} == set(feed.accepted) and len(feed.accepted) > 100
-        assert '"account"' in stack.winback("signals", "--organization", world.organization, "--active", "--json").stdout
+        assert (
+            '"account"'
+            in stack.winback(
+                "signals", "--organization", world.organization, "--active", "--json"
+            ).stdout
+        )
         assert stack.winback("dead-letters", "list", "--json").stdout.strip() in ("", "[]")
         for name in ORDER_OF_UPGRADE:
-            assert len(stack.mailbox.mails(to=f"{name}-{world.organization}@example.com")) == 1, name
+            assert len(stack.mailbox.mails(to=f"{name}-{world.organization}@example.com")) == 1, (
+                name
+            )
         print(f"{len(feed.accepted)} orders accepted from {FROM} to this version, none lost")
     finally:
         fleet.end_all()

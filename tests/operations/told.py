@@ -1,4 +1,6 @@
-"""Processes that are run with secrets, and everything that they said to anybody, to be searched for these."""
+"""Processes that are run with secrets, and everything that they said to anybody, to be searched for
+these.
+"""
 
 import os
 import secrets
@@ -23,7 +25,9 @@ NOWHERE = "127.0.0.1:1"  # nobody listens on that port
 
 @dataclass
 class Told:
-    """Everything that was said to anybody, by where it was said. `secret` is what must be in none of it."""
+    """Everything that was said to anybody, by where it was said. `secret` is what must be in none
+    of it.
+    """
 
     secret: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
@@ -33,7 +37,12 @@ class Told:
         return self.secret[name]
 
     def leaks(self) -> list[str]:
-        return [f"{name} in {where}" for name, one in self.secret.items() for where, text in self.texts.items() if one in text]
+        return [
+            f"{name} in {where}"
+            for name, one in self.secret.items()
+            for where, text in self.texts.items()
+            if one in text
+        ]
 
 
 @dataclass(frozen=True)
@@ -46,13 +55,25 @@ class Served:
 
 @contextmanager
 def serving(
-    told: Told, service: Service, folder: Path, env: dict[str, str], *, end: signal.Signals = signal.SIGTERM
+    told: Told,
+    service: Service,
+    folder: Path,
+    env: dict[str, str],
+    *,
+    end: signal.Signals = signal.SIGTERM,
 ) -> Iterator[Served]:
-    """A process of the service, until it ends by itself or is sent `end`. What it logged is told then."""
+    """A process of the service, until it ends by itself or is sent `end`. What it logged is told
+    then.
+    """
     port, log = free_port(), folder / f"{service}.log"
-    own = {f"{PREFIX}{service.value.upper()}_PORT": str(port)} | {PREFIX + name.upper(): value for name, value in env.items()}
+    own = {f"{PREFIX}{service.value.upper()}_PORT": str(port)} | {
+        PREFIX + name.upper(): value for name, value in env.items()
+    }
     command = [sys.executable, "-P", "-m", "winback", "serve", service]
-    with log.open("wb") as out, subprocess.Popen(command, env=os.environ | own, stdout=out, stderr=out) as process:
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(command, env=os.environ | own, stdout=out, stderr=out) as process,
+    ):
         try:
             yield Served(process, f"http://127.0.0.1:{port}")
         finally:

@@ -38,7 +38,16 @@ class World:
             "UTC",
             "--no-schedules",
         )
-        made = stack.winback("token", "create", self.organization, "--name", "erp", "--scope", "orders:write", "--json")
+        made = stack.winback(
+            "token",
+            "create",
+            self.organization,
+            "--name",
+            "erp",
+            "--scope",
+            "orders:write",
+            "--json",
+        )
         self.token: str = json.loads(made.stdout)["token"]
         self.publisher = kafka.Publisher()
 
@@ -53,11 +62,20 @@ class World:
     ) -> int:
         """One order over HTTP. Returns the status."""
         day = (clock.now() - timedelta(days=days_ago)).date().isoformat()
-        order = {"order": uuid.uuid4().hex, "account": account, "ordered_on": day, "lines": [{"product": "P", "revenue": revenue}]}
+        order = {
+            "order": uuid.uuid4().hex,
+            "account": account,
+            "ordered_on": day,
+            "lines": [{"product": "P", "revenue": revenue}],
+        }
         request = urllib.request.Request(
             f"{self.stack.service('ingest')['url']}/v1/orders",
             data=json.dumps(order).encode(),
-            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", **(headers or {})},
+            headers={
+                "Authorization": f"Bearer {self.token}",
+                "Content-Type": "application/json",
+                **(headers or {}),
+            },
         )
         try:
             with urllib.request.urlopen(request, timeout=seconds) as answer:
@@ -77,8 +95,12 @@ class World:
         """An order of an organization that does not exist."""
         template = msgspec.json.decode(ORDER, type=Order)
         name = f"gone-{self.organization}"
-        block = OrdersAccepted(accepted_at=clock.now(), orders=(msgspec.structs.replace(template, organization=name),))
-        self.publisher.publish(ORDERS.name, msgspec.json.encode(block), partition=kafka.partition_of(name))
+        block = OrdersAccepted(
+            accepted_at=clock.now(), orders=(msgspec.structs.replace(template, organization=name),)
+        )
+        self.publisher.publish(
+            ORDERS.name, msgspec.json.encode(block), partition=kafka.partition_of(name)
+        )
 
     def nightly(self) -> None:
         """A run as the schedule asks for it, with the audit that follows; until it is complete."""

@@ -1,11 +1,13 @@
-"""What the detector must say, the slow way: at every step all orders received so far, recomputed from scratch.
+"""What the detector must say, the slow way: at every step all orders received so far, recomputed
+from scratch.
 
     oracle = Oracle()
     oracle.record(event, at=...)            # blocks and runs, in the order of the log
     oracle.signals("acme")                  # {Key: Signal}: figures, times, episodes
 
-All it keeps is what came in (every version of every order) and the life of each signal. A run evaluates everybody; a
-check evaluates its accounts before and after the order, from the raw orders, each time anew.
+All it keeps is what came in (every version of every order) and the life of each signal. A run
+evaluates everybody; a check evaluates its accounts before and after the order, from the raw orders,
+each time anew.
 """
 
 from dataclasses import dataclass, field
@@ -69,8 +71,12 @@ class Run:
 class Organization:
     """What came in of one organization, and what was said about it."""
 
-    received: dict[str, list[Order]] = field(default_factory=dict)  # order id -> versions as they came
-    orders_of: dict[str, set[str]] = field(default_factory=dict)  # account -> ids of orders that ever named it
+    received: dict[str, list[Order]] = field(
+        default_factory=dict
+    )  # order id -> versions as they came
+    orders_of: dict[str, set[str]] = field(
+        default_factory=dict
+    )  # account -> ids of orders that ever named it
     latest_run: Run | None = None
     signals: dict[Key, Signal] = field(default_factory=dict)
 
@@ -105,9 +111,11 @@ class Oracle:
 
 
 def counting_version(versions: list[Order]) -> Order | None:
-    """Of all that came under one id: the greatest (revision, content), on the earliest day stamped on that version.
+    """Of all that came under one id: the greatest (revision, content), on the earliest day stamped
+    on that version.
 
-    Content equal to what counts, sent without a revision, is a duplicate: the only place where arrival decides.
+    Content equal to what counts, sent without a revision, is a duplicate: the only place where
+    arrival decides.
     """
     counting: Order | None = None
     days: dict[tuple[int, str], date] = {}
@@ -125,13 +133,17 @@ def counting_version(versions: list[Order]) -> Order | None:
 
 
 def accept(organization: Organization, order: Order, at: datetime) -> None:
-    """One order in the order of the log: it may close signals of its account, and of the account that it leaves."""
+    """One order in the order of the log: it may close signals of its account, and of the account
+    that it leaves.
+    """
     versions = organization.received.setdefault(order.order, [])
     before = counting_version(versions)
     after = counting_version([*versions, order])
     assert after is not None
     if before is not None and same_version(before, after):
-        versions.append(order)  # a duplicate, or older than what counts: nothing changes, nothing is checked
+        versions.append(
+            order
+        )  # a duplicate, or older than what counts: nothing changes, nothing is checked
         return
     accounts = dict.fromkeys([after.account] if before is None else [after.account, before.account])
     watched = [account for account in accounts if active_signals(organization, account)]
@@ -143,7 +155,11 @@ def accept(organization: Organization, order: Order, at: datetime) -> None:
 
 
 def same_version(one: Order, other: Order) -> bool:
-    return (one.revision, one.content, one.counts_on) == (other.revision, other.content, other.counts_on)
+    return (one.revision, one.content, one.counts_on) == (
+        other.revision,
+        other.content,
+        other.counts_on,
+    )
 
 
 def orders_of(organization: Organization, account: str) -> list[Order]:
@@ -154,16 +170,26 @@ def orders_of(organization: Organization, account: str) -> list[Order]:
 
 
 def active_signals(organization: Organization, account: str) -> list[Signal]:
-    return [signal for key, signal in organization.signals.items() if key.account == account and signal.active]
+    return [
+        signal
+        for key, signal in organization.signals.items()
+        if key.account == account and signal.active
+    ]
 
 
-def check(organization: Organization, account: str, before: list[Order], order: Order, at: datetime) -> None:
-    """Close what does not fire any more, if the order answers it or if it was this order that ended it."""
+def check(
+    organization: Organization, account: str, before: list[Order], order: Order, at: datetime
+) -> None:
+    """Close what does not fire any more, if the order answers it or if it was this order that ended
+    it.
+    """
     latest = organization.latest_run
     assert latest is not None  # only runs open signals
     as_of = max(order.counts_on, latest.as_of)
     fired = firing(before, on=as_of, settings=latest.settings, reader=latest.reader)
-    fires = firing(orders_of(organization, account), on=as_of, settings=latest.settings, reader=latest.reader)
+    fires = firing(
+        orders_of(organization, account), on=as_of, settings=latest.settings, reader=latest.reader
+    )
     for signal in active_signals(organization, account):
         if signal.key in fires:
             continue
@@ -174,7 +200,9 @@ def check(organization: Organization, account: str, before: list[Order], order: 
 
 
 def answers(order: Order, signal: Signal, latest: Run) -> bool:
-    """A positive line of the account (B: of the combo; C: of standard goods) on or after the day that opened the episode."""
+    """A positive line of the account (B: of the combo; C: of standard goods) on or after the day
+    that opened the episode.
+    """
     if order.cancelled or order.account != signal.key.account or order.counts_on < signal.opened_on:
         return False
     for line in order.lines:
@@ -192,7 +220,12 @@ def answers(order: Order, signal: Signal, latest: Run) -> bool:
 
 def close(signal: Signal, day: date, at: datetime, resolution: str, by: str | None) -> None:
     episode = signal.episodes[-1]
-    episode.closed_on, episode.closed_at, episode.resolution, episode.closed_by = day, at, resolution, by
+    episode.closed_on, episode.closed_at, episode.resolution, episode.closed_by = (
+        day,
+        at,
+        resolution,
+        by,
+    )
 
 
 # -- runs open, see and close -------------------------------------------------------------------------------------------
@@ -210,14 +243,18 @@ def run(organization: Organization, event: RunRequested, at: datetime) -> None:
         settings=event.settings,
         reader=Reader(event.settings),
     )
-    orders = [order for account in organization.orders_of for order in orders_of(organization, account)]
+    orders = [
+        order for account in organization.orders_of for order in orders_of(organization, account)
+    ]
     fires = firing(orders, on=latest.as_of, settings=latest.settings, reader=latest.reader)
     organization.latest_run = latest
 
     for signal in organization.signals.values():
         if signal.active and signal.key not in fires:
             assert previous is not None
-            close(signal, latest.as_of, at, resolution_by_run(signal, orders, previous, latest), None)
+            close(
+                signal, latest.as_of, at, resolution_by_run(signal, orders, previous, latest), None
+            )
     for key, found in fires.items():
         known = organization.signals.get(key)
         if known is None:
@@ -234,18 +271,28 @@ def run(organization: Organization, event: RunRequested, at: datetime) -> None:
         if not known.episodes or not known.active:
             known.episodes.append(Episode(opened_on=latest.as_of, opened_at=at))
         known.last_seen_at = at
-        known.as_of, known.settings_version, known.run = latest.as_of, latest.settings_version, latest.number
+        known.as_of, known.settings_version, known.run = (
+            latest.as_of,
+            latest.settings_version,
+            latest.number,
+        )
         known.lifetime_revenue_cents, known.figures = found.lifetime_revenue_cents, found.figures
 
 
 def resolution_by_run(signal: Signal, orders: list[Order], previous: Run, latest: Run) -> str:
-    """The first that is true. An active signal was last seen by the previous run, under its settings."""
+    """The first that is true. An active signal was last seen by the previous run, under its
+    settings.
+    """
     assert signal.run == previous.number
     its_orders = [order for order in orders if order.account == signal.key.account]
-    if signal.key in firing(its_orders, on=latest.as_of, settings=previous.settings, reader=previous.reader):
+    if signal.key in firing(
+        its_orders, on=latest.as_of, settings=previous.settings, reader=previous.reader
+    ):
         return "settings"
     lines = latest.reader.lines(its_orders, on=latest.as_of)
-    if signal.key.type == "lapse" and not is_active(lines, on=latest.as_of, settings=latest.settings):
+    if signal.key.type == "lapse" and not is_active(
+        lines, on=latest.as_of, settings=latest.settings
+    ):
         return "superseded"
     return "aged_out"
 
@@ -254,7 +301,9 @@ def resolution_by_run(signal: Signal, orders: list[Order], previous: Run, latest
 
 
 def as_json(signal: Signal) -> dict[str, Any]:
-    """The days and figures of a signal as `winback signals --json` prints them; times and ids are left out."""
+    """The days and figures of a signal as `winback signals --json` prints them; times and ids are
+    left out.
+    """
     printed: dict[str, Any] = {
         "account": signal.key.account,
         "type": signal.key.type,
@@ -264,7 +313,10 @@ def as_json(signal: Signal) -> dict[str, Any]:
         "opened_on": signal.opened_on.isoformat(),
         "as_of": signal.as_of.isoformat(),
         "settings_version": signal.settings_version,
-        "figures": {name: value.isoformat() if isinstance(value, date) else value for name, value in signal.figures.items()},
+        "figures": {
+            name: value.isoformat() if isinstance(value, date) else value
+            for name, value in signal.figures.items()
+        },
         "episodes": [
             {
                 "opened_on": episode.opened_on.isoformat(),

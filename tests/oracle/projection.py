@@ -1,4 +1,6 @@
-"""What the detector's events add up to, in the words of the oracle: the plainest reader of topic `signals` there can be."""
+"""What the detector's events add up to, in the words of the oracle: the plainest reader of topic
+`signals` there can be.
+"""
 
 from collections.abc import Iterable
 from datetime import date
@@ -13,7 +15,9 @@ from tests.oracle.rules import Key
 
 
 class Projection:
-    """Signals by organization and key. An event that comes again says what it said before, and changes nothing."""
+    """Signals by organization and key. An event that comes again says what it said before, and
+    changes nothing.
+    """
 
     def __init__(self) -> None:
         self.completed: list[RunCompleted] = []
@@ -27,7 +31,9 @@ class Projection:
         """The next events of the topic."""
         for event in events:
             if event.id in self._taken:
-                assert same(self._taken[event.id], event), f"one id, two events: {self._taken[event.id]}, {event}"
+                assert same(self._taken[event.id], event), (
+                    f"one id, two events: {self._taken[event.id]}, {event}"
+                )
                 continue
             self._taken[event.id] = event
             if isinstance(event, RunCompleted):
@@ -52,7 +58,10 @@ class Projection:
             assert signal.active, "seen while recovered"
             signal.last_seen_at, signal.as_of, signal.run = event.at, event.as_of, event.run
             signal.settings_version = event.settings_version
-            signal.lifetime_revenue_cents, signal.figures = event.lifetime_revenue_cents, figures_of(event)
+            signal.lifetime_revenue_cents, signal.figures = (
+                event.lifetime_revenue_cents,
+                figures_of(event),
+            )
         assert event.episode == len(signal.episodes)
         assert event.opened_on == signal.opened_on
 
@@ -85,7 +94,13 @@ def figures_of(event: SignalOpened | SignalSeen) -> dict[str, int | date]:
 
 
 def same(one: SignalsRecord, other: SignalsRecord) -> bool:
-    """How long a run took, how many accounts it had to look at, and that it was asked again may differ."""
+    """How long a run took, how many accounts it had to look at, and that it was asked again may
+    differ.
+    """
     if isinstance(one, RunCompleted) and isinstance(other, RunCompleted):
-        return (one.organization, one.number, one.at) == (other.organization, other.number, other.at) or other.repeated
+        return (one.organization, one.number, one.at) == (
+            other.organization,
+            other.number,
+            other.at,
+        ) or other.repeated
     return one == other

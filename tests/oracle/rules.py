@@ -1,7 +1,9 @@
-"""The three detection rules once more, slow and obvious: sums over raw orders, exact fractions, no state.
+"""The three detection rules once more, slow and obvious: sums over raw orders, exact fractions, no
+state.
 
-Written from the product's description alone. It shares with the services what an order and a setting look like
-(`shared.events`, `shared.domain.thresholds`) and how a raw text is read (`sizes`, `grades`), and no rule.
+Written from the product's description alone. It shares with the services what an order and a
+setting look like (`shared.events`, `shared.domain.thresholds`) and how a raw text is read (`sizes`,
+`grades`), and no rule.
 """
 
 from collections.abc import Iterable
@@ -78,8 +80,12 @@ class Reader:
         return self._grades[text]
 
 
-def firing(orders: Iterable[Order], *, on: date, settings: DetectionSettings, reader: Reader | None = None) -> dict[Key, Firing]:
-    """All signals of one organization that fire as of `on`; `orders` are the counting versions, of any accounts."""
+def firing(
+    orders: Iterable[Order], *, on: date, settings: DetectionSettings, reader: Reader | None = None
+) -> dict[Key, Firing]:
+    """All signals of one organization that fire as of `on`; `orders` are the counting versions, of
+    any accounts.
+    """
     reader = reader or Reader(settings)
     of_account: dict[str, list[Order]] = {}
     for order in orders:
@@ -97,19 +103,26 @@ def firing(orders: Iterable[Order], *, on: date, settings: DetectionSettings, re
 # -- A · fully dormant --------------------------------------------------------------------------------------------------
 
 
-def dormant(account: str, lines: list[Read], *, on: date, settings: DetectionSettings) -> dict[Key, Firing]:
+def dormant(
+    account: str, lines: list[Read], *, on: date, settings: DetectionSettings
+) -> dict[Key, Firing]:
     """Last activity day at least the gap before `on`, lifetime revenue at least the floor."""
     last = last_activity(lines)
     lifetime = sum(line.cents for line in lines)
     if not settings.dormant.enabled or last is None:
         return {}
-    if (on - last).days < settings.dormant.gap_days or lifetime < settings.dormant.minimum_lifetime_revenue_cents:
+    if (
+        (on - last).days < settings.dormant.gap_days
+        or lifetime < settings.dormant.minimum_lifetime_revenue_cents
+    ):
         return {}
     figures: dict[str, int | date] = {
         "days_inactive": (on - last).days,
         "last_ordered_on": last,
         "lifetime_revenue_cents": lifetime,
-        "last_year_revenue_cents": sum(line.cents for line in lines if last - YEAR < line.day <= last),
+        "last_year_revenue_cents": sum(
+            line.cents for line in lines if last - YEAR < line.day <= last
+        ),
     }
     return {Key(account, "dormant"): Firing(lifetime_revenue_cents=lifetime, figures=figures)}
 
@@ -127,8 +140,12 @@ def is_active(lines: list[Read], *, on: date, settings: DetectionSettings) -> bo
 # -- B · product lapse --------------------------------------------------------------------------------------------------
 
 
-def lapses(account: str, lines: list[Read], *, on: date, settings: DetectionSettings) -> dict[Key, Firing]:
-    """The account is active; the combo is silent for the lapse window, and earned its floors inside the history window."""
+def lapses(
+    account: str, lines: list[Read], *, on: date, settings: DetectionSettings
+) -> dict[Key, Firing]:
+    """The account is active; the combo is silent for the lapse window, and earned its floors inside
+    the history window.
+    """
     if not settings.lapse.enabled or not is_active(lines, on=on, settings=settings):
         return {}
     found: dict[Key, Firing] = {}
@@ -138,10 +155,17 @@ def lapses(account: str, lines: list[Read], *, on: date, settings: DetectionSett
         last = last_activity(its_lines)
         if last is None or (on - last).days < settings.lapse.lapse_days:
             continue
-        window = [line for line in its_lines if on - timedelta(days=settings.lapse.history_days) < line.day <= on]
+        window = [
+            line
+            for line in its_lines
+            if on - timedelta(days=settings.lapse.history_days) < line.day <= on
+        ]
         earned = sum(line.cents for line in window)
         months = {(line.day.year, line.day.month) for line in window if line.cents > 0}
-        if earned < settings.lapse.minimum_revenue_cents or len(months) < settings.lapse.minimum_months:
+        if (
+            earned < settings.lapse.minimum_revenue_cents
+            or len(months) < settings.lapse.minimum_months
+        ):
             continue
         figures: dict[str, int | date] = {
             "days_silent": (on - last).days,
@@ -150,7 +174,9 @@ def lapses(account: str, lines: list[Read], *, on: date, settings: DetectionSett
             "distinct_months": len(months),
         }
         lifetime = sum(line.cents for line in lines)
-        found[Key(account, "lapse", od, grade)] = Firing(lifetime_revenue_cents=lifetime, figures=figures)
+        found[Key(account, "lapse", od, grade)] = Firing(
+            lifetime_revenue_cents=lifetime, figures=figures
+        )
     return found
 
 
@@ -172,12 +198,20 @@ class Spend(NamedTuple):
         return self.total - self.specialty
 
 
-def cherry_pickers(lines: dict[str, list[Read]], *, on: date, settings: DetectionSettings) -> dict[Key, Firing]:
+def cherry_pickers(
+    lines: dict[str, list[Read]], *, on: date, settings: DetectionSettings
+) -> dict[Key, Firing]:
     """Net spend at least the floor, and the specialty share strictly above the threshold."""
     if not settings.cherry_picking.enabled:
         return {}
-    of_account = {account: spend(its_lines, on=on, settings=settings) for account, its_lines in lines.items()}
-    carriers = {account: its_spend for account, its_spend in of_account.items() if carries(its_spend, settings)}
+    of_account = {
+        account: spend(its_lines, on=on, settings=settings) for account, its_lines in lines.items()
+    }
+    carriers = {
+        account: its_spend
+        for account, its_spend in of_account.items()
+        if carries(its_spend, settings)
+    }
     median = median_share(of_account, on=on, settings=settings)
     found = {}
     for account, its_spend in carriers.items():
@@ -189,14 +223,21 @@ def cherry_pickers(lines: dict[str, list[Read]], *, on: date, settings: Detectio
             "estimated_upside_cents": half_up(upside),
         }
         lifetime = sum(line.cents for line in lines[account])
-        found[Key(account, "cherry_picking")] = Firing(lifetime_revenue_cents=lifetime, figures=figures)
+        found[Key(account, "cherry_picking")] = Firing(
+            lifetime_revenue_cents=lifetime, figures=figures
+        )
     return found
 
 
 def spend(lines: list[Read], *, on: date, settings: DetectionSettings) -> Spend:
-    window = [line for line in lines if on - timedelta(days=settings.cherry_picking.window_days) < line.day <= on]
+    window = [
+        line
+        for line in lines
+        if on - timedelta(days=settings.cherry_picking.window_days) < line.day <= on
+    ]
     return Spend(
-        specialty=sum(line.cents for line in window if is_specialty(line.od, settings)), total=sum(line.cents for line in window)
+        specialty=sum(line.cents for line in window if is_specialty(line.od, settings)),
+        total=sum(line.cents for line in window),
     )
 
 
@@ -210,12 +251,23 @@ def is_large_enough(its_spend: Spend, settings: DetectionSettings) -> bool:
 
 
 def carries(its_spend: Spend, settings: DetectionSettings) -> bool:
-    return is_large_enough(its_spend, settings) and its_spend.share > Fraction(settings.cherry_picking.share_percent) / 100
+    return (
+        is_large_enough(its_spend, settings)
+        and its_spend.share > Fraction(settings.cherry_picking.share_percent) / 100
+    )
 
 
-def median_share(of_account: dict[str, Spend], *, on: date, settings: DetectionSettings) -> Fraction:
-    """Of the accounts at or above the floor that do not carry C, clamped; where these are too few, the most."""
-    shares = sorted(s.share for s in of_account.values() if is_large_enough(s, settings) and not carries(s, settings))
+def median_share(
+    of_account: dict[str, Spend], *, on: date, settings: DetectionSettings
+) -> Fraction:
+    """Of the accounts at or above the floor that do not carry C, clamped; where these are too few,
+    the most.
+    """
+    shares = sorted(
+        s.share
+        for s in of_account.values()
+        if is_large_enough(s, settings) and not carries(s, settings)
+    )
     if len(shares) < FEWEST_FOR_A_MEDIAN:
         return MOST_SHARE
     middle = len(shares) // 2

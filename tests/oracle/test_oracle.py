@@ -13,7 +13,9 @@ from tests.oracle.rules import Key
 JUNE = date(2026, 6, 1)
 SETTINGS = DetectionSettings(
     dormant=Dormant(gap_days=90, minimum_lifetime_revenue_cents=1_000),
-    lapse=Lapse(enabled=True, lapse_days=30, history_days=365, minimum_revenue_cents=1_000, minimum_months=1),
+    lapse=Lapse(
+        enabled=True, lapse_days=30, history_days=365, minimum_revenue_cents=1_000, minimum_months=1
+    ),
     cherry_picking=CherryPicking(enabled=True, window_days=365, minimum_revenue_cents=1_000),
 )
 DORMANT = Key("A", "dormant")
@@ -63,7 +65,11 @@ class Story:
         self._runs += 1
         self._settings = settings or self._settings
         event = run_request(
-            "acme", number=self._runs, as_of=day, settings_version=1 + (settings is not None), settings=self._settings
+            "acme",
+            number=self._runs,
+            as_of=day,
+            settings_version=1 + (settings is not None),
+            settings=self._settings,
         )
         self._oracle.record(event, at=self._next())
         return self
@@ -94,16 +100,30 @@ def test_an_order_that_answers_closes_as_reordered_on_its_day() -> None:
     assert story.ending(DORMANT) == (after(3), "reordered")
 
 
-def test_an_order_of_the_very_day_that_opened_it_answers_and_one_of_the_day_before_does_not() -> None:
-    assert Story().bought("1", before(90)).run(JUNE).bought("2", JUNE).ending(DORMANT) == (JUNE, "reordered")
-    assert Story().bought("1", before(90)).run(JUNE).bought("2", before(1)).ending(DORMANT) == (JUNE, "correction")
+def test_an_order_of_the_very_day_that_opened_it_answers_and_one_of_the_day_before_does_not() -> (
+    None
+):
+    assert Story().bought("1", before(90)).run(JUNE).bought("2", JUNE).ending(DORMANT) == (
+        JUNE,
+        "reordered",
+    )
+    assert Story().bought("1", before(90)).run(JUNE).bought("2", before(1)).ending(DORMANT) == (
+        JUNE,
+        "correction",
+    )
 
 
 def test_a_recovered_signal_that_fires_again_is_reopened_and_keeps_its_first_detection() -> None:
     story = Story().bought("1", before(90)).run(JUNE).bought("2", after(3)).run(after(93))
     signal = story.signal(DORMANT)
-    assert (signal.detected_at, signal.last_seen_at) == (START + timedelta(minutes=2), START + timedelta(minutes=4))
-    assert [(e.opened_on, e.closed_on) for e in signal.episodes] == [(JUNE, after(3)), (after(93), None)]
+    assert (signal.detected_at, signal.last_seen_at) == (
+        START + timedelta(minutes=2),
+        START + timedelta(minutes=4),
+    )
+    assert [(e.opened_on, e.closed_on) for e in signal.episodes] == [
+        (JUNE, after(3)),
+        (after(93), None),
+    ]
 
 
 def test_a_late_order_is_a_correction_since_the_signal_was_never_true() -> None:
@@ -111,10 +131,15 @@ def test_a_late_order_is_a_correction_since_the_signal_was_never_true() -> None:
     assert story.ending(DORMANT) == (JUNE, "correction")
 
 
-@pytest.mark.parametrize("change", [{"cancelled": True}, {"account": "B"}, {"cents": 999}], ids=["cancelled", "moved", "edited"])
+@pytest.mark.parametrize(
+    "change",
+    [{"cancelled": True}, {"account": "B"}, {"cents": 999}],
+    ids=["cancelled", "moved", "edited"],
+)
 def test_an_order_taken_back_is_a_correction(change: dict[str, bool | str | int]) -> None:
     story = Story().bought("1", before(90)).run(JUNE)
-    story.bought("1", before(90), revision=2, **change)  # type: ignore[arg-type]  # one of three keywords
+    # one of three keywords
+    story.bought("1", before(90), revision=2, **change)  # type: ignore[arg-type]
     assert story.ending(DORMANT) == (JUNE, "correction")
 
 
@@ -125,7 +150,9 @@ def test_a_duplicate_and_an_older_version_close_nothing() -> None:
 
 
 def test_what_was_over_before_the_order_waits_for_the_run() -> None:
-    """As of the order's day the account is dormant: the lapse is over, and not by this order, which is a credit."""
+    """As of the order's day the account is dormant: the lapse is over, and not by this order, which
+    is a credit.
+    """
     story = Story().bought("1", before(60)).bought("2", before(1), od="7").run(JUNE)
     story.bought("3", after(95), cents=-1, od=None, grade=None)
     assert story.signal(LAPSE).active
@@ -140,9 +167,18 @@ def test_history_that_slides_out_of_the_window_ages_a_signal_out() -> None:
 
 def test_what_would_still_fire_under_the_former_settings_is_closed_by_settings() -> None:
     renamed = DetectionSettings(
-        dormant=SETTINGS.dormant, lapse=SETTINGS.lapse, cherry_picking=SETTINGS.cherry_picking, grade_aliases={"J55": "K55"}
+        dormant=SETTINGS.dormant,
+        lapse=SETTINGS.lapse,
+        cherry_picking=SETTINGS.cherry_picking,
+        grade_aliases={"J55": "K55"},
     )
-    story = Story().bought("1", before(60)).bought("2", before(1), od="7").run(JUNE).run(after(1), renamed)
+    story = (
+        Story()
+        .bought("1", before(60))
+        .bought("2", before(1), od="7")
+        .run(JUNE)
+        .run(after(1), renamed)
+    )
     assert story.ending(LAPSE) == (after(1), "settings")
     assert story.signal(Key("A", "lapse", "5.5", "K55")).active
 
@@ -169,5 +205,19 @@ def test_the_earliest_day_stamped_on_a_version_stands() -> None:
         cancelled=False,
         lines=[Line(revenue_cents=2_000)],
     )
-    assert Story().accepted(sent_ahead).accepted(stamped_ahead(sent_ahead)).run(JUNE).signal(DORMANT).active
-    assert Story().accepted(stamped_ahead(sent_ahead)).accepted(sent_ahead).run(JUNE).signal(DORMANT).active
+    assert (
+        Story()
+        .accepted(sent_ahead)
+        .accepted(stamped_ahead(sent_ahead))
+        .run(JUNE)
+        .signal(DORMANT)
+        .active
+    )
+    assert (
+        Story()
+        .accepted(stamped_ahead(sent_ahead))
+        .accepted(sent_ahead)
+        .run(JUNE)
+        .signal(DORMANT)
+        .active
+    )

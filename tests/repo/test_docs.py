@@ -30,7 +30,11 @@ def test_the_example_names_no_setting_that_is_gone() -> None:
 
 
 def test_the_references_say_what_the_commands_and_metrics_are() -> None:
-    old = [name(path) for path, text in reference.generated().items() if not path.exists() or path.read_text() != text]
+    old = [
+        name(path)
+        for path, text in reference.generated().items()
+        if not path.exists() or path.read_text() != text
+    ]
     assert old == [], "run `python -m winback.reference`"
 
 
@@ -56,13 +60,23 @@ def test_a_decision_is_one_page_with_a_line_to_quote(path: str) -> None:
     assert lines[0].startswith("# ")
     assert len(lines) <= DECISION_LONGEST_LINES
     assert re.search(r"^> \S", text, re.MULTILINE), "the line to quote"
-    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences", "Passed over"]
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == [
+        "Context",
+        "Decision",
+        "Consequences",
+        "Passed over",
+    ]
 
 
 def test_every_decision_is_listed_by_its_title() -> None:
     listed = (ROOT / "docs/decisions/README.md").read_text()
-    titles = {path.rsplit("/", 1)[1]: (ROOT / path).read_text().splitlines()[0].removeprefix("# ") for path in DECISIONS}
-    assert {path: title for path, title in titles.items() if f"]({path}) | {title} |" not in listed} == {}
+    titles = {
+        path.rsplit("/", 1)[1]: (ROOT / path).read_text().splitlines()[0].removeprefix("# ")
+        for path in DECISIONS
+    }
+    assert {
+        path: title for path, title in titles.items() if f"]({path}) | {title} |" not in listed
+    } == {}
 
 
 def test_links_between_documents_lead_somewhere() -> None:
@@ -70,6 +84,8 @@ def test_links_between_documents_lead_somewhere() -> None:
         f"{name(path)}: {link}"
         for path in DOCS
         for link in LINK.findall(path.read_text())
-        if "://" not in link and not link.startswith(("#", "mailto:")) and not (path.parent / link.split("#")[0]).exists()
+        if "://" not in link
+        and not link.startswith(("#", "mailto:"))
+        and not (path.parent / link.split("#")[0]).exists()
     ]
     none_of(wrong)

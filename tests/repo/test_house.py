@@ -8,19 +8,31 @@ LONGEST_MODULE_LINES = 500
 WORTH_A_DOCSTRING = 3  # lines of a module
 
 # Written so that this file does not find itself.
-UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b|NotImplemented" + r"Error")
-IGNORE = re.compile(r"#\s*(?:type:\s*ignore\[[^\]]+\]|noqa:\s*[A-Z0-9, ]*[A-Z0-9]|fmt:\s*(?:skip|off))(?P<reason>.*)$")
+UNFINISHED = re.compile(
+    r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b|NotImplemented" + r"Error"
+)
+IGNORE = re.compile(
+    r"#\s*(?:type:\s*ignore\[[^\]]+\]|noqa:\s*[A-Z0-9, "
+    r"]*[A-Z0-9]|fmt:\s*(?:skip|off))(?P<reason>.*)$"
+)
 BARE_IGNORE = re.compile(r"#\s*(?:type:\s*ignore(?!\[)|noqa(?!:))")
 REASON = re.compile(r"\s+[#—-]\s*\S")
-MOCKS = re.compile(  # a constant in capitals may be set (smaller buffers, shorter waits), and the clock; no other code
+# a constant in capitals may be set (smaller buffers, shorter waits), and the clock; no other code
+MOCKS = re.compile(
     r"unittest\.mo" + r"ck|Magic" + r"Mock|pytest\.mark\.(?:sk" + r"ip|xf" + r"ail)"
     r'|monkeypatch\.setattr\((?!clock, "now"|\w+, "[A-Z_]+")'
 )
 HOSTS = re.compile(
-    r"pypi\.or" + r"g|pythonhosted\.or" + r"g|registry\.npmjs|repo1?\.maven\.or" + r"g|repo\.maven\.apache|deb\.debian\.or" + r"g"
+    r"pypi\.or"
+    + r"g|pythonhosted\.or"
+    + r"g|registry\.npmjs|repo1?\.maven\.or"
+    + r"g|repo\.maven\.apache|deb\.debian\.or"
+    + r"g"
     r"|crates\.i" + r"o\b|proxy\.golang"
 )
-MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:wor" + r"k|far" + r"m|hom" + r"e/\w+|roo" + r"t|User" + r"s)/\w")
+MACHINE_PATHS = re.compile(
+    r"(?<![\w.])/(?:wor" + r"k|far" + r"m|hom" + r"e/\w+|roo" + r"t|User" + r"s)/\w"
+)
 
 
 def lines_of(*folders: str, only_python: bool = False) -> list[tuple[str, int, str]]:
@@ -33,7 +45,11 @@ def lines_of(*folders: str, only_python: bool = False) -> list[tuple[str, int, s
 
 
 def test_no_module_is_too_long_to_be_one_idea() -> None:
-    long = {name(path): length for path in modules(*CODE) if (length := len(path.read_text().splitlines())) > LONGEST_MODULE_LINES}
+    long = {
+        name(path): length
+        for path in modules(*CODE)
+        if (length := len(path.read_text().splitlines())) > LONGEST_MODULE_LINES
+    }
     assert long == {}
 
 
@@ -41,13 +57,21 @@ def test_every_module_begins_with_its_idea() -> None:
     wrong = []
     for path in modules(*CODE):
         text = path.read_text()
-        if len(text.splitlines()) >= WORTH_A_DOCSTRING and not text.lstrip("\ufeff").startswith(('"""', "#!/")):
+        if len(text.splitlines()) >= WORTH_A_DOCSTRING and not text.lstrip("\ufeff").startswith(
+            ('"""', "#!/")
+        ):
             wrong.append(name(path))
     none_of(wrong)
 
 
 def test_nothing_is_left_for_later_in_the_code() -> None:
-    none_of([f"{path}:{number}: {line.strip()}" for path, number, line in lines_of(only_python=True) if UNFINISHED.search(line)])
+    none_of(
+        [
+            f"{path}:{number}: {line.strip()}"
+            for path, number, line in lines_of(only_python=True)
+            if UNFINISHED.search(line)
+        ]
+    )
 
 
 def test_an_ignore_carries_its_reason() -> None:
@@ -55,26 +79,47 @@ def test_an_ignore_carries_its_reason() -> None:
     for path, number, line in lines_of(only_python=True):
         found = IGNORE.search(line)
         layout_only = found is not None and "fmt:" in found[0] and "fmt: off" not in found[0]
-        if BARE_IGNORE.search(line) or (found and not layout_only and not REASON.match(found["reason"])):
+        if BARE_IGNORE.search(line) or (
+            found and not layout_only and not REASON.match(found["reason"])
+        ):
             wrong.append(f"{path}:{number}: {line.strip()}")
     none_of(wrong)
 
 
 def test_nothing_is_mocked_and_no_test_is_left_out() -> None:
     none_of(
-        [f"{path}:{number}: {line.strip()}" for path, number, line in lines_of("tests", only_python=True) if MOCKS.search(line)]
+        [
+            f"{path}:{number}: {line.strip()}"
+            for path, number, line in lines_of("tests", only_python=True)
+            if MOCKS.search(line)
+        ]
     )
 
 
 def test_no_file_names_a_package_registry() -> None:
-    none_of([f"{path}:{number}: {line.strip()[:100]}" for path, number, line in lines_of() if HOSTS.search(line)])
+    none_of(
+        [
+            f"{path}:{number}: {line.strip()[:100]}"
+            for path, number, line in lines_of()
+            if HOSTS.search(line)
+        ]
+    )
 
 
 def test_no_file_knows_the_machine_it_was_written_on() -> None:
-    none_of([f"{path}:{number}: {line.strip()[:100]}" for path, number, line in lines_of() if MACHINE_PATHS.search(line)])
+    none_of(
+        [
+            f"{path}:{number}: {line.strip()[:100]}"
+            for path, number, line in lines_of()
+            if MACHINE_PATHS.search(line)
+        ]
+    )
 
 
 def test_a_service_says_what_it_consumes_produces_and_owns() -> None:
     for path in sorted((ROOT / "services").glob("*/__init__.py")):
         text = path.read_text()
-        assert all(re.search(rf"^{word}\b", text, re.MULTILINE) for word in ("consumes", "produces", "owns")), name(path)
+        assert all(
+            re.search(rf"^{word}\b", text, re.MULTILINE)
+            for word in ("consumes", "produces", "owns")
+        ), name(path)

@@ -1,7 +1,8 @@
-"""Nothing crosses organizations: read out of PostgreSQL's own catalogue, so that a new table cannot be forgotten.
+"""Nothing crosses organizations: read out of PostgreSQL's own catalogue, so that a new table cannot
+be forgotten.
 
-Every table with an `organization` is a tenant table, and every one is tried: two organizations, a row each, and the role that
-serves HTTP reads, changes, deletes and inserts across.
+Every table with an `organization` is a tenant table, and every one is tried: two organizations, a
+row each, and the role that serves HTTP reads, changes, deletes and inserts across.
 """
 
 import re
@@ -19,7 +20,9 @@ from tests.stack_fixtures import Stack
 
 pytestmark = pytest.mark.usefixtures("stack")
 
-FOUND_BY_HASH = {"tokens"}  # before it is known who asks: has an organization, but is no tenant table
+FOUND_BY_HASH = {
+    "tokens"
+}  # before it is known who asks: has an organization, but is no tenant table
 ROLES = ("winback_app", "winback_worker")
 
 TABLES = """
@@ -76,8 +79,14 @@ WHERE a.attrelid = %s::regclass
 ORDER BY a.attnum
 """
 
-CHECKS = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'c'"
-NEEDS = "SELECT confrelid::regclass::text FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'f'"
+CHECKS = (
+    "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND "
+    "contype = 'c'"
+)
+NEEDS = (
+    "SELECT confrelid::regclass::text FROM pg_constraint WHERE conrelid = %s::regclass AND "
+    "contype = 'f'"
+)
 
 OWN = "(organization = NULLIF(current_setting('app.org'::text, true), ''::text))"
 VALUES: dict[str, Any] = {
@@ -100,7 +109,10 @@ class Relation(NamedTuple):
 @contextmanager
 def connected(role: str | None = None, organization: str | None = None) -> Iterator[db.Connection]:
     """A transaction that is rolled back, as the database's owner or as `role` in one organization."""
-    with psycopg.connect(settings().database_url) as connection, connection.transaction(force_rollback=True):
+    with (
+        psycopg.connect(settings().database_url) as connection,
+        connection.transaction(force_rollback=True),
+    ):
         if role is not None:
             connection.execute(f"SET LOCAL ROLE {role}".encode())
         if organization is not None:
@@ -110,18 +122,28 @@ def connected(role: str | None = None, organization: str | None = None) -> Itera
 
 def relations(kinds: str) -> list[Relation]:
     with connected() as connection:
-        return [relation for relation in map(Relation._make, connection.execute(TABLES)) if relation.kind in kinds]
+        return [
+            relation
+            for relation in map(Relation._make, connection.execute(TABLES))
+            if relation.kind in kinds
+        ]
 
 
 def tenant_tables() -> list[Relation]:
-    return [table for table in relations("rp") if table.has_organization and table.name not in FOUND_BY_HASH]
+    return [
+        table
+        for table in relations("rp")
+        if table.has_organization and table.name not in FOUND_BY_HASH
+    ]
 
 
 # -- what the catalogue must say ----------------------------------------------------------------------------------------------
 
 
 def test_there_are_tenant_tables_and_the_migrations_made_them() -> None:
-    assert {"orders", "signals", "digests", "enrollments", "imports", "organizations"} <= {table.name for table in tenant_tables()}
+    assert {"orders", "signals", "digests", "enrollments", "imports", "organizations"} <= {
+        table.name for table in tenant_tables()
+    }
 
 
 def test_every_tenant_table_forces_row_level_security_also_on_its_owner() -> None:
@@ -134,15 +156,19 @@ def test_every_tenant_table_has_both_policies() -> None:
         for table in tenant_tables():
             policies = {row[0]: row[1:] for row in connection.execute(POLICIES, (table.name,))}
             both = (
-                policies.get("own_organization") == ("PERMISSIVE", ["winback_app"], "ALL", OWN, OWN),
-                policies.get("all_organizations") == ("PERMISSIVE", ["winback_worker"], "ALL", "true", "true"),
+                policies.get("own_organization")
+                == ("PERMISSIVE", ["winback_app"], "ALL", OWN, OWN),
+                policies.get("all_organizations")
+                == ("PERMISSIVE", ["winback_worker"], "ALL", "true", "true"),
             )
             if both != (True, True):
                 wrong[table.name] = policies
     assert wrong == {}
 
 
-def test_the_app_role_has_no_other_policy_but_to_find_its_own_memberships_and_tokens_by_hash() -> None:
+def test_the_app_role_has_no_other_policy_but_to_find_its_own_memberships_and_tokens_by_hash() -> (
+    None
+):
     with connected() as connection:
         others = [
             (table.name, row[0], row[3])
@@ -159,23 +185,31 @@ def test_the_app_role_has_no_other_policy_but_to_find_its_own_memberships_and_to
 
 def test_every_key_of_a_tenant_table_starts_with_the_organization() -> None:
     with connected() as connection:
-        keys = {t.name: (connection.execute(KEY_COLUMNS, (t.name,)).fetchone() or [None])[0] for t in tenant_tables()}
+        keys = {
+            t.name: (connection.execute(KEY_COLUMNS, (t.name,)).fetchone() or [None])[0]
+            for t in tenant_tables()
+        }
     assert {name: key for name, key in keys.items() if not key or key[0] != "organization"} == {}
 
 
 def test_every_view_sees_what_the_asking_role_sees() -> None:
-    assert [view.name for view in relations("v") if "security_invoker=true" not in view.options] == []
+    assert [
+        view.name for view in relations("v") if "security_invoker=true" not in view.options
+    ] == []
 
 
 def test_nothing_bypasses_the_policies() -> None:
-    """No materialized views, no functions that run as their owner, no roles that own, bypass or truncate."""
+    """No materialized views, no functions that run as their owner, no roles that own, bypass or
+    truncate.
+    """
     assert relations("mf") == []
     with connected() as connection:
         definers = connection.execute(
             "SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"
         ).fetchall()
         roles = connection.execute(
-            "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb)",
+            "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) AND (rolsuper OR rolbypassrls OR "
+            "rolcreaterole OR rolcreatedb)",
             (list(ROLES),),
         ).fetchall()
         truncate = connection.execute(
@@ -202,12 +236,19 @@ def two(stack: Stack) -> tuple[str, str]:
 
 
 def in_order(connection: db.Connection) -> list[str]:
-    """Tenant tables, each behind those that it refers to. All texts are "x", so every reference finds its row."""
+    """Tenant tables, each behind those that it refers to. All texts are "x", so every reference
+    finds its row.
+    """
     names = {table.name for table in tenant_tables()}
-    needs = {name: {row[0] for row in connection.execute(NEEDS, (name,))} & names - {name} for name in names}
+    needs = {
+        name: {row[0] for row in connection.execute(NEEDS, (name,))} & names - {name}
+        for name in names
+    }
     ordered: list[str] = []
     while len(ordered) < len(needs):
-        ordered += sorted(name for name in needs if name not in ordered and needs[name] <= set(ordered))
+        ordered += sorted(
+            name for name in needs if name not in ordered and needs[name] <= set(ordered)
+        )
     return ordered
 
 
@@ -215,7 +256,9 @@ def insert(connection: db.Connection, table: str, organization: str) -> None:
     """A row with what must be there, each value the first that its CHECK names."""
     columns = connection.execute(COLUMNS, (table,)).fetchall()
     checks = [row[0] for row in connection.execute(CHECKS, (table,))]
-    row = {column: value(column, type_, checks) for column, type_ in columns} | {"organization": organization}
+    row = {column: value(column, type_, checks) for column, type_ in columns} | {
+        "organization": organization
+    }
     statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
         sql.Identifier(table),
         sql.SQL(", ").join(map(sql.Identifier, row)),
@@ -225,7 +268,10 @@ def insert(connection: db.Connection, table: str, organization: str) -> None:
 
 
 def value(column: str, type_: str, checks: list[str]) -> Any:
-    lists = (re.match(rf"CHECK \(\({column} = (?:ANY \(ARRAY\[)?'([^']*)'::text", check) for check in checks)
+    lists = (
+        re.match(rf"CHECK \(\({column} = (?:ANY \(ARRAY\[)?'([^']*)'::text", check)
+        for check in checks
+    )
     allowed = [found[1] for found in lists if found is not None]
     special = {"currency": "USD", "timezone": "UTC"}
     return allowed[0] if allowed else special.get(column, VALUES[type_])
@@ -239,30 +285,45 @@ def every_tenant_table() -> list[str]:
 
 
 @pytest.mark.parametrize("table", every_tenant_table())
-def test_the_app_role_reads_and_writes_one_organization_alone(two: tuple[str, str], table: str) -> None:
+def test_the_app_role_reads_and_writes_one_organization_alone(
+    two: tuple[str, str], table: str
+) -> None:
     mine, theirs = two
     name = sql.Identifier(table)
     with connected("winback_worker") as worker:
         rows = worker.execute(
-            sql.SQL("SELECT organization FROM {} WHERE organization = ANY(%s)").format(name), (list(two),)
+            sql.SQL("SELECT organization FROM {} WHERE organization = ANY(%s)").format(name),
+            (list(two),),
         ).fetchall()
     assert {row[0] for row in rows} == {mine, theirs}, "there is something to cross into"
-    assert tried(sql.SQL("SELECT organization FROM {} WHERE organization = %s").format(name), mine) in ("refused", [(mine,)])
+    assert tried(
+        sql.SQL("SELECT organization FROM {} WHERE organization = %s").format(name), mine
+    ) in ("refused", [(mine,)])
 
     attempts = (
         sql.SQL("SELECT organization FROM {} WHERE organization <> %s").format(name),
         sql.SQL("DELETE FROM {} WHERE organization <> %s RETURNING organization").format(name),
-        sql.SQL("UPDATE {} SET organization = organization WHERE organization <> %s RETURNING organization").format(name),
+        sql.SQL(
+            "UPDATE {} SET organization = organization WHERE organization <> %s RETURNING "
+            "organization"
+        ).format(name),
     )
     for attempt in attempts:
         assert tried(attempt, mine) in ("refused", []), attempt
     assert tried_insert(table, into=theirs, as_of=mine) == "refused"
-    assert tried(sql.SQL("UPDATE {} SET organization = %s").format(name), mine, theirs) in ("refused", [])
+    assert tried(sql.SQL("UPDATE {} SET organization = %s").format(name), mine, theirs) in (
+        "refused",
+        [],
+    )
 
 
 @pytest.mark.parametrize("table", every_tenant_table())
-def test_without_an_organization_the_app_role_sees_nothing(two: tuple[str, str], table: str) -> None:
-    everything = sql.SQL("SELECT organization FROM {} WHERE %s::text IS NOT NULL").format(sql.Identifier(table))
+def test_without_an_organization_the_app_role_sees_nothing(
+    two: tuple[str, str], table: str
+) -> None:
+    everything = sql.SQL("SELECT organization FROM {} WHERE %s::text IS NOT NULL").format(
+        sql.Identifier(table)
+    )
     for unset in (None, ""):
         assert tried(everything, unset, "x") in ("refused", [])
 
@@ -270,8 +331,13 @@ def test_without_an_organization_the_app_role_sees_nothing(two: tuple[str, str],
 def test_no_view_shows_another_organization(two: tuple[str, str]) -> None:
     mine, _ = two
     distinct = sql.SQL("SELECT DISTINCT organization FROM {} WHERE %s::text IS NOT NULL")
-    seen = {view.name: tried(distinct.format(sql.Identifier(view.name)), mine) for view in relations("v")}
-    assert {view: rows for view, rows in seen.items() if rows not in ("refused", [], [(mine,)])} == {}
+    seen = {
+        view.name: tried(distinct.format(sql.Identifier(view.name)), mine)
+        for view in relations("v")
+    }
+    assert {
+        view: rows for view, rows in seen.items() if rows not in ("refused", [], [(mine,)])
+    } == {}
     assert [(mine,)] in seen.values(), "the views show something at all"
 
 

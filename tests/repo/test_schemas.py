@@ -1,4 +1,6 @@
-"""`schemas/` is up to date, compatible with the last release, and its examples are what consumers read."""
+"""`schemas/` is up to date, compatible with the last release, and its examples are what consumers
+read.
+"""
 
 import copy
 import json
@@ -43,7 +45,9 @@ def test_an_example_fits_its_schema(path: Path) -> None:
     jsonschema.validate(json.loads(path.read_text()), schema, jsonschema.Draft202012Validator)
 
 
-@pytest.mark.parametrize("path", [path for path in EXAMPLES if path.stem != "RawOrder"], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in EXAMPLES if path.stem != "RawOrder"], ids=lambda path: path.stem
+)
 def test_an_example_is_read_and_written_without_loss(path: Path) -> None:
     decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
     event = decoder.decode(path.read_text())
@@ -56,7 +60,9 @@ def test_readers_ignore_fields_that_they_do_not_know() -> None:
     for path in EXAMPLES:
         if path.stem != "RawOrder":
             plain = json.loads(path.read_text())
-            assert decoder.decode(json.dumps(plain | {"added_later": 1})) == decoder.decode(path.read_text())
+            assert decoder.decode(json.dumps(plain | {"added_later": 1})) == decoder.decode(
+                path.read_text()
+            )
 
 
 def test_readers_refuse_a_version_that_they_do_not_know() -> None:
@@ -79,8 +85,17 @@ RELEASED: dict[str, Any] = {
     },
     "required": ["account", "kind", "lines", "settings"],
     "$defs": {
-        "Line": {"type": "object", "properties": {"cents": {"type": "integer"}}, "required": ["cents"]},
-        "Settings": {"type": "object", "properties": {}, "required": [], "additionalProperties": False},
+        "Line": {
+            "type": "object",
+            "properties": {"cents": {"type": "integer"}},
+            "required": ["cents"],
+        },
+        "Settings": {
+            "type": "object",
+            "properties": {},
+            "required": [],
+            "additionalProperties": False,
+        },
     },
 }
 
@@ -125,12 +140,14 @@ def test_words_and_fields_with_defaults_may_be_added(path: str, value: Any) -> N
         ("$defs/Line/properties/cents", None, "E.lines[].cents: removed"),
         ("required", ["account", "kind", "lines", "settings", "name"],
          "E.name: is required now, and records of the last release may lack it"),
-        ("required", ["account", "kind", "settings"], "E.lines: may be missing now, and readers of the last release need it"),
+        ("required", ["account", "kind", "settings"], "E.lines: may be missing now, and readers of " "the last release need it"),
         ("$defs/Settings/properties/new", {"type": "integer", "default": 0},
          "E.settings.new: added, and readers of the last release refuse unknown fields there"),
     ],
 )  # fmt: skip
-def test_what_old_records_or_old_readers_would_trip_over_is_named(path: str, value: Any, fault: str) -> None:
+def test_what_old_records_or_old_readers_would_trip_over_is_named(
+    path: str, value: Any, fault: str
+) -> None:
     assert schemas.breaks("E", RELEASED, changed(path, value)) == [fault]
 
 
@@ -150,17 +167,27 @@ def test_an_event_of_the_last_release_cannot_go(tmp_path: Path) -> None:
 
 def test_asyncapi_has_every_topic_and_who_writes_and_reads_it() -> None:
     document = asyncapi.document()
-    topics = [name for t in TOPICS for name in ([t.name, dead_letters_of(t.name)] if t.dead_letters else [t.name])]
+    topics = [
+        name
+        for t in TOPICS
+        for name in ([t.name, dead_letters_of(t.name)] if t.dead_letters else [t.name])
+    ]
     assert list(document["channels"]) == topics
     assert list(document["operations"])[:4] == [
         "ingest-writes-orders", "signals-writes-orders", "detector-reads-orders", "signals-reads-orders",
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("shape", "schema"), [(OrderShape, asyncapi.RAW_ORDER), (LineShape, asyncapi.RAW_LINE)])
-def test_a_raw_order_has_the_fields_that_ingest_takes(shape: type[BaseModel], schema: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("shape", "schema"), [(OrderShape, asyncapi.RAW_ORDER), (LineShape, asyncapi.RAW_LINE)]
+)
+def test_a_raw_order_has_the_fields_that_ingest_takes(
+    shape: type[BaseModel], schema: dict[str, Any]
+) -> None:
     assert list(schema["properties"]) == list(shape.model_fields)
-    assert schema["required"] == [name for name, field in shape.model_fields.items() if field.is_required()]
+    assert schema["required"] == [
+        name for name, field in shape.model_fields.items() if field.is_required()
+    ]
 
 
 def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:

@@ -1,4 +1,5 @@
-"""Each PostgreSQL table has exactly one writing service; a service's docstring says which it `owns`.
+"""Each PostgreSQL table has exactly one writing service; a service's docstring says which it
+`owns`.
 
 The tables are those of the migrations, so a new one without an owner fails here.
 """
@@ -10,23 +11,28 @@ from collections import defaultdict
 from tests.repo.tree import ROOT, modules, name, none_of, parsed, statements
 
 OWNED_ELSEWHERE = {
-    "positions": "shared",  # of every consumer, moved in its own transaction by the one consume loop
+    # of every consumer, moved in its own transaction by the one consume loop
+    "positions": "shared",
     "migrations": "shared",
     "dead_letter_replays": "shared",  # of every replay, in the one module that puts records back
 }
-ERASURE = "services/signals/store/erasure.py"  # forgets a person wherever they are, in one transaction, for the operator
+# forgets a person wherever they are, in one transaction, for the operator
+ERASURE = "services/signals/store/erasure.py"
 TAMPERING = "winback/chaos/store.py"  # does damage on purpose, to a stack of its own
 TEMPORARY = {"staged"}  # prefixes of tables that live as long as a connection
 
 WRITES = re.compile(
-    r"\b(?:INSERT\s+INTO|(?<!FOR )(?<!KEY )(?<!DO )UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE(?:\s+TABLE)?)\s+(?:ONLY\s+)?(\w+)"
+    r"\b(?:INSERT\s+INTO|(?<!FOR )(?<!KEY )(?<!DO "
+    r")UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE(?:\s+TABLE)?)\s+(?:ONLY\s+)?(\w+)"
 )
 CREATES = re.compile(r"\bCREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+)")
 
 
 def tables() -> set[str]:
     """Every table that the migrations make, and the one that `db.migrate` makes for them."""
-    texts = [path.read_text() for path in (ROOT / "shared/migrations").glob("*.sql")] + list(statements(ROOT / "shared/db.py"))
+    texts = [path.read_text() for path in (ROOT / "shared/migrations").glob("*.sql")] + list(
+        statements(ROOT / "shared/db.py")
+    )
     return {table for text in texts for table in CREATES.findall(re.sub(r"--.*", "", text))}
 
 
@@ -37,7 +43,9 @@ def owners() -> dict[str, set[str]]:
         found[table].add(owner)
     for path in sorted((ROOT / "services").glob("*/__init__.py")):
         documentation = ast.get_docstring(parsed(path)) or ""
-        paragraph = next((part for part in documentation.split("\n\n") if re.search(r"^owns\b", part, re.M)), "")
+        paragraph = next(
+            (part for part in documentation.split("\n\n") if re.search(r"^owns\b", part, re.M)), ""
+        )
         owned = re.split(r"^owns\b", paragraph, flags=re.M)[-1]
         owned = re.split(r"^\w", owned, flags=re.M)[0]  # up to the next word at the start of a line
         for table in tables() & set(re.findall(r"\w+", re.sub(r"\([^)]*\)", "", owned))):
@@ -46,27 +54,45 @@ def owners() -> dict[str, set[str]]:
 
 
 def test_every_table_has_exactly_one_owner() -> None:
-    wrong = {table: sorted(owners().get(table, set())) for table in tables() if len(owners().get(table, set())) != 1}
-    assert wrong == {}, "name each table in the docstring (`owns`) of the one service that writes it"
+    wrong = {
+        table: sorted(owners().get(table, set()))
+        for table in tables()
+        if len(owners().get(table, set())) != 1
+    }
+    assert wrong == {}, (
+        "name each table in the docstring (`owns`) of the one service that writes it"
+    )
 
 
 def test_nobody_writes_the_table_of_another() -> None:
     owner_of = {table: next(iter(who)) for table, who in owners().items()}
     wrong = []
-    for path in (path for path in modules("services", "shared", "winback") if name(path) not in (ERASURE, TAMPERING)):
+    for path in (
+        path
+        for path in modules("services", "shared", "winback")
+        if name(path) not in (ERASURE, TAMPERING)
+    ):
         parts = name(path).split("/")
         writer = parts[1] if parts[0] == "services" else parts[0]
         for statement in statements(path):
             for table in WRITES.findall(re.sub(r"--.*", "", statement)):
                 if owner_of.get(table, writer) != writer:
                     wrong.append(f"{name(path)} writes {table}, which is {owner_of[table]}'s")
-                elif table not in owner_of and not any(table.startswith(prefix) for prefix in TEMPORARY):
+                elif table not in owner_of and not any(
+                    table.startswith(prefix) for prefix in TEMPORARY
+                ):
                     wrong.append(f"{name(path)} writes {table}, which has no owner")
     none_of(wrong)
 
 
 def tables_with_organization() -> set[str]:
     """Those whose CREATE TABLE has an `organization` column."""
-    texts = [re.sub(r"--.*", "", path.read_text()) for path in (ROOT / "shared/migrations").glob("*.sql")]
-    made = [match for text in texts for match in re.findall(r"\bCREATE\s+TABLE\s+(\w+)\s*\((.*?)\n\);", text, re.DOTALL)]
+    texts = [
+        re.sub(r"--.*", "", path.read_text()) for path in (ROOT / "shared/migrations").glob("*.sql")
+    ]
+    made = [
+        match
+        for text in texts
+        for match in re.findall(r"\bCREATE\s+TABLE\s+(\w+)\s*\((.*?)\n\);", text, re.DOTALL)
+    ]
     return {table for table, body in made if re.search(r"^\s*organization\s", body, re.MULTILINE)}

@@ -46,7 +46,11 @@ def files(*folders: str) -> Iterator[Path]:
     """Every text file of the project, or of some of its folders, in order."""
     for path in sorted(path for folder in folders or (".",) for path in (ROOT / folder).rglob("*")):
         parts = path.relative_to(ROOT).parts
-        if path.is_file() and path.suffix in TEXT and not any(part in ignored() or part.endswith(".egg-info") for part in parts):
+        if (
+            path.is_file()
+            and path.suffix in TEXT
+            and not any(part in ignored() or part.endswith(".egg-info") for part in parts)
+        ):
             yield path
 
 
@@ -78,7 +82,9 @@ def imports(path: Path) -> set[str]:
 
 
 def statements(path: Path) -> Iterator[str]:
-    """The SQL in a module: string constants (the fixed parts of f-strings too) that begin like a statement."""
+    """The SQL in a module: string constants (the fixed parts of f-strings too) that begin like a
+    statement.
+    """
     documentation = {
         id(node.body[0].value)
         for node in ast.walk(parsed(path))
@@ -88,7 +94,9 @@ def statements(path: Path) -> Iterator[str]:
     }
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Constant) and id(node) not in documentation:
-            text = node.value.decode(errors="replace") if isinstance(node.value, bytes) else node.value
+            text = (
+                node.value.decode(errors="replace") if isinstance(node.value, bytes) else node.value
+            )
             if isinstance(text, str) and STATEMENT.match(text):
                 yield text
 

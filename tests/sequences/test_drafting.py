@@ -34,10 +34,16 @@ WAIT_SECONDS = 90.0
 DIGEST = "digest-1"
 
 DORMANT = DormantFigures(
-    days_inactive=120, last_ordered_on=date(2026, 7, 26), lifetime_revenue_cents=20_000_000, last_year_revenue_cents=9_000_000
+    days_inactive=120,
+    last_ordered_on=date(2026, 7, 26),
+    lifetime_revenue_cents=20_000_000,
+    last_year_revenue_cents=9_000_000,
 )
 CHERRY = CherryPickingFigures(
-    specialty_share_bps=8_350, specialty_revenue_cents=8_350_000, total_revenue_cents=10_000_000, estimated_upside_cents=1
+    specialty_share_bps=8_350,
+    specialty_revenue_cents=8_350_000,
+    total_revenue_cents=10_000_000,
+    estimated_upside_cents=1,
 )
 
 
@@ -50,15 +56,27 @@ class Running:
 
     def put(self, topic: str, value: bytes, *, organization: str, partition: int) -> None:
         """Publish, and wait until the consumer is past it."""
-        offset = self.publisher.publish(topic, value, key=organization.encode(), partition=partition)
+        offset = self.publisher.publish(
+            topic, value, key=organization.encode(), partition=partition
+        )
         self.wait_for(lambda: self._position(topic, partition) > offset)
 
     def tick(self, organization: str, *, run: int = 1, digest: str = DIGEST) -> None:
-        due = SequencesDue(organization=organization, slot="slot", digest=digest, run=run, drafted_at=DRAFTED_AT)
-        self.put(SEQUENCE_TICKS.name, msgspec.json.encode(due), organization=organization, partition=0)
+        due = SequencesDue(
+            organization=organization, slot="slot", digest=digest, run=run, drafted_at=DRAFTED_AT
+        )
+        self.put(
+            SEQUENCE_TICKS.name, msgspec.json.encode(due), organization=organization, partition=0
+        )
 
     def recover(
-        self, organization: str, account: str, *, resolution: Resolution, at: datetime, signal_type: SignalType = "lapse"
+        self,
+        organization: str,
+        account: str,
+        *,
+        resolution: Resolution,
+        at: datetime,
+        signal_type: SignalType = "lapse",
     ) -> None:
         event = SignalRecovered(
             id="x", organization=organization, account=account, signal="s", signal_type=signal_type,
@@ -69,7 +87,12 @@ class Running:
 
     def put_signal(self, event: SignalRecovered) -> None:
         partition = kafka.partition_of(event.organization)
-        self.put(SIGNALS.name, msgspec.json.encode(event), organization=event.organization, partition=partition)
+        self.put(
+            SIGNALS.name,
+            msgspec.json.encode(event),
+            organization=event.organization,
+            partition=partition,
+        )
 
     def wait_for(self, done: Callable[[], bool]) -> None:
         until = time.monotonic() + WAIT_SECONDS
@@ -92,7 +115,13 @@ def running(stack: Stack) -> Iterator[Running]:
     def work() -> None:
         try:
             with db.pool("winback_worker") as pool:
-                consuming.consume(consumer=CONSUMER, routes=routes(publisher), pool=pool, publisher=publisher, stop=stop)
+                consuming.consume(
+                    consumer=CONSUMER,
+                    routes=routes(publisher),
+                    pool=pool,
+                    publisher=publisher,
+                    stop=stop,
+                )
         except BaseException as error:
             failed.append(error)
 
@@ -112,7 +141,13 @@ def world(organization: str) -> World:
 
 def published(topic: str, decode: Callable[[bytes], Any]) -> list[Any]:
     """Every record of a topic with one partition."""
-    consumer = Consumer({"bootstrap.servers": settings().kafka, "group.id": "winback-test", "isolation.level": "read_committed"})
+    consumer = Consumer(
+        {
+            "bootstrap.servers": settings().kafka,
+            "group.id": "winback-test",
+            "isolation.level": "read_committed",
+        }
+    )
     end = kafka.end_offset(topic, 0)
     consumer.assign([TopicPartition(topic, 0, 0)])
     found: list[Any] = []
@@ -127,22 +162,38 @@ def published(topic: str, decode: Callable[[bytes], Any]) -> list[Any]:
 
 def drafted(organization: str) -> list[SequenceDrafted]:
     events: list[AnyEvent] = published(SEQUENCES.name, msgspec.json.Decoder(SequenceDrafted).decode)
-    return [event for event in events if isinstance(event, SequenceDrafted) and event.organization == organization]
+    return [
+        event
+        for event in events
+        if isinstance(event, SequenceDrafted) and event.organization == organization
+    ]
 
 
 def states(world: World) -> dict[tuple[str, str], tuple[str, str | None]]:
-    return {(row["signal_type"], row["account"]): (row["state"], row["reason"]) for row in world.enrollments()}
+    return {
+        (row["signal_type"], row["account"]): (row["state"], row["reason"])
+        for row in world.enrollments()
+    }
 
 
-def test_a_digest_gets_one_draft_per_active_type_with_its_contacts_and_their_own_history(running: Running, world: World) -> None:
+def test_a_digest_gets_one_draft_per_active_type_with_its_contacts_and_their_own_history(
+    running: Running, world: World
+) -> None:
     world.run()
     world.account("permian", name="Permian Supply")
     contact = world.contact("permian", "purchasing@permian.example")
-    world.order("permian", date(2026, 8, 21), ("CSG", "five and a half", "jot", "500 ft", 1_842_000), ("C", None, None, None, -10))
+    world.order(
+        "permian",
+        date(2026, 8, 21),
+        ("CSG", "five and a half", "jot", "500 ft", 1_842_000),
+        ("C", None, None, None, -10),
+    )
     world.order("permian", date(2026, 6, 1), ("CSG", "139.7 mm", "J-55", "480 ft", 1_842_000))
     world.order("permian", date(2026, 11, 20), ("CSG", "9 5/8", "P110", "300 ft", 900_000))
     world.order("permian", date(2026, 11, 24), ("CSG", "20", "X", "1 ft", 90_000_000))
-    world.order("permian", date(2026, 11, 19), ("CSG", "30", "X", "1 ft", 90_000_000), cancelled=True)
+    world.order(
+        "permian", date(2026, 11, 19), ("CSG", "30", "X", "1 ft", 90_000_000), cancelled=True
+    )
     world.lapse("permian")
     world.lapse("permian", grade="L80", cents=6_000_000)
     world.account("redwater")
@@ -151,7 +202,9 @@ def test_a_digest_gets_one_draft_per_active_type_with_its_contacts_and_their_own
 
     running.tick(world.organization)
 
-    lapse, dormant = (ids.derived("sequence", world.organization, DIGEST, kind) for kind in ("lapse", "dormant"))
+    lapse, dormant = (
+        ids.derived("sequence", world.organization, DIGEST, kind) for kind in ("lapse", "dormant")
+    )
     assert drafted(world.organization) == [
         SequenceDrafted(
             organization=world.organization, sequence=dormant, digest=DIGEST, signal_type="dormant",
@@ -163,7 +216,11 @@ def test_a_digest_gets_one_draft_per_active_type_with_its_contacts_and_their_own
         ),
     ]  # fmt: skip
     of_dormant, of_lapse = world.enrollments()
-    assert (of_dormant["account"], of_dormant["sequence"], of_dormant["state"]) == ("redwater", dormant, "enrolled")
+    assert (of_dormant["account"], of_dormant["sequence"], of_dormant["state"]) == (
+        "redwater",
+        dormant,
+        "enrolled",
+    )
     assert of_dormant["variables"]["bought"] == "what you used to buy"
     assert of_lapse == {
         "sequence": lapse,
@@ -212,19 +269,36 @@ def test_who_is_skipped_is_listed_with_the_reason(running: Running, world: World
     world.bounced("s-finished", "bounced", "C-bounced-1", "gone@X.example")
     world.enrollment("s-paused", "account-in-sequence", "C-other")
     world.account("elsewhere")
-    world.enrollment("s-launched", "elsewhere", world.contact("elsewhere", "shared@x.example"), state="enrolled")
+    world.enrollment(
+        "s-launched", "elsewhere", world.contact("elsewhere", "shared@x.example"), state="enrolled"
+    )
     world.enrollment("s-launched", "fine", "C-fine-1", state="stopped", reason="reordered")
     world.enrollment("s-draft", "fine", "C-fine-1", state="enrolled")
     world.enrollment("s-archived", "fine", "C-fine-1")
 
     running.tick(world.organization)
 
-    drafts = {row["account"]: (row["state"], row["reason"]) for row in world.enrollments() if row["digest"] == DIGEST}
-    skipped = ("no-contact", "no-email", "unsubscribed", "bounced", "account-in-sequence", "contact-in-sequence")
-    assert drafts == {reason: ("skipped", reason) for reason in skipped} | {"fine": ("enrolled", None)}
+    drafts = {
+        row["account"]: (row["state"], row["reason"])
+        for row in world.enrollments()
+        if row["digest"] == DIGEST
+    }
+    skipped = (
+        "no-contact",
+        "no-email",
+        "unsubscribed",
+        "bounced",
+        "account-in-sequence",
+        "contact-in-sequence",
+    )
+    assert drafts == {reason: ("skipped", reason) for reason in skipped} | {
+        "fine": ("enrolled", None)
+    }
 
 
-def test_no_lost_and_paused_accounts_leave_the_drafts_and_a_type_without_others_has_none(running: Running, world: World) -> None:
+def test_no_lost_and_paused_accounts_leave_the_drafts_and_a_type_without_others_has_none(
+    running: Running, world: World
+) -> None:
     world.run()
     later, before = DRAFTED_AT + timedelta(seconds=1), DRAFTED_AT - timedelta(seconds=1)
     pins: dict[str, dict[str, Any]] = {
@@ -244,11 +318,16 @@ def test_no_lost_and_paused_accounts_leave_the_drafts_and_a_type_without_others_
 
     running.tick(world.organization)
 
-    assert states(world) == {("lapse", "pause-over"): ("enrolled", None), ("lapse", "pinned-yes"): ("enrolled", None)}
+    assert states(world) == {
+        ("lapse", "pause-over"): ("enrolled", None),
+        ("lapse", "pinned-yes"): ("enrolled", None),
+    }
     assert [event.signal_type for event in drafted(world.organization)] == ["lapse"]
 
 
-def test_drafts_follow_what_the_digests_run_saw_and_is_still_active(running: Running, world: World) -> None:
+def test_drafts_follow_what_the_digests_run_saw_and_is_still_active(
+    running: Running, world: World
+) -> None:
     world.run(4)
     world.run(5, as_of=RUN_DAY + timedelta(days=1), at=RUN_AT + timedelta(days=1))
     for account in ("seen", "seen-again", "recovered", "opened-later", "not-seen-since"):
@@ -256,7 +335,9 @@ def test_drafts_follow_what_the_digests_run_saw_and_is_still_active(running: Run
         world.contact(account, f"{account}@x.example")
     world.lapse("seen", run=4)
     world.lapse("seen-again", run=5)
-    world.lapse("recovered", run=4, recovered_at=RUN_AT + timedelta(minutes=1), resolution="reordered")
+    world.lapse(
+        "recovered", run=4, recovered_at=RUN_AT + timedelta(minutes=1), resolution="reordered"
+    )
     world.lapse("opened-later", run=5, opened_on=RUN_DAY + timedelta(days=1))
 
     running.tick(world.organization, run=4)
@@ -288,11 +369,16 @@ def test_the_next_digest_has_drafts_of_its_own(running: Running, world: World) -
     world.lapse("permian")
     running.tick(world.organization, digest="digest-1")
     running.tick(world.organization, digest="digest-2")
-    assert [(row["digest"], row["state"]) for row in world.enrollments()] == [("digest-1", "enrolled"), ("digest-2", "enrolled")]
+    assert [(row["digest"], row["state"]) for row in world.enrollments()] == [
+        ("digest-1", "enrolled"),
+        ("digest-2", "enrolled"),
+    ]
     assert len({event.sequence for event in drafted(world.organization)}) == 2
 
 
-def test_an_order_that_answers_a_signal_stops_what_has_not_been_sent(running: Running, world: World) -> None:
+def test_an_order_that_answers_a_signal_stops_what_has_not_been_sent(
+    running: Running, world: World
+) -> None:
     world.run()
     for account in ("back", "still-gone", "corrected", "under-way"):
         world.account(account)
@@ -317,13 +403,17 @@ def test_an_order_that_answers_a_signal_stops_what_has_not_been_sent(running: Ru
     }
 
 
-def test_a_recovery_from_before_the_run_that_comes_again_stops_nothing(running: Running, world: World) -> None:
+def test_a_recovery_from_before_the_run_that_comes_again_stops_nothing(
+    running: Running, world: World
+) -> None:
     world.run()
     world.account("permian")
     world.contact("permian", "p@x.example")
     world.lapse("permian")
     running.tick(world.organization)
-    running.recover(world.organization, "permian", resolution="reordered", at=RUN_AT - timedelta(days=30))
+    running.recover(
+        world.organization, "permian", resolution="reordered", at=RUN_AT - timedelta(days=30)
+    )
     assert states(world) == {("lapse", "permian"): ("enrolled", None)}
 
 
@@ -332,23 +422,31 @@ def test_a_skipped_account_stays_skipped_when_it_comes_back(running: Running, wo
     world.account("permian")
     world.lapse("permian")
     running.tick(world.organization)
-    running.recover(world.organization, "permian", resolution="reordered", at=RUN_AT + timedelta(hours=1))
+    running.recover(
+        world.organization, "permian", resolution="reordered", at=RUN_AT + timedelta(hours=1)
+    )
     assert states(world) == {("lapse", "permian"): ("skipped", "no-contact")}
 
 
-def test_ticks_of_unknown_organizations_are_passed_by_and_unreadable_ones_put_aside(running: Running, world: World) -> None:
+def test_ticks_of_unknown_organizations_are_passed_by_and_unreadable_ones_put_aside(
+    running: Running, world: World
+) -> None:
     dead = dead_letters_of(SEQUENCE_TICKS.name)
     before = len(published(dead, bytes))
     running.tick(f"{world.organization}-gone")
     assert len(published(dead, bytes)) == before
     running.put(SEQUENCE_TICKS.name, b"{not json", organization="x", partition=0)
     running.tick(world.organization, run=99)
-    assert [value for value in published(dead, bytes)[before:] if b"not json" in value] == [b"{not json"]
+    assert [value for value in published(dead, bytes)[before:] if b"not json" in value] == [
+        b"{not json"
+    ]
     assert len(published(dead, bytes)) == before + 2
     assert world.enrollments() == []
 
 
-def test_a_signal_that_cannot_be_read_is_left_to_the_signals_service(running: Running, world: World) -> None:
+def test_a_signal_that_cannot_be_read_is_left_to_the_signals_service(
+    running: Running, world: World
+) -> None:
     before = len(published(dead_letters_of(SIGNALS.name), bytes))
     running.put(SIGNALS.name, b"\x00\xff", organization=world.organization, partition=0)
     assert len(published(dead_letters_of(SIGNALS.name), bytes)) == before

@@ -19,11 +19,18 @@ C-1,permian,purchasing@permian.example,Ana Ruiz,true
 C-2,redwater,,Yard,true
 """
 
-# Permian bought 5 1/2 J55 every month until August and 7 L80 ever since; Redwater bought once, long ago.
-ORDERS = "order,account,account_name,owner,ordered_on,product,od,grade,quantity,revenue\n" + "\n".join(
-    [f"SO-{month},permian,Permian Supply,dk,2026-{month:02}-21,CSG,5 1/2,J-55,500,18420.00" for month in range(3, 9)]
-    + ["SO-70,permian,Permian Supply,dk,2026-11-20,TBG,7,L80,200,9000.00"]
-    + ["SO-90,redwater,Redwater Completions,ms,2026-01-09,CSG,9 5/8,P110,900,150000.00"]
+# Permian bought 5 1/2 J55 every month until August and 7 L80 ever since; Redwater bought once, long
+# ago.
+ORDERS = (
+    "order,account,account_name,owner,ordered_on,product,od,grade,quantity,revenue\n"
+    + "\n".join(
+        [
+            f"SO-{month},permian,Permian Supply,dk,2026-{month:02}-21,CSG,5 1/2,J-55,500,18420.00"
+            for month in range(3, 9)
+        ]
+        + ["SO-70,permian,Permian Supply,dk,2026-11-20,TBG,7,L80,200,9000.00"]
+        + ["SO-90,redwater,Redwater Completions,ms,2026-01-09,CSG,9 5/8,P110,900,150000.00"]
+    )
 )
 ANSWER = "order,account,ordered_on,product,od,grade,quantity,revenue\nSO-99,permian,2026-11-24,CSG,139.7 mm,J55,500,18420.00\n"
 
@@ -66,7 +73,9 @@ def wait_for(done: Callable[[], bool]) -> None:
 
 
 @pytest.mark.system
-def test_a_digest_makes_drafts_with_contacts_and_an_order_stops_them(services: Stack, tmp_path: Path) -> None:
+def test_a_digest_makes_drafts_with_contacts_and_an_order_stops_them(
+    services: Stack, tmp_path: Path
+) -> None:
     def put(kind: str, text: str) -> None:
         file = tmp_path / f"{kind}.csv"
         file.write_text(text)
@@ -74,19 +83,26 @@ def test_a_digest_makes_drafts_with_contacts_and_an_order_stops_them(services: S
 
     names = ("--name", "Three Forks Pipe", "--currency", "USD", "--timezone", "America/Chicago")
     services.winback("organization", "create", ORGANIZATION, *names, "--no-schedules")
-    services.winback("member", "add", ORGANIZATION, "rs@threeforks.example", "--role", "owner", "--digest")
+    services.winback(
+        "member", "add", ORGANIZATION, "rs@threeforks.example", "--role", "owner", "--digest"
+    )
     settings = tmp_path / "settings.json"
     settings.write_text('{"lapse": {"enabled": true}}')
     services.winback("settings", "set", str(settings), "--organization", ORGANIZATION)
     put("contacts", CONTACTS)
     put("orders", ORDERS)
-    services.winback("wait", "--organization", ORGANIZATION)  # the run waits for orders alone, drafts look for contacts
+    services.winback(
+        "wait", "--organization", ORGANIZATION
+    )  # the run waits for orders alone, drafts look for contacts
     services.winback("run", "--organization", ORGANIZATION, "--as-of", "2026-11-23", "--wait")
 
     services.winback("digest", "send", "--organization", ORGANIZATION)
     wait_for(lambda: len(rows(DRAFTS)) == 2)
     drafted = rows(DRAFTS)
-    assert [(kind, state, steps) for kind, _, state, steps in drafted] == [("dormant", "draft", 3), ("lapse", "draft", 3)]
+    assert [(kind, state, steps) for kind, _, state, steps in drafted] == [
+        ("dormant", "draft", 3),
+        ("lapse", "draft", 3),
+    ]
     assert [name.split(",")[0] for _, name, _, _ in drafted] == ["Fully dormant", "Product lapse"]
     assert rows(ENROLLMENTS) == [
         ("dormant", "redwater", "C-2", "skipped", "no-email"),

@@ -35,36 +35,85 @@ class World:
         self.organization = organization
         self._insert("settings_versions", version=1, settings=Jsonb(SETTINGS), saved_by="test")
 
-    def run(self, number: int = 1, *, as_of: date = RUN_DAY, at: datetime = RUN_AT, complete: bool = True) -> None:
+    def run(
+        self,
+        number: int = 1,
+        *,
+        as_of: date = RUN_DAY,
+        at: datetime = RUN_AT,
+        complete: bool = True,
+    ) -> None:
         completed_at = at if complete else None
         row = {"number": number, "as_of": as_of, "settings_version": 1, "reason": "digest"}
         self._insert("runs", **row, requested_at=at, completed_at=completed_at)
 
     def account(self, account: str, **changed: Any) -> None:
-        self._insert("accounts", account=account, **{"name": account.title(), "owner": "dk"} | changed)
+        self._insert(
+            "accounts", account=account, **{"name": account.title(), "owner": "dk"} | changed
+        )
 
-    def contact(self, account: str, email: str | None, *, primary: bool = True, name: str | None = "Ana Ruiz") -> str:
+    def contact(
+        self,
+        account: str,
+        email: str | None,
+        *,
+        primary: bool = True,
+        name: str | None = "Ana Ruiz",
+    ) -> str:
         contact = f"C-{account}-{'1' if primary else '2'}"
         row = {"contact": contact, "account": account, "email": email, "name": name}
         self._insert("contacts", **row, is_primary=primary, revision=1)
         return contact
 
     def order(
-        self, account: str, on: date, *lines: tuple[str | None, str | None, str | None, str | None, int], **changed: Any
+        self,
+        account: str,
+        on: date,
+        *lines: tuple[str | None, str | None, str | None, str | None, int],
+        **changed: Any,
     ) -> None:
         """Lines are (product, od, grade, quantity, cents), texts as sent."""
-        products, ods, grades, quantities, cents = (list(column) for column in zip(*lines, strict=True))
-        arrays = {"products": products, "ods": ods, "grades": grades, "quantities": quantities, "revenues_cents": cents}
-        row = {"account": account, "order_id": f"SO-{account}-{on}", "ordered_on": on, "counts_on": on, "revision": 1}
-        rest = {"content": b"", "cancelled": False, "accepted_at": RUN_AT - timedelta(days=1), "source_offset": 1}
+        products, ods, grades, quantities, cents = (
+            list(column) for column in zip(*lines, strict=True)
+        )
+        arrays = {
+            "products": products,
+            "ods": ods,
+            "grades": grades,
+            "quantities": quantities,
+            "revenues_cents": cents,
+        }
+        row = {
+            "account": account,
+            "order_id": f"SO-{account}-{on}",
+            "ordered_on": on,
+            "counts_on": on,
+            "revision": 1,
+        }
+        rest = {
+            "content": b"",
+            "cancelled": False,
+            "accepted_at": RUN_AT - timedelta(days=1),
+            "source_offset": 1,
+        }
         self._insert("orders", **row | arrays | rest | changed)
 
     def signal(
-        self, account: str, figures: Figures, *, od: str | None = None, grade: str | None = None, run: int = 1, **changed: Any
+        self,
+        account: str,
+        figures: Figures,
+        *,
+        od: str | None = None,
+        grade: str | None = None,
+        run: int = 1,
+        **changed: Any,
     ) -> None:
         kind = figures.__struct_config__.tag
         values = {name: getattr(figures, name) for name in figures.__struct_fields__}
-        plain = {name: value.isoformat() if isinstance(value, date) else value for name, value in values.items()}
+        plain = {
+            name: value.isoformat() if isinstance(value, date) else value
+            for name, value in values.items()
+        }
         row = {
             "signal": signal_id(self.organization, account, str(kind), od, grade),
             "account": account,
@@ -85,9 +134,19 @@ class World:
         self._insert("signals", **row | changed)
 
     def lapse(
-        self, account: str, od: str | None = "5.5", grade: str | None = "J55", cents: int = 7_310_000, **changed: Any
+        self,
+        account: str,
+        od: str | None = "5.5",
+        grade: str | None = "J55",
+        cents: int = 7_310_000,
+        **changed: Any,
     ) -> None:
-        figures = LapseFigures(days_silent=94, last_ordered_on=date(2026, 8, 21), lapsed_revenue_cents=cents, distinct_months=5)
+        figures = LapseFigures(
+            days_silent=94,
+            last_ordered_on=date(2026, 8, 21),
+            lapsed_revenue_cents=cents,
+            distinct_months=5,
+        )
         self.signal(account, figures, od=od, grade=grade, **changed)
 
     def sequence(self, sequence: str, state: str) -> None:
@@ -97,21 +156,46 @@ class World:
     def suppress(self, email: str) -> None:
         self._insert("suppressions", email=email, reason="unsubscribed", at=RUN_AT)
 
-    def enrollment(self, sequence: str, account: str, contact: str, state: str = "active", **changed: Any) -> None:
-        row = {"sequence": sequence, "account": account, "contact": contact, "state": state, "enrolled_at": RUN_AT}
+    def enrollment(
+        self, sequence: str, account: str, contact: str, state: str = "active", **changed: Any
+    ) -> None:
+        row = {
+            "sequence": sequence,
+            "account": account,
+            "contact": contact,
+            "state": state,
+            "enrolled_at": RUN_AT,
+        }
         rest = {"digest": "earlier", "signal_type": "lapse", "seen_at": RUN_AT - timedelta(days=7)}
         self._insert("enrollments", **row | rest | changed)
 
     def bounced(self, sequence: str, account: str, contact: str, email: str) -> None:
-        row = {"sequence": sequence, "account": account, "contact": contact, "step": 1, "email": email, "message_id": "<x@y>"}
+        row = {
+            "sequence": sequence,
+            "account": account,
+            "contact": contact,
+            "step": 1,
+            "email": email,
+            "message_id": "<x@y>",
+        }
         self._insert("sequence_mails", **row, message=b"", state="bounced", next_attempt_at=RUN_AT)
 
     def enrollments(self) -> list[dict[str, Any]]:
         """All of the organization, of drafts first."""
-        columns = ("sequence", "digest", "signal_type", "account", "contact", "state", "reason", "variables")
+        columns = (
+            "sequence",
+            "digest",
+            "signal_type",
+            "account",
+            "contact",
+            "state",
+            "reason",
+            "variables",
+        )
         with db.connect() as connection:
             rows = connection.execute(
-                f"SELECT {', '.join(columns)} FROM enrollments WHERE organization = %s ORDER BY signal_type, account",
+                f"SELECT {', '.join(columns)} FROM enrollments WHERE organization = %s ORDER BY "
+                "signal_type, account",
                 (self.organization,),
             ).fetchall()
         return [dict(zip(columns, row, strict=True)) for row in rows]

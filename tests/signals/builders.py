@@ -65,10 +65,17 @@ def order(
 
 def block(*orders: Order, offset: int = 0, accepted_at: datetime = ACCEPTED_AT) -> Record:
     """One record of `orders`."""
-    return record("orders", OrdersAccepted(accepted_at=accepted_at, orders=orders), orders[0].organization, offset)
+    return record(
+        "orders",
+        OrdersAccepted(accepted_at=accepted_at, orders=orders),
+        orders[0].organization,
+        offset,
+    )
 
 
-def record(topic: str, event: msgspec.Struct, organization: str, offset: int, *, at: datetime = ACCEPTED_AT) -> Record:
+def record(
+    topic: str, event: msgspec.Struct, organization: str, offset: int, *, at: datetime = ACCEPTED_AT
+) -> Record:
     return Record(
         topic=topic,
         partition=kafka.partition_of(organization),
@@ -81,7 +88,9 @@ def record(topic: str, event: msgspec.Struct, organization: str, offset: int, *,
     )
 
 
-def requested(organization: str, number: int, *, as_of: date = date(2026, 3, 2), offset: int = 0) -> RunRequested:
+def requested(
+    organization: str, number: int, *, as_of: date = date(2026, 3, 2), offset: int = 0
+) -> RunRequested:
     return RunRequested(
         organization=organization,
         number=number,
@@ -94,7 +103,13 @@ def requested(organization: str, number: int, *, as_of: date = date(2026, 3, 2),
 
 
 def completed(
-    organization: str, number: int, *, offset: int, as_of: date = date(2026, 3, 2), repeated: bool = False, accounts: int = 7
+    organization: str,
+    number: int,
+    *,
+    offset: int,
+    as_of: date = date(2026, 3, 2),
+    repeated: bool = False,
+    accounts: int = 7,
 ) -> RunCompleted:
     return RunCompleted(
         id=f"run-{number}-{offset}",
@@ -126,10 +141,17 @@ def signal_event(
     run: int = 1,
     lifetime: int = 20_000_000,
 ) -> SignalOpened | SignalSeen:
-    """A dormant signal, or a lapse where a combo is given. `at` grows with the offset: a minute a record."""
+    """A dormant signal, or a lapse where a combo is given. `at` grows with the offset: a minute a
+    record.
+    """
     type_: SignalType = "lapse" if combo else "dormant"
     figures: Figures = (
-        LapseFigures(days_silent=90, last_ordered_on=date(2025, 12, 1), lapsed_revenue_cents=7_000_000, distinct_months=4)
+        LapseFigures(
+            days_silent=90,
+            last_ordered_on=date(2025, 12, 1),
+            lapsed_revenue_cents=7_000_000,
+            distinct_months=4,
+        )
         if combo
         else DormantFigures(
             days_inactive=90 + offset,
@@ -190,10 +212,22 @@ def recovered(
 
 
 def _id(organization: str, account: str, type_: SignalType, combo: Combo | None) -> str:
-    return signal_id(organization, account, type_, combo.od if combo else None, combo.grade if combo else None)
+    return signal_id(
+        organization, account, type_, combo.od if combo else None, combo.grade if combo else None
+    )
 
 
-TABLES = ("orders", "accounts", "contacts", "feeds", "runs", "signals", "episodes", "sequences", "sequence_steps")
+TABLES = (
+    "orders",
+    "accounts",
+    "contacts",
+    "feeds",
+    "runs",
+    "signals",
+    "episodes",
+    "sequences",
+    "sequence_steps",
+)
 
 
 def tables(connection: db.Connection, organization: str) -> dict[str, list[Any]]:
@@ -202,7 +236,9 @@ def tables(connection: db.Connection, organization: str) -> dict[str, list[Any]]
         table: [
             row[0]
             for row in connection.execute(
-                f"SELECT to_jsonb(t) FROM {table} t WHERE organization = %s ORDER BY to_jsonb(t)::text", (organization,)
+                f"SELECT to_jsonb(t) FROM {table} t WHERE organization = %s ORDER BY "
+                "to_jsonb(t)::text",
+                (organization,),
             )
         ]
         for table in TABLES

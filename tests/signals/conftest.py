@@ -13,7 +13,9 @@ from tests.stack_fixtures import Stack
 
 @pytest.fixture
 def connection(stack: Stack) -> Iterator[db.Connection]:
-    """As the worker, in autocommit: each statement, or `connection.transaction()`, is one transaction."""
+    """As the worker, in autocommit: each statement, or `connection.transaction()`, is one
+    transaction.
+    """
     with db.connect() as opened:
         opened.autocommit = True
         yield opened
@@ -29,7 +31,12 @@ def make_tenant(connection: db.Connection, *, with_schedules: bool = False) -> s
     organization = f"org-{uuid.uuid4().hex[:12]}"
     with connection.transaction():
         tenants.create_organization(
-            connection, organization, name="Acme", currency="USD", timezone="America/Chicago", with_schedules=with_schedules
+            connection,
+            organization,
+            name="Acme",
+            currency="USD",
+            timezone="America/Chicago",
+            with_schedules=with_schedules,
         )
     return organization
 

@@ -1,4 +1,6 @@
-"""The second opinion: its SQL against the oracle, and that it finds what is wrong, and nothing else."""
+"""The second opinion: its SQL against the oracle, and that it finds what is wrong, and nothing
+else.
+"""
 
 import json
 from collections.abc import Sequence
@@ -27,7 +29,9 @@ pytestmark = pytest.mark.system
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TODAY = date(2026, 6, 1)
-LAST_RUN_AT = -1  # offset of the run's record; below every real one, since positions are shared with other tests
+LAST_RUN_AT = (
+    -1
+)  # offset of the run's record; below every real one, since positions are shared with other tests
 TOUCHED_LATER = 0
 
 INSERT_ORDER = """
@@ -91,7 +95,9 @@ def test_the_sql_and_the_oracle_fire_the_same_signals_with_the_same_figures(
 
 @settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(histories.crowded())
-def test_the_sql_has_the_oracles_median_of_a_crowd(stack: Stack, crowd: tuple[list[Order], RunRequested, RunRequested]) -> None:
+def test_the_sql_has_the_oracles_median_of_a_crowd(
+    stack: Stack, crowd: tuple[list[Order], RunRequested, RunRequested]
+) -> None:
     orders, *runs = crowd
     with db.connect() as connection:
         insert_organizations(connection, [orders[0].organization])
@@ -107,7 +113,9 @@ def test_a_given_median_takes_the_place_of_the_computed_one(organization: str) -
     with db.connect() as connection:
         insert_orders(connection, organization, [picker])
         computed, given_half = (
-            firing(connection, organization, TODAY, only_c(), median)[0].figures["estimated_upside_cents"]
+            firing(connection, organization, TODAY, only_c(), median)[0].figures[
+                "estimated_upside_cents"
+            ]
             for median in (None, Fraction(1, 2))
         )
     assert computed == 21_50  # 80 %, since others are too few: 90.00 × 0.2 / 0.8 − 1.00
@@ -126,7 +134,8 @@ def test_signals_as_the_rules_want_them_have_no_differences(organization: str) -
 def test_a_figure_changed_by_hand_is_reported_with_both_values(organization: str) -> None:
     report = audited(
         organization,
-        "UPDATE signals SET figures = figures || '{\"days_inactive\": 7}' WHERE organization = %s AND type = 'dormant'",
+        "UPDATE signals SET figures = figures || '{\"days_inactive\": 7}' WHERE organization = %s "
+        "AND type = 'dormant'",
     )
     assert report.differences == [
         Difference(kind="differs", key=DORMANT, field="days_inactive", signals=7, audit=100),
@@ -143,21 +152,30 @@ def test_a_figure_changed_by_hand_is_reported_with_both_values(organization: str
         ("run", 0, 1),
     ],
 )
-def test_a_column_changed_by_hand_is_reported(organization: str, column: str, value: Any, was: Any) -> None:
+def test_a_column_changed_by_hand_is_reported(
+    organization: str, column: str, value: Any, was: Any
+) -> None:
     plant = f"UPDATE signals SET {column} = '{value}' WHERE organization = %s AND type = 'dormant'"
     report = audited(organization, plant)
-    assert report.differences == [Difference(kind="differs", key=DORMANT, field=column, signals=value, audit=was)]
+    assert report.differences == [
+        Difference(kind="differs", key=DORMANT, field=column, signals=value, audit=was)
+    ]
 
 
 def test_a_signal_that_recovered_by_hand_is_missing(organization: str) -> None:
-    plant = "UPDATE signals SET recovered_at = now(), resolution = 'correction' WHERE organization = %s AND type = 'lapse'"
+    plant = (
+        "UPDATE signals SET recovered_at = now(), resolution = 'correction' WHERE "
+        "organization = %s AND type = 'lapse'"
+    )
     report = audited(organization, plant)
     assert report.differences == [Difference(kind="missing", key=LAPSE)]
     assert str(report.differences[0]) == "lapsing lapse 5.5 J55: should be active and is not"
 
 
 def test_a_signal_that_should_not_be_active_is_unexpected(organization: str) -> None:
-    report = audited(organization, "UPDATE signals SET od = '7' WHERE organization = %s AND type = 'lapse'")
+    report = audited(
+        organization, "UPDATE signals SET od = '7' WHERE organization = %s AND type = 'lapse'"
+    )
     assert report.differences == [
         Difference(kind="missing", key=LAPSE),
         Difference(kind="unexpected", key=LAPSE._replace(od="7")),
@@ -165,33 +183,47 @@ def test_a_signal_that_should_not_be_active_is_unexpected(organization: str) -> 
 
 
 def test_an_account_that_an_order_touched_later_is_left_out_and_counted(organization: str) -> None:
-    report = audited(organization, "DELETE FROM signals WHERE organization = %s AND type = 'dormant'", touched=["gone"])
+    report = audited(
+        organization,
+        "DELETE FROM signals WHERE organization = %s AND type = 'dormant'",
+        touched=["gone"],
+    )
     assert (report.touched, report.differences) == (1, [])
 
 
 def test_the_median_itself_is_audited_while_no_order_came_later(organization: str) -> None:
     changed = (
-        "UPDATE signals SET figures = figures || '{\"estimated_upside_cents\": 1}' WHERE organization = %s AND type LIKE 'c%%'"
+        "UPDATE signals SET figures = figures || '{\"estimated_upside_cents\": 1}' WHERE "
+        "organization = %s AND type LIKE 'c%%'"
     )
     report = audited(organization, changed)
     assert [(d.field, d.signals) for d in report.differences] == [("estimated_upside_cents", 1)]
 
 
-def test_an_estimate_is_held_against_the_median_of_the_run_once_that_cannot_be_recomputed(organizations: Organizations) -> None:
+def test_an_estimate_is_held_against_the_median_of_the_run_once_that_cannot_be_recomputed(
+    organizations: Organizations,
+) -> None:
     changed = (
-        "UPDATE signals SET figures = figures || '{\"estimated_upside_cents\": 89000}' WHERE organization = %s AND type LIKE 'c%%'"
+        "UPDATE signals SET figures = figures || '{\"estimated_upside_cents\": 89000}' "
+        "WHERE organization = %s AND type LIKE 'c%%'"
     )
     right = audited(organizations(), changed, touched=["gone"], median_share="1/2")
     wrong = audited(organizations(), changed, touched=["gone"], median_share="3/4")
     assert right.differences == []
-    assert [(d.field, d.signals, d.audit) for d in wrong.differences] == [("estimated_upside_cents", 89000, 29000)]
+    assert [(d.field, d.signals, d.audit) for d in wrong.differences] == [
+        ("estimated_upside_cents", 89000, 29000)
+    ]
 
 
 def test_without_a_complete_run_nothing_may_be_active(organizations: Organizations) -> None:
     quiet, loud = organizations(), organizations()
     with db.connect() as connection:
         assert differences(connection, quiet).differences == []
-    report = audited(loud, "UPDATE runs SET completed_at = NULL, published_at = NULL WHERE organization = %s", run_of_signals=0)
+    report = audited(
+        loud,
+        "UPDATE runs SET completed_at = NULL, published_at = NULL WHERE organization = %s",
+        run_of_signals=0,
+    )
     assert report.run is None
     assert {difference.kind for difference in report.differences} == {"unexpected"}
 
@@ -200,7 +232,8 @@ def test_without_a_complete_run_nothing_may_be_active(organizations: Organizatio
     "plant",
     [
         "UPDATE signals SET run = 2 WHERE organization = %s AND type = 'dormant'",
-        "INSERT INTO runs (organization, number, as_of, settings_version, reason, requested_at, published_at)"
+        "INSERT INTO runs (organization, number, as_of, settings_version, reason, requested_at, "
+        "published_at)"
         " VALUES (%s, 2, '2026-06-02', 1, 'manual', now(), now())",
         f"UPDATE runs SET source_offset = {10**12} WHERE organization = %s",
     ],
@@ -230,21 +263,36 @@ def test_an_organization_that_is_not_there_is_not_found(stack: Stack) -> None:
 def test_the_exit_code_says_what_was_found(stack: Stack, organization: str) -> None:
     prepare(organization)
     clean = stack.winback("audit", "--organization", organization)
-    assert clean.stdout == "0 differences: 3 active signals of 3 accounts as of 2026-06-01 (run 1, settings 1)\n"
-    assert stack.winback("audit", "--organization", organization, "--as-of", "2026-06-01").returncode == 0
+    assert (
+        clean.stdout
+        == "0 differences: 3 active signals of 3 accounts as of 2026-06-01 (run 1, settings 1)\n"
+    )
+    assert (
+        stack.winback("audit", "--organization", organization, "--as-of", "2026-06-01").returncode
+        == 0
+    )
 
-    other_day = stack.winback("audit", "--organization", organization, "--as-of", "2026-05-31", check=False)
+    other_day = stack.winback(
+        "audit", "--organization", organization, "--as-of", "2026-05-31", check=False
+    )
     assert (other_day.returncode, other_day.stdout) == (2, "")
     assert "the latest run is of 2026-06-01" in other_day.stderr
     assert stack.winback("audit", "--organization", "nobody", check=False).returncode == 2
 
     with db.connect() as connection:
-        connection.execute("DELETE FROM signals WHERE organization = %s AND type = 'lapse'", (organization,))
+        connection.execute(
+            "DELETE FROM signals WHERE organization = %s AND type = 'lapse'", (organization,)
+        )
     found = stack.winback("audit", "--organization", organization, "--json", check=False)
     assert found.returncode == 1
     printed = json.loads(found.stdout)
     assert printed["differences"] == [
-        {"kind": "missing", "account": "lapsing", "type": "lapse", "combo": {"od": "5.5", "grade": "J55"}}
+        {
+            "kind": "missing",
+            "account": "lapsing",
+            "type": "lapse",
+            "combo": {"od": "5.5", "grade": "J55"},
+        }
     ]
 
 
@@ -271,7 +319,10 @@ THRESHOLDS = DetectionSettings(
 
 
 def only_c() -> DetectionSettings:
-    return DetectionSettings(dormant=Dormant(enabled=False), cherry_picking=CherryPicking(enabled=True, minimum_revenue_cents=1_00))
+    return DetectionSettings(
+        dormant=Dormant(enabled=False),
+        cherry_picking=CherryPicking(enabled=True, minimum_revenue_cents=1_00),
+    )
 
 
 def bought(account: str, days_ago: int, *lines: Line) -> Order:
@@ -292,17 +343,32 @@ def prepare(organization: str, *, median_share: str = "4/5", run_of_signals: int
         insert_orders(connection, organization, each_type())
         connection.execute(INSERT_ACCOUNTS, (organization,))
         connection.execute(
-            "INSERT INTO settings_versions (organization, version, settings, saved_by) VALUES (%s, 1, %s, 'test')",
+            "INSERT INTO settings_versions (organization, version, settings, saved_by) VALUES (%s, "
+            "1, %s, 'test')",
             (organization, Jsonb(msgspec.to_builtins(THRESHOLDS))),
         )
-        connection.execute(INSERT_RUN, (organization, 1, TODAY, NOON, NOON, NOON, LAST_RUN_AT, median_share))
+        connection.execute(
+            INSERT_RUN, (organization, 1, TODAY, NOON, NOON, NOON, LAST_RUN_AT, median_share)
+        )
         for key, found in by_oracle(each_type(), TODAY, THRESHOLDS).items():
             lifetime, figures = found
             connection.execute(
                 INSERT_SIGNAL,
-                (organization, signal_id(organization, *key), *key, NOON, NOON, TODAY, TODAY, lifetime, Jsonb(figures)),
+                (
+                    organization,
+                    signal_id(organization, *key),
+                    *key,
+                    NOON,
+                    NOON,
+                    TODAY,
+                    TODAY,
+                    lifetime,
+                    Jsonb(figures),
+                ),
             )
-        connection.execute("UPDATE signals SET run = %s WHERE organization = %s", (run_of_signals, organization))
+        connection.execute(
+            "UPDATE signals SET run = %s WHERE organization = %s", (run_of_signals, organization)
+        )
 
 
 def audited(
@@ -313,7 +379,9 @@ def audited(
     median_share: str = "4/5",
     run_of_signals: int = 1,
 ) -> Any:
-    """What the audit says once `plant` has changed something by hand, and orders have touched some accounts."""
+    """What the audit says once `plant` has changed something by hand, and orders have touched some
+    accounts.
+    """
     prepare(organization, median_share=median_share, run_of_signals=run_of_signals)
     with db.connect() as connection:
         if plant is not None:
@@ -327,7 +395,8 @@ def audited(
 def insert_organizations(connection: db.Connection, organizations: Sequence[str]) -> None:
     for organization in organizations:
         connection.execute(
-            "INSERT INTO organizations (organization, name, currency, timezone) VALUES (%s, %s, 'USD', 'UTC')",
+            "INSERT INTO organizations (organization, name, currency, timezone) VALUES (%s, %s, "
+            "'USD', 'UTC')",
             (organization, organization),
         )
 
@@ -358,7 +427,9 @@ def insert_orders(connection: db.Connection, organization: str, orders: Sequence
         )
 
 
-def by_oracle(orders: Sequence[Order], as_of: date, thresholds: DetectionSettings) -> dict[Key, tuple[int, dict[str, Any]]]:
+def by_oracle(
+    orders: Sequence[Order], as_of: date, thresholds: DetectionSettings
+) -> dict[Key, tuple[int, dict[str, Any]]]:
     """What the oracle says, in JSON's words."""
     return {
         Key(*key): (found.lifetime_revenue_cents, msgspec.to_builtins(found.figures))

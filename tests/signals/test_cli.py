@@ -15,7 +15,16 @@ from tests.signals.builders import rows
 from tests.stack_fixtures import Stack
 from winback.cli import app
 
-CREATE = ["organization", "create", "--name", "Acme", "--currency", "USD", "--timezone", "America/Chicago"]
+CREATE = [
+    "organization",
+    "create",
+    "--name",
+    "Acme",
+    "--currency",
+    "USD",
+    "--timezone",
+    "America/Chicago",
+]
 
 
 def winback(*words: str, stdin: str | None = None) -> str:
@@ -33,16 +42,27 @@ def name(tenant: str) -> str:
     return f"{tenant}-new"
 
 
-def test_an_organization_comes_with_default_settings_and_schedules(connection: db.Connection, name: str) -> None:
+def test_an_organization_comes_with_default_settings_and_schedules(
+    connection: db.Connection, name: str
+) -> None:
     winback(*CREATE, name)
-    assert rows(connection, "SELECT kind, frequency, hour FROM schedules WHERE organization = %s ORDER BY kind", name) == [
+    assert rows(
+        connection,
+        "SELECT kind, frequency, hour FROM schedules WHERE organization = %s ORDER BY kind",
+        name,
+    ) == [
         ("digest", "weekly", 8),
         ("nightly", "daily", 5),
     ]
     assert rows(
-        connection, "SELECT extract(isodow FROM anchor_on)::int FROM schedules WHERE organization = %s AND kind = 'digest'", name
+        connection,
+        "SELECT extract(isodow FROM anchor_on)::int FROM schedules WHERE organization = %s AND "
+        "kind = 'digest'",
+        name,
     ) == [(1,)]
-    assert json.loads(winback("settings", "get", "--organization", name))["dormant"]["gap_days"] == 90
+    assert (
+        json.loads(winback("settings", "get", "--organization", name))["dormant"]["gap_days"] == 90
+    )
     assert name in winback("organization", "list")
     with pytest.raises(Rejected, match="exists already"):
         winback(*CREATE, name)
@@ -56,18 +76,111 @@ def test_without_schedules_nothing_runs_by_itself(connection: db.Connection, nam
 @pytest.mark.parametrize(
     ("changed", "field"),
     [
-        (["organization", "create", "Acme", "--name", "A", "--currency", "USD", "--timezone", "UTC"], "organization"),
-        (["organization", "create", "-acme", "--name", "A", "--currency", "USD", "--timezone", "UTC"], None),
-        (["organization", "create", "acme-x", "--name", " ", "--currency", "USD", "--timezone", "UTC"], "--name"),
-        (["organization", "create", "acme-x", "--name", "A", "--currency", "usd", "--timezone", "UTC"], "--currency"),
-        (["organization", "create", "acme-x", "--name", "A", "--currency", "ZZZ", "--timezone", "UTC"], "--currency"),
-        (["organization", "create", "acme-x", "--name", "A", "--currency", "USD", "--timezone", "Mars/Olympus"], "--timezone"),
-        (["organization", "create", "acme-x", "--name", "A", "--currency", "USD", "--timezone", "../etc/passwd"], "--timezone"),
+        (
+            [
+                "organization",
+                "create",
+                "Acme",
+                "--name",
+                "A",
+                "--currency",
+                "USD",
+                "--timezone",
+                "UTC",
+            ],
+            "organization",
+        ),
+        (
+            [
+                "organization",
+                "create",
+                "-acme",
+                "--name",
+                "A",
+                "--currency",
+                "USD",
+                "--timezone",
+                "UTC",
+            ],
+            None,
+        ),
+        (
+            [
+                "organization",
+                "create",
+                "acme-x",
+                "--name",
+                " ",
+                "--currency",
+                "USD",
+                "--timezone",
+                "UTC",
+            ],
+            "--name",
+        ),
+        (
+            [
+                "organization",
+                "create",
+                "acme-x",
+                "--name",
+                "A",
+                "--currency",
+                "usd",
+                "--timezone",
+                "UTC",
+            ],
+            "--currency",
+        ),
+        (
+            [
+                "organization",
+                "create",
+                "acme-x",
+                "--name",
+                "A",
+                "--currency",
+                "ZZZ",
+                "--timezone",
+                "UTC",
+            ],
+            "--currency",
+        ),
+        (
+            [
+                "organization",
+                "create",
+                "acme-x",
+                "--name",
+                "A",
+                "--currency",
+                "USD",
+                "--timezone",
+                "Mars/Olympus",
+            ],
+            "--timezone",
+        ),
+        (
+            [
+                "organization",
+                "create",
+                "acme-x",
+                "--name",
+                "A",
+                "--currency",
+                "USD",
+                "--timezone",
+                "../etc/passwd",
+            ],
+            "--timezone",
+        ),
         ([*CREATE, "acme-x", "--locale", "xx_XX"], "--locale"),
         ([*CREATE, "acme-x", "--locale", "../de"], "--locale"),
     ],
 )
-def test_an_organization_that_cannot_be_is_refused_by_field(stack: Stack, changed: list[str], field: str | None) -> None:
+def test_an_organization_that_cannot_be_is_refused_by_field(
+    stack: Stack, changed: list[str], field: str | None
+) -> None:
     if field is None:  # the command line takes it for an option
         assert CliRunner().invoke(app, changed).exit_code == 2
         return
@@ -76,41 +189,71 @@ def test_an_organization_that_cannot_be_is_refused_by_field(stack: Stack, change
     assert [error.field for error in refused.value.errors] == [field]
 
 
-def test_an_organization_writes_numbers_as_it_is_told_to(connection: db.Connection, name: str) -> None:
+def test_an_organization_writes_numbers_as_it_is_told_to(
+    connection: db.Connection, name: str
+) -> None:
     winback(*CREATE, name, "--locale", "de-DE")
-    listed = {row["organization"]: row["locale"] for row in json.loads(winback("organization", "list", "--json"))}
+    listed = {
+        row["organization"]: row["locale"]
+        for row in json.loads(winback("organization", "list", "--json"))
+    }
     assert listed[name] == "de_DE"
-    assert winback("organization", "set", name, "--locale", "fr_FR") == f"{name} writes numbers as in fr_FR\n"
+    assert (
+        winback("organization", "set", name, "--locale", "fr_FR")
+        == f"{name} writes numbers as in fr_FR\n"
+    )
     winback("organization", "set", name, "--locale", "fr_FR")  # as it is
     with pytest.raises(Rejected, match="--locale"):
         winback("organization", "set", name, "--locale", "klingon")
     with pytest.raises(NotFound):
         winback("organization", "set", f"{name}-not", "--locale", "fr_FR")
-    log = "SELECT actor, action, detail FROM audit_log WHERE organization = %s AND subject = 'organization' ORDER BY at"
+    log = (
+        "SELECT actor, action, detail FROM audit_log WHERE organization = %s AND subject = "
+        "'organization' ORDER BY at"
+    )
     changed = ("command line", "changed", {"locale": {"from": "de_DE", "to": "fr_FR"}})
     assert rows(connection, log, name) == [("command line", "created", {}), changed]
-    assert rows(connection, "SELECT locale FROM organizations WHERE organization = %s", name) == [("fr_FR",)]
+    assert rows(connection, "SELECT locale FROM organizations WHERE organization = %s", name) == [
+        ("fr_FR",)
+    ]
 
 
-def test_a_deleted_organization_leaves_nothing_and_its_id_is_not_used_again(connection: db.Connection, name: str) -> None:
+def test_a_deleted_organization_leaves_nothing_and_its_id_is_not_used_again(
+    connection: db.Connection, name: str
+) -> None:
     winback(*CREATE, name)
     connection.execute("INSERT INTO accounts (organization, account) VALUES (%s, 'A1')", (name,))
-    connection.execute("INSERT INTO contacts (organization, contact, account, revision) VALUES (%s, 'C1', 'A1', 1)", (name,))
+    connection.execute(
+        "INSERT INTO contacts (organization, contact, account, revision) VALUES (%s, 'C1', 'A1', 1)",
+        (name,),
+    )
     partition = kafka.partition_of(name)
     ends = {topic.name: kafka.end_offset(topic.name, partition) for topic in (ACCOUNTS, CONTACTS)}
     assert CliRunner().invoke(app, ["organization", "delete", name]).exit_code == 2
     winback("organization", "delete", name, "--yes")
     assert rows(connection, "SELECT 1 FROM organizations WHERE organization = %s", name) == []
     assert rows(connection, "SELECT 1 FROM accounts WHERE organization = %s", name) == []
-    assert {topic: kafka.end_offset(topic, partition) - end for topic, end in ends.items()} == {"accounts": 1, "contacts": 1}
+    assert {topic: kafka.end_offset(topic, partition) - end for topic, end in ends.items()} == {
+        "accounts": 1,
+        "contacts": 1,
+    }
     with pytest.raises(Rejected, match="not used again"):
         winback(*CREATE, name)
 
 
 def test_a_token_is_shown_once_and_kept_as_a_hash(connection: db.Connection, tenant: str) -> None:
-    shown = json.loads(winback("token", "create", tenant, "--name", "erp", "--scope", "orders:write,signals:read", "--json"))[
-        "token"
-    ]
+    shown = json.loads(
+        winback(
+            "token",
+            "create",
+            tenant,
+            "--name",
+            "erp",
+            "--scope",
+            "orders:write,signals:read",
+            "--json",
+        )
+    )["token"]
     assert shown.startswith("wb_")
     kept = rows(connection, "SELECT token_hash, scopes FROM tokens WHERE organization = %s", tenant)
     assert [(bytes(hashed), scopes) for hashed, scopes in kept] == [
@@ -122,7 +265,9 @@ def test_a_token_is_shown_once_and_kept_as_a_hash(connection: db.Connection, ten
     with pytest.raises(Rejected, match="--scope"):
         winback("token", "create", tenant, "--name", "other", "--scope", "orders:write,everything")
     winback("token", "revoke", tenant, "erp")
-    assert rows(connection, "SELECT revoked_at IS NULL FROM tokens WHERE organization = %s", tenant) == [(False,)]
+    assert rows(
+        connection, "SELECT revoked_at IS NULL FROM tokens WHERE organization = %s", tenant
+    ) == [(False,)]
     with pytest.raises(NotFound):
         winback("token", "revoke", tenant, "erp")
 
@@ -143,14 +288,19 @@ def test_members_get_the_digest_until_they_go(connection: db.Connection, tenant:
             winback("member", "add", tenant, wrong)
 
 
-def test_settings_keep_a_version_only_where_something_changes(connection: db.Connection, tenant: str) -> None:
+def test_settings_keep_a_version_only_where_something_changes(
+    connection: db.Connection, tenant: str
+) -> None:
     def change(patch: object, *options: str) -> dict[str, Any]:
         words = ("settings", "set", "--organization", tenant, "--json", *options)
         answer: dict[str, Any] = json.loads(winback(*words, stdin=json.dumps(patch)))
         return answer
 
     patch = {"dormant": {"gap_days": 60}, "sizes": {"6 SCH 40": "6.625"}}
-    changed = {"dormant.gap_days": {"from": 90, "to": 60}, "sizes.6 SCH 40": {"from": None, "to": "6.625"}}
+    changed = {
+        "dormant.gap_days": {"from": 90, "to": 60},
+        "sizes.6 SCH 40": {"from": None, "to": "6.625"},
+    }
     assert change(patch, "--dry-run") == {"version": 2, "changed": changed, "run": None}
     assert change({}) == {"version": 1, "changed": {}, "run": None}
     assert change(patch) == {"version": 2, "changed": changed, "run": None}
@@ -160,7 +310,10 @@ def test_settings_keep_a_version_only_where_something_changes(connection: db.Con
         "gap_days": 60,
         "minimum_lifetime_revenue_cents": 10_000_000,
     }
-    log = "SELECT actor, action, detail FROM audit_log WHERE organization = %s AND subject = 'settings'"
+    log = (
+        "SELECT actor, action, detail FROM audit_log WHERE organization = %s AND subject = "
+        "'settings'"
+    )
     assert rows(connection, log, tenant) == [("command line", "changed", changed)]
     with pytest.raises(Rejected) as refused:
         change({"dormant": {"gap_days": 0}, "lapse": {"lapse_days": 400}, "colour": 1})
@@ -171,26 +324,38 @@ def test_saving_settings_asks_for_a_run_of_the_latest_day_where_nothing_runs_by_
     connection: db.Connection, tenant: str
 ) -> None:
     winback("run", "--organization", tenant, "--as-of", "2025-06-02")
-    winback("settings", "set", "--organization", tenant, "--run", stdin='{"dormant": {"gap_days": 60}}')
-    asked = rows(connection, "SELECT number, as_of::text, reason FROM runs WHERE organization = %s ORDER BY number", tenant)
+    winback(
+        "settings", "set", "--organization", tenant, "--run", stdin='{"dormant": {"gap_days": 60}}'
+    )
+    asked = rows(
+        connection,
+        "SELECT number, as_of::text, reason FROM runs WHERE organization = %s ORDER BY number",
+        tenant,
+    )
     assert asked == [(1, "2025-06-02", "manual"), (2, "2025-06-02", "settings")]
 
 
-def test_a_contact_is_erased_with_what_was_written_to_them(connection: db.Connection, tenant: str) -> None:
+def test_a_contact_is_erased_with_what_was_written_to_them(
+    connection: db.Connection, tenant: str
+) -> None:
     connection.execute(
-        "INSERT INTO contacts (organization, contact, account, email, name, primary_sent, is_primary, revision)"
+        "INSERT INTO contacts (organization, contact, account, email, name, primary_sent, "
+        "is_primary, revision)"
         " VALUES (%s, 'C1', 'A1', 'c1@example.com', 'Carl', true, true, 1)",
         (tenant,),
     )
     connection.execute(
         "INSERT INTO enrollments"
-        " (organization, sequence, account, contact, state, variables, enrolled_at, digest, signal_type, seen_at)"
-        " VALUES (%s, 's1', 'A1', 'C1', 'enrolled', '{\"contact_name\": \"Carl\"}', now(), 'd1', 'dormant', now())",
+        " (organization, sequence, account, contact, state, variables, enrolled_at, digest, "
+        "signal_type, seen_at)"
+        " VALUES (%s, 's1', 'A1', 'C1', 'enrolled', '{\"contact_name\": \"Carl\"}', now(), 'd1', "
+        "'dormant', now())",
         (tenant,),
     )
     connection.execute(
         "INSERT INTO sequence_mails"
-        " (organization, sequence, account, contact, step, message_id, message, email, state, next_attempt_at)"
+        " (organization, sequence, account, contact, step, message_id, message, email, state, "
+        "next_attempt_at)"
         " VALUES (%s, 's1', 'A1', 'C1', 1, 'm1', 'Dear Carl', 'c1@example.com', 'queued', now())",
         (tenant,),
     )
@@ -199,15 +364,19 @@ def test_a_contact_is_erased_with_what_was_written_to_them(connection: db.Connec
     winback("contact", "erase", tenant, "C1")
     assert rows(connection, "SELECT 1 FROM contacts WHERE organization = %s", tenant) == []
     assert rows(connection, "SELECT 1 FROM sequence_mails WHERE organization = %s", tenant) == []
-    assert rows(connection, "SELECT state, reason, variables FROM enrollments WHERE organization = %s", tenant) == [
-        ("stopped", "erased", {})
-    ]
+    assert rows(
+        connection,
+        "SELECT state, reason, variables FROM enrollments WHERE organization = %s",
+        tenant,
+    ) == [("stopped", "erased", {})]
     assert kafka.end_offset(CONTACTS.name, partition) == end + 1
     assert record_key(tenant, "C1") == f"{tenant}\x1fC1".encode()
 
 
 def test_the_story_of_a_run_through_the_real_system(services: Stack) -> None:
-    """Create, order, run, wait, list: as an operator types it, with the exit codes that scripts rely on."""
+    """Create, order, run, wait, list: as an operator types it, with the exit codes that scripts
+    rely on.
+    """
     import urllib.request
 
     from shared.settings import settings
@@ -217,7 +386,12 @@ def test_the_story_of_a_run_through_the_real_system(services: Stack) -> None:
         connection.autocommit = True
         tenant = make_tenant(connection)
     token = winback("token", "create", tenant, "--name", "erp").strip()
-    body = {"order": "SO-1", "account": "A1", "ordered_on": "2025-01-10", "lines": [{"product": "pipe", "revenue": "150000"}]}
+    body = {
+        "order": "SO-1",
+        "account": "A1",
+        "ordered_on": "2025-01-10",
+        "lines": [{"product": "pipe", "revenue": "150000"}],
+    }
     request = urllib.request.Request(
         f"http://127.0.0.1:{settings().ingest_port}/v1/orders",
         data=json.dumps(body).encode(),
@@ -226,7 +400,9 @@ def test_the_story_of_a_run_through_the_real_system(services: Stack) -> None:
     with urllib.request.urlopen(request, timeout=30) as answer:
         assert answer.status == 202
     services.winback("wait", "--organization", tenant, "--timeout", "60")
-    done = services.winback("run", "--organization", tenant, "--as-of", "2025-06-02", "--wait", "--json")
+    done = services.winback(
+        "run", "--organization", tenant, "--as-of", "2025-06-02", "--wait", "--json"
+    )
     assert json.loads(done.stdout) | {"duration_ms": 0} == {
         "organization": tenant,
         "run": 1,
@@ -240,17 +416,40 @@ def test_the_story_of_a_run_through_the_real_system(services: Stack) -> None:
         "recovered": 0,
         "duration_ms": 0,
     }
-    (signal,) = [json.loads(line) for line in services.winback("signals", "--organization", tenant, "--json").stdout.splitlines()]
+    (signal,) = [
+        json.loads(line)
+        for line in services.winback(
+            "signals", "--organization", tenant, "--json"
+        ).stdout.splitlines()
+    ]
     assert list(signal) == sorted(signal)
-    assert (signal["type"], signal["account"], signal["opened_on"], signal["figures"]["days_inactive"]) == (
+    assert (
+        signal["type"],
+        signal["account"],
+        signal["opened_on"],
+        signal["figures"]["days_inactive"],
+    ) == (
         "dormant",
         "A1",
         "2025-06-02",
         143,
     )
-    assert services.winback("signals", "--organization", tenant, "--type", "lapse", "--json").stdout == ""
-    assert services.winback("signals", "--organization", tenant, "--type", "lapsed", check=False).returncode == 2
-    assert services.winback("run", "--organization", tenant, "--as-of", "2025-06-01", check=False).returncode == 2
+    assert (
+        services.winback("signals", "--organization", tenant, "--type", "lapse", "--json").stdout
+        == ""
+    )
+    assert (
+        services.winback(
+            "signals", "--organization", tenant, "--type", "lapsed", check=False
+        ).returncode
+        == 2
+    )
+    assert (
+        services.winback(
+            "run", "--organization", tenant, "--as-of", "2025-06-01", check=False
+        ).returncode
+        == 2
+    )
     assert services.winback("run", "--organization", "nobody-here", check=False).returncode == 2
     assert services.winback("wait", "--organization", "nobody-here", check=False).returncode == 2
     services.winback("wait", "--organization", tenant)

@@ -1,4 +1,6 @@
-"""The clock with a time of the test's own: slots, catch-ups, runs held back by imports, ticks, several clocks."""
+"""The clock with a time of the test's own: slots, catch-ups, runs held back by imports, ticks,
+several clocks.
+"""
 
 import threading
 from collections.abc import Callable
@@ -24,8 +26,14 @@ from tests.signals.builders import completed, record, rows, signal_event
 from tests.signals.conftest import make_tenant
 
 At = Callable[[datetime], None]
-SLOTS = "SELECT kind, slot_at, run, dropped FROM slots WHERE organization = %s ORDER BY slot_at, kind DESC"
-RUNS = "SELECT number, as_of, reason, published_at IS NOT NULL, held_back FROM runs WHERE organization = %s ORDER BY number"
+SLOTS = (
+    "SELECT kind, slot_at, run, dropped FROM slots WHERE organization = %s ORDER BY slot_at, "
+    "kind DESC"
+)
+RUNS = (
+    "SELECT number, as_of, reason, published_at IS NOT NULL, held_back FROM runs WHERE "
+    "organization = %s ORDER BY number"
+)
 HOLD = """
 INSERT INTO imports (organization, import_id, kind, files, accepted_ms, started_at, lease_until)
 VALUES (%s, 'i-1', 'orders', '{}', 0, now(), now() + interval '1 minute')
@@ -37,20 +45,43 @@ def utc(text: str) -> datetime:
 
 
 def schedule(
-    connection: db.Connection, organization: str, kind: slots.Kind, *, since: datetime, frequency: str = "daily", hour: int = 5
+    connection: db.Connection,
+    organization: str,
+    kind: slots.Kind,
+    *,
+    since: datetime,
+    frequency: str = "daily",
+    hour: int = 5,
 ) -> None:
-    slots.set_schedule(connection, organization, kind, frequency=frequency, hour=hour, anchor_on=date(2026, 1, 5), since=since)
+    slots.set_schedule(
+        connection,
+        organization,
+        kind,
+        frequency=frequency,
+        hour=hour,
+        anchor_on=date(2026, 1, 5),
+        since=since,
+    )
 
 
 def read(topic: str, partition: int, offset: int) -> list[Any]:
     """The events of a partition from an offset on."""
-    consumer = Consumer({"bootstrap.servers": settings().kafka, "group.id": "test-look", "enable.auto.commit": False})
+    consumer = Consumer(
+        {
+            "bootstrap.servers": settings().kafka,
+            "group.id": "test-look",
+            "enable.auto.commit": False,
+        }
+    )
     place = TopicPartition(topic, partition, offset)
     end = consumer.get_watermark_offsets(place, timeout=10)[1]
     consumer.assign([place])
     found: list[Any] = []
     while len(found) < end - offset:
-        found += [msgspec.json.decode(message.value() or b"null") for message in consumer.consume(100, 1.0)]
+        found += [
+            msgspec.json.decode(message.value() or b"null")
+            for message in consumer.consume(100, 1.0)
+        ]
     consumer.close()
     return found
 
@@ -63,7 +94,12 @@ def finish(connection: db.Connection, organization: str, number: int, *, offset:
     """The detector's completion arrives."""
     with connection.transaction():
         handlers.handle_signals(
-            connection, [record("signals", completed(organization, number, offset=offset), organization, number)]
+            connection,
+            [
+                record(
+                    "signals", completed(organization, number, offset=offset), organization, number
+                )
+            ],
         )
 
 
@@ -84,8 +120,14 @@ def test_a_nightly_slot_asks_for_a_run_of_that_day_in_the_organizations_zone(
 @pytest.mark.parametrize(
     ("since", "fired"),
     [
-        ("2026-03-06 12:00", ["2026-03-07 08:00", "2026-03-08 08:00", "2026-03-09 07:00"]),  # 2:00 is skipped on the 8th
-        ("2026-10-30 12:00", ["2026-10-31 07:00", "2026-11-01 08:00", "2026-11-02 08:00"]),  # 1:00 to 2:00 comes twice on the 1st
+        (
+            "2026-03-06 12:00",
+            ["2026-03-07 08:00", "2026-03-08 08:00", "2026-03-09 07:00"],
+        ),  # 2:00 is skipped on the 8th
+        (
+            "2026-10-30 12:00",
+            ["2026-10-31 07:00", "2026-11-01 08:00", "2026-11-02 08:00"],
+        ),  # 1:00 to 2:00 comes twice on the 1st
     ],
 )
 def test_a_changed_clock_neither_skips_a_slot_nor_fires_one_twice(
@@ -97,10 +139,14 @@ def test_a_changed_clock_neither_skips_a_slot_nor_fires_one_twice(
         at(moment)
         firing.fire_due(connection)
         moment += timedelta(minutes=15)
-    assert rows(connection, SLOTS, tenant) == [("nightly", utc(at_), n, None) for n, at_ in enumerate(fired, start=1)]
+    assert rows(connection, SLOTS, tenant) == [
+        ("nightly", utc(at_), n, None) for n, at_ in enumerate(fired, start=1)
+    ]
 
 
-def test_an_outage_of_three_days_is_answered_by_one_catch_up(connection: db.Connection, tenant: str, at: At) -> None:
+def test_an_outage_of_three_days_is_answered_by_one_catch_up(
+    connection: db.Connection, tenant: str, at: At
+) -> None:
     schedule(connection, tenant, "nightly", since=utc("2026-01-06 12:00"))
     at(utc("2026-01-07 11:00"))
     firing.fire_due(connection)
@@ -111,10 +157,15 @@ def test_an_outage_of_three_days_is_answered_by_one_catch_up(connection: db.Conn
         ("nightly", utc("2026-01-07 11:00"), 1, None),
         ("nightly", utc("2026-01-10 11:00"), 2, None),
     ]
-    assert [row[1] for row in rows(connection, RUNS, tenant)] == [date(2026, 1, 7), date(2026, 1, 10)]
+    assert [row[1] for row in rows(connection, RUNS, tenant)] == [
+        date(2026, 1, 7),
+        date(2026, 1, 10),
+    ]
 
 
-def test_a_catch_up_is_dropped_where_the_next_slot_is_near(connection: db.Connection, tenant: str, at: At) -> None:
+def test_a_catch_up_is_dropped_where_the_next_slot_is_near(
+    connection: db.Connection, tenant: str, at: At
+) -> None:
     schedule(connection, tenant, "nightly", since=utc("2026-01-06 12:00"))
     at(utc("2026-01-10 23:30"))
     firing.fire_due(connection)
@@ -126,7 +177,9 @@ def test_a_catch_up_is_dropped_where_the_next_slot_is_near(connection: db.Connec
     ]
 
 
-def test_clocks_that_run_at_once_fire_a_slot_once(connection: db.Connection, tenant: str, at: At) -> None:
+def test_clocks_that_run_at_once_fire_a_slot_once(
+    connection: db.Connection, tenant: str, at: At
+) -> None:
     schedule(connection, tenant, "nightly", since=utc("2026-01-06 12:00"))
     schedule(connection, tenant, "digest", since=utc("2026-01-06 12:00"))
     at(utc("2026-01-07 11:00"))
@@ -163,7 +216,9 @@ def test_runs_go_into_the_log_in_their_order_one_in_flight_at_a_time(
     finish(connection, tenant, 1)
     firing.publish_runs(connection, publisher)
     found = [
-        msgspec.convert(event, RunRequested) for event in read(ORDERS.name, partition, start) if event.get("organization") == tenant
+        msgspec.convert(event, RunRequested)
+        for event in read(ORDERS.name, partition, start)
+        if event.get("organization") == tenant
     ]
     assert [(event.number, event.as_of, event.settings_version) for event in found] == [
         (1, date(2026, 3, 2), 1),
@@ -182,9 +237,15 @@ def test_a_run_takes_the_settings_that_count_when_it_goes_out(
     partition = kafka.partition_of(tenant)
     start = kafka.end_offset(ORDERS.name, partition)
     firing.publish_runs(connection, publisher)
-    event = next(event for event in read(ORDERS.name, partition, start) if event.get("organization") == tenant)
+    event = next(
+        event
+        for event in read(ORDERS.name, partition, start)
+        if event.get("organization") == tenant
+    )
     assert (event["settings_version"], event["settings"]["dormant"]["gap_days"]) == (2, 60)
-    assert rows(connection, "SELECT settings_version FROM runs WHERE organization = %s", tenant) == [(2,)]
+    assert rows(
+        connection, "SELECT settings_version FROM runs WHERE organization = %s", tenant
+    ) == [(2,)]
 
 
 def test_an_import_in_flight_holds_runs_back_until_its_lease_ends(
@@ -195,7 +256,10 @@ def test_an_import_in_flight_holds_runs_back_until_its_lease_ends(
         runs.ask(connection, tenant, as_of=date(2026, 3, 2))
     firing.publish_runs(connection, publisher)
     assert rows(connection, RUNS, tenant) == [(1, date(2026, 3, 2), "manual", False, "import i-1")]
-    connection.execute("UPDATE imports SET lease_until = now() - interval '1 second' WHERE organization = %s", (tenant,))
+    connection.execute(
+        "UPDATE imports SET lease_until = now() - interval '1 second' WHERE organization = %s",
+        (tenant,),
+    )
     firing.publish_runs(connection, publisher)
     assert rows(connection, RUNS, tenant)[0][3] is True
 
@@ -206,12 +270,19 @@ def test_a_run_that_was_held_back_for_two_hours_starts_anyway_and_says_so(
     connection.execute(HOLD, (tenant,))
     with connection.transaction():
         runs.ask(connection, tenant, as_of=date(2026, 3, 2))
-    connection.execute("UPDATE runs SET requested_at = requested_at - interval '2 hours' WHERE organization = %s", (tenant,))
+    connection.execute(
+        "UPDATE runs SET requested_at = requested_at - interval '2 hours' WHERE organization = %s",
+        (tenant,),
+    )
     firing.publish_runs(connection, publisher)
-    assert rows(connection, RUNS, tenant) == [(1, date(2026, 3, 2), "manual", True, "import i-1: started anyway after two hours")]
+    assert rows(connection, RUNS, tenant) == [
+        (1, date(2026, 3, 2), "manual", True, "import i-1: started anyway after two hours")
+    ]
 
 
-def test_a_run_for_a_day_before_the_latest_one_is_refused(connection: db.Connection, tenant: str) -> None:
+def test_a_run_for_a_day_before_the_latest_one_is_refused(
+    connection: db.Connection, tenant: str
+) -> None:
     with connection.transaction():
         runs.ask(connection, tenant, as_of=date(2026, 3, 2))
         assert runs.ask(connection, tenant, as_of=date(2026, 3, 2)) == (2, date(2026, 3, 2))
@@ -222,8 +293,13 @@ def test_a_run_for_a_day_before_the_latest_one_is_refused(connection: db.Connect
 def test_a_digest_s_ticks_go_out_when_its_run_is_complete(
     connection: db.Connection, publisher: kafka.Publisher, tenant: str, at: At
 ) -> None:
-    schedule(connection, tenant, "digest", since=utc("2026-01-06 12:00"), frequency="weekly", hour=8)
-    digests, sequences = kafka.end_offset(DIGEST_TICKS.name, 0), kafka.end_offset(SEQUENCE_TICKS.name, 0)
+    schedule(
+        connection, tenant, "digest", since=utc("2026-01-06 12:00"), frequency="weekly", hour=8
+    )
+    digests, sequences = (
+        kafka.end_offset(DIGEST_TICKS.name, 0),
+        kafka.end_offset(SEQUENCE_TICKS.name, 0),
+    )
     at(utc("2026-01-12 14:00"))
     firing.fire_due(connection)
     firing.send_ticks(connection, publisher)
@@ -232,9 +308,19 @@ def test_a_digest_s_ticks_go_out_when_its_run_is_complete(
     at(utc("2026-01-12 14:01"))
     for _ in range(2):
         firing.send_ticks(connection, publisher)
-    (due,) = (msgspec.convert(tick, DigestDue) for tick in ticks_since(DIGEST_TICKS.name, digests, tenant))
-    (drafts,) = (msgspec.convert(tick, SequencesDue) for tick in ticks_since(SEQUENCE_TICKS.name, sequences, tenant))
-    assert (due.run, due.why, due.slot_at, due.next_at) == (1, None, utc("2026-01-12 14:00"), utc("2026-01-19 14:00"))
+    (due,) = (
+        msgspec.convert(tick, DigestDue) for tick in ticks_since(DIGEST_TICKS.name, digests, tenant)
+    )
+    (drafts,) = (
+        msgspec.convert(tick, SequencesDue)
+        for tick in ticks_since(SEQUENCE_TICKS.name, sequences, tenant)
+    )
+    assert (due.run, due.why, due.slot_at, due.next_at) == (
+        1,
+        None,
+        utc("2026-01-12 14:00"),
+        utc("2026-01-19 14:00"),
+    )
     assert (drafts.digest, drafts.slot, drafts.run) == (due.digest, due.slot, 1)
 
 
@@ -260,7 +346,14 @@ def test_without_a_complete_run_a_heartbeat_says_why_and_the_digest_follows_with
     other = make_tenant(connection)
     start = kafka.end_offset(DIGEST_TICKS.name, 0)
     for organization in (tenant, other):
-        schedule(connection, organization, "digest", since=utc("2026-01-06 12:00"), frequency="weekly", hour=8)
+        schedule(
+            connection,
+            organization,
+            "digest",
+            since=utc("2026-01-06 12:00"),
+            frequency="weekly",
+            hour=8,
+        )
     at(utc("2026-01-12 14:00"))
     firing.fire_due(connection)
     at(utc("2026-01-12 15:59"))
@@ -291,7 +384,9 @@ def test_one_clock_leads_and_another_takes_over_when_its_session_ends(
     connection: db.Connection, publisher: kafka.Publisher, tenant: str
 ) -> None:
     def clock_process(stop: threading.Event) -> threading.Thread:
-        thread = threading.Thread(target=__main__.run, args=(publisher, stop, Readiness(), threading.Event()))
+        thread = threading.Thread(
+            target=__main__.run, args=(publisher, stop, Readiness(), threading.Event())
+        )
         thread.start()
         return thread
 
@@ -326,7 +421,9 @@ def test_one_clock_leads_and_another_takes_over_when_its_session_ends(
         assert not thread.is_alive()
 
 
-def test_the_second_opinion_is_asked_once_after_each_nightly_run(connection: db.Connection, tenant: str, at: At) -> None:
+def test_the_second_opinion_is_asked_once_after_each_nightly_run(
+    connection: db.Connection, tenant: str, at: At
+) -> None:
     schedule(connection, tenant, "nightly", since=utc("2026-01-06 12:00"))
     at(utc("2026-01-07 11:00"))
     firing.fire_due(connection)
@@ -338,7 +435,9 @@ def test_the_second_opinion_is_asked_once_after_each_nightly_run(connection: db.
     auditor.audit_new(connection, audited, stop)
     assert audited[tenant] == 1
     with connection.transaction():  # what no order explains
-        handlers.handle_signals(connection, [record("signals", signal_event("opened", tenant, offset=1), tenant, 1)])
+        handlers.handle_signals(
+            connection, [record("signals", signal_event("opened", tenant, offset=1), tenant, 1)]
+        )
     auditor.audit_new(connection, audited, stop)
     assert metrics.AUDIT_DIFFERENCES.labels(tenant)._value.get() == 0  # not asked again
     auditor.audit_new(connection, {}, stop)

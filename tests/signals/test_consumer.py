@@ -1,4 +1,6 @@
-"""The consumer's process on real Kafka: the log said again, a process that was frozen, what cannot be read."""
+"""The consumer's process on real Kafka: the log said again, a process that was frozen, what cannot
+be read.
+"""
 
 import threading
 import time
@@ -24,7 +26,15 @@ from shared.records import Record
 from shared.settings import settings
 from shared.topics import CONTACTS, ORDERS, SIGNALS, dead_letters_of
 from tests.ingest.door import records
-from tests.signals.builders import block, completed, order, recovered, requested, signal_event, tables
+from tests.signals.builders import (
+    block,
+    completed,
+    order,
+    recovered,
+    requested,
+    signal_event,
+    tables,
+)
 
 
 @contextmanager
@@ -39,7 +49,14 @@ def consuming(
 
     def run(pool: Any) -> None:
         try:
-            consume(consumer=CONSUMER, routes=routes, pool=pool, publisher=publisher, stop=stop, on_ready=on_ready)
+            consume(
+                consumer=CONSUMER,
+                routes=routes,
+                pool=pool,
+                publisher=publisher,
+                stop=stop,
+                on_ready=on_ready,
+            )
         except BaseException as error:
             failed.append(error)
 
@@ -54,16 +71,24 @@ def consuming(
     assert failed == []
 
 
-def publish(publisher: kafka.Publisher, topic: str, organization: str, event: msgspec.Struct) -> int:
+def publish(
+    publisher: kafka.Publisher, topic: str, organization: str, event: msgspec.Struct
+) -> int:
     return publisher.publish(
-        topic, msgspec.json.encode(event), key=organization.encode(), partition=kafka.partition_of(organization)
+        topic,
+        msgspec.json.encode(event),
+        key=organization.encode(),
+        partition=kafka.partition_of(organization),
     )
 
 
 def wait_for(connection: db.Connection, organization: str, ends: dict[str, int]) -> None:
     """Until the consumer has taken the records at these offsets."""
     until = time.monotonic() + 60
-    while any(positions.of(connection, CONSUMER, topic, kafka.partition_of(organization)) <= end for topic, end in ends.items()):
+    while any(
+        positions.of(connection, CONSUMER, topic, kafka.partition_of(organization)) <= end
+        for topic, end in ends.items()
+    ):
         assert time.monotonic() < until, "the consumer does not get there"
         time.sleep(0.02)
 
@@ -73,7 +98,10 @@ def history(publisher: kafka.Publisher, tenant: str) -> dict[str, int]:
     """A run with its signals, an order that answers one, a contact; the last offset in each topic."""
     ends = {
         ORDERS.name: publish(
-            publisher, ORDERS.name, tenant, block(order(tenant, "SO-1"), order(tenant, "SO-2", account="A2")).event
+            publisher,
+            ORDERS.name,
+            tenant,
+            block(order(tenant, "SO-1"), order(tenant, "SO-2", account="A2")).event,
         )
     }
     ends[ORDERS.name] = run = publish(publisher, ORDERS.name, tenant, requested(tenant, 1))
@@ -85,11 +113,24 @@ def history(publisher: kafka.Publisher, tenant: str) -> dict[str, int]:
     ):
         ends[SIGNALS.name] = publish(publisher, SIGNALS.name, tenant, event)
     ends[ORDERS.name] = publish(
-        publisher, ORDERS.name, tenant, block(order(tenant, "SO-1", revision=2, content="moved", account="A3")).event
+        publisher,
+        ORDERS.name,
+        tenant,
+        block(order(tenant, "SO-1", revision=2, content="moved", account="A3")).event,
     )
-    contact = ContactChanged(organization=tenant, contact="C1", account="A1", revision=1, email="c1@example.com", primary=True)
+    contact = ContactChanged(
+        organization=tenant,
+        contact="C1",
+        account="A1",
+        revision=1,
+        email="c1@example.com",
+        primary=True,
+    )
     ends[CONTACTS.name] = publisher.publish(
-        CONTACTS.name, msgspec.json.encode(contact), key=record_key(tenant, "C1"), partition=kafka.partition_of(tenant)
+        CONTACTS.name,
+        msgspec.json.encode(contact),
+        key=record_key(tenant, "C1"),
+        partition=kafka.partition_of(tenant),
     )
     return ends
 
@@ -125,7 +166,9 @@ def forget_positions(connection: db.Connection) -> None:
 def test_a_process_that_was_frozen_writes_nothing_that_another_has_written(
     connection: db.Connection, publisher: kafka.Publisher, tenant: str
 ) -> None:
-    """Between reading a batch and its transaction the position moves on, as when another process has taken the partition."""
+    """Between reading a batch and its transaction the position moves on, as when another process
+    has taken the partition.
+    """
     partition = kafka.partition_of(tenant)
     written: list[int] = []
     frozen_once = threading.Event()
@@ -135,7 +178,8 @@ def test_a_process_that_was_frozen_writes_nothing_that_another_has_written(
             frozen_once.set()
             with db.connect() as other:
                 other.execute(
-                    "UPDATE positions SET next_offset = %s WHERE consumer = %s AND topic = %s AND partition = %s",
+                    "UPDATE positions SET next_offset = %s WHERE consumer = %s AND topic = %s AND "
+                    "partition = %s",
                     (first + 1, CONSUMER, ORDERS.name, partition),
                 )
         return orders.decode(record)
@@ -146,9 +190,20 @@ def test_a_process_that_was_frozen_writes_nothing_that_another_has_written(
 
     orders = next(route for route in ROUTES if route.topic == ORDERS.name)
     with consuming(publisher):
-        wait_for(connection, tenant, {ORDERS.name: publish(publisher, ORDERS.name, tenant, block(order(tenant, "SO-0")).event)})
+        wait_for(
+            connection,
+            tenant,
+            {
+                ORDERS.name: publish(
+                    publisher, ORDERS.name, tenant, block(order(tenant, "SO-0")).event
+                )
+            },
+        )
     first = kafka.end_offset(ORDERS.name, partition)
-    routes = [replace(orders, decode=slow_decode, handle=watched), *(route for route in ROUTES if route is not orders)]
+    routes = [
+        replace(orders, decode=slow_decode, handle=watched),
+        *(route for route in ROUTES if route is not orders),
+    ]
     with consuming(publisher, routes):
         publish(publisher, ORDERS.name, tenant, block(order(tenant, "SO-1")).event)
         last = publish(publisher, ORDERS.name, tenant, block(order(tenant, "SO-2")).event)
@@ -161,7 +216,9 @@ def test_a_process_that_was_frozen_writes_nothing_that_another_has_written(
 def test_while_postgres_takes_nothing_the_process_lives_says_why_and_goes_on_where_it_was(
     connection: db.Connection, publisher: kafka.Publisher, tenant: str
 ) -> None:
-    """The server ends the connection under the handler, as when it has no space; records that came meanwhile keep their order."""
+    """The server ends the connection under the handler, as when it has no space; records that came
+    meanwhile keep their order.
+    """
     failures, said = 3, list[tuple[bool, str]]()
     sent: list[int] = []
     written: list[int] = []
@@ -172,7 +229,11 @@ def test_while_postgres_takes_nothing_the_process_lives_says_why_and_goes_on_whe
         mine = [one.offset for one in records if one.partition == kafka.partition_of(tenant)]
         if mine and failures:
             failures -= 1
-            sent.append(publish(publisher, ORDERS.name, tenant, block(order(tenant, f"SO-{failures}")).event))
+            sent.append(
+                publish(
+                    publisher, ORDERS.name, tenant, block(order(tenant, f"SO-{failures}")).event
+                )
+            )
             with psycopg.connect(settings().database_url) as server:
                 server.execute("SELECT pg_terminate_backend(%s)", (inside.info.backend_pid,))
         else:
@@ -181,21 +242,37 @@ def test_while_postgres_takes_nothing_the_process_lives_says_why_and_goes_on_whe
     orders = next(route for route in ROUTES if route.topic == ORDERS.name)
     routes = [replace(orders, handle=cut_off), *(route for route in ROUTES if route is not orders)]
     with consuming(publisher):
-        wait_for(connection, tenant, {ORDERS.name: publish(publisher, ORDERS.name, tenant, block(order(tenant, "before")).event)})
+        wait_for(
+            connection,
+            tenant,
+            {
+                ORDERS.name: publish(
+                    publisher, ORDERS.name, tenant, block(order(tenant, "before")).event
+                )
+            },
+        )
     with consuming(publisher, routes, lambda ready, reason: said.append((ready, reason))):
         sent.append(publish(publisher, ORDERS.name, tenant, block(order(tenant, "SO-first")).event))
         wait_for(connection, tenant, {ORDERS.name: sent[0]})
         wait_for(connection, tenant, {ORDERS.name: max(sent)})
     assert failures == 0
     assert set(sent) <= set(written) and written == sorted(set(written))
-    assert {row["order_id"] for row in tables(connection, tenant)["orders"]} == {"before", "SO-first", "SO-0", "SO-1", "SO-2"}
+    assert {row["order_id"] for row in tables(connection, tenant)["orders"]} == {
+        "before",
+        "SO-first",
+        "SO-0",
+        "SO-1",
+        "SO-2",
+    }
     reasons = [reason for ready, reason in said if not ready]
     assert len(reasons) >= 3 and all(reason.startswith("PostgreSQL: ") for reason in reasons)
     assert said[-1] == (True, "")
 
 
 def put_aside_of(topic: str) -> list[tuple[int, int]]:
-    """(partition, offset) of every record of the topic that is among the dead letters, other tests' too."""
+    """(partition, offset) of every record of the topic that is among the dead letters, other tests'
+    too.
+    """
     letters = [letter_of(record) for record in records(dead_letters_of(topic), 0)]
     return [(letter.partition, letter.offset) for letter in letters]
 
@@ -203,7 +280,9 @@ def put_aside_of(topic: str) -> list[tuple[int, int]]:
 def test_what_cannot_be_read_is_put_aside_once_and_the_partition_moves_on(
     connection: db.Connection, publisher: kafka.Publisher, tenant: str
 ) -> None:
-    """The detector, the first reader of orders, puts their records aside; the signals service those of signals."""
+    """The detector, the first reader of orders, puts their records aside; the signals service those
+    of signals.
+    """
     partition = kafka.partition_of(tenant)
     elsewhere = next(p for p in range(settings().partitions) if p != partition)
     event = completed(tenant, 1, offset=1)
@@ -225,8 +304,17 @@ def test_what_cannot_be_read_is_put_aside_once_and_the_partition_moves_on(
         while positions.of(connection, CONSUMER, SIGNALS.name, elsewhere) <= foreign:
             assert time.monotonic() < until
             time.sleep(0.02)
-    mine = {topic: {*places, (elsewhere, foreign)} if topic == SIGNALS.name else set(places) for topic, places in unread.items()}
-    put_aside = {topic: sorted(place for place in put_aside_of(topic) if place in places) for topic, places in mine.items()}
+    mine = {
+        topic: {*places, (elsewhere, foreign)} if topic == SIGNALS.name else set(places)
+        for topic, places in unread.items()
+    }
+    put_aside = {
+        topic: sorted(place for place in put_aside_of(topic) if place in places)
+        for topic, places in mine.items()
+    }
     assert put_aside == {ORDERS.name: [], SIGNALS.name: sorted(mine[SIGNALS.name])}
     found = tables(connection, tenant)
-    assert ([row["order_id"] for row in found["orders"]], [row["number"] for row in found["runs"]]) == (["SO-1"], [1])
+    assert (
+        [row["order_id"] for row in found["orders"]],
+        [row["number"] for row in found["runs"]],
+    ) == (["SO-1"], [1])

@@ -13,12 +13,16 @@ from tests.signals.builders import ACCEPTED_AT, record, rows
 
 def accounts(connection: db.Connection, *events: AccountChanged) -> None:
     with connection.transaction():
-        handlers.handle_accounts(connection, [record("accounts", event, event.organization, 0) for event in events])
+        handlers.handle_accounts(
+            connection, [record("accounts", event, event.organization, 0) for event in events]
+        )
 
 
 def contacts(connection: db.Connection, *events: ContactChanged) -> None:
     with connection.transaction():
-        handlers.handle_contacts(connection, [record("contacts", event, event.organization, 0) for event in events])
+        handlers.handle_contacts(
+            connection, [record("contacts", event, event.organization, 0) for event in events]
+        )
 
 
 def tombstone(organization: str, contact: str) -> Record:
@@ -34,7 +38,9 @@ def tombstone(organization: str, contact: str) -> Record:
     )
 
 
-def test_each_field_of_an_account_is_as_new_as_the_record_that_named_it(connection: db.Connection, tenant: str) -> None:
+def test_each_field_of_an_account_is_as_new_as_the_record_that_named_it(
+    connection: db.Connection, tenant: str
+) -> None:
     events = [
         AccountChanged(organization=tenant, account="A1", revision=1, name="Old", owner="dk"),
         AccountChanged(organization=tenant, account="A1", revision=3, name="New"),
@@ -43,12 +49,23 @@ def test_each_field_of_an_account_is_as_new_as_the_record_that_named_it(connecti
     for arrival in permutations(events):
         connection.execute("DELETE FROM accounts WHERE organization = %s", (tenant,))
         accounts(connection, *arrival)
-        assert rows(connection, "SELECT name, owner, revision FROM accounts WHERE organization = %s", tenant) == [("New", "rs", 3)]
+        assert rows(
+            connection, "SELECT name, owner, revision FROM accounts WHERE organization = %s", tenant
+        ) == [("New", "rs", 3)]
 
 
-def test_the_newest_contact_that_says_so_is_the_primary_one_however_they_arrive(connection: db.Connection, tenant: str) -> None:
+def test_the_newest_contact_that_says_so_is_the_primary_one_however_they_arrive(
+    connection: db.Connection, tenant: str
+) -> None:
     events = [
-        ContactChanged(organization=tenant, contact="C1", account="A1", revision=1, primary=True, email="c1@example.com"),
+        ContactChanged(
+            organization=tenant,
+            contact="C1",
+            account="A1",
+            revision=1,
+            primary=True,
+            email="c1@example.com",
+        ),
         ContactChanged(organization=tenant, contact="C2", account="A1", revision=2, primary=True),
         ContactChanged(organization=tenant, contact="C3", account="A1", revision=3),
         ContactChanged(organization=tenant, contact="C4", account="A2", revision=4, primary=True),
@@ -57,34 +74,66 @@ def test_the_newest_contact_that_says_so_is_the_primary_one_however_they_arrive(
         connection.execute("DELETE FROM contacts WHERE organization = %s", (tenant,))
         contacts(connection, *arrival)
         assert rows(
-            connection, "SELECT contact, account FROM contacts WHERE organization = %s AND is_primary ORDER BY contact", tenant
+            connection,
+            "SELECT contact, account FROM contacts WHERE organization = %s AND is_primary ORDER BY "
+            "contact",
+            tenant,
         ) == [
             ("C2", "A1"),
             ("C4", "A2"),
         ]
 
 
-def test_a_primary_contact_that_moves_or_goes_leaves_the_place_to_the_one_before(connection: db.Connection, tenant: str) -> None:
-    primary = "SELECT account, contact FROM contacts WHERE organization = %s AND is_primary ORDER BY account"
+def test_a_primary_contact_that_moves_or_goes_leaves_the_place_to_the_one_before(
+    connection: db.Connection, tenant: str
+) -> None:
+    primary = (
+        "SELECT account, contact FROM contacts WHERE organization = %s AND is_primary ORDER "
+        "BY account"
+    )
     contacts(
         connection,
-        *(ContactChanged(organization=tenant, contact=f"C{n}", account="A1", revision=n, primary=True) for n in (1, 2, 3)),
+        *(
+            ContactChanged(
+                organization=tenant, contact=f"C{n}", account="A1", revision=n, primary=True
+            )
+            for n in (1, 2, 3)
+        ),
     )
     assert rows(connection, primary, tenant) == [("A1", "C3")]
-    contacts(connection, ContactChanged(organization=tenant, contact="C3", account="A2", revision=4, primary=True))
+    contacts(
+        connection,
+        ContactChanged(organization=tenant, contact="C3", account="A2", revision=4, primary=True),
+    )
     assert rows(connection, primary, tenant) == [("A1", "C2"), ("A2", "C3")]
     with connection.transaction():
         handlers.handle_contacts(connection, [tombstone(tenant, "C2")])
     assert rows(connection, primary, tenant) == [("A1", "C1"), ("A2", "C3")]
 
 
-def test_an_older_record_of_a_contact_changes_nothing(connection: db.Connection, tenant: str) -> None:
-    contacts(connection, ContactChanged(organization=tenant, contact="C1", account="A1", revision=5, email="new@example.com"))
-    contacts(connection, ContactChanged(organization=tenant, contact="C1", account="A2", revision=4, email="old@example.com"))
-    assert rows(connection, "SELECT account, email FROM contacts WHERE organization = %s", tenant) == [("A1", "new@example.com")]
+def test_an_older_record_of_a_contact_changes_nothing(
+    connection: db.Connection, tenant: str
+) -> None:
+    contacts(
+        connection,
+        ContactChanged(
+            organization=tenant, contact="C1", account="A1", revision=5, email="new@example.com"
+        ),
+    )
+    contacts(
+        connection,
+        ContactChanged(
+            organization=tenant, contact="C1", account="A2", revision=4, email="old@example.com"
+        ),
+    )
+    assert rows(
+        connection, "SELECT account, email FROM contacts WHERE organization = %s", tenant
+    ) == [("A1", "new@example.com")]
 
 
-def test_a_draft_that_someone_edited_is_not_drafted_again(connection: db.Connection, tenant: str) -> None:
+def test_a_draft_that_someone_edited_is_not_drafted_again(
+    connection: db.Connection, tenant: str
+) -> None:
     draft = SequenceDrafted(
         organization=tenant,
         sequence="s-1",
@@ -92,11 +141,20 @@ def test_a_draft_that_someone_edited_is_not_drafted_again(connection: db.Connect
         signal_type="dormant",
         name="Fully dormant",
         drafted_at=datetime(2026, 3, 2, tzinfo=UTC),
-        steps=(Step(wait_days=0, subject="One", text="Hello"), Step(wait_days=3, subject="Two", text="Again")),
+        steps=(
+            Step(wait_days=0, subject="One", text="Hello"),
+            Step(wait_days=3, subject="Two", text="Again"),
+        ),
     )
     for _ in range(2):
         with connection.transaction():
             handlers.handle_sequences(connection, [record("sequences", draft, tenant, 0)] * 2)
-        connection.execute("UPDATE sequence_steps SET subject = 'Edited' WHERE organization = %s AND position = 1", (tenant,))
-    steps = "SELECT position, wait_days, subject, body FROM sequence_steps WHERE organization = %s ORDER BY position"
+        connection.execute(
+            "UPDATE sequence_steps SET subject = 'Edited' WHERE organization = %s AND position = 1",
+            (tenant,),
+        )
+    steps = (
+        "SELECT position, wait_days, subject, body FROM sequence_steps WHERE organization = "
+        "%s ORDER BY position"
+    )
     assert rows(connection, steps, tenant) == [(1, 0, "Edited", "Hello"), (2, 3, "Two", "Again")]

@@ -1,4 +1,6 @@
-"""Signals, episodes and runs from the detector's events: the arc of a signal, repeats, late words of a frozen detector."""
+"""Signals, episodes and runs from the detector's events: the arc of a signal, repeats, late words
+of a frozen detector.
+"""
 
 import random
 from datetime import date, timedelta
@@ -8,17 +10,31 @@ from services.signals.store import listing
 from shared import db
 from shared.events import Combo, RunCompleted, SignalEvent
 from shared.ids import signal_id
-from tests.signals.builders import ACCEPTED_AT, completed, record, recovered, requested, rows, signal_event, tables
+from tests.signals.builders import (
+    ACCEPTED_AT,
+    completed,
+    record,
+    recovered,
+    requested,
+    rows,
+    signal_event,
+    tables,
+)
 
 J55 = Combo(od="5.5", grade="J55")
 
 
-def say(connection: db.Connection, *events: SignalEvent | RunCompleted, first_offset: int = 0) -> None:
+def say(
+    connection: db.Connection, *events: SignalEvent | RunCompleted, first_offset: int = 0
+) -> None:
     """In one batch."""
     with connection.transaction():
         handlers.handle_signals(
             connection,
-            [record("signals", event, event.organization, first_offset + place) for place, event in enumerate(events)],
+            [
+                record("signals", event, event.organization, first_offset + place)
+                for place, event in enumerate(events)
+            ],
         )
 
 
@@ -28,21 +44,45 @@ def arc(tenant: str) -> list[SignalEvent | RunCompleted]:
         signal_event("opened", tenant, offset=10),
         signal_event("opened", tenant, offset=10, combo=J55, account="A2"),
         completed(tenant, 1, offset=10),
-        signal_event("seen", tenant, offset=20, run=2, as_of=date(2026, 3, 5), opened_on=date(2026, 3, 2)),
-        signal_event("seen", tenant, offset=20, run=2, as_of=date(2026, 3, 5), opened_on=date(2026, 3, 2), combo=J55, account="A2"),
+        signal_event(
+            "seen", tenant, offset=20, run=2, as_of=date(2026, 3, 5), opened_on=date(2026, 3, 2)
+        ),
+        signal_event(
+            "seen",
+            tenant,
+            offset=20,
+            run=2,
+            as_of=date(2026, 3, 5),
+            opened_on=date(2026, 3, 2),
+            combo=J55,
+            account="A2",
+        ),
         completed(tenant, 2, offset=20, as_of=date(2026, 3, 5)),
         recovered(tenant, offset=25),
         signal_event("opened", tenant, offset=30, episode=2, run=3, as_of=date(2026, 7, 1)),
-        recovered(tenant, offset=30, combo=J55, account="A2", resolution="superseded", closed_on=date(2026, 7, 1), order_id=None),
+        recovered(
+            tenant,
+            offset=30,
+            combo=J55,
+            account="A2",
+            resolution="superseded",
+            closed_on=date(2026, 7, 1),
+            order_id=None,
+        ),
         completed(tenant, 3, offset=30, as_of=date(2026, 7, 1)),
     ]
 
 
-def test_a_signal_that_recovers_and_fires_again_is_the_same_row_with_two_episodes(connection: db.Connection, tenant: str) -> None:
+def test_a_signal_that_recovers_and_fires_again_is_the_same_row_with_two_episodes(
+    connection: db.Connection, tenant: str
+) -> None:
     for event in arc(tenant):
         say(connection, event)
     dormant, lapse = listing.signals(connection, tenant)
-    minute = {n: (ACCEPTED_AT + timedelta(minutes=n)).isoformat().replace("+00:00", "Z") for n in (10, 20, 25, 30)}
+    minute = {
+        n: (ACCEPTED_AT + timedelta(minutes=n)).isoformat().replace("+00:00", "Z")
+        for n in (10, 20, 25, 30)
+    }
     assert dormant == {
         "signal": signal_id(tenant, "A1", "dormant", None, None),
         "organization": tenant,
@@ -63,13 +103,24 @@ def test_a_signal_that_recovers_and_fires_again_is_the_same_row_with_two_episode
             "last_year_revenue_cents": 5_000_000,
         },
         "episodes": [
-            {"opened_on": "2026-03-02", "closed_on": "2026-03-09", "closed_at": minute[25], "resolution": "reordered"},
+            {
+                "opened_on": "2026-03-02",
+                "closed_on": "2026-03-09",
+                "closed_at": minute[25],
+                "resolution": "reordered",
+            },
             {"opened_on": "2026-07-01", "closed_on": None, "closed_at": None, "resolution": None},
         ],
     }
     assert lapse["combo"] == {"od": "5.5", "grade": "J55"}
-    assert (lapse["recovered_at"], lapse["resolution"], lapse["last_seen_at"]) == (minute[30], "superseded", minute[20])
-    assert lapse["as_of"] == "2026-03-05"  # of the last run that saw it, not of the one that closed it
+    assert (lapse["recovered_at"], lapse["resolution"], lapse["last_seen_at"]) == (
+        minute[30],
+        "superseded",
+        minute[20],
+    )
+    assert (
+        lapse["as_of"] == "2026-03-05"
+    )  # of the last run that saw it, not of the one that closed it
 
 
 def test_all_events_in_one_batch_end_as_one_by_one(connection: db.Connection, tenant: str) -> None:
@@ -82,7 +133,9 @@ def test_all_events_in_one_batch_end_as_one_by_one(connection: db.Connection, te
     assert tables(connection, tenant) == one_by_one
 
 
-def test_what_the_detector_says_twice_or_late_changes_nothing(connection: db.Connection, tenant: str) -> None:
+def test_what_the_detector_says_twice_or_late_changes_nothing(
+    connection: db.Connection, tenant: str
+) -> None:
     say(connection, *arc(tenant))
     before = tables(connection, tenant)
     events = arc(tenant)
@@ -94,15 +147,22 @@ def test_what_the_detector_says_twice_or_late_changes_nothing(connection: db.Con
         assert tables(connection, tenant) == before
 
 
-def test_a_word_about_a_signal_that_nobody_opened_here_is_kept_if_it_says_active(connection: db.Connection, tenant: str) -> None:
+def test_a_word_about_a_signal_that_nobody_opened_here_is_kept_if_it_says_active(
+    connection: db.Connection, tenant: str
+) -> None:
     say(connection, recovered(tenant, offset=5, account="A8"))
     say(connection, signal_event("seen", tenant, offset=6, account="A9"))
     assert [signal["account"] for signal in listing.signals(connection, tenant)] == ["A9"]
 
 
-def test_whichever_topic_is_read_first_a_run_ends_as_the_same_row(connection: db.Connection, tenant: str) -> None:
+def test_whichever_topic_is_read_first_a_run_ends_as_the_same_row(
+    connection: db.Connection, tenant: str
+) -> None:
     """A consumer that reads the log again can meet the answer before what it answers."""
-    asked = [record("orders", requested(tenant, 1), tenant, 40), record("orders", requested(tenant, 1), tenant, 44)]
+    asked = [
+        record("orders", requested(tenant, 1), tenant, 40),
+        record("orders", requested(tenant, 1), tenant, 44),
+    ]
     answers = [completed(tenant, 1, offset=40), completed(tenant, 1, offset=44, repeated=True)]
     with connection.transaction():
         handlers.handle_orders(connection, asked)
@@ -122,9 +182,15 @@ def test_a_run_s_completion_is_kept_once_and_a_repeat_completes_only_what_is_pen
     with connection.transaction():
         handlers.handle_orders(
             connection,
-            [record("orders", requested(tenant, 1), tenant, 40), record("orders", requested(tenant, 1), tenant, 44)],
+            [
+                record("orders", requested(tenant, 1), tenant, 40),
+                record("orders", requested(tenant, 1), tenant, 44),
+            ],
         )
-    published = "SELECT number, source_offset, completed_at IS NOT NULL, accounts FROM runs WHERE organization = %s ORDER BY number"
+    published = (
+        "SELECT number, source_offset, completed_at IS NOT NULL, accounts FROM runs WHERE "
+        "organization = %s ORDER BY number"
+    )
     assert rows(connection, published, tenant) == [(1, 40, False, None)]
     say(connection, completed(tenant, 1, offset=40), completed(tenant, 1, offset=44, repeated=True))
     assert rows(connection, published, tenant) == [(1, 40, True, 7)]
@@ -134,7 +200,9 @@ def test_a_run_s_completion_is_kept_once_and_a_repeat_completes_only_what_is_pen
     assert rows(connection, published, tenant) == [(1, 40, True, 7), (2, 50, True, 0)]
 
 
-def test_twenty_thousand_events_of_a_run_are_saved_in_bulk(connection: db.Connection, tenant: str) -> None:
+def test_twenty_thousand_events_of_a_run_are_saved_in_bulk(
+    connection: db.Connection, tenant: str
+) -> None:
     import time
 
     events = [signal_event("opened", tenant, offset=10, account=f"A{n}") for n in range(20_000)]
@@ -142,4 +210,6 @@ def test_twenty_thousand_events_of_a_run_are_saved_in_bulk(connection: db.Connec
     for place in range(0, len(events), 500):
         say(connection, *events[place : place + 500])
     assert time.monotonic() - started < 60
-    assert rows(connection, "SELECT count(*) FROM signals WHERE organization = %s", tenant) == [(20_000,)]
+    assert rows(connection, "SELECT count(*) FROM signals WHERE organization = %s", tenant) == [
+        (20_000,)
+    ]

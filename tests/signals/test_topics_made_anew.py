@@ -1,4 +1,6 @@
-"""Offsets mean something in one topic only: a topic that was deleted and made anew is noticed, and nothing is passed by."""
+"""Offsets mean something in one topic only: a topic that was deleted and made anew is noticed, and
+nothing is passed by.
+"""
 
 import time
 import uuid
@@ -21,13 +23,17 @@ def position(consumer: str, topic: str) -> int:
 
 def follow(consumer: str, topic: str, topic_id: int, *, start_over: bool) -> bool:
     with db.connect() as connection:
-        return db.follow_topic(connection, consumer=consumer, topic=topic, topic_id=topic_id, start_over=start_over)
+        return db.follow_topic(
+            connection, consumer=consumer, topic=topic, topic_id=topic_id, start_over=start_over
+        )
 
 
 def with_position(consumer: str, topic: str, at: int) -> None:
     with db.connect() as connection:
         db.position(connection, consumer=consumer, topic=topic, partition=0)
-        db.move_position(connection, consumer=consumer, topic=topic, partition=0, expected=0, next_offset=at)
+        db.move_position(
+            connection, consumer=consumer, topic=topic, partition=0, expected=0, next_offset=at
+        )
 
 
 def test_a_topic_has_another_id_when_it_is_made_anew(stack: Stack) -> None:
@@ -54,7 +60,9 @@ def test_positions_are_kept_while_the_topic_is_the_same(stack: Stack) -> None:
     assert position(consumer, "orders") == 42
 
 
-def test_positions_of_another_topic_stop_a_consumer_whose_rows_hang_on_them_and_change_nothing(stack: Stack) -> None:
+def test_positions_of_another_topic_stop_a_consumer_whose_rows_hang_on_them_and_change_nothing(
+    stack: Stack,
+) -> None:
     consumer = f"test-{uuid.uuid4().hex}"
     with_position(consumer, "orders", 42)
     follow(consumer, "orders", 7, start_over=False)

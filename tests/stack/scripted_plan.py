@@ -1,4 +1,5 @@
-"""A supervisor over small scripts in the place of servers:  python -m tests.stack.scripted_plan HOME [broken-schema]
+"""A supervisor over small scripts in the place of servers:  python -m tests.stack.scripted_plan
+HOME [broken-schema]
 
 good     answers 200                    slow     the same, and does not drain
 parent   the same, with a child         bad      ends at once, saying why
@@ -32,7 +33,9 @@ SCHEMA = "raise SystemExit('0009_x.sql: syntax error')" if "broken-schema" in sy
 def plan(home: Home) -> Plan:
     return Plan(
         infrastructure=[server("good"), server("parent")],
-        schema=Part(name="schema", command=(sys.executable, "-c", SCHEMA), probe=probes.never, url=""),
+        schema=Part(
+            name="schema", command=(sys.executable, "-c", SCHEMA), probe=probes.never, url=""
+        ),
         services=[server("slow"), script("bad", "raise SystemExit('it lacks a thing')")],
         env={},
         ports={},
@@ -47,7 +50,13 @@ def server(name: str) -> Part:
 def script(name: str, text: str) -> Part:
     port = random.choice([port for port in random.sample(OTHERS_PORTS, 50) if probes.is_free(port)])
     command = (sys.executable, "-c", text, str(port), name)
-    return Part(name=name, command=command, probe=probes.http(port), url=f"http://{probes.HOST}:{port}", drain_seconds=1)
+    return Part(
+        name=name,
+        command=command,
+        probe=probes.http(port),
+        url=f"http://{probes.HOST}:{port}",
+        drain_seconds=1,
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,14 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
     """docker-compose.yml as Docker Compose itself reads it; it refuses what cannot be."""
-    command = [str(Path(sys.executable).with_name("docker-compose")), "--profile", "traces", "config", "--format", "json"]
+    command = [
+        str(Path(sys.executable).with_name("docker-compose")),
+        "--profile",
+        "traces",
+        "config",
+        "--format",
+        "json",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     services: dict[str, Any] = json.loads(done.stdout)["services"]
@@ -30,19 +37,33 @@ def compose() -> dict[str, Any]:
 
 def test_what_is_pinned_is_what_the_project_names() -> None:
     named = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    pinned = [line for line in (ROOT / "requirements" / "main.in").read_text().splitlines() if not line.startswith("#")]
+    pinned = [
+        line
+        for line in (ROOT / "requirements" / "main.in").read_text().splitlines()
+        if not line.startswith("#")
+    ]
     assert sorted(pinned) == sorted(named)
 
 
-def test_compose_runs_every_service_once_by_the_command_that_serves_it(compose: dict[str, Any]) -> None:
-    served = {name: service["command"] for name, service in compose.items() if service["image"] == "winback" and service["command"]}
+def test_compose_runs_every_service_once_by_the_command_that_serves_it(
+    compose: dict[str, Any],
+) -> None:
+    served = {
+        name: service["command"]
+        for name, service in compose.items()
+        if service["image"] == "winback" and service["command"]
+    }
     assert served == {name: ["serve", name] for name in Service}
     assert set(SERVICES) == set(Service)
 
 
-def test_compose_asks_each_service_on_its_own_port_whether_it_is_ready(compose: dict[str, Any]) -> None:
+def test_compose_asks_each_service_on_its_own_port_whether_it_is_ready(
+    compose: dict[str, Any],
+) -> None:
     for name in Service:
-        assert f"'http://127.0.0.1:{PORTS[name]}/readyz'" in compose[name]["healthcheck"]["test"][-1]
+        assert (
+            f"'http://127.0.0.1:{PORTS[name]}/readyz'" in compose[name]["healthcheck"]["test"][-1]
+        )
         assert compose[name]["environment"][f"{PREFIX}{name.upper()}_PORT"] == str(PORTS[name])
 
 
@@ -57,7 +78,9 @@ def test_compose_publishes_on_loopback_alone(compose: dict[str, Any]) -> None:
     assert {port["host_ip"] for port in published} == {"127.0.0.1"}
 
 
-def test_compose_lets_only_those_reach_kafka_and_postgresql_who_need_them(compose: dict[str, Any]) -> None:
+def test_compose_lets_only_those_reach_kafka_and_postgresql_who_need_them(
+    compose: dict[str, Any],
+) -> None:
     def on(network: str) -> set[str]:
         return {name for name, service in compose.items() if network in service["networks"]}
 
@@ -78,9 +101,16 @@ def test_compose_runs_the_project_without_rights_it_does_not_need(compose: dict[
 
 
 def test_compose_passes_secrets_as_files(compose: dict[str, Any]) -> None:
-    values = " ".join(str(value) for service in compose.values() for value in (service.get("environment") or {}).values())
+    values = " ".join(
+        str(value)
+        for service in compose.values()
+        for value in (service.get("environment") or {}).values()
+    )
     assert "postgresql://" not in values
-    assert {secret["source"] for name in Service for secret in compose[name]["secrets"]} == {"database-url", "secret"}
+    assert {secret["source"] for name in Service for secret in compose[name]["secrets"]} == {
+        "database-url",
+        "secret",
+    }
 
 
 def test_compose_runs_the_kafka_that_is_tested_here(compose: dict[str, Any]) -> None:
@@ -90,7 +120,9 @@ def test_compose_runs_the_kafka_that_is_tested_here(compose: dict[str, Any]) -> 
 
 def test_prometheus_scrapes_every_service() -> None:
     text = (ROOT / "ops" / "prometheus" / "prometheus.yml").read_text()
-    assert set(re.findall(r"- (\w+:\d+)$", text, re.MULTILINE)) == {f"{name}:{PORTS[name]}" for name in Service}
+    assert set(re.findall(r"- (\w+:\d+)$", text, re.MULTILINE)) == {
+        f"{name}:{PORTS[name]}" for name in Service
+    }
 
 
 def test_env_example_lists_every_setting_with_its_default_and_meaning() -> None:

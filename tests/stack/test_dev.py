@@ -36,7 +36,9 @@ def winback(directory: Path) -> Iterator[Winback]:
 
     def run(*words: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-P", "-m", "winback", *words]
-        return subprocess.run(command, cwd=directory, env=env, capture_output=True, text=True, timeout=200)
+        return subprocess.run(
+            command, cwd=directory, env=env, capture_output=True, text=True, timeout=200
+        )
 
     yield run
     run("dev", "reset", "--yes")
@@ -48,7 +50,9 @@ def up(winback: Winback) -> None:
     assert winback(*WITHOUT_SERVICES).returncode == 0
 
 
-def test_up_says_what_is_ready_and_verbs_need_no_settings(winback: Winback, up: None, directory: Path) -> None:
+def test_up_says_what_is_ready_and_verbs_need_no_settings(
+    winback: Winback, up: None, directory: Path
+) -> None:
     status = winback("dev", "status", "--json")
     found = json.loads(status.stdout)
     assert status.returncode == 0
@@ -71,13 +75,18 @@ def test_logs_are_by_service_and_an_unknown_one_is_wrong_use(winback: Winback, u
     assert winback("dev", "logs", "nobody").returncode == 2
 
 
-def test_down_leaves_no_process_and_the_next_up_knows_what_the_last_one_knew(winback: Winback, up: None, directory: Path) -> None:
+def test_down_leaves_no_process_and_the_next_up_knows_what_the_last_one_knew(
+    winback: Winback, up: None, directory: Path
+) -> None:
     home = directory / ".winback"
     private = [home / name for name in ("secret", "database-password", "env", "state.json")]
     assert [oct(file.stat().st_mode & 0o777) for file in private] == ["0o600"] * 4
     secret = (home / "secret").read_text()
     assert len(secret.strip()) >= 32
-    pids = [service["pid"] for service in json.loads(winback("dev", "status", "--json").stdout)["services"]]
+    pids = [
+        service["pid"]
+        for service in json.loads(winback("dev", "status", "--json").stdout)["services"]
+    ]
     down = winback("dev", "down")
     assert (down.returncode, down.stdout) == (0, "down\n")
     assert [pid for pid in pids if processes.started(pid)] == []

@@ -22,7 +22,9 @@ def own_stack() -> Iterator[Stack]:
     stop_stack(started.home, started.supervisor)
 
 
-def test_all_are_back_with_what_they_had_confirmed_when_all_are_killed_at_once(own_stack: Stack) -> None:
+def test_all_are_back_with_what_they_had_confirmed_when_all_are_killed_at_once(
+    own_stack: Stack,
+) -> None:
     publisher = kafka.Publisher()
     offset = publisher.publish("orders", b"before", partition=1)
     with db.connect() as connection:
@@ -39,14 +41,22 @@ def test_all_are_back_with_what_they_had_confirmed_when_all_are_killed_at_once(o
     publisher.close()
     assert read("orders", 1, offset, count=2) == [b"before", b"after"]
     with db.connect() as connection:
-        row = connection.execute("SELECT next_offset FROM positions WHERE consumer = 'test'").fetchone()
+        row = connection.execute(
+            "SELECT next_offset FROM positions WHERE consumer = 'test'"
+        ).fetchone()
     assert row == (42,)
     assert [mail["subject"] for mail in own_stack.mailbox.mails(to="kept@example.com")] == ["kept"]
     assert own_stack.status()["ready"]
 
 
 def read(topic: str, partition: int, offset: int, *, count: int) -> list[bytes]:
-    consumer = Consumer({"bootstrap.servers": settings().kafka, "group.id": "test-kills", "enable.auto.commit": False})
+    consumer = Consumer(
+        {
+            "bootstrap.servers": settings().kafka,
+            "group.id": "test-kills",
+            "enable.auto.commit": False,
+        }
+    )
     consumer.assign([TopicPartition(topic, partition, offset)])
     messages = consumer.consume(count, 20)
     consumer.close()

@@ -18,7 +18,18 @@ DRAIN_SECONDS = 30
 def test_every_process_of_the_system_is_ready(services: Stack) -> None:
     status = services.status()
     assert status["ready"]
-    names = ["kafka", "postgres", "smtp", "ingest", "detector", "signals", "console", "clock", "digest", "sequences"]
+    names = [
+        "kafka",
+        "postgres",
+        "smtp",
+        "ingest",
+        "detector",
+        "signals",
+        "console",
+        "clock",
+        "digest",
+        "sequences",
+    ]
     assert [service["name"] for service in status["services"]] == names
 
 

@@ -24,7 +24,8 @@ def test_each_test_has_a_tenant_of_its_own(organization: str, organizations: Org
     other = organizations(currency="EUR", timezone="Europe/Berlin")
     with db.connect() as connection:
         rows = connection.execute(
-            "SELECT organization, currency FROM organizations WHERE organization = ANY(%s) ORDER BY currency",
+            "SELECT organization, currency FROM organizations WHERE organization = ANY(%s) ORDER "
+            "BY currency",
             ([organization, other],),
         ).fetchall()
     assert rows == [(other, "EUR"), (organization, "USD")]
@@ -33,9 +34,15 @@ def test_each_test_has_a_tenant_of_its_own(organization: str, organizations: Org
 def test_a_mail_is_kept_with_its_envelope_and_parts(mailbox: Mailbox) -> None:
     send(mailbox, "one@example.com")
     (mail,) = mailbox.mails(to="one@example.com")
-    assert (mail["sender"], mail["recipients"], mail["subject"]) == ("digest@example.com", ["one@example.com"], "Ünterwegs")
+    assert (mail["sender"], mail["recipients"], mail["subject"]) == (
+        "digest@example.com",
+        ["one@example.com"],
+        "Ünterwegs",
+    )
     assert (mail["text"].strip(), mail["html"].strip()) == ("plain", "<p>rich</p>")
-    assert mailbox.source(mail["id"]).startswith(b"Return-Path: <digest@example.com>\r\nDelivered-To: one@example.com\r\n")
+    assert mailbox.source(mail["id"]).startswith(
+        b"Return-Path: <digest@example.com>\r\nDelivered-To: one@example.com\r\n"
+    )
 
 
 def test_a_mail_is_shown_in_a_sandbox_where_its_scripts_do_not_run(mailbox: Mailbox) -> None:
@@ -43,7 +50,9 @@ def test_a_mail_is_shown_in_a_sandbox_where_its_scripts_do_not_run(mailbox: Mail
     (mail,) = mailbox.mails(to="shown@example.com")
     with urllib.request.urlopen(f"{mailbox.url}/messages/{mail['id']}/html", timeout=10) as answer:
         policy, content = answer.headers["Content-Security-Policy"], answer.read()
-    assert policy.startswith("sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'")
+    assert policy.startswith(
+        "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'"
+    )
     assert b"<p>rich</p>" in content
 
 

@@ -21,7 +21,9 @@ def home(tmp_path: Path) -> Iterator[Home]:
     """A running supervisor over the plan, all of it started (`bad` once at least)."""
     home = Home(tmp_path / "home")
     process = start(home)
-    wait_for(lambda: [service(home, name)["ready"] for name in ("good", "parent", "slow")] == [True] * 3)
+    wait_for(
+        lambda: [service(home, name)["ready"] for name in ("good", "parent", "slow")] == [True] * 3
+    )
     wait_for(lambda: "lacks" in service(home, "bad")["problem"])
     yield home
     if process.poll() is None:
@@ -32,14 +34,18 @@ def home(tmp_path: Path) -> Iterator[Home]:
 def test_a_killed_part_is_started_again_and_the_others_keep_running(home: Home) -> None:
     before = {name: service(home, name)["pid"] for name in ("good", "parent", "slow")}
     os.kill(before["good"], signal.SIGKILL)
-    wait_for(lambda: service(home, "good")["ready"] and service(home, "good")["pid"] != before["good"])
+    wait_for(
+        lambda: service(home, "good")["ready"] and service(home, "good")["pid"] != before["good"]
+    )
     after = {name: service(home, name)["pid"] for name in ("parent", "slow")}
     assert after == {"parent": before["parent"], "slow": before["slow"]}
     assert "good: killed by SIGKILL; starting it again" in log(home)
     assert service(home, "good")["restarts"] == 1
 
 
-def test_a_part_that_cannot_start_is_reported_with_its_last_words_and_tried_again(home: Home) -> None:
+def test_a_part_that_cannot_start_is_reported_with_its_last_words_and_tried_again(
+    home: Home,
+) -> None:
     assert service(home, "bad")["problem"] == "ended with 1: it lacks a thing"
     wait_for(lambda: service(home, "bad")["restarts"] >= 2)
     assert not current(home)["ready"]
@@ -63,7 +69,9 @@ def test_a_frozen_part_is_not_ready_and_is_ready_again_when_it_wakes(home: Home)
     assert service(home, "good")["pid"] == pid
 
 
-def test_the_end_is_bounded_also_for_a_part_that_does_not_drain_and_leaves_nothing(home: Home) -> None:
+def test_the_end_is_bounded_also_for_a_part_that_does_not_drain_and_leaves_nothing(
+    home: Home,
+) -> None:
     supervisor = supervisor_of(home)
     assert supervisor is not None
     all_of_it = descendants_of(supervisor["pid"])
@@ -87,16 +95,25 @@ def test_a_killed_supervisor_takes_its_parts_with_it(home: Home) -> None:
 def test_a_second_supervisor_of_the_same_home_refuses(home: Home) -> None:
     second = start(home, stderr=subprocess.PIPE)
     said = second.communicate(timeout=20)[1]
-    assert (second.returncode, said) == (1, f"winback: a supervisor is already running in {home.path}\n")
+    assert (second.returncode, said) == (
+        1,
+        f"winback: a supervisor is already running in {home.path}\n",
+    )
 
 
-def test_what_an_earlier_supervisor_left_is_ended_and_a_pid_given_to_somebody_else_is_not(tmp_path: Path) -> None:
+def test_what_an_earlier_supervisor_left_is_ended_and_a_pid_given_to_somebody_else_is_not(
+    tmp_path: Path,
+) -> None:
     left, stranger = (subprocess.Popen(["sleep", "1000"], start_new_session=True) for _ in range(2))
     home = Home(tmp_path / "home")
     home.make()
     services = [
         {"name": "left", "pid": left.pid, "started": processes.started(left.pid)},
-        {"name": "stranger", "pid": stranger.pid, "started": (processes.started(stranger.pid) or 0) - 1},
+        {
+            "name": "stranger",
+            "pid": stranger.pid,
+            "started": (processes.started(stranger.pid) or 0) - 1,
+        },
     ]
     home.write_state({"boot": processes.boot(), "supervisor": None, "services": services})
     supervisor = start(home)
@@ -112,7 +129,10 @@ def test_services_wait_for_a_schema_that_fails_and_say_so(tmp_path: Path) -> Non
     home = Home(tmp_path / "home")
     supervisor = start(home, "broken-schema")
     wait_for(lambda: current(home)["schema"]["failures"] >= 3)
-    assert service(home, "slow")["problem"] == "waits for migrations and topics: 0009_x.sql: syntax error"
+    assert (
+        service(home, "slow")["problem"]
+        == "waits for migrations and topics: 0009_x.sql: syntax error"
+    )
     assert service(home, "slow")["pid"] is None
     assert service(home, "good")["ready"]
     assert log(home).count("schema: 0009_x.sql: syntax error") == 1
@@ -124,12 +144,21 @@ def start(home: Home, *words: str, stderr: int | None = None) -> "subprocess.Pop
     home.make()
     with (home.logs / "supervisor.log").open("a") as out:
         command = [sys.executable, "-m", "tests.stack.scripted_plan", str(home.path), *words]
-        return subprocess.Popen(command, stdout=out, stderr=stderr or out, text=True, preexec_fn=processes.die_with_parent)
+        return subprocess.Popen(
+            command,
+            stdout=out,
+            stderr=stderr or out,
+            text=True,
+            preexec_fn=processes.die_with_parent,
+        )
 
 
 def service(home: Home, name: str) -> dict[str, Any]:
     services: list[dict[str, Any]] = current(home)["services"]
-    return next((s for s in services if s["name"] == name), {"pid": None, "ready": False, "problem": "", "restarts": 0})
+    return next(
+        (s for s in services if s["name"] == name),
+        {"pid": None, "ready": False, "problem": "", "restarts": 0},
+    )
 
 
 def log(home: Home) -> str:

@@ -1,7 +1,9 @@
-"""Real orders: some accounts of the Online Retail data (demo/README.md), as versions of orders and as a file to import.
+"""Real orders: some accounts of the Online Retail data (demo/README.md), as versions of orders and
+as a file to import.
 
-Days, accounts, invoices, credit notes, quantities and prices are real. A wholesaler of gift-ware has no pipes, so each stock
-code is given a size and a grade, written in one of the ways in which people write them.
+Days, accounts, invoices, credit notes, quantities and prices are real. A wholesaler of gift-ware
+has no pipes, so each stock code is given a size and a grade, written in one of the ways in which
+people write them.
 """
 
 import csv
@@ -19,7 +21,18 @@ from tests.oracle.histories import version
 RETAIL = Path(__file__).parents[2] / "demo" / "online-retail.csv.gz"
 EVERY = 73  # accounts whose number is a multiple of this
 LARGE_ACCOUNT = "12748"  # 4,642 lines in 224 invoices
-COLUMNS = ("order", "account", "ordered_on", "revision", "status", "product", "od", "grade", "quantity", "revenue")
+COLUMNS = (
+    "order",
+    "account",
+    "ordered_on",
+    "revision",
+    "status",
+    "product",
+    "od",
+    "grade",
+    "quantity",
+    "revenue",
+)
 
 ODS = (
     "5 1/2",
@@ -53,7 +66,13 @@ class Row:
     @property
     def line(self) -> Line:
         cents = (self.revenue * 100).quantize(Decimal(1), rounding=ROUND_HALF_UP)
-        return Line(product=self.product, od=self.od, grade=self.grade, quantity=self.quantity, revenue_cents=int(cents))
+        return Line(
+            product=self.product,
+            od=self.od,
+            grade=self.grade,
+            quantity=self.quantity,
+            revenue_cents=int(cents),
+        )
 
 
 @dataclass(kw_only=True)
@@ -89,10 +108,20 @@ def invoices() -> list[Invoice]:
             if not account or (int(account) % EVERY and account != LARGE_ACCOUNT):
                 continue
             day = date.fromisoformat(row["InvoiceDate"][:10])
-            invoice = found.setdefault(row["InvoiceNo"], Invoice(order=row["InvoiceNo"], account=account, ordered_on=day))
+            invoice = found.setdefault(
+                row["InvoiceNo"], Invoice(order=row["InvoiceNo"], account=account, ordered_on=day)
+            )
             revenue = Decimal(row["Quantity"]) * Decimal(row["UnitPrice"])
             od, grade = catalogued(row["StockCode"])
-            invoice.rows.append(Row(product=row["StockCode"], od=od, grade=grade, quantity=row["Quantity"], revenue=revenue))
+            invoice.rows.append(
+                Row(
+                    product=row["StockCode"],
+                    od=od,
+                    grade=grade,
+                    quantity=row["Quantity"],
+                    revenue=revenue,
+                )
+            )
     return sorted(found.values(), key=lambda invoice: (invoice.ordered_on, invoice.order))
 
 

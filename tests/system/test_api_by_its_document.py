@@ -1,7 +1,9 @@
-"""Both OpenAPI documents, held against the running services by schemathesis: no 500, and answers that are as they are described.
+"""Both OpenAPI documents, held against the running services by schemathesis: no 500, and answers
+that are as they are described.
 
-Made-up requests, valid by the document and not, to every operation. What a document cannot say (an id without invisible
-characters, a day of the calendar) may be refused where it looks valid: `positive_data_acceptance` is left out for that.
+Made-up requests, valid by the document and not, to every operation. What a document cannot say (an
+id without invisible characters, a day of the calendar) may be refused where it looks valid:
+`positive_data_acceptance` is left out for that.
 """
 
 import os
@@ -34,12 +36,25 @@ def wait_ready(url: str) -> None:
 
 
 @pytest.mark.parametrize("service", ["ingest", "console"])
-def test_answers_are_as_the_document_describes_them(service: str, services: Stack, organization: str, tmp_path: Path) -> None:
+def test_answers_are_as_the_document_describes_them(
+    service: str, services: Stack, organization: str, tmp_path: Path
+) -> None:
     url = services.service(service)["url"]
     wait_ready(url)
     token = make_token(organization, [*EVERY_SCOPE, "signals:read"])
-    command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{url}/openapi.json", "--checks", CHECKS]
-    command += ["--header", f"Authorization: Bearer {token}", "--max-examples", os.environ.get("SCHEMATHESIS_EXAMPLES", EXAMPLES)]
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")),
+        "run",
+        f"{url}/openapi.json",
+        "--checks",
+        CHECKS,
+    ]
+    command += [
+        "--header",
+        f"Authorization: Bearer {token}",
+        "--max-examples",
+        os.environ.get("SCHEMATHESIS_EXAMPLES", EXAMPLES),
+    ]
     command += ["--phases", "examples,coverage,fuzzing", "--seed", "1", "--no-color"]
     done = run(command, cwd=tmp_path, capture_output=True, text=True, timeout=3_000)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

@@ -1,6 +1,8 @@
-"""Real order histories through the command line, real Kafka and PostgreSQL, against the oracle: to the cent and the day.
+"""Real order histories through the command line, real Kafka and PostgreSQL, against the oracle: to
+the cent and the day.
 
-Each history is told twice: to the running services by `winback import` and `winback run`, and to the oracle by hand.
+Each history is told twice: to the running services by `winback import` and `winback run`, and to
+the oracle by hand.
 """
 
 import json
@@ -35,8 +37,19 @@ STEP = timedelta(weeks=6)
 
 SETTINGS: dict[str, Any] = {
     "dormant": {"gap_days": 60, "minimum_lifetime_revenue_cents": 500_00},
-    "lapse": {"enabled": True, "lapse_days": 60, "history_days": 240, "minimum_revenue_cents": 60_00, "minimum_months": 2},
-    "cherry_picking": {"enabled": True, "window_days": 180, "minimum_revenue_cents": 300_00, "share_percent": "55"},
+    "lapse": {
+        "enabled": True,
+        "lapse_days": 60,
+        "history_days": 240,
+        "minimum_revenue_cents": 60_00,
+        "minimum_months": 2,
+    },
+    "cherry_picking": {
+        "enabled": True,
+        "window_days": 180,
+        "minimum_revenue_cents": 300_00,
+        "share_percent": "55",
+    },
 }
 OTHER_SETTINGS: dict[str, Any] = {
     "dormant": {"minimum_lifetime_revenue_cents": 900_00},
@@ -78,9 +91,14 @@ class Told:
         file = self._folder / f"{uuid.uuid4().hex}.csv"
         written = real_orders.write(file, invoices)
         told = self._winback_json("import", "orders", str(file))
-        assert (told["orders"], told["lines"]) == (len(written), sum(len(invoice.rows) for invoice in written))
+        assert (told["orders"], told["lines"]) == (
+            len(written),
+            sum(len(invoice.rows) for invoice in written),
+        )
         assert told["rejected"] == 0
-        self._oracle.record(block([invoice.accepted(self.organization) for invoice in written]), at=NOON)
+        self._oracle.record(
+            block([invoice.accepted(self.organization) for invoice in written]), at=NOON
+        )
 
     def run(self, day: date) -> None:
         told = self._winback_json("run", "--as-of", str(day), "--wait")
@@ -104,18 +122,27 @@ class Told:
         said = [without_times(signal) for signal in listed]
         expected = [as_json(signal) for signal in self._oracle.signals(self.organization).values()]
         assert in_order(said) == in_order(expected)
-        assert persisted_orders(self.organization) == {one.order: essence(one) for one in self._oracle.orders(self.organization)}
+        assert persisted_orders(self.organization) == {
+            one.order: essence(one) for one in self._oracle.orders(self.organization)
+        }
         assert self._winback_json("audit")["differences"] == []
         return listed
 
     def _check_times(self, signal: dict[str, Any]) -> None:
-        assert signal["detected_at"] == self._detected.setdefault(signal["signal"], signal["detected_at"])
+        assert signal["detected_at"] == self._detected.setdefault(
+            signal["signal"], signal["detected_at"]
+        )
         assert signal["detected_at"] <= signal["last_seen_at"]
         last = signal["episodes"][-1]
-        assert (signal["recovered_at"], signal["resolution"]) == (last["closed_at"], last["resolution"])
+        assert (signal["recovered_at"], signal["resolution"]) == (
+            last["closed_at"],
+            last["resolution"],
+        )
 
     def _winback(self, *words: str, of_organization: bool = True) -> str:
-        """Imports in a process of their own; what else is asked in this one: each start costs as much as the answer."""
+        """Imports in a process of their own; what else is asked in this one: each start costs as
+        much as the answer.
+        """
         options = ("--organization", self.organization) if of_organization else ()
         if words[0] == "import":
             return self._stack.winback(*words, *options).stdout
@@ -150,7 +177,9 @@ def test_a_year_told_bit_by_bit_says_what_the_oracle_says(services: Stack, tmp_p
     }  # fmt: skip
 
 
-def test_a_shuffled_history_with_kills_ends_where_the_orderly_one_does(services: Stack, tmp_path: Path) -> None:
+def test_a_shuffled_history_with_kills_ends_where_the_orderly_one_does(
+    services: Stack, tmp_path: Path
+) -> None:
     chance = Random(20110306)
     versions = [invoice for _, invoice in troubled(real_orders.invoices())]
     versions += chance.sample(versions, k=len(versions) // 5)
@@ -198,7 +227,9 @@ def kill_and_wipe(stack: Stack) -> None:
 
 
 def troubled(invoices: list[Invoice]) -> list[tuple[date, Invoice]]:
-    """(the day on which it arrives, a version): some late, twice, corrected, cancelled or moved; by the day of arrival."""
+    """(the day on which it arrives, a version): some late, twice, corrected, cancelled or moved; by
+    the day of arrival.
+    """
     accounts = sorted({invoice.account for invoice in invoices})
     arriving: list[tuple[date, Invoice]] = []
     for place, invoice in enumerate(invoices):
@@ -210,7 +241,9 @@ def troubled(invoices: list[Invoice]) -> list[tuple[date, Invoice]]:
             half = replace(invoice, revision=2, rows=invoice.rows[: (len(invoice.rows) + 1) // 2])
             arriving.append((day + timedelta(days=40), half))
         if place % 13 == 0:
-            arriving.append((day + timedelta(days=90), replace(invoice, revision=3, cancelled=True)))
+            arriving.append(
+                (day + timedelta(days=90), replace(invoice, revision=3, cancelled=True))
+            )
         if place % 17 == 0:
             moved = replace(invoice, revision=4, account=accounts[place % len(accounts)])
             arriving.append((day + timedelta(days=100), moved))
@@ -232,9 +265,16 @@ def files_of(versions: Sequence[Invoice]) -> list[list[Invoice]]:
 
 def without_times(signal: dict[str, Any]) -> dict[str, Any]:
     """As the oracle prints it: days and figures."""
-    kept = {name: value for name, value in signal.items() if name not in (*TIMES, "signal", "organization")}
+    kept = {
+        name: value
+        for name, value in signal.items()
+        if name not in (*TIMES, "signal", "organization")
+    }
     kept["active"] = signal["recovered_at"] is None
-    kept["episodes"] = [{name: value for name, value in one.items() if name not in TIMES} for one in signal["episodes"]]
+    kept["episodes"] = [
+        {name: value for name, value in one.items() if name not in TIMES}
+        for one in signal["episodes"]
+    ]
     return kept
 
 
@@ -244,4 +284,8 @@ def in_order(signals: list[dict[str, Any]]) -> list[str]:
 
 def seen(signals: list[dict[str, Any]]) -> set[tuple[str, str | None]]:
     """How episodes ended, by type."""
-    return {(signal["type"], episode["resolution"]) for signal in signals for episode in signal["episodes"]}
+    return {
+        (signal["type"], episode["resolution"])
+        for signal in signals
+        for episode in signal["episodes"]
+    }

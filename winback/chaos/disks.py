@@ -1,6 +1,8 @@
-"""Folders that are small file systems of their own, so that a disk can be full without filling anybody's.
+"""Folders that are small file systems of their own, so that a disk can be full without filling
+anybody's.
 
-tmpfs, which takes root and a kernel that lets one mount: where it does not, `CannotMount` says so before anything is started.
+tmpfs, which takes root and a kernel that lets one mount: where it does not, `CannotMount` says so
+before anything is started.
 """
 
 import contextlib
@@ -18,11 +20,15 @@ PIECES = (1_000_000, 4_096, 1)  # bytes: large ones while they fit, then what is
 
 
 class CannotMount(Exception):
-    """This machine has no small file system to offer: what it is needed for cannot be done, and that is said."""
+    """This machine has no small file system to offer: what it is needed for cannot be done, and
+    that is said.
+    """
 
 
 def mount(under: Path, sizes: Mapping[str, int]) -> list[Path]:
-    """A file system of so many megabytes in each folder; returns them. Raises CannotMount with what was said; then none is left."""
+    """A file system of so many megabytes in each folder; returns them. Raises CannotMount with what
+    was said; then none is left.
+    """
     mounted = list[Path]()
     try:
         for name, megabytes in sizes.items():
@@ -32,10 +38,14 @@ def mount(under: Path, sizes: Mapping[str, int]) -> list[Path]:
                 raise CannotMount("only root can mount a small file system")
             options = f"size={megabytes}m,mode=0711"
             done = subprocess.run(
-                [program, "-t", "tmpfs", "-o", options, "winback-chaos", str(folder)], capture_output=True, text=True
+                [program, "-t", "tmpfs", "-o", options, "winback-chaos", str(folder)],
+                capture_output=True,
+                text=True,
             )
             if done.returncode != 0:
-                raise CannotMount(f"no small file system can be mounted here: {done.stderr.strip()}")
+                raise CannotMount(
+                    f"no small file system can be mounted here: {done.stderr.strip()}"
+                )
             mounted.append(folder)
     except CannotMount:
         unmount(mounted)
@@ -51,7 +61,9 @@ def unmount(folders: list[Path]) -> None:
 
 @contextlib.contextmanager
 def full(folder: Path) -> Iterator[None]:
-    """Not a byte more can be written to its file system, until the end. What is freed meanwhile is not filled again."""
+    """Not a byte more can be written to its file system, until the end. What is freed meanwhile is
+    not filled again.
+    """
     ballast = folder / BALLAST
     try:
         with ballast.open("wb", buffering=0) as opened:

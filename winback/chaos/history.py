@@ -1,6 +1,7 @@
 """Every operation that was acknowledged: what the system has promised, noted the moment it did.
 
-Only what was acknowledged is a promise. What failed, or whose answer was lost, may have happened or not.
+Only what was acknowledged is a promise. What failed, or whose answer was lost, may have happened or
+not.
 """
 
 import threading
@@ -29,7 +30,10 @@ class Version(NamedTuple):
 
 def version_of(organization: str, order: RawOrder) -> Version:
     """As it was sent."""
-    lines = [(line.get("od"), line.get("grade"), int(Decimal(line["revenue"]) * 100)) for line in order["lines"]]
+    lines = [
+        (line.get("od"), line.get("grade"), int(Decimal(line["revenue"]) * 100))
+        for line in order["lines"]
+    ]
     return Version(
         organization=organization,
         order=order["order"],
@@ -41,7 +45,9 @@ def version_of(organization: str, order: RawOrder) -> Version:
     )
 
 
-def in_order(lines: list[tuple[str | None, str | None, int]]) -> tuple[tuple[str | None, str | None, int], ...]:
+def in_order(
+    lines: list[tuple[str | None, str | None, int]],
+) -> tuple[tuple[str | None, str | None, int], ...]:
     """Lines have no order."""
     return tuple(sorted(lines, key=lambda line: (line[0] or "", line[1] or "", line[2])))
 
@@ -54,9 +60,13 @@ class History:
     steps: list[Step] = field(default_factory=list)  # as told, in order: for telling it again
     orders: dict[tuple[str, int], Version] = field(default_factory=dict)
     runs: list[int] = field(default_factory=list)
-    settings: dict[int, dict[str, Any]] = field(default_factory=dict)  # version -> what it says, whole
+    settings: dict[int, dict[str, Any]] = field(
+        default_factory=dict
+    )  # version -> what it says, whole
     outcomes: list[str] = field(default_factory=list)
-    answers: "Counter[str]" = field(default_factory=Counter)  # 202, 503, 429, lost, …: of every request
+    answers: "Counter[str]" = field(
+        default_factory=Counter
+    )  # 202, 503, 429, lost, …: of every request
     without_retry_after: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -1,4 +1,6 @@
-"""What really lies in Kafka: every record of a partition of `orders`, and the detector's state as its changelog gives it back."""
+"""What really lies in Kafka: every record of a partition of `orders`, and the detector's state as
+its changelog gives it back.
+"""
 
 import contextlib
 import shutil
@@ -24,8 +26,12 @@ SILENT_SECONDS = 30.0
 _decode = msgspec.json.Decoder(OrdersRecord).decode
 
 
-def records(topic: str, partition: int, *, first: int = 0, count: int | None = None) -> Iterator[Record]:
-    """Every committed record from `first` to the end as it is now. Raises KafkaException when the broker is away."""
+def records(
+    topic: str, partition: int, *, first: int = 0, count: int | None = None
+) -> Iterator[Record]:
+    """Every committed record from `first` to the end as it is now. Raises KafkaException when the
+    broker is away.
+    """
     consumer = Consumer(
         {
             "bootstrap.servers": settings().kafka,
@@ -37,7 +43,9 @@ def records(topic: str, partition: int, *, first: int = 0, count: int | None = N
         }
     )
     try:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=SILENT_SECONDS)
+        low, high = consumer.get_watermark_offsets(
+            TopicPartition(topic, partition), timeout=SILENT_SECONDS
+        )
         at = max(first, low)
         if at >= high:
             return
@@ -45,7 +53,11 @@ def records(topic: str, partition: int, *, first: int = 0, count: int | None = N
         while at < high:
             message = consumer.poll(SILENT_SECONDS)
             if message is None:
-                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{topic}/{partition} stops at {at} of {high}"))
+                raise KafkaException(
+                    KafkaError(
+                        KafkaError._TIMED_OUT, f"{topic}/{partition} stops at {at} of {high}"
+                    )
+                )
             error = message.error()
             if error is None:
                 record = record_of(message)
@@ -60,7 +72,9 @@ def records(topic: str, partition: int, *, first: int = 0, count: int | None = N
 
 
 def orders(organization: str) -> Iterator[Order]:
-    """Every version of every order of the organization, as the log has them; what cannot be read there is no order."""
+    """Every version of every order of the organization, as the log has them; what cannot be read
+    there is no order.
+    """
     for record in records(ORDERS.name, partition_of(organization)):
         try:
             event = _decode(record.value or b"")
@@ -73,22 +87,33 @@ def orders(organization: str) -> Iterator[Order]:
 def ends() -> dict[int, int]:
     """partition -> the offset behind the last record of `orders`."""
     return {
-        partition: end_offset(ORDERS.name, partition, timeout_seconds=SILENT_SECONDS) for partition in range(settings().partitions)
+        partition: end_offset(ORDERS.name, partition, timeout_seconds=SILENT_SECONDS)
+        for partition in range(settings().partitions)
     }
 
 
 @contextlib.contextmanager
 def changelog_watched(*partitions: int) -> Iterator[Callable[[], bool]]:
-    """A look: is a transaction on one of these partitions of the changelog open? Its end is then further than what is committed."""
+    """A look: is a transaction on one of these partitions of the changelog open? Its end is then
+    further than what is committed.
+    """
     places = [TopicPartition(STATE_CHANGELOG, partition) for partition in partitions]
     both = [
-        Consumer({"bootstrap.servers": settings().kafka, "group.id": "chaos-looks", "isolation.level": level})
+        Consumer(
+            {
+                "bootstrap.servers": settings().kafka,
+                "group.id": "chaos-looks",
+                "isolation.level": level,
+            }
+        )
         for level in ("read_uncommitted", "read_committed")
     ]
 
     def is_open(place: TopicPartition) -> bool:
         try:
-            (_, end), (_, committed) = (one.get_watermark_offsets(place, timeout=2) for one in both)  # the later one sees less
+            (_, end), (_, committed) = (
+                one.get_watermark_offsets(place, timeout=2) for one in both
+            )  # the later one sees less
         except KafkaException:
             return False
         return bool(end > committed)
@@ -112,7 +137,11 @@ def state(organization: str) -> list[Held]:
             servers=settings().kafka,
             offset_key=CheckpointStore.offset_key,
         )
-        return [one for one in inventory.held(RocksPartition(database)) if one.organization == organization]
+        return [
+            one
+            for one in inventory.held(RocksPartition(database))
+            if one.organization == organization
+        ]
     finally:
         database.close()
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,9 @@
-"""The machine that faults are done to: a stack of its own under the supervisor, kills and freezes by pid, further processes.
+"""The machine that faults are done to: a stack of its own under the supervisor, kills and freezes
+by pid, further processes.
 
-A `Machine` is a running stack as its home says it; `started` makes one and forgets it. What is killed here is started again by the
-supervisor, as it would be anywhere; further processes (a second detector, a clock with another time) are this module's own.
+A `Machine` is a running stack as its home says it; `started` makes one and forgets it. What is
+killed here is started again by the supervisor, as it would be anywhere; further processes (a second
+detector, a clock with another time) are this module's own.
 """
 
 import asyncio
@@ -75,17 +77,27 @@ class Machine:
 
     def pid(self, name: str) -> int | None:
         """The process that the service is now; None between two."""
-        found = next(service for service in current(self.home)["services"] if service["name"] == name)
+        found = next(
+            service for service in current(self.home)["services"] if service["name"] == name
+        )
         pid: int | None = found["pid"]
         return pid
 
     def restarts(self, name: str) -> int:
         """How often the supervisor started it again."""
-        return int(next(service for service in current(self.home)["services"] if service["name"] == name)["restarts"])
+        return int(
+            next(service for service in current(self.home)["services"] if service["name"] == name)[
+                "restarts"
+            ]
+        )
 
     def url(self, name: str) -> str:
         """Where it listens."""
-        return str(next(service for service in current(self.home)["services"] if service["name"] == name)["url"])
+        return str(
+            next(service for service in current(self.home)["services"] if service["name"] == name)[
+                "url"
+            ]
+        )
 
     def living(self, name: str, seconds: float = READY_SECONDS) -> int:
         """Its pid, as soon as it has one. Raises Retryable."""
@@ -117,7 +129,11 @@ class Machine:
         until = time.monotonic() + seconds
         while True:
             services = current(self.home)["services"]
-            waiting = [f"{s['name']}: {s['problem']}" for s in services if not s["ready"] and (not names or s["name"] in names)]
+            waiting = [
+                f"{s['name']}: {s['problem']}"
+                for s in services
+                if not s["ready"] and (not names or s["name"] in names)
+            ]
             if not waiting:
                 return
             if time.monotonic() > until:
@@ -137,10 +153,14 @@ class Machine:
     # -- further processes --------------------------------------------------------------------------------------------------
 
     def start(self, service: str, label: str, **env: str) -> Further:
-        """One more process of a service, on a port of its own. `env`: settings without their prefix."""
+        """One more process of a service, on a port of its own. `env`: settings without their
+        prefix.
+        """
         port = free_port()
         log = self.home.logs / f"{label}.log"
-        own = {f"{PREFIX}{service.upper()}_PORT": str(port)} | {PREFIX + name.upper(): value for name, value in env.items()}
+        own = {f"{PREFIX}{service.upper()}_PORT": str(port)} | {
+            PREFIX + name.upper(): value for name, value in env.items()
+        }
         with log.open("ab") as opened:
             process = subprocess.Popen(
                 [*parts.PYTHON, "winback", "serve", service],
@@ -155,7 +175,9 @@ class Machine:
         self.further.append(one)
         return one
 
-    def end(self, one: Further, number: signal.Signals = signal.SIGTERM, seconds: float = 40.0) -> int | None:
+    def end(
+        self, one: Further, number: signal.Signals = signal.SIGTERM, seconds: float = 40.0
+    ) -> int | None:
         """Signal it and wait. Returns its exit code; None when it had to be killed."""
         if number == signal.SIGKILL and one.code is None:
             self.kills += 1
@@ -179,7 +201,11 @@ class Machine:
         """A verb of the command line against this stack."""
         own = {PREFIX + name.upper(): value for name, value in env.items()}
         return subprocess.run(
-            [*parts.PYTHON, "winback", *words], capture_output=True, text=True, env=os.environ | self.env | own, timeout=900
+            [*parts.PYTHON, "winback", *words],
+            capture_output=True,
+            text=True,
+            env=os.environ | self.env | own,
+            timeout=900,
         )
 
 
@@ -212,12 +238,17 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def started(
-    *options: str, folder: Path | None = None, small_disks: Mapping[str, int] = disks.NONE, **env: str
+    *options: str,
+    folder: Path | None = None,
+    small_disks: Mapping[str, int] = disks.NONE,
+    **env: str,
 ) -> Iterator[Machine]:
-    """A stack in a temporary folder, or in `folder`, which stays; it ends with this process. This process's settings point to it.
+    """A stack in a temporary folder, or in `folder`, which stays; it ends with this process. This
+    process's settings point to it.
 
-    options: of the supervisor. small_disks: folders of the home that are file systems of their own, in megabytes. env: settings of
-    all of its processes, without their prefix. Raises Retryable, disks.CannotMount.
+    options: of the supervisor. small_disks: folders of the home that are file systems of their own,
+    in megabytes. env: settings of all of its processes, without their prefix. Raises Retryable,
+    disks.CannotMount.
     """
     own = Path(tempfile.mkdtemp(prefix="winback-chaos-")) if folder is None else folder
     own.chmod(0o755)
@@ -236,7 +267,9 @@ def started(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=bare | {"WINBACK_HOME": str(home.path)} | {PREFIX + name.upper(): value for name, value in env.items()},
+            env=bare
+            | {"WINBACK_HOME": str(home.path)}
+            | {PREFIX + name.upper(): value for name, value in env.items()},
             preexec_fn=processes.die_with_parent,
         )
     try:
@@ -261,8 +294,15 @@ def wait_until_up(home: Home, supervisor: "subprocess.Popen[bytes]") -> None:
     """Raises Retryable with what the supervisor said."""
     until = time.monotonic() + START_SECONDS
     while not (state := current(home))["ready"]:
-        if state["schema"]["failures"] >= SCHEMA_TRIES or supervisor.poll() is not None or time.monotonic() > until:
-            raise Retryable(f"the stack did not become ready:\n{(home.logs / 'supervisor.log').read_text()[-2000:]}")
+        if (
+            state["schema"]["failures"] >= SCHEMA_TRIES
+            or supervisor.poll() is not None
+            or time.monotonic() > until
+        ):
+            raise Retryable(
+                "the stack did not become "
+                f"ready:\n{(home.logs / 'supervisor.log').read_text()[-2000:]}"
+            )
         time.sleep(POLL_SECONDS)
 
 

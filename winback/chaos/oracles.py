@@ -1,11 +1,14 @@
 """What must hold, looked at after the faults: R, H and M.
 
-R   signals and figures equal what SQL over the raw orders says, and where it was told, those of an undisturbed twin
-H   what was acknowledged is in the log, in the read model, and in the detector's state rebuilt from its changelog; once each
+R   signals and figures equal what SQL over the raw orders says, and where it was told, those of an
+    undisturbed twin
+H   what was acknowledged is in the log, in the read model, and in the detector's state rebuilt from
+    its changelog; once each
 M   every digest that was due is at the mail sink, at most twice, under one Message-ID
 
-H does not take the signals' word for it: a loss can hide behind signals that look right. An order's counting version is worked
-out here from the log, and both the read model and the state must hold exactly that one.
+H does not take the signals' word for it: a loss can hide behind signals that look right. An order's
+counting version is worked out here from the log, and both the read model and the state must hold
+exactly that one.
 """
 
 import json
@@ -32,7 +35,15 @@ from winback.chaos.telling import insist
 CATCH_UP_SECONDS = 300.0
 MOST_COPIES = 2  # of one mail: the second only where the server's answer, or the sender, was lost
 CONTENT_BYTES = 16  # of an order's hash, as the state keeps it
-NOT_THE_SAME = ("detected_at", "last_seen_at", "recovered_at", "closed_at", "signal", "organization", "settings_version")
+NOT_THE_SAME = (
+    "detected_at",
+    "last_seen_at",
+    "recovered_at",
+    "closed_at",
+    "signal",
+    "organization",
+    "settings_version",
+)
 
 
 @dataclass
@@ -55,7 +66,9 @@ class Findings:
 
 
 def settle(history: History, *, as_of: date | None = None) -> date:
-    """Until everything is detected and persisted, then a last run, so that no account has newer orders. Returns its day."""
+    """Until everything is detected and persisted, then a last run, so that no account has newer
+    orders. Returns its day.
+    """
     organization = history.organization
     wait_until_caught_up(organization, timeout_seconds=CATCH_UP_SECONDS)
 
@@ -87,9 +100,13 @@ def recomputed(organization: str) -> Findings:
         report = patiently(lambda: audit.differences(connection, organization))
         differing = [f"R {organization}: {difference}" for difference in report.differences]
         if report.touched:
-            differing.append(f"R {organization}: {report.touched} accounts could not be compared: they have newer orders")
+            differing.append(
+                f"R {organization}: {report.touched} accounts could not be compared: they have "
+                "newer orders"
+            )
         differing += [
-            f"R {organization}: lifetime of {account} is kept as {kept}, its orders sum up to {summed}"
+            f"R {organization}: lifetime of {account} is kept as {kept}, its orders sum up to "
+            f"{summed}"
             for account, kept, summed in store.wrong_lifetimes(connection, organization)
         ]
         if doubled := store.episodes_doubled(connection, organization):
@@ -98,15 +115,24 @@ def recomputed(organization: str) -> Findings:
 
 
 def compared(organization: str, twin: str, *, active_only: bool = False) -> Findings:
-    """Signals, figures, episodes and resolutions of two organizations that were told the same; `active_only`: in another order,
-    after which only the active signals and their figures must agree."""
+    """Signals, figures, episodes and resolutions of two organizations that were told the same;
+    `active_only`: in another order, after which only the active signals and their figures must
+    agree.
+    """
     with db.connect() as connection:
         one, other = (
-            Counter(_essence(signal, active_only) for signal in listing.signals(connection, name, active=active_only))
+            Counter(
+                _essence(signal, active_only)
+                for signal in listing.signals(connection, name, active=active_only)
+            )
             for name in (organization, twin)
         )
-    differing = [f"R {organization}: only here, not in its twin: {line}" for line in (one - other).elements()]
-    differing += [f"R {organization}: only in its twin {twin}: {line}" for line in (other - one).elements()]
+    differing = [
+        f"R {organization}: only here, not in its twin: {line}" for line in (one - other).elements()
+    ]
+    differing += [
+        f"R {organization}: only in its twin {twin}: {line}" for line in (other - one).elements()
+    ]
     return Findings(differing=differing)
 
 
@@ -116,14 +142,22 @@ def _essence(signal: dict[str, Any], active_only: bool) -> str:
     kept = {name: value for name, value in signal.items() if name not in leave_out}
     if not active_only:
         kept["active"] = signal["recovered_at"] is None
-        kept["episodes"] = [{n: v for n, v in episode.items() if n not in leave_out} for episode in signal["episodes"]]
+        kept["episodes"] = [
+            {n: v for n, v in episode.items() if n not in leave_out}
+            for episode in signal["episodes"]
+        ]
     return json.dumps(kept, sort_keys=True)
 
 
 def fingerprint(organization: str) -> str:
-    """All signals of an organization and all orders of its read model, as they stand: equal texts, equal rows."""
+    """All signals of an organization and all orders of its read model, as they stand: equal texts,
+    equal rows.
+    """
     with db.connect() as connection:
-        signals = [json.dumps(signal, sort_keys=True) for signal in listing.signals(connection, organization)]
+        signals = [
+            json.dumps(signal, sort_keys=True)
+            for signal in listing.signals(connection, organization)
+        ]
         orders = sorted(str(row) for row in store.orders(connection, organization))
     return "\n".join([*signals, *orders])
 
@@ -132,7 +166,9 @@ def fingerprint(organization: str) -> str:
 
 
 def contained(history: History) -> Findings:
-    """What was acknowledged is there: orders in log, read model and rebuilt state; runs, settings, outcomes and their notes."""
+    """What was acknowledged is there: orders in log, read model and rebuilt state; runs, settings,
+    outcomes and their notes.
+    """
     found = Findings()
     in_log = list(log.orders(history.organization))
     found.add(_in_the_log(history, in_log))
@@ -144,14 +180,19 @@ def contained(history: History) -> Findings:
 
 
 def counting_versions(orders: Iterable[Order]) -> dict[str, Order]:
-    """order -> the version that counts: the greatest (revision, content), on the earliest day that content was stamped with."""
+    """order -> the version that counts: the greatest (revision, content), on the earliest day that
+    content was stamped with.
+    """
     counting: dict[str, Order] = {}
     for order in orders:
         known = counting.get(order.order)
         if (
             known is None
             or (order.revision, order.content) > (known.revision, known.content)
-            or ((order.revision, order.content) == (known.revision, known.content) and order.counts_on < known.counts_on)
+            or (
+                (order.revision, order.content) == (known.revision, known.content)
+                and order.counts_on < known.counts_on
+            )
         ):
             counting[order.order] = order
     return counting
@@ -172,7 +213,8 @@ def _version(order: Order) -> Version:
 def _in_the_log(history: History, in_log: list[Order]) -> Findings:
     there = {(order.order, order.revision): _version(order) for order in in_log}
     lost = [
-        f"H {history.organization}: {order} revision {revision} was acknowledged and is not in the log"
+        f"H {history.organization}: {order} revision {revision} was acknowledged and is not in the "
+        "log"
         for (order, revision), version in history.orders.items()
         if there.get((order, revision)) != version
     ]
@@ -192,8 +234,14 @@ def _in_the_read_model(organization: str, counting: dict[str, Order]) -> Finding
         ) != (
             order.account, order.ordered_on, order.counts_on, order.revision, order.content, order.cancelled, _version(order).lines
         ):  # fmt: skip
-            found.lost.append(f"H {organization}: {name} counts as revision {order.revision}, the read model has {row}")
-    found.doubled += [f"H {organization}: {name} is in the read model and never was in the log" for name in rows.keys() - counting]
+            found.lost.append(
+                f"H {organization}: {name} counts as revision {order.revision}, the read model has "
+                f"{row}"
+            )
+    found.doubled += [
+        f"H {organization}: {name} is in the read model and never was in the log"
+        for name in rows.keys() - counting
+    ]
     return found
 
 
@@ -204,18 +252,44 @@ def _in_the_state(organization: str, counting: dict[str, Order]) -> Findings:
         seen[held.order] += 1
         order = counting.get(held.order)
         if order is None:
-            found.doubled.append(f"H {organization}: {held.order} is in the detector's state and never was in the log")
+            found.doubled.append(
+                f"H {organization}: {held.order} is in the detector's state and never was in the "
+                "log"
+            )
             continue
         sums: Counter[tuple[str | None, str | None]] = Counter()
         for line in order.lines if not order.cancelled else ():
             sums[line.od, line.grade] += line.revenue_cents
-        expected = (order.account, order.revision, bytes.fromhex(order.content)[:CONTENT_BYTES], order.counts_on.toordinal())
-        if (held.account, held.revision, held.content, held.counts_on) != expected or held.combos != dict(sums):
-            found.lost.append(f"H {organization}: {held.order} counts as revision {order.revision}, the state has {held}")
+        expected = (
+            order.account,
+            order.revision,
+            bytes.fromhex(order.content)[:CONTENT_BYTES],
+            order.counts_on.toordinal(),
+        )
+        if (
+            held.account,
+            held.revision,
+            held.content,
+            held.counts_on,
+        ) != expected or held.combos != dict(sums):
+            found.lost.append(
+                f"H {organization}: {held.order} counts as revision {order.revision}, the state "
+                f"has {held}"
+            )
         if not held.indexed:
-            found.lost.append(f"H {organization}: {held.order} lies in an account's page to which the index does not lead")
-    found.lost += [f"H {organization}: {name} is not in the detector's state" for name in counting.keys() - seen.keys()]
-    found.doubled += [f"H {organization}: {name} is {times} times in the state" for name, times in seen.items() if times > 1]
+            found.lost.append(
+                f"H {organization}: {held.order} lies in an account's page to which the index does "
+                "not lead"
+            )
+    found.lost += [
+        f"H {organization}: {name} is not in the detector's state"
+        for name in counting.keys() - seen.keys()
+    ]
+    found.doubled += [
+        f"H {organization}: {name} is {times} times in the state"
+        for name, times in seen.items()
+        if times > 1
+    ]
     return found
 
 
@@ -227,7 +301,9 @@ def _edited(history: History) -> Findings:
         noted = store.settings_noted(connection, name)
         outcomes_there = store.outcomes(connection, name)
     found.lost += [
-        f"H {name}: run {number} was asked for and is not complete" for number in history.runs if not runs_there.get(number)
+        f"H {name}: run {number} was asked for and is not complete"
+        for number in history.runs
+        if not runs_there.get(number)
     ]
     found.lost += [
         f"H {name}: settings version {version} was saved and is not there as it was"
@@ -235,31 +311,52 @@ def _edited(history: History) -> Findings:
         if settings_there.get(version) != said
     ]
     if noted != len(settings_there) - 1:  # the first came with the organization
-        noted_line = f"H {name}: {len(settings_there) - 1} changes of settings, {noted} rows in the audit log"
+        noted_line = (
+            f"H {name}: {len(settings_there) - 1} changes of settings, {noted} rows in "
+            "the audit log"
+        )
         (found.doubled if noted >= len(settings_there) else found.lost).append(noted_line)
     for outcome in history.outcomes:
         if outcome not in outcomes_there:
             found.lost.append(f"H {name}: outcome {outcome} was noted and is not there")
     for outcome, times in outcomes_there.items():
         if times != 1:
-            (found.doubled if times > 1 else found.lost).append(f"H {name}: outcome {outcome} has {times} rows in the audit log")
+            (found.doubled if times > 1 else found.lost).append(
+                f"H {name}: outcome {outcome} has {times} rows in the audit log"
+            )
     return found
 
 
 # -- M ------------------------------------------------------------------------------------------------------------------------
 
 
-def delivered(organization: str, sink_url: str, *, refused: Collection[str] = ()) -> tuple[Findings, Counter[str]]:
-    """Every digest (or heartbeat) whose tick went out, at every recipient but those whom their server refuses for good. Returns
-    how often each Message-ID is at the sink too."""
+def delivered(
+    organization: str, sink_url: str, *, refused: Collection[str] = ()
+) -> tuple[Findings, Counter[str]]:
+    """Every digest (or heartbeat) whose tick went out, at every recipient but those whom their
+    server refuses for good. Returns how often each Message-ID is at the sink too.
+    """
     with db.connect() as connection:
         slots = store.digest_slots(connection, organization)
-        recipients = [email for email in store.recipients(connection, organization) if email not in refused]
-    ids = [derived("slot", organization, "digest", at.isoformat()) for at, ticked, _, _ in slots if ticked]
-    ids += [derived("slot", organization, "digest", at.isoformat(), "heartbeat") for at, _, beat, _ in slots if beat]
+        recipients = [
+            email for email in store.recipients(connection, organization) if email not in refused
+        ]
+    ids = [
+        derived("slot", organization, "digest", at.isoformat())
+        for at, ticked, _, _ in slots
+        if ticked
+    ]
+    ids += [
+        derived("slot", organization, "digest", at.isoformat(), "heartbeat")
+        for at, _, beat, _ in slots
+        if beat
+    ]
     domain = mail.own_mailbox("").domain
     expected = {
-        f"<{derived('mail', organization, derived('digest', organization, slot), email)}@{domain}>": (slot, email)
+        f"<{derived('mail', organization, derived('digest', organization, slot), email)}@{domain}>": (
+            slot,
+            email,
+        )
         for slot in ids
         for email in recipients
     }
@@ -269,17 +366,22 @@ def delivered(organization: str, sink_url: str, *, refused: Collection[str] = ()
         for one in at_the_sink(sink_url, email):
             copies[one["message_id"]] += 1
             if one["message_id"] not in expected:
-                found.doubled.append(f"M {organization}: {email} got {one['message_id']}, of no digest that was due")
+                found.doubled.append(
+                    f"M {organization}: {email} got {one['message_id']}, of no digest that was due"
+                )
     for message_id, (slot, email) in expected.items():
         if not copies[message_id]:
             found.lost.append(f"M {organization}: {email} never got the digest of slot {slot}")
         elif copies[message_id] > MOST_COPIES:
-            found.doubled.append(f"M {organization}: {email} got {message_id} {copies[message_id]} times")
+            found.doubled.append(
+                f"M {organization}: {email} got {message_id} {copies[message_id]} times"
+            )
     return found, copies
 
 
 def at_the_sink(url: str, email: str) -> list[dict[str, Any]]:
     """The mails that a recipient got, newest first."""
-    with urllib.request.urlopen(f"{url}/api/messages?to={email}", timeout=20) as answer:  # noqa: S310 # our own sink
+    # our own sink
+    with urllib.request.urlopen(f"{url}/api/messages?to={email}", timeout=20) as answer:  # noqa: S310
         messages: list[dict[str, Any]] = json.load(answer)["messages"]
     return messages

@@ -1,5 +1,6 @@
-"""The page: one row a scenario and seed. Writing it again replaces the rows that were done anew and keeps the others, so that a
-long run can be done in pieces."""
+"""The page: one row a scenario and seed. Writing it again replaces the rows that were done anew and
+keeps the others, so that a long run can be done in pieces.
+"""
 
 import re
 from collections.abc import Sequence
@@ -35,12 +36,20 @@ TABLE = """\
 |---|---|---|---|---|---|---|---|---|---|
 """
 
-ROW = re.compile(r"^\| (\d+) \| ([a-z0-9-]+) \| (\d+) \| (\d+) \| ([\d,]+) \| (\d+) \| (\d+) \| (\d+) \| ")
+ROW = re.compile(
+    r"^\| (\d+) \| ([a-z0-9-]+) \| (\d+) \| (\d+) \| ([\d,]+) \| (\d+) \| (\d+) \| (\d+) \| "
+)
 
 
 def write(file: Path, results: Sequence[Result]) -> None:
-    """The page with these results in it. What could not be run to its end has no row: it proved nothing."""
-    rows = {key(line): line for line in (file.read_text().splitlines() if file.exists() else []) if ROW.match(line)}
+    """The page with these results in it. What could not be run to its end has no row: it proved
+    nothing.
+    """
+    rows = {
+        key(line): line
+        for line in (file.read_text().splitlines() if file.exists() else [])
+        if ROW.match(line)
+    }
     rows |= {(r.number, r.name, r.seed): row(r) for r in results if not (r.failure or r.impossible)}
     lines = [rows[found] for found in sorted(rows)]
     file.write_text(HEAD + totals(lines) + TABLE + "\n".join(lines) + "\n")
@@ -56,7 +65,8 @@ def key(line: str) -> tuple[int, str, int]:
 def row(result: Result) -> str:
     seen = "; ".join(f"{name} {value}" for name, value in result.figures.items()).replace("|", "/")
     return (
-        f"| {result.number} | {result.name} | {result.seed} | {result.kills} | {result.acknowledged:,} | {result.lost} | "
+        f"| {result.number} | {result.name} | {result.seed} | {result.kills} | "
+        f"{result.acknowledged:,} | {result.lost} | "
         f"{result.doubled} | {result.differing} | {result.p50:.1f} / {result.p99:.1f} | {seen} |"
     )
 
@@ -68,6 +78,7 @@ def totals(lines: Sequence[str]) -> str:
         sum(int(match[group].replace(",", "")) for match in found) for group in (4, 5, 6, 7, 8)
     )
     return (
-        f"**In all: {len(found)} runs of {len({match[2] for match in found})} scenarios, {kills} kills, {acknowledged:,} "
+        f"**In all: {len(found)} runs of {len({match[2] for match in found})} scenarios, {kills} "
+        f"kills, {acknowledged:,} "
         f"operations acknowledged, {lost} lost, {doubled} doubled, {differing} differing.**\n\n"
     )

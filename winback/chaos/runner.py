@@ -23,7 +23,20 @@ from winback.chaos.scenarios import (
 )
 from winback.chaos.world import World, percentile
 
-MODULES = (pipeline, broker, database, records, raw_topics, mails, detectors, times, loads, full_disks, topics, imports)
+MODULES = (
+    pipeline,
+    broker,
+    database,
+    records,
+    raw_topics,
+    mails,
+    detectors,
+    times,
+    loads,
+    full_disks,
+    topics,
+    imports,
+)
 SCENARIOS: tuple[Scenario, ...] = tuple(one for module in MODULES for one in module.SCENARIOS)
 
 Say = Callable[[str], None]
@@ -31,8 +44,9 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One scenario's line of the report. `failure`: it could not be run to its end, and why. `impossible`: this machine cannot do
-    the fault, and why: nothing was proved."""
+    """One scenario's line of the report. `failure`: it could not be run to its end, and why.
+    `impossible`: this machine cannot do the fault, and why: nothing was proved.
+    """
 
     number: int
     name: str
@@ -56,7 +70,9 @@ class Result:
 
 
 def named(names: Sequence[str]) -> list[Scenario]:
-    """Those, in the order of the list; without names all but the longest. Raises KeyError with the first that does not exist."""
+    """Those, in the order of the list; without names all but the longest. Raises KeyError with the
+    first that does not exist.
+    """
     known = {one.name for one in SCENARIOS}
     for name in names:
         if name not in known:
@@ -71,15 +87,20 @@ def run(scenarios: Sequence[Scenario], *, seed: int, minutes: float, say: Say) -
     shared = [one for one in scenarios if not one.own_machine]
     if shared:
         with started() as machine:
-            results += [run_one(one, machine, seed=seed, seconds=seconds, say=say) for one in shared]
+            results += [
+                run_one(one, machine, seed=seed, seconds=seconds, say=say) for one in shared
+            ]
     for one in scenarios:
         if one.own_machine:
             try:
-                with started(*one.options, small_disks=one.small_disks, **one.env) as machine:  # type: ignore[arg-type] # names of settings
+                # names of settings
+                with started(*one.options, small_disks=one.small_disks, **one.env) as machine:  # type: ignore[arg-type]
                     results.append(run_one(one, machine, seed=seed, seconds=seconds, say=say))
             except CannotMount as error:
                 say(f"{one.name}: cannot be done on this machine: {error}")
-                results.append(Result(number=one.number, name=one.name, seed=seed, impossible=str(error)))
+                results.append(
+                    Result(number=one.number, name=one.name, seed=seed, impossible=str(error))
+                )
     return sorted(results, key=lambda result: (result.number, result.name))
 
 
@@ -121,8 +142,10 @@ def as_line(result: Result) -> str:
     """One line for eyes."""
     more = "; ".join(f"{name} {value}" for name, value in result.figures.items())
     return (
-        f"{'holds' if result.holds else 'DOES NOT HOLD'}: {result.kills} kills, {result.acknowledged:,} acknowledged, "
-        f"{result.lost} lost, {result.doubled} doubled, {result.differing} differing, recovery p50 {result.p50:.1f} s "
+        f"{'holds' if result.holds else 'DOES NOT HOLD'}: {result.kills} kills, "
+        f"{result.acknowledged:,} acknowledged, "
+        f"{result.lost} lost, {result.doubled} doubled, {result.differing} differing, recovery p50 "
+        f"{result.p50:.1f} s "
         f"p99 {result.p99:.1f} s, {result.seconds:.0f} s in all{'; ' if more else ''}{more}"
         f"{f'; {result.failure}' if result.failure else ''}"
     )

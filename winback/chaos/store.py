@@ -1,5 +1,7 @@
-"""What the oracles read from PostgreSQL, and the little that scenarios write there: time that passes, positions that go back, a
-token that is good for nothing for a while. Only ever in a stack of the harness's own."""
+"""What the oracles read from PostgreSQL, and the little that scenarios write there: time that
+passes, positions that go back, a token that is good for nothing for a while. Only ever in a stack
+of the harness's own.
+"""
 
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -185,13 +187,26 @@ def orders(connection: db.Connection, organization: str) -> Iterator[Row]:
     """All of them."""
     for row in connection.execute(ORDERS, (organization,)):
         order, account, ordered_on, counts_on, revision, content, cancelled, *lines = row
-        yield Row(order, account, ordered_on, counts_on, revision, content, cancelled, list(zip(*lines, strict=True)))
+        yield Row(
+            order,
+            account,
+            ordered_on,
+            counts_on,
+            revision,
+            content,
+            cancelled,
+            list(zip(*lines, strict=True)),
+        )
 
 
 def wrong_lifetimes(connection: db.Connection, organization: str) -> list[tuple[str, int, int]]:
     """(account, what the read model keeps, what its orders sum up to) where the two differ."""
     rows = connection.execute(LIFETIMES, (organization,))
-    return [(account, int(kept), int(summed)) for account, kept, summed in rows if int(kept) != int(summed)]
+    return [
+        (account, int(kept), int(summed))
+        for account, kept, summed in rows
+        if int(kept) != int(summed)
+    ]
 
 
 def runs(connection: db.Connection, organization: str) -> dict[int, bool]:
@@ -211,7 +226,9 @@ def settings_noted(connection: db.Connection, organization: str) -> int:
 
 def outcomes(connection: db.Connection, organization: str) -> dict[str, int]:
     """outcome -> how often the audit log says that it was done."""
-    return {str(outcome): int(times) for outcome, times in connection.execute(OUTCOMES, (organization,))}
+    return {
+        str(outcome): int(times) for outcome, times in connection.execute(OUTCOMES, (organization,))
+    }
 
 
 def detected(connection: db.Connection, organization: str) -> dict[str, datetime]:
@@ -224,9 +241,14 @@ def episodes_doubled(connection: db.Connection, organization: str) -> int:
     return count(connection, EPISODES_DOUBLED, organization)
 
 
-def digest_slots(connection: db.Connection, organization: str) -> list[tuple[datetime, bool, bool, str | None]]:
+def digest_slots(
+    connection: db.Connection, organization: str
+) -> list[tuple[datetime, bool, bool, str | None]]:
     """(slot_at, is it ticked, is its heartbeat, why it was dropped), by time."""
-    return [(at, bool(ticked), bool(beat), why) for at, ticked, beat, why in connection.execute(DIGEST_SLOTS, (organization,))]
+    return [
+        (at, bool(ticked), bool(beat), why)
+        for at, ticked, beat, why in connection.execute(DIGEST_SLOTS, (organization,))
+    ]
 
 
 def slots(connection: db.Connection, organization: str) -> list[tuple[str, datetime, str | None]]:
@@ -239,9 +261,14 @@ def recipients(connection: db.Connection, organization: str) -> list[str]:
     return [str(email) for (email,) in connection.execute(RECIPIENTS, (organization,))]
 
 
-def mails(connection: db.Connection, organization: str) -> list[tuple[str, str, int, int, str | None]]:
+def mails(
+    connection: db.Connection, organization: str
+) -> list[tuple[str, str, int, int, str | None]]:
     """(email, state, attempts, ambiguous, answer) of every row of the outbox."""
-    return [(str(e), str(s), int(a), int(u), answer) for e, s, a, u, answer in connection.execute(MAILS, (organization,))]
+    return [
+        (str(e), str(s), int(a), int(u), answer)
+        for e, s, a, u, answer in connection.execute(MAILS, (organization,))
+    ]
 
 
 def leases_run_out(connection: db.Connection, organization: str) -> int:
@@ -249,14 +276,21 @@ def leases_run_out(connection: db.Connection, organization: str) -> int:
     return connection.execute(LEASES_RUN_OUT, (organization,)).rowcount
 
 
-def rewind(connection: db.Connection, consumer: str, topic: str, partition: int, records: int) -> None:
+def rewind(
+    connection: db.Connection, consumer: str, topic: str, partition: int, records: int
+) -> None:
     """Move a position: back by `records`, or forward where that is negative."""
-    connection.execute(REWIND, {"consumer": consumer, "topic": topic, "partition": partition, "records": records})
+    connection.execute(
+        REWIND, {"consumer": consumer, "topic": topic, "partition": partition, "records": records}
+    )
 
 
 def positions(connection: db.Connection, consumer: str, topic: str) -> dict[int, int]:
     """partition -> next offset."""
-    return {int(partition): int(at) for partition, at in connection.execute(POSITIONS, (consumer, topic))}
+    return {
+        int(partition): int(at)
+        for partition, at in connection.execute(POSITIONS, (consumer, topic))
+    }
 
 
 def revoke(connection: db.Connection, organization: str, token: str) -> None:

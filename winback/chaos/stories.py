@@ -1,8 +1,10 @@
-"""What is told to a system that suffers: a seeded, endless story of one distributor's orders, runs and settings.
+"""What is told to a system that suffers: a seeded, endless story of one distributor's orders, runs
+and settings.
 
-A year of history comes first, then day after day: orders late, twice, corrected, cancelled, moved to another account, with a run
-now and then. The same seed gives the same story, so that it can be told again without faults and compared. Every version of an
-order has a revision of its own, so that "which version counts" does not depend on how it arrived.
+A year of history comes first, then day after day: orders late, twice, corrected, cancelled, moved
+to another account, with a run now and then. The same seed gives the same story, so that it can be
+told again without faults and compared. Every version of an order has a revision of its own, so that
+"which version counts" does not depend on how it arrived.
 """
 
 from collections.abc import Iterator
@@ -17,7 +19,8 @@ ODS = ("5 1/2", "5.5", "139.7 mm", "7", "7.000", "8 5/8", "9 5/8", "2 3/8", "4.5
 GRADES = ("J-55", "J55", "L80", "L-80", "P110", "N80", None)
 PRODUCTS = ("casing", "tubing", "line pipe", "coupling", "rohr-ß", "🛢 joint")
 
-# Small amounts and short windows, so that a few hundred orders open and close signals of all three types.
+# Small amounts and short windows, so that a few hundred orders open and close signals of all three
+# types.
 THRESHOLDS: dict[str, Any] = {
     "dormant": {"enabled": True, "gap_days": 45, "minimum_lifetime_revenue_cents": 200_000},
     "lapse": {"enabled": True, "lapse_days": 40, "history_days": 300, "minimum_revenue_cents": 40_000, "minimum_months": 2},
@@ -73,7 +76,9 @@ class Account:
 
 @dataclass
 class Story:
-    """`steps()` goes on for ever. `last_on`: no order is dated later; `run_every`: days between two runs."""
+    """`steps()` goes on for ever. `last_on`: no order is dated later; `run_every`: days between two
+    runs.
+    """
 
     seed: int
     last_on: date
@@ -109,10 +114,16 @@ class Story:
 
     def _customer(self, chance: Random, number: int) -> Account:
         combos = [(chance.choice(ODS), chance.choice(GRADES)) for _ in range(chance.randint(1, 4))]
-        stops = chance.choice((HISTORY_DAYS + 400, HISTORY_DAYS + 30, HISTORY_DAYS - 30, HISTORY_DAYS - 60))
-        return Account(f"A-{number:03}", chance.randint(4, 30), combos, stops, chance.randint(0, 20))
+        stops = chance.choice(
+            (HISTORY_DAYS + 400, HISTORY_DAYS + 30, HISTORY_DAYS - 30, HISTORY_DAYS - 60)
+        )
+        return Account(
+            f"A-{number:03}", chance.randint(4, 30), combos, stops, chance.randint(0, 20)
+        )
 
-    def _bought(self, chance: Random, customers: list[Account], first_on: date, day: int) -> list[RawOrder]:
+    def _bought(
+        self, chance: Random, customers: list[Account], first_on: date, day: int
+    ) -> list[RawOrder]:
         """New orders of a day."""
         orders = []
         for one in customers:
@@ -122,18 +133,44 @@ class Story:
                 if len(one.combos) > 1 and chance.random() < 0.02:
                     one.combos.pop(0)  # a line lapses
                 orders.append(
-                    self._version(chance, f"O-{len(self.known):06}", one.name, first_on + timedelta(days=day), one.combos)
+                    self._version(
+                        chance,
+                        f"O-{len(self.known):06}",
+                        one.name,
+                        first_on + timedelta(days=day),
+                        one.combos,
+                    )
                 )
         return orders
 
-    def _version(self, chance: Random, order: str, account: str, on: date, combos: list[tuple[str | None, str | None]]) -> RawOrder:
+    def _version(
+        self,
+        chance: Random,
+        order: str,
+        account: str,
+        on: date,
+        combos: list[tuple[str | None, str | None]],
+    ) -> RawOrder:
         lines = []
         for od, grade in chance.sample(combos, k=chance.randint(1, len(combos))):
             cents = chance.choice((3_000, 12_550, 49_999, 80_000, 0, -2_500))
-            line = {"product": chance.choice(PRODUCTS), "revenue": f"{cents / 100:.2f}", "quantity": str(chance.randint(1, 90))}
-            lines.append(line | {name: text for name, text in (("od", od), ("grade", grade)) if text is not None})
+            line = {
+                "product": chance.choice(PRODUCTS),
+                "revenue": f"{cents / 100:.2f}",
+                "quantity": str(chance.randint(1, 90)),
+            }
+            lines.append(
+                line
+                | {name: text for name, text in (("od", od), ("grade", grade)) if text is not None}
+            )
         revision = int(self.known[order]["revision"]) + 1 if order in self.known else 1
-        made = {"order": order, "account": account, "ordered_on": on.isoformat(), "revision": revision, "lines": lines}
+        made = {
+            "order": order,
+            "account": account,
+            "ordered_on": on.isoformat(),
+            "revision": revision,
+            "lines": lines,
+        }
         self.known[order] = made
         return made
 
@@ -146,10 +183,22 @@ class Story:
             if what == "same":
                 orders.append(old)
                 continue
-            on = first_on + timedelta(days=chance.randint(max(0, day - 60), day)) if what == "day" else old["ordered_on"]
-            account = f"A-{chance.randrange(self.accounts):03}" if what == "moved" else old["account"]
+            on = (
+                first_on + timedelta(days=chance.randint(max(0, day - 60), day))
+                if what == "day"
+                else old["ordered_on"]
+            )
+            account = (
+                f"A-{chance.randrange(self.accounts):03}" if what == "moved" else old["account"]
+            )
             combos = [(chance.choice(ODS), chance.choice(GRADES)) for _ in range(2)]
-            made = self._version(chance, name, account, on if isinstance(on, date) else date.fromisoformat(on), combos)
+            made = self._version(
+                chance,
+                name,
+                account,
+                on if isinstance(on, date) else date.fromisoformat(on),
+                combos,
+            )
             if what == "cancelled":
                 made["status"] = "cancelled"
             orders.append(made)

@@ -1,7 +1,9 @@
-"""Telling a story to a running system, as an ERP would: over HTTP, one request after the other, again until it is acknowledged.
+"""Telling a story to a running system, as an ERP would: over HTTP, one request after the other,
+again until it is acknowledged.
 
-A retry repeats its Idempotency-Key. One organization is told by one thread, so the log has its orders in the story's order,
-whatever is killed meanwhile; several organizations side by side make the load.
+A retry repeats its Idempotency-Key. One organization is told by one thread, so the log has its
+orders in the story's order, whatever is killed meanwhile; several organizations side by side make
+the load.
 """
 
 import http.client
@@ -42,13 +44,23 @@ class Answer:
     seconds: float
 
 
-def post(port: int, token: str, path: str, body: bytes, *, key: str | None, seconds: float = ANSWER_SECONDS) -> Answer:
+def post(
+    port: int,
+    token: str,
+    path: str,
+    body: bytes,
+    *,
+    key: str | None,
+    seconds: float = ANSWER_SECONDS,
+) -> Answer:
     """One request over a fresh connection. Raises nothing that a fault could cause."""
     began = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     try:
-        connection.request("POST", path, body, headers | ({"Idempotency-Key": key} if key is not None else {}))
+        connection.request(
+            "POST", path, body, headers | ({"Idempotency-Key": key} if key is not None else {})
+        )
         got = connection.getresponse()
         content = got.read()
     except (OSError, http.client.HTTPException):
@@ -56,7 +68,12 @@ def post(port: int, token: str, path: str, body: bytes, *, key: str | None, seco
     finally:
         connection.close()
     said = json.loads(content) if content.startswith((b"{", b"[")) else None
-    return Answer(status=got.status, body=said, retry_after=got.headers.get("Retry-After"), seconds=time.monotonic() - began)
+    return Answer(
+        status=got.status,
+        body=said,
+        retry_after=got.headers.get("Retry-After"),
+        seconds=time.monotonic() - began,
+    )
 
 
 @dataclass
@@ -120,12 +137,18 @@ class Teller:
         until = time.monotonic() + PATIENCE_SECONDS
         attempt = 0
         while True:
-            answer = post(self.ports[attempt % len(self.ports)], self.token, "/v1/orders", body, key=key)
+            answer = post(
+                self.ports[attempt % len(self.ports)], self.token, "/v1/orders", body, key=key
+            )
             attempt += 1
             self.slowest = max(self.slowest, answer.seconds)
             self.history.answered(str(answer.status or "lost"))
             if answer.status == 202:
-                refused = [result for result in answer.body["results"] if result["status"] not in ("accepted", "duplicate")]
+                refused = [
+                    result
+                    for result in answer.body["results"]
+                    if result["status"] not in ("accepted", "duplicate")
+                ]
                 assert not refused, f"the story was refused: {refused[:3]}"
                 self.history.accepted(orders)
                 self.acknowledged_at.append(time.monotonic())
@@ -134,7 +157,10 @@ class Teller:
             if answer.status in (429, 503) and answer.retry_after is None:
                 self.history.without_retry_after += 1
             if time.monotonic() > until:
-                raise Retryable(f"not acknowledged within {PATIENCE_SECONDS:.0f} s: {answer.status} {answer.body}")
+                raise Retryable(
+                    f"not acknowledged within {PATIENCE_SECONDS:.0f} s: {answer.status} "
+                    f"{answer.body}"
+                )
             time.sleep(AGAIN_SECONDS)
 
     def run(self, step: Run) -> None:
@@ -174,13 +200,22 @@ def insist(ask: Callable[[], T]) -> T:
             time.sleep(AGAIN_SECONDS)
 
 
-def organization(name: str, *, timezone: str = "UTC", schedules: bool = False) -> tuple[History, str]:
+def organization(
+    name: str, *, timezone: str = "UTC", schedules: bool = False
+) -> tuple[History, str]:
     """A tenant of its own, and an ERP token. Returns its empty history and the token."""
     with db.connect() as connection:
         tenants.create_organization(
-            connection, name, name=f"Chaos {name}", currency="USD", timezone=timezone, with_schedules=schedules
+            connection,
+            name,
+            name=f"Chaos {name}",
+            currency="USD",
+            timezone=timezone,
+            with_schedules=schedules,
         )
-        token = tenants.create_token(connection, name, name="chaos", scopes=["orders:write", "signals:read"])
+        token = tenants.create_token(
+            connection, name, name="chaos", scopes=["orders:write", "signals:read"]
+        )
     history = History(name)
     history.settings[1] = insist(lambda: _settings(name))
     return history, token

@@ -1,8 +1,8 @@
 """What a scenario works with: the machine, the tellers, and what comes of it.
 
-`World.telling` is the frame of most: organizations are told their stories while the faults happen, then everything settles, and
-the oracles look. What recovery took is measured at each fault: the time until everything that was in the log then is detected
-and persisted.
+`World.telling` is the frame of most: organizations are told their stories while the faults happen,
+then everything settles, and the oracles look. What recovery took is measured at each fault: the
+time until everything that was in the log then is detected and persisted.
 """
 
 import contextlib
@@ -34,7 +34,9 @@ RECOVERY_SECONDS = 180.0  # longer than this is no recovery
 
 @dataclass
 class World:
-    """Of one scenario. `seconds`: how long its faults go on. `figures`: what only this scenario says, by name."""
+    """Of one scenario. `seconds`: how long its faults go on. `figures`: what only this scenario
+    says, by name.
+    """
 
     machine: Machine
     name: str
@@ -52,7 +54,9 @@ class World:
 
     # -- telling ------------------------------------------------------------------------------------------------------------
 
-    def organization(self, *, timezone: str = "UTC", schedules: bool = False) -> tuple[History, str]:
+    def organization(
+        self, *, timezone: str = "UTC", schedules: bool = False
+    ) -> tuple[History, str]:
         """A tenant that no other run of the harness has used, with a token."""
         self.made += 1
         name = f"{self.name[:20]}-{self.seed}-{clock.now_ms() % 10**9}-{self.made}"
@@ -60,10 +64,14 @@ class World:
         self.histories.append(history)
         return history, token
 
-    def teller(self, *, pause: float = 0.0, timezone: str = "UTC", ports: tuple[int, ...] = ()) -> Teller:
+    def teller(
+        self, *, pause: float = 0.0, timezone: str = "UTC", ports: tuple[int, ...] = ()
+    ) -> Teller:
         """Somebody with an organization of their own to tell about."""
         history, token = self.organization(timezone=timezone)
-        return Teller(history.organization, token, ports or (settings().ingest_port,), history, pause=pause)
+        return Teller(
+            history.organization, token, ports or (settings().ingest_port,), history, pause=pause
+        )
 
     def story(self, number: int, *, accounts: int = 30) -> Story:
         """The story of the n-th teller."""
@@ -71,10 +79,17 @@ class World:
 
     @contextlib.contextmanager
     def telling(
-        self, tellers: int = 4, *, pause: float = 0.05, twins: bool = True, ports: tuple[int, ...] = ()
+        self,
+        tellers: int = 4,
+        *,
+        pause: float = 0.05,
+        twins: bool = True,
+        ports: tuple[int, ...] = (),
     ) -> Iterator[list[Teller]]:
-        """Stories are told while the body does its faults. Afterwards all is held against R and H, and with `twins` the first is
-        told again to an organization of its own, undisturbed, and must come out the same."""
+        """Stories are told while the body does its faults. Afterwards all is held against R and H,
+        and with `twins` the first is told again to an organization of its own, undisturbed, and
+        must come out the same.
+        """
         these = [self.teller(pause=pause, ports=ports) for _ in range(tellers)]
         for number, teller in enumerate(these):
             teller.begin(self.story(number).steps())
@@ -92,22 +107,38 @@ class World:
         if twins:
             self.tell_again(these[0].history, as_of=days[0])
 
-    def tell_again(self, history: History, *, as_of: date, steps: list[Step] | None = None, active_only: bool = False) -> None:
-        """The same to another organization, without faults (or in the order of `steps`); both end with the same signals."""
+    def tell_again(
+        self,
+        history: History,
+        *,
+        as_of: date,
+        steps: list[Step] | None = None,
+        active_only: bool = False,
+    ) -> None:
+        """The same to another organization, without faults (or in the order of `steps`); both end
+        with the same signals.
+        """
         twin = self.teller()
         twin.tell(history.steps if steps is None else steps)
         oracles.settle(twin.history, as_of=as_of)
-        self.findings.add(oracles.compared(history.organization, twin.organization, active_only=active_only))
+        self.findings.add(
+            oracles.compared(history.organization, twin.organization, active_only=active_only)
+        )
 
     # -- recovery -------------------------------------------------------------------------------------------------------------
 
     def recovered(self, *, since: float) -> None:
-        """Wait until everything that is in the log now is detected and persisted; note the seconds since the fault."""
+        """Wait until everything that is in the log now is detected and persisted; note the seconds
+        since the fault.
+        """
         self._patiently(self._caught_up_with(self._ends()), since)
 
     def acknowledged_again(self, tellers: list[Teller], *, since: float) -> None:
         """Wait for the next 2xx; note the seconds since the fault."""
-        self._patiently(lambda: any(one.acknowledged_at and one.acknowledged_at[-1] > since for one in tellers), since)
+        self._patiently(
+            lambda: any(one.acknowledged_at and one.acknowledged_at[-1] > since for one in tellers),
+            since,
+        )
 
     def recovered_when(self, done: Callable[[], bool], *, since: float) -> None:
         """Wait for something else."""
@@ -129,7 +160,9 @@ class World:
                 if done():
                     break
             if time.monotonic() > until:
-                raise Retryable(f"{self.name}: no recovery within {RECOVERY_SECONDS:.0f} s of a fault")
+                raise Retryable(
+                    f"{self.name}: no recovery within {RECOVERY_SECONDS:.0f} s of a fault"
+                )
             time.sleep(POLL_SECONDS)
 
     def _ends(self) -> dict[int, int]:
@@ -146,10 +179,14 @@ class World:
 
         def caught_up() -> bool:
             with Look() as look:
-                if any(look.committed(ORDERS.name, partition) < end for partition, end in ends.items()):
+                if any(
+                    look.committed(ORDERS.name, partition) < end for partition, end in ends.items()
+                ):
                     return False
                 if not said:
-                    said.update({partition: look.end(SIGNALS.name, partition) for partition in ends})
+                    said.update(
+                        {partition: look.end(SIGNALS.name, partition) for partition in ends}
+                    )
             with db.connect() as connection:
                 return all(
                     at >= wanted.get(partition, 0)

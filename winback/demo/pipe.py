@@ -1,6 +1,8 @@
-"""Three Forks Pipe, an invented distributor of pipe with planted stories. The same on every machine, relative to today.
+"""Three Forks Pipe, an invented distributor of pipe with planted stories. The same on every
+machine, relative to today.
 
-Sizes and grades are real (API 5CT casing and tubing, API 5L line pipe), written in the many ways in which ERPs write them.
+Sizes and grades are real (API 5CT casing and tubing, API 5L line pipe), written in the many ways in
+which ERPs write them.
 """
 
 import csv
@@ -42,7 +44,9 @@ GRADES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Buys:
-    """One programme of an account: `feet` of a size and grade every `every` days, between two days counted back from today."""
+    """One programme of an account: `feet` of a size and grade every `every` days, between two days
+    counted back from today.
+    """
 
     od: str
     grade: str
@@ -55,7 +59,9 @@ class Buys:
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """An account and its primary contact; no email where the contact has none, no contact where `contact` is None."""
+    """An account and its primary contact; no email where the contact has none, no contact where
+    `contact` is None.
+    """
 
     account: str
     name: str
@@ -65,9 +71,26 @@ class Account:
     contact: str | None = "Purchasing"
 
 
-def b(od: str, grade: str, every: int, feet: int, dollars: str, *, since: int = HISTORY_DAYS, until: int = 0) -> Buys:
+def b(
+    od: str,
+    grade: str,
+    every: int,
+    feet: int,
+    dollars: str,
+    *,
+    since: int = HISTORY_DAYS,
+    until: int = 0,
+) -> Buys:
     """Short, for the table below."""
-    return Buys(od=od, grade=grade, every=every, feet=feet, dollars=Decimal(dollars), since=since, until=until)
+    return Buys(
+        od=od,
+        grade=grade,
+        every=every,
+        feet=feet,
+        dollars=Decimal(dollars),
+        since=since,
+        until=until,
+    )
 
 
 COMES_BACK = "10131"  # dormant, and orders again while you watch
@@ -79,13 +102,19 @@ STORIES: tuple[tuple[str, str, str, tuple[Buys, ...]], ...] = (
         "10104",
         "Caprock Energy Services",
         "dk",
-        (b("5 1/2", "P110", 22, 900, "31.50", until=127), b("7", "L80", 45, 700, "38.20", until=127)),
+        (
+            b("5 1/2", "P110", 22, 900, "31.50", until=127),
+            b("7", "L80", 45, 700, "38.20", until=127),
+        ),
     ),
     (
         COMES_BACK,
         "Mesquite Bend Operating",
         "dk",
-        (b("5 1/2", "J55", 19, 800, "24.10", until=98), b("8 5/8", "J55", 60, 500, "36.40", until=98)),
+        (
+            b("5 1/2", "J55", 19, 800, "24.10", until=98),
+            b("8 5/8", "J55", 60, 500, "36.40", until=98),
+        ),
     ),
     ("10142", "Sandhill Well Service", "mp", (b("2 7/8", "L80", 41, 2200, "9.80", until=203),)),
     ("10155", "شركة الواحة لأنابيب البترول", "ea", (b("7", "P110", 30, 260, "41.00", until=118),)),
@@ -100,7 +129,10 @@ STORIES: tuple[tuple[str, str, str, tuple[Buys, ...]], ...] = (
         "10166",
         "Twin Buttes Production",
         "mp",
-        (b("5 1/2", "N80", 27, 700, "26.30", since=730, until=300), b("2 7/8", "J55", 20, 500, "8.10", since=170, until=95)),
+        (
+            b("5 1/2", "N80", 27, 700, "26.30", since=730, until=300),
+            b("2 7/8", "J55", 20, 500, "8.10", since=170, until=95),
+        ),
     ),
     # product lapse inside a live account
     (
@@ -135,7 +167,10 @@ STORIES: tuple[tuple[str, str, str, tuple[Buys, ...]], ...] = (
         "10233",
         "Horsehead Wellsite Rentals",
         "dk",
-        (b("3 1/2", "L80", 45, 600, "14.70", until=144), b("2 3/8", "J55", 12, 900, "6.40", until=18)),
+        (
+            b("3 1/2", "L80", 45, 600, "14.70", until=144),
+            b("2 3/8", "J55", 12, 900, "6.40", until=18),
+        ),
     ),
     (
         "10241",
@@ -152,7 +187,10 @@ STORIES: tuple[tuple[str, str, str, tuple[Buys, ...]], ...] = (
         "10318",
         "Gulf Reach Marine Piling",
         "ea",
-        (b("13 3/8", "K55", 33, 260, "63.00", until=29), b("5 1/2", "J55", 120, 160, "24.00", until=70)),
+        (
+            b("13 3/8", "K55", 33, 260, "63.00", until=29),
+            b("5 1/2", "J55", 120, 160, "24.00", until=70),
+        ),
     ),
     (
         "10322",
@@ -210,19 +248,33 @@ def accounts() -> list[Account]:
     """All accounts: the stories, then healthy ones that make the crowd."""
     rnd = random.Random(SEED)
     found = [
-        Account(account=id_, name=name, owner=owner, buys=buys, email=None if id_ == "10233" else f"purchasing@{id_}.example")
+        Account(
+            account=id_,
+            name=name,
+            owner=owner,
+            buys=buys,
+            email=None if id_ == "10233" else f"purchasing@{id_}.example",
+        )
         for id_, name, owner, buys in STORIES
     ]
     for i in range(len(FIRST) * len(SECOND)):
         id_, name = str(20100 + i * 7), f"{FIRST[i % len(FIRST)]} {SECOND[i // len(FIRST)]}"
         found.append(
-            Account(account=id_, name=name, owner=rnd.choice(OWNERS), buys=tuple(healthy(rnd)), email=f"buyer@{id_}.example")
+            Account(
+                account=id_,
+                name=name,
+                owner=rnd.choice(OWNERS),
+                buys=tuple(healthy(rnd)),
+                email=f"buyer@{id_}.example",
+            )
         )
     return found
 
 
 def healthy(rnd: random.Random) -> Iterator[Buys]:
-    """Standard goods, and mostly some specialty beside them: what a year's revenue buys at a steady pace."""
+    """Standard goods, and mostly some specialty beside them: what a year's revenue buys at a steady
+    pace.
+    """
     year = rnd.uniform(60_000, 420_000)
     share = rnd.uniform(0.35, 0.72) if rnd.random() < 0.8 else 0.0
     for goods, part in ((STANDARD, 1 - share), (SPECIALTY, share)):
@@ -281,12 +333,16 @@ def line(one: Account, buys: Buys, rnd: random.Random) -> dict[str, str]:
 def live_orders(
     today: date, count: int, closing: Sequence[dict[str, Any]]
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
-    """What arrives while you watch, as POST /v1/orders takes it: everyday orders, and spread among them one that closes each
-    signal of `closing` (rows of `winback signals --json`), with that signal beside it."""
+    """What arrives while you watch, as POST /v1/orders takes it: everyday orders, and spread among
+    them one that closes each signal of `closing` (rows of `winback signals --json`), with that
+    signal beside it.
+    """
     rnd = random.Random(SEED + 1)
     by_id = {one.account: one for one in accounts()}
     everyday = [one for one in by_id.values() if one.account.startswith("2")]
-    places = {count * place // (len(closing) + 1): signal for place, signal in enumerate(closing, 1)}
+    places = {
+        count * place // (len(closing) + 1): signal for place, signal in enumerate(closing, 1)
+    }
     for i in range(count):
         signal = places.get(i)
         one = rnd.choice(everyday) if signal is None else by_id[signal["account"]]
@@ -295,7 +351,15 @@ def live_orders(
             od, grade = signal["combo"]["od"], signal["combo"]["grade"]
             row |= {"product": f"{od} {grade} R3", "od": od, "grade": grade}
         lines = [{name: row[name] for name in ("product", "od", "grade", "quantity", "revenue")}]
-        yield {"order": f"SO-{90_000 + i}", "account": one.account, "ordered_on": today.isoformat(), "lines": lines}, signal
+        yield (
+            {
+                "order": f"SO-{90_000 + i}",
+                "account": one.account,
+                "ordered_on": today.isoformat(),
+                "lines": lines,
+            },
+            signal,
+        )
 
 
 def write_csv(path: Path, rows: Iterable[dict[str, str]]) -> int:
@@ -313,8 +377,9 @@ def write_csv(path: Path, rows: Iterable[dict[str, str]]) -> int:
 
 
 def contact_rows() -> Iterator[dict[str, str]]:
-    """A primary contact an account, one of them without an address, so that a draft can say whom it skipped; where there is an
-    address, a second contact, so that one can choose."""
+    """A primary contact an account, one of them without an address, so that a draft can say whom it
+    skipped; where there is an address, a second contact, so that one can choose.
+    """
     for one in accounts():
         if one.contact is not None:
             yield {

@@ -1,4 +1,6 @@
-"""The steps of the demo. Everything goes through the command line and HTTP, as a distributor's people would do it."""
+"""The steps of the demo. Everything goes through the command line and HTTP, as a distributor's
+people would do it.
+"""
 
 import json
 import subprocess
@@ -19,9 +21,23 @@ from winback.demo import pipe, retail
 
 PIPE, RETAIL = "three-forks-pipe", "online-retail"
 READER = "you@winback.example"
-RUNS_WEEKS_AGO = (26, 16, 8, 4, 3, 2, 1, 0)  # orders up to each of these days, then a run: so that signals have a past
-RETAIL_SETTINGS = {"dormant": {"enabled": True, "gap_days": 90, "minimum_lifetime_revenue_cents": 200_000}}
-PIPE_SETTINGS = {"lapse": {"enabled": True, "minimum_revenue_cents": 4_000_000}, "cherry_picking": {"enabled": True}}
+RUNS_WEEKS_AGO = (
+    26,
+    16,
+    8,
+    4,
+    3,
+    2,
+    1,
+    0,
+)  # orders up to each of these days, then a run: so that signals have a past
+RETAIL_SETTINGS = {
+    "dormant": {"enabled": True, "gap_days": 90, "minimum_lifetime_revenue_cents": 200_000}
+}
+PIPE_SETTINGS = {
+    "lapse": {"enabled": True, "minimum_revenue_cents": 4_000_000},
+    "cherry_picking": {"enabled": True},
+}
 POLL_SECONDS = 0.2
 RECOVERY_SECONDS = 20.0
 
@@ -40,21 +56,38 @@ class Organization:
 
 
 ORGANIZATIONS = (
-    Organization(id=PIPE, name="Three Forks Pipe", currency="USD", timezone="America/Chicago", settings=PIPE_SETTINGS),
-    Organization(id=RETAIL, name="Online Retail", currency="GBP", timezone="Europe/London", settings=RETAIL_SETTINGS),
+    Organization(
+        id=PIPE,
+        name="Three Forks Pipe",
+        currency="USD",
+        timezone="America/Chicago",
+        settings=PIPE_SETTINGS,
+    ),
+    Organization(
+        id=RETAIL,
+        name="Online Retail",
+        currency="GBP",
+        timezone="Europe/London",
+        settings=RETAIL_SETTINGS,
+    ),
 )
 
 
 def tell(*, live_orders: int, seconds: float) -> None:
     """All of it, start to end. A step that fails ends the demo with its own exit code."""
     started = time.monotonic()
-    heading("The system: Apache Kafka, PostgreSQL, a mail sink and seven services, on this machine alone")
+    heading(
+        "The system: Apache Kafka, PostgreSQL, a mail sink and seven services, on this machine "
+        "alone"
+    )
     winback("dev", "up", "--detach")
     addresses = {service["name"]: service["url"] for service in ask("dev", "status")["services"]}
     with tempfile.TemporaryDirectory(prefix="winback-demo-") as folder:
         for organization in ORGANIZATIONS:
             if is_there(organization):
-                screen.print(f"{organization.name} is there from an earlier demo: its history is kept.")
+                screen.print(
+                    f"{organization.name} is there from an earlier demo: its history is kept."
+                )
             else:
                 set_up(organization, Path(folder))
     shown = digest(PIPE)
@@ -76,29 +109,55 @@ def set_up(organization: Organization, folder: Path) -> None:
     """The tenant, its people and settings, its history."""
     heading(f"{organization.name}: a tenant, its people, its history")
     name, currency, timezone = organization.name, organization.currency, organization.timezone
-    winback("organization", "create", organization.id, "--name", name, "--currency", currency, "--timezone", timezone)
+    winback(
+        "organization",
+        "create",
+        organization.id,
+        "--name",
+        name,
+        "--currency",
+        currency,
+        "--timezone",
+        timezone,
+    )
     winback("member", "add", organization.id, READER, "--role", "owner")
     file = folder / f"{organization.id}-settings.json"
     file.write_text(json.dumps(organization.settings))
     winback("settings", "set", "--organization", organization.id, str(file))
     past = retail_past(folder) if organization.id == RETAIL else pipe_past(folder)
     for day, orders, shift in past:
-        winback("import", "orders", str(orders), "--organization", organization.id, "--shift-days", str(shift))
+        winback(
+            "import",
+            "orders",
+            str(orders),
+            "--organization",
+            organization.id,
+            "--shift-days",
+            str(shift),
+        )
         run = ask("run", "--organization", organization.id, "--as-of", day.isoformat(), "--wait")
         screen.print(
-            f"  run as of {day}: {run['evaluated']:,} of {run['accounts']:,} accounts looked at, {run['opened']} signals opened, "
+            f"  run as of {day}: {run['evaluated']:,} of {run['accounts']:,} accounts looked at, "
+            f"{run['opened']} signals opened, "
             f"{run['seen']} seen again, {run['recovered']} recovered"
         )
         if organization.id == PIPE and day == past[-2][0]:
             digest(PIPE)  # last week's: this week's says new, still or back
 
 
-Slice = tuple[date, Path, int]  # run as of this day, after this file, whose days are shifted by so many
+Slice = tuple[
+    date, Path, int
+]  # run as of this day, after this file, whose days are shifted by so many
 
 
 def pipe_past(folder: Path) -> list[Slice]:
-    """Three Forks Pipe's orders in slices, one up to each day of a run; its contacts with the first."""
-    screen.print("An invented pipe distributor, its sizes and grades real (API 5CT, API 5L) and spelled in many ways.")
+    """Three Forks Pipe's orders in slices, one up to each day of a run; its contacts with the
+    first.
+    """
+    screen.print(
+        "An invented pipe distributor, its sizes and grades real (API 5CT, API 5L) and spelled in "
+        "many ways."
+    )
     contacts = folder / "contacts.csv"
     pipe.write_csv(contacts, pipe.contact_rows())
     winback("import", "contacts", str(contacts), "--organization", PIPE)
@@ -108,7 +167,9 @@ def pipe_past(folder: Path) -> list[Slice]:
     after = date.min
     for day in run_days(clock.today("America/Chicago")):
         file = folder / f"orders-to-{day}.csv"
-        pipe.write_csv(file, (row for row in rows if after < date.fromisoformat(row["ordered_on"]) <= day))
+        pipe.write_csv(
+            file, (row for row in rows if after < date.fromisoformat(row["ordered_on"]) <= day)
+        )
         slices.append((day, file, 0))
         after = day
     return slices
@@ -123,7 +184,8 @@ def retail_past(folder: Path) -> list[Slice]:
     lines, left_out = retail.named_lines()
     screen.print(f"Real orders: {retail.SOURCE}.")
     screen.print(
-        f"{lines.height:,} lines; {left_out:,} more name no customer and stay out. Days are shifted by {shift // 7} whole weeks."
+        f"{lines.height:,} lines; {left_out:,} more name no customer and stay out. Days are "
+        f"shifted by {shift // 7} whole weeks."
     )
     slices: list[Slice] = []
     after = date.min
@@ -156,12 +218,19 @@ def digest(organization: str) -> dict[str, Any]:
 
 
 def watch_live_orders(ingest: str, today: date, count: int, seconds: float) -> None:
-    """Orders over HTTP, one by one, and the recoveries they cause, with the time from 202 to what PostgreSQL says."""
+    """Orders over HTTP, one by one, and the recoveries they cause, with the time from 202 to what
+    PostgreSQL says.
+    """
     closing = coming_back()
     heading(f"Live: {count} orders over HTTP; {len(closing)} of them are waited for")
     if not closing:
-        screen.print("  Whoever could come back has; `winback dev reset --yes` before the next demo forgets it all.")
-    token = ask("token", "create", PIPE, "--name", f"demo-{int(time.time())}", "--scope", "orders:write")["token"]
+        screen.print(
+            "  Whoever could come back has; `winback dev reset --yes` before the next demo forgets "
+            "it all."
+        )
+    token = ask(
+        "token", "create", PIPE, "--name", f"demo-{int(time.time())}", "--scope", "orders:write"
+    )["token"]
     first = int(time.time()) % 10_000_000  # another demo's orders are others
     for number, (order, signal) in enumerate(pipe.live_orders(today, count, closing), first):
         order["order"] = f"SO-{number}"
@@ -172,11 +241,21 @@ def watch_live_orders(ingest: str, today: date, count: int, seconds: float) -> N
 
 
 def coming_back() -> list[dict[str, Any]]:
-    """A dormant signal and a lapse that are active, of two accounts: the planted ones, or in a later demo who is still away."""
+    """A dormant signal and a lapse that are active, of two accounts: the planted ones, or in a
+    later demo who is still away.
+    """
     active = lines_of("signals", "--organization", PIPE, "--active", "--json")
     dormant = {row["account"]: row for row in active if row["type"] == "dormant"}
-    lapsed = {row["account"]: row for row in reversed(active) if row["type"] == "lapse" and row["account"] not in dormant}
-    return [of.get(planted) or of[min(of)] for of, planted in ((dormant, pipe.COMES_BACK), (lapsed, pipe.REORDERS)) if of]
+    lapsed = {
+        row["account"]: row
+        for row in reversed(active)
+        if row["type"] == "lapse" and row["account"] not in dormant
+    }
+    return [
+        of.get(planted) or of[min(of)]
+        for of, planted in ((dormant, pipe.COMES_BACK), (lapsed, pipe.REORDERS))
+        if of
+    ]
 
 
 def report_recovery(signal: dict[str, Any]) -> None:
@@ -187,7 +266,9 @@ def report_recovery(signal: dict[str, Any]) -> None:
     while time.monotonic() - accepted < RECOVERY_SECONDS:
         for row in lines_of("signals", "--organization", PIPE, "--account", account, "--json"):
             if row["signal"] == signal["signal"] and row["recovered_at"]:
-                screen.print(f"  [bold]{account} ordered again[/]: {what}: recovered, {row['resolution']}")
+                screen.print(
+                    f"  [bold]{account} ordered again[/]: {what}: recovered, {row['resolution']}"
+                )
                 return
         time.sleep(POLL_SECONDS)
     raise SystemExit(f"the recovery of {account} did not show within {RECOVERY_SECONDS} s")
@@ -205,13 +286,16 @@ def farewell(addresses: dict[str, str], shown: dict[str, Any], seconds: float) -
     """Where to look now."""
     heading(f"Ready after {seconds:.0f} s. Look at:")
     screen.print(f"  mails      {addresses['smtp']}")
-    link = subprocess.run([*COMMAND, "sign-in", READER], check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - ours
+    link = subprocess.run(
+        [*COMMAND, "sign-in", READER], check=True, capture_output=True, text=True
+    ).stdout.strip()  # noqa: S603 - ours
     screen.print(f"  console    {link}  (signs {READER} in, once)", soft_wrap=True)
     for organization in ORGANIZATIONS:
         screen.print(f"  accounts   {addresses['console']}/o/{organization.id}/accounts")
     screen.print(f"  send yours {addresses['ingest']}/docs")
     screen.print(
-        f"  {shown['recoverable_revenue_cents'] / 100:,.0f} USD recoverable at Three Forks Pipe. `make down` ends everything."
+        f"  {shown['recoverable_revenue_cents'] / 100:,.0f} USD recoverable at Three Forks Pipe. "
+        "`make down` ends everything."
     )
 
 
@@ -234,7 +318,9 @@ def winback(*words: str) -> None:
 
 def ask(*words: str) -> Any:
     """Run a verb with --json and return its answer."""
-    done = subprocess.run([*COMMAND, *words, "--json"], check=False, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own command
+    done = subprocess.run(
+        [*COMMAND, *words, "--json"], check=False, stdout=subprocess.PIPE, text=True
+    )  # noqa: S603 - our own command
     if done.returncode != 0:
         raise SystemExit(done.returncode)
     return json.loads(done.stdout)
@@ -249,7 +335,9 @@ def lines_of(*words: str) -> list[dict[str, Any]]:
 def post(url: str, token: str, body: Sequence[Any] | dict[str, Any]) -> None:
     """One request, as an ERP makes it."""
     request = urllib.request.Request(  # noqa: S310 - the address of our own ingest
-        url, json.dumps(body).encode(), {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        url,
+        json.dumps(body).encode(),
+        {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=15) as answer:  # noqa: S310 - the same address
         answer.read()

@@ -68,7 +68,9 @@ class Server(NamedTuple):
 
 
 class Role(NamedTuple):
-    """powers: it may do what would undo the isolation. ours: who connects may take it on. owns: tables."""
+    """powers: it may do what would undo the isolation. ours: who connects may take it on. owns:
+    tables.
+    """
 
     name: str
     powers: bool
@@ -85,7 +87,9 @@ def server(connection: db.Connection) -> Server:
 def applied(connection: db.Connection) -> list[str]:
     """Names of the migrations that were applied; none where the table is not there."""
     row = connection.execute(HAS_MIGRATIONS).fetchone()
-    return [str(row[0]) for row in connection.execute(APPLIED)] if row is not None and row[0] else []
+    return (
+        [str(row[0]) for row in connection.execute(APPLIED)] if row is not None and row[0] else []
+    )
 
 
 def roles(connection: db.Connection, names: list[str]) -> dict[str, Role]:
@@ -99,4 +103,7 @@ def unprotected(connection: db.Connection) -> list[str]:
 
 def positions(connection: db.Connection) -> dict[tuple[str, str, int], int]:
     """(consumer, topic, partition) -> the next offset that is not in PostgreSQL."""
-    return {(consumer, topic, partition): at for consumer, topic, partition, at in connection.execute(POSITIONS)}
+    return {
+        (consumer, topic, partition): at
+        for consumer, topic, partition, at in connection.execute(POSITIONS)
+    }

@@ -16,9 +16,11 @@ MARKS: dict[State, str] = {"good": "ok   ", "note": "note ", "wrong": "WRONG", "
 
 @app.command("doctor")
 def doctor(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
-    """Look at Kafka, PostgreSQL, mail, names, clocks and disks, and say what to do. It writes one record to a topic of its own.
+    """Look at Kafka, PostgreSQL, mail, names, clocks and disks, and say what to do. It writes one
+    record to a topic of its own.
 
-    Exit code 0: nothing is wrong (notes are no faults); 1: something is; 3: something cannot be reached.
+    Exit code 0: nothing is wrong (notes are no faults); 1: something is; 3: something cannot be
+    reached.
 
     Example: winback doctor
     """
@@ -30,10 +32,22 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) ->
                 show(finding)
     code = exit_code(findings)
     if as_json:
-        print(json.dumps({"ok": code == 0, "findings": [finding.as_json() for finding in findings]}, indent=1, ensure_ascii=False))
+        print(
+            json.dumps(
+                {"ok": code == 0, "findings": [finding.as_json() for finding in findings]},
+                indent=1,
+                ensure_ascii=False,
+            )
+        )
     else:
-        counts = {state: sum(finding.state == state for finding in findings) for state in ("wrong", "away", "note")}
-        print(f"{len(findings)} looked at: {counts['wrong']} wrong, {counts['away']} away, {counts['note']} to note")
+        counts = {
+            state: sum(finding.state == state for finding in findings)
+            for state in ("wrong", "away", "note")
+        }
+        print(
+            f"{len(findings)} looked at: {counts['wrong']} wrong, {counts['away']} away, "
+            f"{counts['note']} to note"
+        )
     sys.stdout.flush()
     raise typer.Exit(code)
 

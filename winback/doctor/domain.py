@@ -1,8 +1,9 @@
-"""The sender's domain as receivers see it: who may send for it (SPF), the key of its signatures (DKIM), its policy (DMARC), and
-whether a bounce finds it.
+"""The sender's domain as receivers see it: who may send for it (SPF), the key of its signatures
+(DKIM), its policy (DMARC), and whether a bounce finds it.
 
-checkdmarc reads SPF and DMARC records: it follows `include` and `redirect`, resolves `a` and `mx`, counts look-ups (RFC 7208,
-4.6.4), and walks up the tree for a policy. What the record says of one address is worked out in `spf`, from what it found.
+checkdmarc reads SPF and DMARC records: it follows `include` and `redirect`, resolves `a` and `mx`,
+counts look-ups (RFC 7208, 4.6.4), and walks up the tree for a policy. What the record says of one
+address is worked out in `spf`, from what it found.
 """
 
 import base64
@@ -27,7 +28,9 @@ from winback.doctor.findings import Finding, away, good, judged, note, wrong
 from winback.doctor.spf import ASK_SECONDS, Address, Mail, Record, records
 
 DNS_PORT = 53
-STRANGER = ip_address("240.0.0.1")  # nobody's (RFC 1112, 4): what is said of it is said of everybody else
+STRANGER = ip_address(
+    "240.0.0.1"
+)  # nobody's (RFC 1112, 4): what is said of it is said of everybody else
 LEAST_RSA_BITS, GOOD_RSA_BITS = 1024, 2048  # RFC 8301, 3.2
 ED25519_BYTES = 32
 SIGN = "Publish the key that the mail server signs with, as its documentation says."
@@ -56,7 +59,9 @@ def look(domain: str, relay: str | None) -> Iterator[Finding]:
         )
     except (dns.exception.DNSException, OSError) as error:
         yield away(
-            "domain", f"the name server does not answer: {error}", "Set WINBACK_RESOLVER, or mend this machine's /etc/resolv.conf."
+            "domain",
+            f"the name server does not answer: {error}",
+            "Set WINBACK_RESOLVER, or mend this machine's /etc/resolv.conf.",
         )
 
 
@@ -64,13 +69,23 @@ def look(domain: str, relay: str | None) -> Iterator[Finding]:
 
 
 def _spf(resolver: dns.resolver.Resolver, domain: str, relay: Sequence[Address]) -> Finding:
-    texts = [text for text in records(resolver, domain, "TXT") if text.lower().split(" ")[0] == "v=spf1"]
+    texts = [
+        text for text in records(resolver, domain, "TXT") if text.lower().split(" ")[0] == "v=spf1"
+    ]
     publish = f'Publish at {domain}: TXT "v=spf1 include:YOUR-MAIL-SERVER -all".'
     if len(texts) != 1:
-        return wrong("spf", f"{len(texts)} records at {domain}" if texts else f"no record at {domain}", publish)
+        return wrong(
+            "spf",
+            f"{len(texts)} records at {domain}" if texts else f"no record at {domain}",
+            publish,
+        )
     found = check_spf(domain, resolver=resolver, timeout=ASK_SECONDS, retries=0)
     if not found["valid"]:
-        return wrong("spf", f"{texts[0]}: {found['error']}", "Mend the record: receivers take it as if it said nothing, or refuse.")
+        return wrong(
+            "spf",
+            f"{texts[0]}: {found['error']}",
+            "Mend the record: receivers take it as if it said nothing, or refuse.",
+        )
     record = Record(domain, texts[0], found["parsed"])
     sender, said = mail.own_mailbox("").email, f"{texts[0]} ({found['dns_lookups']} of 10 look-ups)"
     of_others = Mail(STRANGER, sender, resolver).verdict(record)
@@ -96,24 +111,37 @@ def _spf(resolver: dns.resolver.Resolver, domain: str, relay: Sequence[Address])
 def _dkim(resolver: dns.resolver.Resolver, domain: str) -> Finding:
     selector = settings().dkim_selector
     if not selector:
-        return note("dkim", "no selector is set", "Let the mail server sign, and set WINBACK_DKIM_SELECTOR to its selector.")
+        return note(
+            "dkim",
+            "no selector is set",
+            "Let the mail server sign, and set WINBACK_DKIM_SELECTOR to its selector.",
+        )
     name = f"{selector}._domainkey.{domain}"
     texts = [text for text in records(resolver, name, "TXT") if "p=" in text]
     if len(texts) != 1:
         return wrong("dkim", f"{len(texts)} keys at {name}" if texts else f"no key at {name}", SIGN)
-    tags = {key.strip(): value.strip() for key, _, value in (part.partition("=") for part in texts[0].split(";"))}
+    tags = {
+        key.strip(): value.strip()
+        for key, _, value in (part.partition("=") for part in texts[0].split(";"))
+    }
     key = "".join(tags["p"].split())
     if not key:
         return wrong("dkim", f"the key was revoked at {name}", SIGN)
     kind, bits = _key(tags.get("k", "rsa"), key)
     if bits < LEAST_RSA_BITS and kind == "rsa":
-        return wrong("dkim", f"{bits} bits at {name}" if bits else f"no rsa key can be read at {name}", SIGN)
+        return wrong(
+            "dkim", f"{bits} bits at {name}" if bits else f"no rsa key can be read at {name}", SIGN
+        )
     if not bits:
         return wrong("dkim", f"no {kind} key can be read at {name}", SIGN)
     if "y" in tags.get("t", "").split(":"):
-        return note("dkim", f"a {kind} key at {name}, on trial: t=y", "Take t=y away once signatures pass.")
+        return note(
+            "dkim", f"a {kind} key at {name}, on trial: t=y", "Take t=y away once signatures pass."
+        )
     if bits < GOOD_RSA_BITS and kind == "rsa":
-        return note("dkim", f"a key of {bits} bits at {name}", "Let the mail server sign with 2,048 bits.")
+        return note(
+            "dkim", f"a key of {bits} bits at {name}", "Let the mail server sign with 2,048 bits."
+        )
     return good("dkim", f"a {kind} key of {bits} bits at {name}")
 
 
@@ -134,14 +162,21 @@ def _dmarc(resolver: dns.resolver.Resolver, domain: str) -> Finding:
     found: Any = check_dmarc(domain, resolver=resolver, timeout=ASK_SECONDS, retries=0)
     if found["record"] is None:
         publish = (
-            f'Publish at _dmarc.{domain}: TXT "v=DMARC1; p=none; rua=mailto:YOU". Large receivers refuse bulk mail without it.'
+            f'Publish at _dmarc.{domain}: TXT "v=DMARC1; p=none; rua=mailto:YOU". Large '
+            "receivers refuse bulk mail without it."
         )
         return wrong("dmarc", f"no record at _dmarc.{domain}: {found['error']}", publish)
     said = f"{found['record']} at _dmarc.{found['location'] or domain}"
     if not found["valid"]:
-        return wrong("dmarc", f"{said}: {found['error']}", "Mend the record: receivers pass it by as it is.")
+        return wrong(
+            "dmarc", f"{said}: {found['error']}", "Mend the record: receivers pass it by as it is."
+        )
     if found["tags"]["p"]["value"] == "none":
-        return note("dmarc", f"{said}: only reports", "Once the reports are clean: p=quarantine, then p=reject.")
+        return note(
+            "dmarc",
+            f"{said}: only reports",
+            "Once the reports are clean: p=quarantine, then p=reject.",
+        )
     if found["warnings"]:
         return note("dmarc", f"{said}: {found['warnings'][0]}", "Mend what it says.")
     return good("dmarc", said)
@@ -155,7 +190,9 @@ def name_server() -> dns.resolver.Resolver:
     configured = settings().resolver
     resolver = dns.resolver.Resolver(configure=not configured)
     if configured:
-        host, _, port = configured.rpartition(":") if configured.count(":") == 1 else (configured, "", "")
+        host, _, port = (
+            configured.rpartition(":") if configured.count(":") == 1 else (configured, "", "")
+        )
         resolver.nameservers = [str(addresses(host)[0])]
         resolver.port = int(port or DNS_PORT)
     resolver.lifetime = ASK_SECONDS
@@ -164,7 +201,9 @@ def name_server() -> dns.resolver.Resolver:
 
 def addresses(host: str) -> list[Address]:
     """Of a host, as this machine knows it. Raises OSError."""
-    return [ip_address(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+    return [
+        ip_address(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    ]
 
 
 def relay_addresses(relay: str | None) -> list[Address]:

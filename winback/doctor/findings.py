@@ -11,7 +11,8 @@ GOOD, WRONG, AWAY = 0, 1, 3  # exit codes
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """state: good; note: works, and should be known or mended some day; wrong: must be mended; away: cannot be reached.
+    """state: good; note: works, and should be known or mended some day; wrong: must be mended;
+    away: cannot be reached.
 
     said: what was seen. do: what to do; empty where it is good.
     """
@@ -47,7 +48,9 @@ def judged(name: str, is_good: bool, said: str, do: str) -> Finding:
 
 
 def exit_code(findings: list[Finding]) -> int:
-    """3 where something cannot be reached (what else is wrong may follow from it), 1 where something is wrong, else 0."""
+    """3 where something cannot be reached (what else is wrong may follow from it), 1 where
+    something is wrong, else 0.
+    """
     states = {finding.state for finding in findings}
     return AWAY if "away" in states else WRONG if "wrong" in states else GOOD
 

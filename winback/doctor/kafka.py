@@ -1,4 +1,6 @@
-"""Kafka as the doctor sees it: there, new enough, replicated; the topics as shared/topics.py has them; its time; the detector."""
+"""Kafka as the doctor sees it: there, new enough, replicated; the topics as shared/topics.py has
+them; its time; the detector.
+"""
 
 import socket
 import struct
@@ -7,8 +9,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]  # says its reference
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
+
+# says its reference
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
 from shared import clock, db, kafka
@@ -27,7 +37,17 @@ MOVES_WITHIN_SECONDS = 3.0
 
 # metadata.version (KIP-584) -> the release that brought it; KRaft is meant for production since 3.3
 LEAST_LEVEL = 7
-RELEASES = ((26, "4.1"), (22, "4.0"), (21, "3.9"), (20, "3.8"), (15, "3.7"), (12, "3.6"), (10, "3.5"), (8, "3.4"), (7, "3.3"))
+RELEASES = (
+    (26, "4.1"),
+    (22, "4.0"),
+    (21, "3.9"),
+    (20, "3.8"),
+    (15, "3.7"),
+    (12, "3.6"),
+    (10, "3.5"),
+    (8, "3.4"),
+    (7, "3.3"),
+)
 NEWEST_LEVEL = 27
 
 COMPARED = ("cleanup.policy", "min.insync.replicas", "max.message.bytes", "message.timestamp.type")
@@ -35,15 +55,29 @@ FOREVER = -1
 
 
 def look() -> Iterator[Finding]:
-    admin = AdminClient({"bootstrap.servers": settings().kafka, "log_level": 0, "socket.timeout.ms": int(ASK_SECONDS * 1000)})
+    admin = AdminClient(
+        {
+            "bootstrap.servers": settings().kafka,
+            "log_level": 0,
+            "socket.timeout.ms": int(ASK_SECONDS * 1000),
+        }
+    )
     try:
         kafka.require_reachable(timeout_seconds=ASK_SECONDS)
         cluster: Any = admin.list_topics(timeout=ASK_SECONDS)
     except (KafkaException, Retryable) as error:
-        said = f"{settings().kafka}: {error.args[0].str()}" if isinstance(error, KafkaException) else str(error)
+        said = (
+            f"{settings().kafka}: {error.args[0].str()}"
+            if isinstance(error, KafkaException)
+            else str(error)
+        )
         yield away("kafka", said, "Start it, or set WINBACK_KAFKA to where it listens for clients.")
         return
-    yield good("kafka", f"{len(cluster.brokers)} broker{'s' if len(cluster.brokers) != 1 else ''} at {settings().kafka}")
+    yield good(
+        "kafka",
+        f"{len(cluster.brokers)} broker{'s' if len(cluster.brokers) != 1 else ''} at "
+        f"{settings().kafka}",
+    )
     yield _version(next(iter(cluster.brokers.values())))
     yield from _replicas(cluster)
     yield from _topics(admin, cluster)
@@ -57,10 +91,19 @@ def _version(broker: Any) -> Finding:
     try:
         level = metadata_level(broker.host, broker.port)
     except (OSError, ValueError, struct.error) as error:
-        return note("kafka version", f"not known: {error}", f"See that it is 3.3 or newer: {broker.host} was asked directly.")
+        return note(
+            "kafka version",
+            f"not known: {error}",
+            f"See that it is 3.3 or newer: {broker.host} was asked directly.",
+        )
     newest = "newer than 4.1" if level > NEWEST_LEVEL else ""
     release = newest or next((name for least, name in RELEASES if level >= least), "older than 3.3")
-    return judged("kafka version", level >= LEAST_LEVEL, f"{release} (metadata level {level})", "Upgrade to 3.3 or newer (KRaft).")
+    return judged(
+        "kafka version",
+        level >= LEAST_LEVEL,
+        f"{release} (metadata level {level})",
+        "Upgrade to 3.3 or newer (KRaft).",
+    )
 
 
 def _replicas(cluster: Any) -> Iterator[Finding]:
@@ -74,8 +117,10 @@ def _replicas(cluster: Any) -> Iterator[Finding]:
     elif wanted < SAFE_REPLICAS:
         yield note(
             "kafka replicas",
-            f"WINBACK_REPLICATION_FACTOR is {wanted}: an accepted order survives kills, not the loss of a disk",
-            "Three brokers and a factor of 3 make it survive one; existing topics: kafka-reassign-partitions.",
+            f"WINBACK_REPLICATION_FACTOR is {wanted}: an accepted order survives kills, not the "
+            "loss of a disk",
+            "Three brokers and a factor of 3 make it survive one; existing topics: "
+            "kafka-reassign-partitions.",
         )
     else:
         yield good("kafka replicas", f"{wanted} of each partition")
@@ -84,13 +129,16 @@ def _replicas(cluster: Any) -> Iterator[Finding]:
         for name in (topic.topic for topic in kafka.wanted_topics())
         if name in cluster.topics
         for partition in cluster.topics[name].partitions.values()
-        if len(partition.isrs) < len(partition.replicas) or len(partition.replicas) < wanted or partition.leader < 0
+        if len(partition.isrs) < len(partition.replicas)
+        or len(partition.replicas) < wanted
+        or partition.leader < 0
     ]
     yield judged(
         "kafka in sync",
         not lacking,
         "every replica" if not lacking else f"too few replicas: {_some(lacking)}",
-        "Start the broker that is missing; raise the factor of older topics with kafka-reassign-partitions.",
+        "Start the broker that is missing; raise the factor of older topics with "
+        "kafka-reassign-partitions.",
     )
 
 
@@ -101,23 +149,35 @@ def _topics(admin: AdminClient, cluster: Any) -> Iterator[Finding]:
         yield wrong("topics", f"missing: {_some(missing)}", "`winback topics` creates them.")
     here = sorted(wanted.keys() & cluster.topics.keys())
     counts = [
-        f"{name} has {len(cluster.topics[name].partitions)} partitions, not {wanted[name].num_partitions}"
+        f"{name} has {len(cluster.topics[name].partitions)} partitions, not "
+        f"{wanted[name].num_partitions}"
         for name in here
-        if len(cluster.topics[name].partitions) != wanted[name].num_partitions and name not in kafka.own_raw_topics()
+        if len(cluster.topics[name].partitions) != wanted[name].num_partitions
+        and name not in kafka.own_raw_topics()
     ]
     yield judged(
         "topic partitions",
         not counts,
-        _some(counts) if counts else f"as WINBACK_PARTITIONS={settings().partitions} and shared/topics.py have them",
-        "Set WINBACK_PARTITIONS to what is there: the count never changes, growing is a new cluster and a replay.",
+        _some(counts)
+        if counts
+        else f"as WINBACK_PARTITIONS={settings().partitions} and shared/topics.py have them",
+        "Set WINBACK_PARTITIONS to what is there: the count never changes, growing is a new "
+        "cluster and a replay.",
     )
     ours = [name for name in here if name not in kafka.own_raw_topics()]
-    differing = [fault for name in ours for fault in _differences(wanted[name], _configs(admin, ResourceType.TOPIC, name))]
+    differing = [
+        fault
+        for name in ours
+        for fault in _differences(wanted[name], _configs(admin, ResourceType.TOPIC, name))
+    ]
     yield judged(
         "topic settings",
         not differing,
-        _some(differing) if differing else "retention, compaction, sizes and min.insync.replicas as they were created",
-        "kafka-configs --alter --topic TOPIC --add-config …; a shorter retention loses what state is rebuilt from.",
+        _some(differing)
+        if differing
+        else "retention, compaction, sizes and min.insync.replicas as they were created",
+        "kafka-configs --alter --topic TOPIC --add-config …; a shorter retention loses what state "
+        "is rebuilt from.",
     )
 
 
@@ -130,7 +190,11 @@ def _differences(wanted: NewTopic, found: dict[str, str]) -> Iterator[str]:
         if key in config and found.get(key) != config[key]:
             yield f"{wanted.topic}: {key} is {found.get(key)}, not {config[key]}"
     ours, theirs = int(config["retention.ms"]), int(found.get("retention.ms", FOREVER))
-    if theirs != FOREVER and (ours == FOREVER or theirs < ours) and "compact" not in found.get("cleanup.policy", ""):
+    if (
+        theirs != FOREVER
+        and (ours == FOREVER or theirs < ours)
+        and "compact" not in found.get("cleanup.policy", "")
+    ):
         yield f"{wanted.topic}: retention.ms is {theirs}, not {ours}"
 
 
@@ -140,20 +204,29 @@ def _brokers(admin: AdminClient, cluster: Any) -> Iterator[Finding]:
         name = f"broker {number}"
         if found.get("unclean.leader.election.enable") == "true":
             yield wrong(
-                name, "unclean leaders may be elected: accepted orders can be lost", "Set unclean.leader.election.enable=false."
+                name,
+                "unclean leaders may be elected: accepted orders can be lost",
+                "Set unclean.leader.election.enable=false.",
             )
         elif found.get("auto.create.topics.enable") == "true":
             yield note(
-                name, "topics come into being by themselves", "Set auto.create.topics.enable=false: a misspelled topic is an error."
+                name,
+                "topics come into being by themselves",
+                "Set auto.create.topics.enable=false: a misspelled topic is an error.",
             )
         else:
             yield good(name, "no unclean leaders, no topics by themselves")
 
 
 def _written(admin: AdminClient) -> Iterator[Finding]:
-    """A record with acks=all to a topic made for it: Kafka takes writes, and stamps them with its own time."""
+    """A record with acks=all to a topic made for it: Kafka takes writes, and stamps them with its
+    own time.
+    """
     topic = NewTopic(
-        PROBE, 1, settings().replication_factor, config={"message.timestamp.type": "LogAppendTime", "retention.ms": "60000"}
+        PROBE,
+        1,
+        settings().replication_factor,
+        config={"message.timestamp.type": "LogAppendTime", "retention.ms": "60000"},
     )
     stamps: list[tuple[float, str]] = []
     try:
@@ -163,26 +236,41 @@ def _written(admin: AdminClient) -> Iterator[Finding]:
             if "already exists" not in error.args[0].str():
                 raise
         producer = Producer(
-            {"bootstrap.servers": settings().kafka, "acks": "all", "log_level": 0, "message.timeout.ms": int(ASK_SECONDS * 1000)}
+            {
+                "bootstrap.servers": settings().kafka,
+                "acks": "all",
+                "log_level": 0,
+                "message.timeout.ms": int(ASK_SECONDS * 1000),
+            }
         )
         began = clock.now().timestamp()
         producer.produce(
-            PROBE, b"", on_delivery=lambda error, m: stamps.append((m.timestamp()[1] / 1000, error.str() if error else ""))
+            PROBE,
+            b"",
+            on_delivery=lambda error, m: stamps.append(
+                (m.timestamp()[1] / 1000, error.str() if error else "")
+            ),
         )
         producer.flush(ASK_SECONDS + 1)
         ended = clock.now().timestamp()
         admin.delete_topics([PROBE])[PROBE].result()
     except KafkaException as error:
         yield wrong(
-            "kafka writes", error.args[0].str(), "Give this user the right to create, write and delete a topic, or free the disk."
+            "kafka writes",
+            error.args[0].str(),
+            "Give this user the right to create, write and delete a topic, or free the disk.",
         )
         return
     if not stamps or stamps[0][1]:
         yield wrong(
-            "kafka writes", stamps[0][1] if stamps else "not confirmed in time", "Look at the replicas, and at the brokers' disks."
+            "kafka writes",
+            stamps[0][1] if stamps else "not confirmed in time",
+            "Look at the replicas, and at the brokers' disks.",
         )
         return
-    yield good("kafka writes", f"a record was confirmed in {(ended - began) * 1000:.0f} ms, topic and all")
+    yield good(
+        "kafka writes", f"a record was confirmed in {(ended - began) * 1000:.0f} ms, topic and all"
+    )
     yield skew("kafka clock", max(stamps[0][0] - ended, began - stamps[0][0], 0.0))
 
 
@@ -195,7 +283,9 @@ def skew(name: str, seconds: float) -> Finding:
             "Mend NTP on the machine that is wrong: days and leases are decided by it.",
         )
     if seconds >= SKEW_NOTED_SECONDS:
-        return note(name, f"{seconds:.1f} s from this machine's", "Mend NTP on the machine that is wrong.")
+        return note(
+            name, f"{seconds:.1f} s from this machine's", "Mend NTP on the machine that is wrong."
+        )
     return good(name, "agrees with this machine's")
 
 
@@ -203,35 +293,74 @@ def _detector(admin: AdminClient, cluster: Any) -> Iterator[Finding]:
     if ORDERS.name not in cluster.topics:
         return
     try:
-        group: Any = admin.describe_consumer_groups([DETECTOR_APP], request_timeout=ASK_SECONDS)[DETECTOR_APP].result()
-        places = [TopicPartition(ORDERS.name, number) for number in cluster.topics[ORDERS.name].partitions]
+        group: Any = admin.describe_consumer_groups([DETECTOR_APP], request_timeout=ASK_SECONDS)[
+            DETECTOR_APP
+        ].result()
+        places = [
+            TopicPartition(ORDERS.name, number) for number in cluster.topics[ORDERS.name].partitions
+        ]
         asked = ConsumerGroupTopicPartitions(DETECTOR_APP, places)
-        committed: Any = admin.list_consumer_group_offsets([asked], request_timeout=ASK_SECONDS)[DETECTOR_APP].result()
+        committed: Any = admin.list_consumer_group_offsets([asked], request_timeout=ASK_SECONDS)[
+            DETECTOR_APP
+        ].result()
     except KafkaException as error:
-        yield note("detector", f"its group is not known: {error.args[0].str()}", "`winback serve detector`; it forms the group.")
+        yield note(
+            "detector",
+            f"its group is not known: {error.args[0].str()}",
+            "`winback serve detector`; it forms the group.",
+        )
         return
-    behind = sum(max(0, kafka.end_offset(ORDERS.name, p.partition) - max(0, p.offset)) for p in committed.topic_partitions)
+    behind = sum(
+        max(0, kafka.end_offset(ORDERS.name, p.partition) - max(0, p.offset))
+        for p in committed.topic_partitions
+    )
     if not group.members:
-        yield wrong("detector", f"nobody detects; {behind} records wait", "`winback serve detector`; its log says why it ended.")
+        yield wrong(
+            "detector",
+            f"nobody detects; {behind} records wait",
+            "`winback serve detector`; its log says why it ended.",
+        )
     else:
-        yield good("detector", f"{len(group.members)} at work, {group.state.name.lower()}, {behind} records behind")
+        yield good(
+            "detector",
+            f"{len(group.members)} at work, {group.state.name.lower()}, {behind} records behind",
+        )
 
 
 def _standing(cluster: Any) -> Finding:
-    """Partitions whose oldest unread record has waited long, and whose position does not move while we look."""
-    name, ours = "consumers", {topic.topic for topic in kafka.wanted_topics()} & cluster.topics.keys()
+    """Partitions whose oldest unread record has waited long, and whose position does not move while
+    we look.
+    """
+    name, ours = (
+        "consumers",
+        {topic.topic for topic in kafka.wanted_topics()} & cluster.topics.keys(),
+    )
     here = {(topic, number) for topic in ours for number in cluster.topics[topic].partitions}
     try:
-        before = {place: at for place, at in _positions().items() if place[1:] in here and _has_waited(*place[1:], at)}
+        before = {
+            place: at
+            for place, at in _positions().items()
+            if place[1:] in here and _has_waited(*place[1:], at)
+        }
         time.sleep(MOVES_WITHIN_SECONDS if before else 0)
         after = _positions()
     except (psycopg.OperationalError, Retryable, KafkaException):
-        return note(name, "whether they stand still is not known", "PostgreSQL and Kafka must both be there for that.")
-    still = [f"{who} at {topic}/{number}@{at}" for (who, topic, number), at in before.items() if after[who, topic, number] == at]
+        return note(
+            name,
+            "whether they stand still is not known",
+            "PostgreSQL and Kafka must both be there for that.",
+        )
+    still = [
+        f"{who} at {topic}/{number}@{at}"
+        for (who, topic, number), at in before.items()
+        if after[who, topic, number] == at
+    ]
     return judged(
         name,
         not still,
-        f"stand still while records wait: {_some(still)}" if still else "none stands still while records wait",
+        f"stand still while records wait: {_some(still)}"
+        if still
+        else "none stands still while records wait",
         "Its /readyz and its log say why; docs/operations.md#partitionfailing.",
     )
 
@@ -242,15 +371,28 @@ def _positions() -> dict[tuple[str, str, int], int]:
 
 
 def _has_waited(topic: str, partition: int, offset: int) -> bool:
-    """The record at `offset`, or the first behind it, is older than a consumer that works lets one be."""
-    consumer = Consumer({"bootstrap.servers": settings().kafka, "group.id": PROBE, "enable.auto.commit": False, "log_level": 0})
+    """The record at `offset`, or the first behind it, is older than a consumer that works lets one
+    be.
+    """
+    consumer = Consumer(
+        {
+            "bootstrap.servers": settings().kafka,
+            "group.id": PROBE,
+            "enable.auto.commit": False,
+            "log_level": 0,
+        }
+    )
     try:
-        first, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ASK_SECONDS)
+        first, end = consumer.get_watermark_offsets(
+            TopicPartition(topic, partition), timeout=ASK_SECONDS
+        )
         if end <= offset:
             return False
         consumer.assign([TopicPartition(topic, partition, max(first, offset))])
         message = consumer.poll(ASK_SECONDS)
-        return message is not None and clock.now_ms() - message.timestamp()[1] > WAITED_SECONDS * 1000
+        return (
+            message is not None and clock.now_ms() - message.timestamp()[1] > WAITED_SECONDS * 1000
+        )
     finally:
         consumer.close()
 
@@ -270,8 +412,17 @@ def _some(texts: list[str], most: int = 4) -> str:
 
 
 def metadata_level(host: str, port: int) -> int:
-    """The cluster's finalized metadata.version, from ApiVersions v3. Raises OSError, ValueError, struct.error."""
-    request = struct.pack(">hhih", 18, 3, 1, len(PROBE)) + PROBE.encode() + b"\0" + _compact("winback") + _compact("1") + b"\0"
+    """The cluster's finalized metadata.version, from ApiVersions v3. Raises OSError, ValueError,
+    struct.error.
+    """
+    request = (
+        struct.pack(">hhih", 18, 3, 1, len(PROBE))
+        + PROBE.encode()
+        + b"\0"
+        + _compact("winback")
+        + _compact("1")
+        + b"\0"
+    )
     until = time.monotonic() + ASK_SECONDS
     with socket.create_connection((host, port), timeout=ASK_SECONDS) as connection:
         connection.sendall(struct.pack(">i", len(request)) + request)

@@ -1,4 +1,6 @@
-"""Mail as the doctor sees it: does the server take us, and do receivers know that it may send for the sender's domain (domain)."""
+"""Mail as the doctor sees it: does the server take us, and do receivers know that it may send for
+the sender's domain (domain).
+"""
 
 import ipaddress
 from collections.abc import Iterator
@@ -28,7 +30,11 @@ def _server(server: MailServer) -> Iterator[Finding]:
     try:
         session = Session(server)
     except Retryable as error:
-        yield away("mail server", str(error), "Start it, or set WINBACK_SMTP_URL: scheme, user, password, host, port.")
+        yield away(
+            "mail server",
+            str(error),
+            "Start it, or set WINBACK_SMTP_URL: scheme, user, password, host, port.",
+        )
         return
     how = {"none": "in the clear", "starttls": "after STARTTLS", "tls": "over TLS"}[server.security]
     as_whom = f" as {server.user}" if server.user else ""
@@ -38,7 +44,9 @@ def _server(server: MailServer) -> Iterator[Finding]:
         yield wrong(
             "mail server",
             f"{place} is spoken to in the clear",
-            "Use smtp+starttls:// in WINBACK_SMTP_URL." if offers else "Use smtps://, or a relay on this machine that encrypts.",
+            "Use smtp+starttls:// in WINBACK_SMTP_URL."
+            if offers
+            else "Use smtps://, or a relay on this machine that encrypts.",
         )
     else:
         yield good("mail server", f"{place} takes mail {how}{as_whom}")

@@ -1,4 +1,6 @@
-"""PostgreSQL as the doctor sees it: version, migrations, roles, row-level security, encryption, time."""
+"""PostgreSQL as the doctor sees it: version, migrations, roles, row-level security, encryption,
+time.
+"""
 
 from collections.abc import Iterator
 from typing import get_args
@@ -18,7 +20,9 @@ CONNECTIONS = 40  # what one process of each kind holds at most, and some to loo
 
 def look() -> Iterator[Finding]:
     try:
-        connection = psycopg.connect(settings().database_url, connect_timeout=CONNECT_SECONDS, autocommit=True)
+        connection = psycopg.connect(
+            settings().database_url, connect_timeout=CONNECT_SECONDS, autocommit=True
+        )
     except psycopg.OperationalError as error:
         yield away(
             "postgresql",
@@ -29,18 +33,29 @@ def look() -> Iterator[Finding]:
     with connection:
         server = catalogue.server(connection)
         now = clock.now()
-        yield judged("postgresql", server.number >= LEAST_VERSION, f"version {server.version}", "Upgrade to 15 or newer.")
+        yield judged(
+            "postgresql",
+            server.number >= LEAST_VERSION,
+            f"version {server.version}",
+            "Upgrade to 15 or newer.",
+        )
         yield _migrations(connection)
         yield from _roles(connection, server)
         unprotected = catalogue.unprotected(connection)
         yield judged(
             "row-level security",
             not unprotected,
-            f"not forced on {', '.join(unprotected)}" if unprotected else "forced on every table of a tenant",
-            "Somebody changed it: ALTER TABLE … ENABLE and FORCE ROW LEVEL SECURITY, and see who did.",
+            f"not forced on {', '.join(unprotected)}"
+            if unprotected
+            else "forced on every table of a tenant",
+            "Somebody changed it: ALTER TABLE … ENABLE and FORCE ROW LEVEL SECURITY, and see who "
+            "did.",
         )
         yield judged(
-            "postgresql encoding", server.encoding == "UTF8", server.encoding, "Make the database anew with ENCODING UTF8."
+            "postgresql encoding",
+            server.encoding == "UTF8",
+            server.encoding,
+            "Make the database anew with ENCODING UTF8.",
         )
         if server.max_connections < CONNECTIONS:
             yield note(
@@ -62,9 +77,17 @@ def _migrations(connection: db.Connection) -> Finding:
     missing = [name for name in ours if name not in applied]
     newer = [name for name in applied if name not in ours]
     if missing:
-        return wrong("migrations", f"{len(missing)} are not applied: {missing[0]} …", "`winback migrate` applies them.")
+        return wrong(
+            "migrations",
+            f"{len(missing)} are not applied: {missing[0]} …",
+            "`winback migrate` applies them.",
+        )
     if newer:
-        return note("migrations", f"{newer[-1]} is of a newer version than this", "Upgrade this process soon.")
+        return note(
+            "migrations",
+            f"{newer[-1]} is of a newer version than this",
+            "Upgrade this process soon.",
+        )
     return good("migrations", f"all {len(ours)} are applied")
 
 
@@ -74,14 +97,25 @@ def _roles(connection: db.Connection, server: catalogue.Server) -> Iterator[Find
     for name in names:
         role = found.get(name)
         if role is None:
-            yield wrong(f"role {name}", "is not there", "`winback migrate` creates it; the user needs CREATEROLE for that once.")
+            yield wrong(
+                f"role {name}",
+                "is not there",
+                "`winback migrate` creates it; the user needs CREATEROLE for that once.",
+            )
         elif role.powers or role.owns:
             yield wrong(
                 f"role {name}",
-                "owns tables" if role.owns else "may do more than read and write: rows are not isolated",
-                f"ALTER ROLE {name} NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB; tables belong to another role.",
+                "owns tables"
+                if role.owns
+                else "may do more than read and write: rows are not isolated",
+                f"ALTER ROLE {name} NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB; tables belong "
+                "to another role.",
             )
         elif not role.ours:
-            yield wrong(f"role {name}", f"{server.user} may not take it on", f"GRANT {name} TO {server.user}.")
+            yield wrong(
+                f"role {name}",
+                f"{server.user} may not take it on",
+                f"GRANT {name} TO {server.user}.",
+            )
         else:
             yield good(f"role {name}", "can be taken on, and nothing more")

@@ -1,8 +1,8 @@
 """What an SPF record says of mail from one address (RFC 7208, 4.6).
 
-checkdmarc reads the record: its syntax, look-ups, includes and redirects. What depends on the mail is worked out here: which
-mechanism matches, `exists` and `ptr`, and what a macro stands for. The name that the relay greets with is not known: `%{h}` is
-taken for the sender's domain.
+checkdmarc reads the record: its syntax, look-ups, includes and redirects. What depends on the mail
+is worked out here: which mechanism matches, `exists` and `ptr`, and what a macro stands for. The
+name that the relay greets with is not known: `%{h}` is taken for the sender's domain.
 """
 
 import re
@@ -28,7 +28,9 @@ _REDIRECT = re.compile(r"(?:^|\s)redirect=(\S+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Record:
-    """Of a domain: its text, and what checkdmarc makes of it (None: there is none, or it cannot be right)."""
+    """Of a domain: its text, and what checkdmarc makes of it (None: there is none, or it cannot be
+    right).
+    """
 
     domain: str
     text: str
@@ -44,7 +46,9 @@ class Mail:
     resolver: dns.resolver.Resolver
 
     def verdict(self, record: Record, levels: int = MOST_LEVELS) -> str:
-        """pass, fail, softfail, neutral, or permerror where it leads to no record. Raises DNSException."""
+        """pass, fail, softfail, neutral, or permerror where it leads to no record. Raises
+        DNSException.
+        """
         if record.parsed is None or levels == 0:
             return "permerror"
         for mechanism in record.parsed["mechanisms"]:
@@ -66,13 +70,23 @@ class Mail:
             case "ip4" | "ip6":
                 networks = [value]
             case "a":
-                networks = mechanism["addresses"] if "%" not in value else addresses_of(self.resolver, name)
+                networks = (
+                    mechanism["addresses"]
+                    if "%" not in value
+                    else addresses_of(self.resolver, name)
+                )
             case "mx":
                 named = "%" not in value
-                hosts = [host["hostname"] for host in mechanism["hosts"]] if named else mail_hosts(self.resolver, name)
+                hosts = (
+                    [host["hostname"] for host in mechanism["hosts"]]
+                    if named
+                    else mail_hosts(self.resolver, name)
+                )
                 networks = [found for host in hosts for found in addresses_of(self.resolver, host)]
             case "exists":
-                return bool(records(self.resolver, name, "A"))  # of either kind of address (RFC 7208, 5.7)
+                return bool(
+                    records(self.resolver, name, "A")
+                )  # of either kind of address (RFC 7208, 5.7)
             case "ptr":
                 return self._is_called(name)
             case _:
@@ -80,7 +94,9 @@ class Mail:
         return any(self.address in ip_network(network, strict=False) for network in networks)
 
     def _other(self, value: str, domain: str, read: Any) -> Record:
-        """The record that an include or redirect leads to; one that is named by a macro has not been read."""
+        """The record that an include or redirect leads to; one that is named by a macro has not
+        been read.
+        """
         name = expanded(value, self, domain)
         if "%" not in value:
             return Record(name, str(read["record"]), read["parsed"])
@@ -88,14 +104,20 @@ class Mail:
         return Record(name, str(found["record"]), found["parsed"] if found["valid"] else None)
 
     def _is_called(self, name: str) -> bool:
-        """One of the names of the address is this or below it, and leads back to it (RFC 7208, 5.5)."""
-        names = records(self.resolver, dns.reversename.from_address(str(self.address)).to_text(), "PTR")[:MOST_NAMES]
+        """One of the names of the address is this or below it, and leads back to it (RFC 7208,
+        5.5).
+        """
+        names = records(
+            self.resolver, dns.reversename.from_address(str(self.address)).to_text(), "PTR"
+        )[:MOST_NAMES]
         own = [one for one in names if f".{one.lower().rstrip('.')}".endswith(f".{name.lower()}")]
         return any(str(self.address) in addresses_of(self.resolver, one) for one in own)
 
 
 def expanded(text: str, mail: Mail, domain: str) -> str:
-    """The name that a text with macros stands for (RFC 7208, 7.3), at most as long as a name can be: labels go at its left."""
+    """The name that a text with macros stands for (RFC 7208, 7.3), at most as long as a name can
+    be: labels go at its left.
+    """
     local, _, of = mail.sender.rpartition("@")
     is_old = mail.address.version == 4
     stands_for = {
@@ -135,7 +157,9 @@ def mail_hosts(resolver: dns.resolver.Resolver, name: str) -> list[str]:
 
 
 def records(resolver: dns.resolver.Resolver, name: str, kind: str) -> list[str]:
-    """The records of a name, a TXT in one piece; none where there is no such name. Raises DNSException."""
+    """The records of a name, a TXT in one piece; none where there is no such name. Raises
+    DNSException.
+    """
     try:
         answer = resolver.resolve(name, kind)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):

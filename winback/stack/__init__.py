@@ -1,4 +1,5 @@
-"""The embedded stack: Apache Kafka, PostgreSQL, a mail sink and every service on this machine, without Docker.
+"""The embedded stack: Apache Kafka, PostgreSQL, a mail sink and every service on this machine,
+without Docker.
 
     home        the one folder that holds all state, and the two files that tell where everything is
     processes   ending, adopting and recognising processes

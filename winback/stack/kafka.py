@@ -1,4 +1,5 @@
-"""Apache Kafka, one node in KRaft mode: format its storage when there is none, then become the broker.
+"""Apache Kafka, one node in KRaft mode: format its storage when there is none, then become the
+broker.
 
 python -m winback.stack.kafka FOLDER PORT CONTROLLER_PORT
 """
@@ -58,29 +59,50 @@ def main() -> None:
 
 
 def configure(folder: Path, *, port: int, controller_port: int, base: list[str]) -> Path:
-    """Write server.properties, format the storage when there is none. Returns the file for kafka.Kafka."""
+    """Write server.properties, format the storage when there is none. Returns the file for
+    kafka.Kafka.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / "data"
     if not data.exists():
         format_storage(folder, data, base=base, port=port, controller_port=controller_port)
-    return write_properties(folder / "server.properties", data=data, port=port, controller_port=controller_port)
+    return write_properties(
+        folder / "server.properties", data=data, port=port, controller_port=controller_port
+    )
 
 
-def format_storage(folder: Path, data: Path, *, base: list[str], port: int, controller_port: int) -> None:
+def format_storage(
+    folder: Path, data: Path, *, base: list[str], port: int, controller_port: int
+) -> None:
     """Beside its place, then moved: storage is there whole or not at all."""
     new = folder / "data.new"
     shutil.rmtree(new, ignore_errors=True)
-    properties = write_properties(folder / "format.properties", data=new, port=port, controller_port=controller_port)
+    properties = write_properties(
+        folder / "format.properties", data=new, port=port, controller_port=controller_port
+    )
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
-    command = [*base, "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(properties)]
+    command = [
+        *base,
+        "kafka.tools.StorageTool",
+        "format",
+        "--standalone",
+        "-t",
+        cluster,
+        "-c",
+        str(properties),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
-        raise Retryable(f"Kafka's storage could not be formatted: {(done.stdout + done.stderr).strip()[-500:]}")
+        raise Retryable(
+            f"Kafka's storage could not be formatted: {(done.stdout + done.stderr).strip()[-500:]}"
+        )
     new.replace(data)
 
 
 def write_properties(file: Path, *, data: Path, port: int, controller_port: int) -> Path:
-    file.write_text(PROPERTIES.format(host=HOST, port=port, controller_port=controller_port, data=data))
+    file.write_text(
+        PROPERTIES.format(host=HOST, port=port, controller_port=controller_port, data=data)
+    )
     return file
 
 
@@ -91,9 +113,13 @@ def rehearse(folder: Path, options: list[str]) -> None:
         second.bind((HOST, 0))
         port, controller_port = first.getsockname()[1], second.getsockname()[1]
     base = jars.command(java.find(), archive=False)
-    properties = configure(folder / "rehearsal", port=port, controller_port=controller_port, base=base)
+    properties = configure(
+        folder / "rehearsal", port=port, controller_port=controller_port, base=base
+    )
     broker = subprocess.Popen(
-        [base[0], *options, *base[1:], "kafka.Kafka", str(properties)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [base[0], *options, *base[1:], "kafka.Kafka", str(properties)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     until = time.monotonic() + 60
     while broker.poll() is None and time.monotonic() < until:

@@ -1,4 +1,5 @@
-"""The page of the mail sink: a list of mails, each as HTML (in a sandbox), as text and as source; the same as JSON.
+"""The page of the mail sink: a list of mails, each as HTML (in a sandbox), as text and as source;
+the same as JSON.
 
 GET /                       the list            GET /api/messages[?to=ADDRESS]
 GET /messages/ID            one mail            GET /api/messages/ID
@@ -30,7 +31,8 @@ td a { text-decoration: none; font-weight: 600; } td a:hover { text-decoration: 
 iframe { width: 100%; height: 75vh; border: 1px solid var(--line); border-radius: 6px; }
 """
 
-# A mail is a stranger's page: no scripts, no forms, nothing loaded from elsewhere; its links open beside it.
+# A mail is a stranger's page: no scripts, no forms, nothing loaded from elsewhere; its links open
+# beside it.
 SANDBOX = "allow-popups allow-popups-to-escape-sandbox"
 MAIL_POLICY = f"sandbox {SANDBOX}; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'"
@@ -87,7 +89,9 @@ class Page(BaseHTTPRequestHandler):
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             self.answers.plan(str(asked["recipient"]), str(asked["answer"]), asked.get("times"))
         except (ValueError, TypeError, KeyError):
-            return self.answer(b'wanted: {"recipient", "answer", "times"}\n', "text/plain", status=400)
+            return self.answer(
+                b'wanted: {"recipient", "answer", "times"}\n', "text/plain", status=400
+            )
         self.json({})
 
     def list(self) -> str:
@@ -99,27 +103,44 @@ class Page(BaseHTTPRequestHandler):
             for mail in self.mailbox.newest()
         )
         head = "<tr><th>Subject</th><th>To</th><th>Received (UTC)</th><th>Size</th></tr>"
-        return f"<h1>Mails</h1><table>{head}{rows}</table>" if rows else "<h1>Mails</h1><p>None yet.</p>"
+        return (
+            f"<h1>Mails</h1><table>{head}{rows}</table>"
+            if rows
+            else "<h1>Mails</h1><p>None yet.</p>"
+        )
 
     def mail_page(self, mail: str, source: bytes) -> None:
         message = parsed(source)
-        kinds = [kind for kind, part in (("html", "html"), ("text", "plain")) if body(message, part) is not None] + ["source"]
-        tabs = "".join(f'<a href="/messages/{mail}/{kind}" target="mail">{kind}</a>' for kind in kinds)
+        kinds = [
+            kind
+            for kind, part in (("html", "html"), ("text", "plain"))
+            if body(message, part) is not None
+        ] + ["source"]
+        tabs = "".join(
+            f'<a href="/messages/{mail}/{kind}" target="mail">{kind}</a>' for kind in kinds
+        )
         heads = "".join(
             f"<tr><th>{name}</th><td>{escape(str(message[name]))}</td></tr>"
             for name in ("From", "To", "Date", "Message-ID", "List-Unsubscribe")
             if message[name]
         )
-        frame = f'<iframe name="mail" title="The mail" sandbox="{SANDBOX}" src="/messages/{mail}/{kinds[0]}"></iframe>'
+        frame = (
+            f'<iframe name="mail" title="The mail" sandbox="{SANDBOX}" '
+            f'src="/messages/{mail}/{kinds[0]}"></iframe>'
+        )
         subject = str(message["Subject"] or "(no subject)")
-        head = f'<p><a href="/">All mails</a></p><h1>{escape(subject)}</h1><table class="heads">{heads}</table>'
+        head = (
+            f'<p><a href="/">All mails</a></p><h1>{escape(subject)}</h1><table '
+            f'class="heads">{heads}</table>'
+        )
         self.page(subject, f"{head}<nav><p>{tabs}</p></nav>{frame}")
 
     def mail_as_json(self, mail: str, source: bytes) -> None:
         message = parsed(source)
         headers = [[name, str(value)] for name, value in message.items()]
         self.json(
-            asdict(self.mailbox.mails[mail]) | {"headers": headers, "text": body(message, "plain"), "html": body(message, "html")}
+            asdict(self.mailbox.mails[mail])
+            | {"headers": headers, "text": body(message, "plain"), "html": body(message, "html")}
         )
 
     def part(self, kind: str, source: bytes) -> None:
@@ -141,7 +162,8 @@ class Page(BaseHTTPRequestHandler):
 
     def page(self, title: str, content: str) -> None:
         document = (
-            f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+            '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" '
+            'content="width=device-width">'
             f"<title>{escape(title)}</title><style>{STYLE}</style><body>{content}</body></html>"
         )
         self.answer(document.encode(), "text/html; charset=utf-8")
@@ -152,7 +174,9 @@ class Page(BaseHTTPRequestHandler):
     def nothing(self) -> None:
         self.answer(b"not here\n", "text/plain", status=404)
 
-    def answer(self, content: bytes, content_type: str, *, status: int = 200, policy: str = PAGE_POLICY) -> None:
+    def answer(
+        self, content: bytes, content_type: str, *, status: int = 200, policy: str = PAGE_POLICY
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(content)))

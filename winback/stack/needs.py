@@ -1,4 +1,5 @@
-"""Does the embedded stack need packages here (requirements/stack.txt), or has the system what it needs?
+"""Does the embedded stack need packages here (requirements/stack.txt), or has the system what it
+needs?
 
 python -m winback.stack.needs        prints what the system lacks; exit code 1 when it lacks something
 """

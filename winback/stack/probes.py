@@ -18,12 +18,18 @@ def http(port: int, path: str = "/readyz") -> Probe:
     """2xx at `path`."""
 
     async def probe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str | None:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode())
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode()
+        )
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         status = head.split(b" ", 2)[1:2]
         if status and status[0].startswith(b"2"):
             return None
-        return (body.decode(errors="replace").strip() or head[:80].decode(errors="replace") or "answers nothing")[:200]
+        return (
+            body.decode(errors="replace").strip()
+            or head[:80].decode(errors="replace")
+            or "answers nothing"
+        )[:200]
 
     return _connected(port, probe)
 
@@ -51,7 +57,9 @@ def postgres(port: int, user: str, database: str) -> Probe:
         if kind == b"R":
             return None
         fields = (await reader.readexactly(length - 4)).split(b"\0")
-        return next((field[1:].decode() for field in fields if field.startswith(b"M")), "answers an error")
+        return next(
+            (field[1:].decode() for field in fields if field.startswith(b"M")), "answers an error"
+        )
 
     return _connected(port, probe)
 
@@ -62,7 +70,11 @@ def smtp(port: int) -> Probe:
     async def probe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str | None:
         greeting = await reader.readline()
         writer.write(b"QUIT\r\n")
-        return None if greeting.startswith(b"220") else greeting.decode(errors="replace").strip() or "greets with nothing"
+        return (
+            None
+            if greeting.startswith(b"220")
+            else greeting.decode(errors="replace").strip() or "greets with nothing"
+        )
 
     return _connected(port, probe)
 
@@ -81,7 +93,9 @@ def both(first: Probe, second: Probe) -> Probe:
     return probe
 
 
-def _connected(port: int, ask: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[str | None]]) -> Probe:
+def _connected(
+    port: int, ask: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[str | None]]
+) -> Probe:
     async def probe() -> str | None:
         writer: asyncio.StreamWriter | None = None
         try:
@@ -91,7 +105,11 @@ def _connected(port: int, ask: Callable[[asyncio.StreamReader, asyncio.StreamWri
         except TimeoutError:
             return "does not answer"
         except (OSError, asyncio.IncompleteReadError) as error:
-            return "not listening yet" if isinstance(error, ConnectionRefusedError) else f"does not answer: {error}"
+            return (
+                "not listening yet"
+                if isinstance(error, ConnectionRefusedError)
+                else f"does not answer: {error}"
+            )
         finally:
             if writer is not None:
                 writer.close()
@@ -100,7 +118,9 @@ def _connected(port: int, ask: Callable[[asyncio.StreamReader, asyncio.StreamWri
 
 
 def is_free(port: int) -> bool:
-    """Nobody listens there. SO_REUSEADDR as servers set it: connections that are ending do not count."""
+    """Nobody listens there. SO_REUSEADDR as servers set it: connections that are ending do not
+    count.
+    """
     with socket.socket() as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,6 +1,7 @@
 """Ending, adopting and recognising processes (Linux: /proc and prctl).
 
-A pid alone names nobody: it is given again. A process is recognised by boot, pid and start time together.
+A pid alone names nobody: it is given again. A process is recognised by boot, pid and start time
+together.
 """
 
 import contextlib
@@ -17,12 +18,16 @@ LIBC = ctypes.CDLL(None)  # loaded before any fork: nothing may be imported betw
 
 
 def die_with_parent() -> None:
-    """This process is killed at once when its parent ends, however that ends. Call again after a change of user."""
+    """This process is killed at once when its parent ends, however that ends. Call again after a
+    change of user.
+    """
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def adopt_orphans() -> None:
-    """Descendants whose parent ends become children of this process, so that it can end and reap them."""
+    """Descendants whose parent ends become children of this process, so that it can end and reap
+    them.
+    """
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -46,7 +51,11 @@ def children() -> list[int]:
     """Living children of this process, adopted ones too."""
     me = str(os.getpid())
     found = ((pid, stat(pid)) for pid in _pids())
-    return [pid for pid, fields in found if fields is not None and fields[1] == me and fields[0] not in "ZX"]
+    return [
+        pid
+        for pid, fields in found
+        if fields is not None and fields[1] == me and fields[0] not in "ZX"
+    ]
 
 
 def resident_bytes(pid: int) -> int:
@@ -63,7 +72,9 @@ def kill_group(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
 
 
 def end_leftover(pid: int, start: int, *, seconds: float = 10.0) -> bool:
-    """Kill a process that an earlier supervisor left behind, and wait until it is gone. False: it was gone already."""
+    """Kill a process that an earlier supervisor left behind, and wait until it is gone. False: it
+    was gone already.
+    """
     if not is_running(pid, start):
         return False
     kill_group(pid)

@@ -1,4 +1,5 @@
-"""Migrations and topics, side by side; ends when both are done and every partition can be read and written.
+"""Migrations and topics, side by side; ends when both are done and every partition can be read and
+written.
 
 The supervisor tries again when it fails:  python -m winback.stack.schema
 """
@@ -18,7 +19,9 @@ def main() -> int:
     with ThreadPoolExecutor(2) as both:
         migrated, created = both.submit(db.migrate), both.submit(create_topics)
     try:
-        print(f"applied {len(migrated.result())} migrations, created {len(created.result())} topics")
+        print(
+            f"applied {len(migrated.result())} migrations, created {len(created.result())} topics"
+        )
     except WinbackError as error:
         print(f"winback: {error}", file=sys.stderr)
         return 2 if isinstance(error, Misconfigured) else 3
@@ -26,7 +29,9 @@ def main() -> int:
 
 
 def create_topics() -> list[str]:
-    """A new partition has a leader a moment after its topic was created. Raises Retryable when it has none for long."""
+    """A new partition has a leader a moment after its topic was created. Raises Retryable when it
+    has none for long.
+    """
     from confluent_kafka import KafkaException, TopicPartition
     from confluent_kafka.admin import AdminClient
     from confluent_kafka.admin._listoffsets import OffsetSpec
@@ -41,13 +46,19 @@ def create_topics() -> list[str]:
     while True:
         try:
             topics = admin.list_topics(timeout=10).topics.items()
-            ends = {TopicPartition(name, number): end for name, topic in topics for number in topic.partitions}
+            ends = {
+                TopicPartition(name, number): end
+                for name, topic in topics
+                for number in topic.partitions
+            }
             for answer in admin.list_offsets(ends, request_timeout=5).values():
                 answer.result()
             return created
         except KafkaException as error:
             if time.monotonic() > until:
-                raise Retryable(f"not every partition has a leader: {error.args[0].str()}") from None
+                raise Retryable(
+                    f"not every partition has a leader: {error.args[0].str()}"
+                ) from None
             time.sleep(0.05)
 
 

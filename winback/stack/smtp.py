@@ -2,8 +2,9 @@
 
     python -m winback.stack.smtp FOLDER SMTP_PORT HTTP_PORT
 
-Mails are .eml files in FOLDER with the envelope in front, as Delivered-To and Return-Path lines. A recipient can be given
-another answer than 250 (`Answers`), so that what the senders do about it can be seen.
+Mails are .eml files in FOLDER with the envelope in front, as Delivered-To and Return-Path lines. A
+recipient can be given another answer than 250 (`Answers`), so that what the senders do about it can
+be seen.
 """
 
 import asyncio
@@ -42,7 +43,9 @@ class Mail:
 
 @dataclass
 class Mailbox:
-    """The folder of .eml files, with its list in memory. Used by the mail server and the page at once."""
+    """The folder of .eml files, with its list in memory. Used by the mail server and the page at
+    once.
+    """
 
     folder: Path
     mails: dict[str, Mail] = field(default_factory=dict)
@@ -57,7 +60,9 @@ class Mailbox:
     def keep(self, sender: str, recipients: list[str], content: bytes) -> Mail:
         """On disk before it is answered."""
         name = f"{time.time_ns():020d}-{next(self.counter) % 1000:03d}"
-        envelope = f"Return-Path: <{sender}>\r\n" + "".join(f"Delivered-To: {recipient}\r\n" for recipient in recipients)
+        envelope = f"Return-Path: <{sender}>\r\n" + "".join(
+            f"Delivered-To: {recipient}\r\n" for recipient in recipients
+        )
         new = self.folder / f"{name}.new"
         new.write_bytes(envelope.encode() + content)
         file = new.rename(self.folder / f"{name}.eml")
@@ -69,10 +74,16 @@ class Mailbox:
     def newest(self, to: str | None = None) -> list[Mail]:
         with self.lock:
             mails = list(self.mails.values())
-        return [mail for mail in reversed(mails) if to is None or to.lower() in (one.lower() for one in mail.recipients)]
+        return [
+            mail
+            for mail in reversed(mails)
+            if to is None or to.lower() in (one.lower() for one in mail.recipients)
+        ]
 
     def source(self, mail: str) -> bytes | None:
-        """The bytes of a mail; None when there is no such mail (only names from the list are looked at)."""
+        """The bytes of a mail; None when there is no such mail (only names from the list are looked
+        at).
+        """
         return (self.folder / f"{mail}.eml").read_bytes() if mail in self.mails else None
 
     def clear(self) -> None:
@@ -84,9 +95,10 @@ class Mailbox:
 
 @dataclass
 class Answers:
-    """What a recipient gets instead of 250, and how many times: a reply line (`450 4.2.1 busy`) to RCPT; `drop` keeps the
-    mail and ends the connection without an answer; `stall 300` waits that many seconds before it keeps it and answers, `hold 5`
-    so many after it has kept it."""
+    """What a recipient gets instead of 250, and how many times: a reply line (`450 4.2.1 busy`) to
+    RCPT; `drop` keeps the mail and ends the connection without an answer; `stall 300` waits that
+    many seconds before it keeps it and answers, `hold 5` so many after it has kept it.
+    """
 
     planned: dict[str, tuple[str, int | None]] = field(default_factory=dict)
 
@@ -112,7 +124,9 @@ class Handler:
     def __init__(self, mailbox: Mailbox, answers: Answers) -> None:
         self.mailbox, self.answers = mailbox, answers
 
-    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802 - aiosmtpd's name
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:  # noqa: N802 - aiosmtpd's name
         answer = self.answers.take(address, at_data=False)
         if answer is None:
             envelope.rcpt_tos.append(address)
@@ -120,7 +134,9 @@ class Handler:
         return answer
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        planned = [answer for to in envelope.rcpt_tos if (answer := self.answers.take(to, at_data=True))]
+        planned = [
+            answer for to in envelope.rcpt_tos if (answer := self.answers.take(to, at_data=True))
+        ]
         for answer in planned:
             if answer.startswith("stall"):
                 await asyncio.sleep(float(answer.removeprefix("stall")))
@@ -138,7 +154,9 @@ class Handler:
 def summary(file: Path) -> Mail:
     """Read what the list shows."""
     with file.open("rb") as opened:
-        head = BytesParser(policy=policy.default).parsebytes(opened.read(HEAD_BYTES), headersonly=True)
+        head = BytesParser(policy=policy.default).parsebytes(
+            opened.read(HEAD_BYTES), headersonly=True
+        )
     seconds = int(file.stem.split("-")[0]) / 1e9
     return Mail(
         id=file.stem,
@@ -176,8 +194,14 @@ async def serve(folder: Path, smtp_port: int, http_port: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    options: dict[str, Any] = {"hostname": "winback.localhost", "enable_SMTPUTF8": True, "data_size_limit": LARGEST_BYTES}
-    server = await loop.create_server(lambda: SMTP(Handler(mailbox, answers), **options), HOST, smtp_port)
+    options: dict[str, Any] = {
+        "hostname": "winback.localhost",
+        "enable_SMTPUTF8": True,
+        "data_size_limit": LARGEST_BYTES,
+    }
+    server = await loop.create_server(
+        lambda: SMTP(Handler(mailbox, answers), **options), HOST, smtp_port
+    )
     page = start(HOST, http_port, mailbox, answers)
     await stop.wait()
     server.close()

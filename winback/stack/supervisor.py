@@ -1,12 +1,16 @@
-"""One process that starts the parts, asks whether they are ready, starts again what dies, and ends them all.
+"""One process that starts the parts, asks whether they are ready, starts again what dies, and ends
+them all.
 
     python -m winback.stack.supervisor [--without-services] [--without SERVICE] [--any-ports] [--no-fsync]
 
 What must hold:
-- The end of a part never ends the supervisor; it is said in the log and in state.json, and the part is started again: at
+- The end of a part never ends the supervisor; it is said in the log and in state.json, and the part
+is started again: at
   once after it worked, with growing pauses when it does not come up.
-- The end of the supervisor ends every part, also by kill -9 (`die_with_parent`), and what a part leaves behind is adopted
-  and ended. What an older supervisor left behind is recognised by pid and start time, and ended before the start.
+- The end of the supervisor ends every part, also by kill -9 (`die_with_parent`), and what a part
+leaves behind is adopted
+  and ended. What an older supervisor left behind is recognised by pid and start time, and ended
+  before the start.
 - state.json is true: it is written at every change, before anything else is done about it.
 One thread, one loop: no part can hold up another.
 """
@@ -29,7 +33,13 @@ from winback.stack import parts, processes
 from winback.stack.home import Home, find
 from winback.stack.parts import Part, Plan
 
-PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)  # between starts of a part that does not become ready; the last one stays
+PAUSES = (
+    0.1,
+    0.5,
+    1.0,
+    2.0,
+    5.0,
+)  # between starts of a part that does not become ready; the last one stays
 STARTING_SECONDS = 0.05  # between two questions until it is ready
 READY_SECONDS = 1.0  # and then
 ALL_READY = "all ready"
@@ -137,7 +147,9 @@ class Supervisor:
                 finally:
                     watch.cancel()
                 self.after_the_end(child)
-            except Exception as error:  # whatever it is, the others go on, and this one is tried again
+            except (
+                Exception
+            ) as error:  # whatever it is, the others go on, and this one is tried again
                 child.problem, child.ready = f"cannot be started: {error}", False
                 self.say(f"{child.part.name}: {child.problem}")
                 self.write_state()
@@ -172,12 +184,16 @@ class Supervisor:
                 if child.ready:
                     child.failures, child.last_end = 0, ""
                 if child.ready != was_ready:
-                    self.say(f"{child.part.name}: {'ready' if child.ready else f'not ready: {problem}'}")
+                    self.say(
+                        f"{child.part.name}: {'ready' if child.ready else f'not ready: {problem}'}"
+                    )
                 self.write_state()
                 self.say_when_all_ready()
             if child.ready and self.log_of(child).stat().st_size > LARGEST_LOG_BYTES:
                 turn_over(self.log_of(child))
-            await asyncio.sleep(READY_SECONDS if child.ready else STARTING_SECONDS * (1 + child.failures))
+            await asyncio.sleep(
+                READY_SECONDS if child.ready else STARTING_SECONDS * (1 + child.failures)
+            )
 
     def after_the_end(self, child: Child) -> None:
         """Say how it ended, and end what it left behind."""
@@ -206,7 +222,10 @@ class Supervisor:
                 async with asyncio.timeout(child.part.drain_seconds):
                     await child.ended.wait()
             except TimeoutError:
-                self.say(f"{child.part.name}: did not end within {child.part.drain_seconds:.0f} s: killed")
+                self.say(
+                    f"{child.part.name}: did not end within {child.part.drain_seconds:.0f} s: "
+                    "killed"
+                )
                 processes.kill_group(child.process.pid)
                 child.process.wait()
             child.process, child.start, child.ready, child.problem = None, None, False, "stopped"
@@ -215,7 +234,11 @@ class Supervisor:
 
     def reap(self) -> None:
         """A child ended: ours, whose keeper is told, or an orphan that was adopted."""
-        ours = {child.process.pid: child for child in [*self.children, self.schema] if child.process is not None}
+        ours = {
+            child.process.pid: child
+            for child in [*self.children, self.schema]
+            if child.process is not None
+        }
         while True:
             try:
                 found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -231,14 +254,20 @@ class Supervisor:
 
     def end_orphans(self) -> None:
         """An adopted process has lost the part that it belonged to: nothing is left for it to do."""
-        ours = {child.process.pid for child in [*self.children, self.schema] if child.process is not None}
+        ours = {
+            child.process.pid
+            for child in [*self.children, self.schema]
+            if child.process is not None
+        }
         for pid in processes.children():
             if pid not in ours:
                 processes.kill_group(pid)
 
     def write_state(self, *, running: bool = True) -> None:
         state: dict[str, Any] = {
-            "supervisor": {"pid": os.getpid(), "started": processes.started(os.getpid())} if running else None,
+            "supervisor": {"pid": os.getpid(), "started": processes.started(os.getpid())}
+            if running
+            else None,
             "boot": processes.boot(),
             "ports": self.plan.ports,
             "postgres_folder": str(self.plan.postgres_folder),
@@ -272,12 +301,19 @@ class Supervisor:
 
 
 def end_leftovers(state: dict[str, Any], say: Say) -> None:
-    """End what an earlier supervisor started and did not end: it was killed. Raises nothing; a reused pid is left alone."""
+    """End what an earlier supervisor started and did not end: it was killed. Raises nothing; a
+    reused pid is left alone.
+    """
     if state.get("boot") != processes.boot():
         return
     for service in state.get("services", []):
-        if service["pid"] is not None and processes.end_leftover(service["pid"], service["started"]):
-            say(f"{service['name']}: pid {service['pid']} was left behind by an earlier supervisor: ended")
+        if service["pid"] is not None and processes.end_leftover(
+            service["pid"], service["started"]
+        ):
+            say(
+                f"{service['name']}: pid {service['pid']} was left behind by an earlier "
+                "supervisor: ended"
+            )
 
 
 def turn_over(log: Path) -> None:
@@ -293,11 +329,25 @@ def log_line(text: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m winback.stack.supervisor")
     parser.add_argument(
-        "--without-services", action="store_true", help="only Kafka, PostgreSQL and the mail sink, with their schema"
+        "--without-services",
+        action="store_true",
+        help="only Kafka, PostgreSQL and the mail sink, with their schema",
     )
-    parser.add_argument("--any-ports", action="store_true", help="free ports instead of the usual ones")
-    parser.add_argument("--no-fsync", action="store_true", help="PostgreSQL may lose its data with the machine: for tests")
-    parser.add_argument("--without", action="append", default=[], choices=parts.SERVICES, help="not this service; may be repeated")
+    parser.add_argument(
+        "--any-ports", action="store_true", help="free ports instead of the usual ones"
+    )
+    parser.add_argument(
+        "--no-fsync",
+        action="store_true",
+        help="PostgreSQL may lose its data with the machine: for tests",
+    )
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=parts.SERVICES,
+        help="not this service; may be repeated",
+    )
     asked = parser.parse_args()
     wanted = partial(
         parts.plan,

@@ -1,4 +1,5 @@
-"""The Kafka Streams peer: its jars fetched and checked as the broker's are, its one class compiled once.
+"""The Kafka Streams peer: its jars fetched and checked as the broker's are, its one class compiled
+once.
 
 Needs a JDK (javac) of 17 or newer and, the first time, Maven.
 """
@@ -22,13 +23,23 @@ JVM = ("-Xms256m", "-Xmx1500m", "-XX:+UseParallelGC")
 
 
 def command() -> list[str]:
-    """java with everything in place; GROUP, FOLDER and CACHE_MB follow. Raises Retryable where something is not there."""
+    """java with everything in place; GROUP, FOLDER and CACHE_MB follow. Raises Retryable where
+    something is not there.
+    """
     runtime = java.find()
     own = _jars()
     classes = _compiled(own)
     path = ":".join(map(str, [classes, *own, *jars.ensure()]))
     configuration = HERE / "log4j2.xml"
-    return [str(runtime), *JVM, f"-Dlog4j2.configurationFile={configuration}", "-cp", path, "Drain", settings().kafka]
+    return [
+        str(runtime),
+        *JVM,
+        f"-Dlog4j2.configurationFile={configuration}",
+        "-cp",
+        path,
+        "Drain",
+        settings().kafka,
+    ]
 
 
 def _jars() -> list[Path]:
@@ -57,7 +68,9 @@ def _compiled(own: list[Path]) -> Path:
         new = classes.with_suffix(".new")
         shutil.rmtree(new, ignore_errors=True)
         path = ":".join(map(str, [*own, *jars.ensure()]))
-        done = subprocess.run([compiler, "-cp", path, "-d", str(new), str(SOURCE)], capture_output=True, text=True)  # noqa: S603 - ours
+        done = subprocess.run(
+            [compiler, "-cp", path, "-d", str(new), str(SOURCE)], capture_output=True, text=True
+        )  # noqa: S603 - ours
         if done.returncode != 0:
             raise Retryable(f"the Kafka Streams peer does not compile: {done.stderr[-1000:]}")
         new.replace(classes)

@@ -1,1 +1,3 @@
-"""What people do, each with its row in the audit log. Pages, the command line and other services call the same functions."""
+"""What people do, each with its row in the audit log. Pages, the command line and other services
+call the same functions.
+"""

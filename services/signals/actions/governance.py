@@ -1,6 +1,8 @@
-"""What members of an organization do in its settings besides thresholds: people, tokens, the digest's recipients and schedule.
+"""What members of an organization do in its settings besides thresholds: people, tokens, the
+digest's recipients and schedule.
 
-Each is one action with its row in the audit log. Raises Rejected with the field that is wrong, and NotFound.
+Each is one action with its row in the audit log. Raises Rejected with the field that is wrong, and
+NotFound.
 """
 
 from collections.abc import Collection
@@ -8,7 +10,16 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from services.signals.actions import tenants
-from services.signals.store import delivery, digest_requests, organizations, recipients, runs, settings, sign_in, slots
+from services.signals.store import (
+    delivery,
+    digest_requests,
+    organizations,
+    recipients,
+    runs,
+    settings,
+    sign_in,
+    slots,
+)
 from shared import clock, db
 from shared.domain.cadence import DAYS, Frequency, first_day
 from shared.errors import FieldError, NotFound, Rejected
@@ -28,8 +39,18 @@ class Actor:
 # -- people ------------------------------------------------------------------------------------------------------------------
 
 
-def invite(connection: db.Connection, organization: str, email: str, role: str, *, by: Actor, with_digest: bool) -> str:
-    """A new member. Returns the address in the spelling that is kept; the caller mails a link to it."""
+def invite(
+    connection: db.Connection,
+    organization: str,
+    email: str,
+    role: str,
+    *,
+    by: Actor,
+    with_digest: bool,
+) -> str:
+    """A new member. Returns the address in the spelling that is kept; the caller mails a link to
+    it.
+    """
     runs.lock_organization(connection, organization)
     plain = tenants.checked_email(email)
     _may_give(role, by)
@@ -38,11 +59,20 @@ def invite(connection: db.Connection, organization: str, email: str, role: str, 
     organizations.set_member(connection, organization, plain, role)
     if with_digest:
         recipients.add(connection, organization, plain, added_by=by.email)
-    _note(connection, organization, by, "invited", f"member {plain}", {"role": role, "digest": with_digest})
+    _note(
+        connection,
+        organization,
+        by,
+        "invited",
+        f"member {plain}",
+        {"role": role, "digest": with_digest},
+    )
     return plain
 
 
-def change_role(connection: db.Connection, organization: str, email: str, role: str, *, by: Actor) -> None:
+def change_role(
+    connection: db.Connection, organization: str, email: str, role: str, *, by: Actor
+) -> None:
     """Owners may be made and unmade by owners alone, and one always stays."""
     runs.lock_organization(connection, organization)
     known = roles(connection, organization)
@@ -54,7 +84,14 @@ def change_role(connection: db.Connection, organization: str, email: str, role: 
         return
     _keep_an_owner(email, known)
     organizations.set_member(connection, organization, email, role)
-    _note(connection, organization, by, "changed role", f"member {email}", {"role": {"from": known[email], "to": role}})
+    _note(
+        connection,
+        organization,
+        by,
+        "changed role",
+        f"member {email}",
+        {"role": {"from": known[email], "to": role}},
+    )
 
 
 def remove(connection: db.Connection, organization: str, email: str, *, by: Actor) -> None:
@@ -84,7 +121,9 @@ def _may_give(role: str, by: Actor) -> None:
 
 def _may_touch(email: str, known: dict[str, str], by: Actor) -> None:
     if known[email] == "owner" and by.role != "owner":
-        raise Rejected(FieldError(field="role", reason=f"{email} is an owner: only an owner may do that"))
+        raise Rejected(
+            FieldError(field="role", reason=f"{email} is an owner: only an owner may do that")
+        )
 
 
 def _keep_an_owner(email: str, known: dict[str, str]) -> None:
@@ -117,7 +156,9 @@ def frequencies() -> list[Frequency]:
     return list(get_args(Frequency)) if environment().development_cadences else list(DAYS)
 
 
-def set_recipients(connection: db.Connection, organization: str, emails: Collection[str], *, by: Actor) -> None:
+def set_recipients(
+    connection: db.Connection, organization: str, emails: Collection[str], *, by: Actor
+) -> None:
     """Members alone. Who stays keeps the day they were added on."""
     runs.lock_organization(connection, organization)
     known = delivery.members(connection, organization)
@@ -131,22 +172,50 @@ def set_recipients(connection: db.Connection, organization: str, emails: Collect
     for email in removed:
         delivery.remove_recipient(connection, organization, email)
     if added or removed:
-        _note(connection, organization, by, "changed", "digest recipients", {"added": added, "removed": removed})
+        _note(
+            connection,
+            organization,
+            by,
+            "changed",
+            "digest recipients",
+            {"added": added, "removed": removed},
+        )
 
 
-def set_schedule(connection: db.Connection, organization: str, *, frequency: str, hour: str, weekday: str, by: Actor) -> None:
+def set_schedule(
+    connection: db.Connection,
+    organization: str,
+    *,
+    frequency: str,
+    hour: str,
+    weekday: str,
+    by: Actor,
+) -> None:
     """From now on; a schedule that says the same already keeps its rhythm."""
     timezone = runs.lock_organization(connection, organization)
     found, at_hour, on_weekday = checked_schedule(frequency, hour, weekday)
     now = clock.now()
     former = slots.digest_schedule(connection, organization)
-    same_day = former is not None and (DAYS.get(found, 1) % 7 or former.anchor_on.weekday() == on_weekday)
+    same_day = former is not None and (
+        DAYS.get(found, 1) % 7 or former.anchor_on.weekday() == on_weekday
+    )
     if former is not None and (former.frequency, former.hour) == (found, at_hour) and same_day:
         return
     anchor_on = first_day(found, at_hour, on_weekday, now=now, timezone=timezone)
-    slots.set_schedule(connection, organization, "digest", frequency=found, hour=at_hour, anchor_on=anchor_on, since=now)
+    slots.set_schedule(
+        connection,
+        organization,
+        "digest",
+        frequency=found,
+        hour=at_hour,
+        anchor_on=anchor_on,
+        since=now,
+    )
     before = {"frequency": former.frequency, "hour": former.hour} if former else None
-    detail = {"from": before, "to": {"frequency": found, "hour": at_hour, "first_on": anchor_on.isoformat()}}
+    detail = {
+        "from": before,
+        "to": {"frequency": found, "hour": at_hour, "first_on": anchor_on.isoformat()},
+    }
     _note(connection, organization, by, "changed", "digest schedule", detail)
 
 
@@ -179,5 +248,20 @@ def want_mail_again(connection: db.Connection, organization: str, *, by: Actor) 
         _note(connection, organization, by, "subscribed again", f"member {by.email}", {})
 
 
-def _note(connection: db.Connection, organization: str, by: Actor, action: str, subject: str, detail: dict[str, Any]) -> None:
-    settings.note(connection, organization, at=clock.now(), actor=by.email, action=action, subject=subject, detail=detail)
+def _note(
+    connection: db.Connection,
+    organization: str,
+    by: Actor,
+    action: str,
+    subject: str,
+    detail: dict[str, Any],
+) -> None:
+    settings.note(
+        connection,
+        organization,
+        at=clock.now(),
+        actor=by.email,
+        action=action,
+        subject=subject,
+        detail=detail,
+    )

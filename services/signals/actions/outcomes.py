@@ -1,4 +1,6 @@
-"""What people do about an account or a signal, and undoing it: lock the account, read, decide, write, note it in the audit log."""
+"""What people do about an account or a signal, and undoing it: lock the account, read, decide,
+write, note it in the audit log.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,7 +29,8 @@ WORDS: dict[Kind, str] = {"reached_out": "reached out", "won_back": "won back", 
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What somebody wants noted. `outcome` is the id that its form was given: sent twice, it is done once.
+    """What somebody wants noted. `outcome` is the id that its form was given: sent twice, it is
+    done once.
 
     monthly_value_cents: None takes the default. signal: None is the account as a whole.
     """
@@ -40,8 +43,12 @@ class Wish:
     monthly_value_cents: int | None = None
 
 
-def act(connection: db.Connection, organization: str, wish: Wish, *, actor: str, at: datetime) -> Action:
-    """Note it. Raises NotFound for an account or signal that is not there, Rejected for what cannot be said of it."""
+def act(
+    connection: db.Connection, organization: str, wish: Wish, *, actor: str, at: datetime
+) -> Action:
+    """Note it. Raises NotFound for an account or signal that is not there, Rejected for what cannot
+    be said of it.
+    """
     before = outcomes.lock_account(connection, organization, wish.account)
     if before is None:
         raise NotFound(f"no account {wish.account}")
@@ -51,8 +58,17 @@ def act(connection: db.Connection, organization: str, wish: Wish, *, actor: str,
     if wish.kind == "won_back":
         saved = open_to_win(connection, organization, wish.account, signal=wish.signal, at=at)
         if not saved:
-            raise Rejected(FieldError(field="kind", reason="there is no signal here that could be won back, or it was already"))
-        value = monthly_value_cents(saved) if wish.monthly_value_cents is None else wish.monthly_value_cents
+            raise Rejected(
+                FieldError(
+                    field="kind",
+                    reason="there is no signal here that could be won back, or it was already",
+                )
+            )
+        value = (
+            monthly_value_cents(saved)
+            if wish.monthly_value_cents is None
+            else wish.monthly_value_cents
+        )
     action = Action(
         outcome=wish.outcome,
         kind=wish.kind,
@@ -72,41 +88,73 @@ def act(connection: db.Connection, organization: str, wish: Wish, *, actor: str,
     }
     if outcomes.insert(connection, organization, wish.account, action, **more):
         _follow(connection, organization, wish.account, action)
-        detail = {"outcome": wish.outcome, "reason": more["reason"], "monthly_value_cents": value, "before": snapshot}
+        detail = {
+            "outcome": wish.outcome,
+            "reason": more["reason"],
+            "monthly_value_cents": value,
+            "before": snapshot,
+        }
         _note(connection, organization, action, wish.account, WORDS[wish.kind], detail)
     return action
 
 
 def undo(
-    connection: db.Connection, organization: str, outcome: str, *, actor: str, role: Role, at: datetime
+    connection: db.Connection,
+    organization: str,
+    outcome: str,
+    *,
+    actor: str,
+    role: Role,
+    at: datetime,
 ) -> outcomes.OutcomeRow:
-    """Take it back: what stood before stands again. Raises NotFound, Rejected for whoever may not, or may not any more."""
+    """Take it back: what stood before stands again. Raises NotFound, Rejected for whoever may not,
+    or may not any more.
+    """
     row = outcomes.find(connection, organization, outcome)
     if row is None:
         raise NotFound("no such outcome")
     before = outcomes.lock_account(connection, organization, row.account) or {}
     done = outcomes.actions(connection, organization, row.account)
     action = next(one for one in done if one.outcome == outcome)
-    if row.undone_at is not None or any(one.kind == "undone" and one.about == outcome for one in done):
+    if row.undone_at is not None or any(
+        one.kind == "undone" and one.about == outcome for one in done
+    ):
         raise Rejected(FieldError(field="undo", reason="it was undone already"))
     if not may_undo(action, done, actor=actor, role=role, at=at):
-        reason = f"only {action.actor} may undo it, for {UNDO_HOURS} hours; an owner or admin always"
+        reason = (
+            f"only {action.actor} may undo it, for {UNDO_HOURS} hours; an owner or admin always"
+        )
         raise Rejected(FieldError(field="undo", reason=reason))
     taken_back = Action(
-        outcome=f"{outcome}:undone", kind="undone", at=at, actor=actor, signal=action.signal, episode=action.episode, about=outcome
+        outcome=f"{outcome}:undone",
+        kind="undone",
+        at=at,
+        actor=actor,
+        signal=action.signal,
+        episode=action.episode,
+        about=outcome,
     )
     snapshot = _snapshot(before, [])
     outcomes.insert(connection, organization, row.account, taken_back, snapshot=snapshot)
     _follow(connection, organization, row.account, taken_back)
-    detail = {"outcome": outcome, "of": action.actor, "at": action.at.isoformat(), "before": snapshot}
+    detail = {
+        "outcome": outcome,
+        "of": action.actor,
+        "at": action.at.isoformat(),
+        "before": snapshot,
+    }
     _note(connection, organization, taken_back, row.account, f"undid {WORDS[action.kind]}", detail)
     return row
 
 
-def open_to_win(connection: db.Connection, organization: str, account: str, *, signal: str | None, at: datetime) -> list[Saved]:
+def open_to_win(
+    connection: db.Connection, organization: str, account: str, *, signal: str | None, at: datetime
+) -> list[Saved]:
     """What someone would say was won back, at that moment."""
     since = at - timedelta(days=ANSWERED_WITHIN_DAYS)
-    return won(outcomes.open_to_win(connection, organization, account, signal=signal, answered_since=since))
+    return won(
+        outcomes.open_to_win(connection, organization, account, signal=signal, answered_since=since)
+    )
 
 
 def _episode(connection: db.Connection, organization: str, wish: Wish) -> int | None:
@@ -117,7 +165,11 @@ def _episode(connection: db.Connection, organization: str, wish: Wish) -> int | 
         raise NotFound(f"no signal {wish.signal} of {wish.account}")
     episode, is_active = found
     if not is_active and wish.kind != "won_back":
-        raise Rejected(FieldError(field="kind", reason="the signal is over: nothing is left to be done about it"))
+        raise Rejected(
+            FieldError(
+                field="kind", reason="the signal is over: nothing is left to be done about it"
+            )
+        )
     return episode
 
 
@@ -132,10 +184,36 @@ def _follow(connection: db.Connection, organization: str, account: str, action: 
 
 def _snapshot(before: dict[str, Any], saved: list[Saved]) -> dict[str, Any]:
     """How it was, as JSON has it."""
-    kept = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in before.items()}
-    return kept | {"signals": [{"signal": one.signal, "episode": one.episode, "figures": one.figures} for one in saved]}
+    kept = {
+        key: value.isoformat() if isinstance(value, datetime) else value
+        for key, value in before.items()
+    }
+    return kept | {
+        "signals": [
+            {"signal": one.signal, "episode": one.episode, "figures": one.figures} for one in saved
+        ]
+    }
 
 
-def _note(connection: db.Connection, organization: str, action: Action, account: str, words: str, detail: dict[str, Any]) -> None:
-    subject = f"account {account}" if action.signal is None else f"account {account}, signal {action.signal}"
-    settings.note(connection, organization, at=action.at, actor=action.actor, action=words, subject=subject, detail=detail)
+def _note(
+    connection: db.Connection,
+    organization: str,
+    action: Action,
+    account: str,
+    words: str,
+    detail: dict[str, Any],
+) -> None:
+    subject = (
+        f"account {account}"
+        if action.signal is None
+        else f"account {account}, signal {action.signal}"
+    )
+    settings.note(
+        connection,
+        organization,
+        at=action.at,
+        actor=action.actor,
+        action=words,
+        subject=subject,
+        detail=detail,
+    )

@@ -8,11 +8,25 @@ from shared.errors import FieldError, Rejected
 from shared.events import RunReason
 
 
-def ask(connection: db.Connection, organization: str, *, as_of: date | None, reason: RunReason = "manual") -> tuple[int, date]:
-    """(number, day). Without a day it is today, or the latest run's day where that is later. Raises NotFound, Rejected."""
+def ask(
+    connection: db.Connection,
+    organization: str,
+    *,
+    as_of: date | None,
+    reason: RunReason = "manual",
+) -> tuple[int, date]:
+    """(number, day). Without a day it is today, or the latest run's day where that is later. Raises
+    NotFound, Rejected.
+    """
     timezone = runs.lock_organization(connection, organization)
     latest = runs.latest_day(connection, organization)
     if as_of is not None and latest is not None and as_of < latest:
-        raise Rejected(FieldError(field="--as-of", reason=f"must not be before {latest}, the day of the latest run"))
+        raise Rejected(
+            FieldError(
+                field="--as-of", reason=f"must not be before {latest}, the day of the latest run"
+            )
+        )
     day = as_of or runs.day_for(connection, organization, clock.today(timezone))
-    return runs.request(connection, organization, as_of=day, reason=reason, requested_at=clock.now()), day
+    return runs.request(
+        connection, organization, as_of=day, reason=reason, requested_at=clock.now()
+    ), day

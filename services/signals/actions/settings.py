@@ -1,4 +1,6 @@
-"""Changing an organization's detection settings: check, compare, keep a version, ask for the run that applies it."""
+"""Changing an organization's detection settings: check, compare, keep a version, ask for the run
+that applies it.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -32,11 +34,19 @@ class Saved:
 
 
 def save(
-    connection: db.Connection, organization: str, patch: Any, *, actor: str, run: bool = False, dry_run: bool = False
+    connection: db.Connection,
+    organization: str,
+    patch: Any,
+    *,
+    actor: str,
+    run: bool = False,
+    dry_run: bool = False,
 ) -> Saved:
-    """A new version, if `patch` (decoded JSON) changes anything. Raises Rejected with every field that is wrong, NotFound.
+    """A new version, if `patch` (decoded JSON) changes anything. Raises Rejected with every field
+    that is wrong, NotFound.
 
-    The run is for today, or for the latest run's day where that is later; without schedules always for the latter, if any.
+    The run is for today, or for the latest run's day where that is later; without schedules always
+    for the latter, if any.
     """
     timezone = runs.lock_organization(connection, organization)
     version, current = settings.latest(connection, organization)
@@ -49,13 +59,23 @@ def save(
         version += 1
         settings.save(connection, organization, version, wanted, saved_at=now, saved_by=actor)
         detail = {change.key: {"from": change.old, "to": change.new} for change in changes}
-        settings.note(connection, organization, at=now, actor=actor, action="changed", subject="settings", detail=detail)
+        settings.note(
+            connection,
+            organization,
+            at=now,
+            actor=actor,
+            action="changed",
+            subject="settings",
+            detail=detail,
+        )
     number = None
     if run:
         day = runs.day_for(connection, organization, clock.today(timezone))
         if not settings.has_schedules(connection, organization):
             day = runs.latest_day(connection, organization) or day
-        number = runs.request(connection, organization, as_of=day, reason="settings", requested_at=now)
+        number = runs.request(
+            connection, organization, as_of=day, reason="settings", requested_at=now
+        )
     return Saved(version=version, changes=changes, run=number)
 
 
@@ -70,4 +90,8 @@ def changes_between(old: DetectionSettings, new: DetectionSettings) -> list[Chan
 
 
 def _flat(settings_: DetectionSettings) -> dict[str, Any]:
-    return {f"{section}.{name}": value for section, rows in msgspec.to_builtins(settings_).items() for name, value in rows.items()}
+    return {
+        f"{section}.{name}": value
+        for section, rows in msgspec.to_builtins(settings_).items()
+        for name, value in rows.items()
+    }

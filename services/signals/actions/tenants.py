@@ -1,4 +1,6 @@
-"""What an operator does to tenants: create and delete them, hand out tokens and sign-in links, erase a person."""
+"""What an operator does to tenants: create and delete them, hand out tokens and sign-in links,
+erase a person.
+"""
 
 import hashlib
 import re
@@ -36,7 +38,8 @@ def create_organization(
     with_schedules: bool,
     locale: str = LOCALE,
 ) -> None:
-    """A tenant with default settings (version 1) and, unless told otherwise, a nightly run and a digest on Mondays.
+    """A tenant with default settings (version 1) and, unless told otherwise, a nightly run and a
+    digest on Mondays.
 
     Raises Rejected for what cannot be, and for an id that exists or did.
     """
@@ -44,8 +47,16 @@ def create_organization(
     wrong = [
         FieldError(field=field, reason=reason)
         for field, reason, is_wrong in (
-            ("organization", "must be 1 to 63 of a-z, 0-9 and -, not first -", not ORGANIZATION.fullmatch(organization)),
-            ("--name", "must have 1 to 200 characters", not 1 <= len(name.strip()) <= 200 or not name.isprintable()),
+            (
+                "organization",
+                "must be 1 to 63 of a-z, 0-9 and -, not first -",
+                not ORGANIZATION.fullmatch(organization),
+            ),
+            (
+                "--name",
+                "must have 1 to 200 characters",
+                not 1 <= len(name.strip()) <= 200 or not name.isprintable(),
+            ),
             ("--currency", "must be an ISO 4217 code such as USD", currency not in CURRENCIES),
             ("--timezone", "must be an IANA name such as America/Chicago", not _is_zone(timezone)),
             ("--locale", WRONG_LOCALE, known is None),
@@ -56,17 +67,32 @@ def create_organization(
         raise Rejected(*wrong)
     now = clock.now()
     tenant = Organization(
-        organization=organization, name=name.strip(), currency=currency, timezone=timezone, locale=known, created_at=now
+        organization=organization,
+        name=name.strip(),
+        currency=currency,
+        timezone=timezone,
+        locale=known,
+        created_at=now,
     )
     organizations.insert(connection, tenant)
     settings.save(connection, organization, 1, DEFAULTS, saved_at=now, saved_by=COMMAND_LINE)
     if with_schedules:
         add_default_schedules(connection, organization, timezone, now)
-    settings.note(connection, organization, at=now, actor=COMMAND_LINE, action="created", subject="organization", detail={})
+    settings.note(
+        connection,
+        organization,
+        at=now,
+        actor=COMMAND_LINE,
+        action="created",
+        subject="organization",
+        detail={},
+    )
 
 
 def set_locale(connection: db.Connection, organization: str, locale: str) -> str:
-    """How it writes numbers from now on; returns the locale in its one spelling. Raises Rejected, NotFound."""
+    """How it writes numbers from now on; returns the locale in its one spelling. Raises Rejected,
+    NotFound.
+    """
     known = known_locale(locale)
     if known is None:
         raise Rejected(FieldError(field="--locale", reason=WRONG_LOCALE))
@@ -75,16 +101,42 @@ def set_locale(connection: db.Connection, organization: str, locale: str) -> str
         organizations.set_locale(connection, organization, known)
         detail = {"locale": {"from": before, "to": known}}
         now = clock.now()
-        settings.note(connection, organization, at=now, actor=COMMAND_LINE, action="changed", subject="organization", detail=detail)
+        settings.note(
+            connection,
+            organization,
+            at=now,
+            actor=COMMAND_LINE,
+            action="changed",
+            subject="organization",
+            detail=detail,
+        )
     return known
 
 
-def add_default_schedules(connection: db.Connection, organization: str, timezone: str, now: datetime) -> None:
+def add_default_schedules(
+    connection: db.Connection, organization: str, timezone: str, now: datetime
+) -> None:
     """A run every night, a digest on Mondays."""
     today = now.astimezone(ZoneInfo(timezone)).date()
     monday = today - timedelta(days=today.weekday())
-    slots.set_schedule(connection, organization, "nightly", frequency="daily", hour=NIGHTLY_HOUR, anchor_on=today, since=now)
-    slots.set_schedule(connection, organization, "digest", frequency="weekly", hour=DIGEST_HOUR, anchor_on=monday, since=now)
+    slots.set_schedule(
+        connection,
+        organization,
+        "nightly",
+        frequency="daily",
+        hour=NIGHTLY_HOUR,
+        anchor_on=today,
+        since=now,
+    )
+    slots.set_schedule(
+        connection,
+        organization,
+        "digest",
+        frequency="weekly",
+        hour=DIGEST_HOUR,
+        anchor_on=monday,
+        since=now,
+    )
 
 
 def checked_email(email: str) -> str:
@@ -95,7 +147,14 @@ def checked_email(email: str) -> str:
     return plain
 
 
-def create_token(connection: db.Connection, organization: str, *, name: str, scopes: list[str], actor: str = COMMAND_LINE) -> str:
+def create_token(
+    connection: db.Connection,
+    organization: str,
+    *,
+    name: str,
+    scopes: list[str],
+    actor: str = COMMAND_LINE,
+) -> str:
     """The token: shown now, never again. Raises Rejected, NotFound."""
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
@@ -104,9 +163,19 @@ def create_token(connection: db.Connection, organization: str, *, name: str, sco
         raise Rejected(FieldError(field="--name", reason="must have 1 to 64 characters"))
     organizations.find(connection, organization)
     token, token_hash = new_token()
-    organizations.insert_token(connection, organization, name=name, scopes=sorted(set(scopes)), token_hash=token_hash)
+    organizations.insert_token(
+        connection, organization, name=name, scopes=sorted(set(scopes)), token_hash=token_hash
+    )
     detail = {"scopes": sorted(set(scopes))}
-    settings.note(connection, organization, at=clock.now(), actor=actor, action="created", subject=f"token {name}", detail=detail)
+    settings.note(
+        connection,
+        organization,
+        at=clock.now(),
+        actor=actor,
+        action="created",
+        subject=f"token {name}",
+        detail=detail,
+    )
     return token
 
 
@@ -120,16 +189,29 @@ def sign_in_link(connection: db.Connection, email: str, base_url: str) -> str:
     """A one-time address, good for half an hour. Raises NotFound for who is a member nowhere."""
     link = secrets.token_urlsafe(32)
     sign_in.insert_link(
-        connection, email=checked_email(email), link_hash=sign_in.hashed(link), expires_at=clock.now() + SIGN_IN_WITHIN
+        connection,
+        email=checked_email(email),
+        link_hash=sign_in.hashed(link),
+        expires_at=clock.now() + SIGN_IN_WITHIN,
     )
     return f"{base_url.rstrip('/')}/sign-in/{link}"
 
 
 def erase_contact(connection: db.Connection, organization: str, contact: str) -> bool:
-    """Remove the person's row, what sequences wrote about or to them; the tombstone is the caller's. False: nothing was there."""
+    """Remove the person's row, what sequences wrote about or to them; the tombstone is the
+    caller's. False: nothing was there.
+    """
     organizations.find(connection, organization)
     found = erasure.erase_contact(connection, organization, contact)
-    settings.note(connection, organization, at=clock.now(), actor=COMMAND_LINE, action="erased", subject="contact", detail={})
+    settings.note(
+        connection,
+        organization,
+        at=clock.now(),
+        actor=COMMAND_LINE,
+        action="erased",
+        subject="contact",
+        detail={},
+    )
     return found
 
 

@@ -19,13 +19,18 @@ app = typer.Typer()
 def audit(
     organization: str = typer.Option(..., "--organization", help="The organization's id."),
     as_of: datetime | None = typer.Option(  # noqa: B008 - Typer reads the default
-        None, "--as-of", formats=["%Y-%m-%d"], help="The day of the latest run; any other is wrong use."
+        None,
+        "--as-of",
+        formats=["%Y-%m-%d"],
+        help="The day of the latest run; any other is wrong use.",
     ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
-    """Compare the active signals and their figures with what SQL over the orders says, as of the latest complete run.
+    """Compare the active signals and their figures with what SQL over the orders says, as of the
+    latest complete run.
 
-    Accounts that an order touched after that run are left out and counted. Exit code 1: there are differences.
+    Accounts that an order touched after that run are left out and counted. Exit code 1: there are
+    differences.
 
     Example: winback audit --organization acme
     """
@@ -36,13 +41,21 @@ def audit(
     with db.connect() as connection:
         report = patiently(lambda: differences(connection, organization))
     if as_of is not None and as_of.date() != report.as_of:
-        latest = "there is no complete run" if report.as_of is None else f"the latest run is of {report.as_of}"
-        raise Rejected(FieldError(field="--as-of", reason=f"{latest}; signals are kept as of that day alone"))
+        latest = (
+            "there is no complete run"
+            if report.as_of is None
+            else f"the latest run is of {report.as_of}"
+        )
+        raise Rejected(
+            FieldError(field="--as-of", reason=f"{latest}; signals are kept as of that day alone")
+        )
     print(as_json_text(report) if as_json else as_text(report))
     raise typer.Exit(1 if report.differences else 0)
 
 
-def patiently(ask: "Callable[[], AuditReport]", *, patience_seconds: float = PATIENCE_SECONDS) -> "AuditReport":
+def patiently(
+    ask: "Callable[[], AuditReport]", *, patience_seconds: float = PATIENCE_SECONDS
+) -> "AuditReport":
     """Ask again while a run is under way. Raises Retryable when that lasts."""
     from shared.errors import Retryable
 
@@ -63,7 +76,8 @@ def as_text(report: "AuditReport") -> str:
         compared = "no complete run, so nothing may be active"
     else:
         compared = (
-            f"{report.active:,} active signals of {report.accounts:,} accounts as of {report.as_of} "
+            f"{report.active:,} active signals of {report.accounts:,} accounts as of "
+            f"{report.as_of} "
             f"(run {report.run}, settings {report.settings_version})"
         )
     if report.touched:
@@ -96,5 +110,9 @@ def difference_as_json(difference: "Difference") -> dict[str, Any]:
     if key.type == "lapse":
         found["combo"] = {"od": key.od, "grade": key.grade}
     if difference.kind == "differs":
-        found |= {"field": difference.field, "signals": difference.signals, "audit": difference.audit}
+        found |= {
+            "field": difference.field,
+            "signals": difference.signals,
+            "audit": difference.audit,
+        }
     return found

@@ -26,20 +26,32 @@ def create_organization(
     name: Annotated[str, typer.Option("--name", help="As people read it.")],
     currency: Annotated[str, typer.Option("--currency", help="ISO 4217; all amounts are in it.")],
     timezone: Annotated[str, typer.Option("--timezone", help="IANA name; days are days there.")],
-    locale: Annotated[str, typer.Option("--locale", help="How its people write numbers and money.")] = "en_US",
-    no_schedules: Annotated[bool, typer.Option("--no-schedules", help="Nothing runs by itself.")] = False,
+    locale: Annotated[
+        str, typer.Option("--locale", help="How its people write numbers and money.")
+    ] = "en_US",
+    no_schedules: Annotated[
+        bool, typer.Option("--no-schedules", help="Nothing runs by itself.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create an organization with default settings, a nightly run at 05:00 and a digest on Mondays at 08:00.
+    """Create an organization with default settings, a nightly run at 05:00 and a digest on Mondays
+    at 08:00.
 
-    Example: winback organization create acme --name "Acme Pipe" --currency USD --timezone America/Chicago
+    Example: winback organization create acme --name "Acme Pipe" --currency USD --timezone
+    America/Chicago
     """
     from services.signals.actions import tenants
     from shared import db
 
     with db.connect() as connection:
         tenants.create_organization(
-            connection, id_, name=name, currency=currency, timezone=timezone, locale=locale, with_schedules=not no_schedules
+            connection,
+            id_,
+            name=name,
+            currency=currency,
+            timezone=timezone,
+            locale=locale,
+            with_schedules=not no_schedules,
         )
     print(json.dumps({"organization": id_}) if as_json else f"created {id_}")
 
@@ -47,9 +59,12 @@ def create_organization(
 @organization.command("set")
 def set_organization(
     id_: OrganizationId,
-    locale: Annotated[str, typer.Option("--locale", help="How its people write numbers and money.")],
+    locale: Annotated[
+        str, typer.Option("--locale", help="How its people write numbers and money.")
+    ],
 ) -> None:
-    """Change how an organization writes numbers and money: what is typed is read that way from now on.
+    """Change how an organization writes numbers and money: what is typed is read that way from now
+    on.
 
     Example: winback organization set acme --locale de_DE
     """
@@ -73,7 +88,13 @@ def list_organizations(as_json: AsJson = False) -> None:
     with db.connect() as connection:
         found = organizations.all_organizations(connection)
     rows = [
-        {"organization": o.organization, "name": o.name, "currency": o.currency, "timezone": o.timezone, "locale": o.locale}
+        {
+            "organization": o.organization,
+            "name": o.name,
+            "currency": o.currency,
+            "timezone": o.timezone,
+            "locale": o.locale,
+        }
         for o in found
     ]
     _print_rows(rows, as_json)
@@ -84,7 +105,8 @@ def delete_organization(
     id_: Annotated[str, typer.Argument(metavar="ID", help="The organization's id.")],
     yes: Annotated[bool, typer.Option("--yes", help="Really.")] = False,
 ) -> None:
-    """Delete an organization: all its rows, and its accounts and contacts in Kafka. The id is never used again.
+    """Delete an organization: all its rows, and its accounts and contacts in Kafka. The id is never
+    used again.
 
     Example: winback organization delete acme --yes
     """
@@ -114,7 +136,9 @@ def add_member(
     id_: OrganizationId,
     email: Annotated[str, typer.Argument(help="Where digests and sign-in links go.")],
     role: Annotated[str, typer.Option("--role", help="owner, admin or member.")] = "member",
-    digest: Annotated[bool, typer.Option("--digest/--no-digest", help="Make them a recipient of the digest.")] = True,
+    digest: Annotated[
+        bool, typer.Option("--digest/--no-digest", help="Make them a recipient of the digest.")
+    ] = True,
 ) -> None:
     """Add a member, or change the role of one.
 
@@ -136,7 +160,9 @@ def add_member(
 
 
 @member.command("remove")
-def remove_member(id_: OrganizationId, email: Annotated[str, typer.Argument(help="Whose membership ends.")]) -> None:
+def remove_member(
+    id_: OrganizationId, email: Annotated[str, typer.Argument(help="Whose membership ends.")]
+) -> None:
     """Remove a member; digests stop too.
 
     Example: winback member remove acme ana@example.com
@@ -167,7 +193,9 @@ def list_members(id_: OrganizationId, as_json: AsJson = False) -> None:
 
 
 @app.command("sign-in")
-def sign_in(email: Annotated[str, typer.Argument(help="A member's address.")], as_json: AsJson = False) -> None:
+def sign_in(
+    email: Annotated[str, typer.Argument(help="A member's address.")], as_json: AsJson = False
+) -> None:
     """Print a one-time address that signs a member in; it works for half an hour.
 
     Example: winback sign-in ana@example.com
@@ -186,7 +214,12 @@ def create_token(
     id_: OrganizationId,
     name: Annotated[str, typer.Option("--name", help="Which system uses it.")],
     scopes: Annotated[
-        str, typer.Option("--scope", "--scopes", help="orders:write, accounts:write, contacts:write, signals:read.")
+        str,
+        typer.Option(
+            "--scope",
+            "--scopes",
+            help="orders:write, accounts:write, contacts:write, signals:read.",
+        ),
     ] = "orders:write,accounts:write,contacts:write",
     as_json: AsJson = False,
 ) -> None:
@@ -216,14 +249,20 @@ def list_tokens(id_: OrganizationId, as_json: AsJson = False) -> None:
         organizations.find(connection, id_)
         found = organizations.tokens(connection, id_)
     rows = [
-        {"name": t.name, "scopes": ",".join(t.scopes), "revoked_at": t.revoked_at.isoformat() if t.revoked_at else None}
+        {
+            "name": t.name,
+            "scopes": ",".join(t.scopes),
+            "revoked_at": t.revoked_at.isoformat() if t.revoked_at else None,
+        }
         for t in found
     ]
     _print_rows(rows, as_json)
 
 
 @token.command("revoke")
-def revoke_token(id_: OrganizationId, name: Annotated[str, typer.Argument(help="The token's name.")]) -> None:
+def revoke_token(
+    id_: OrganizationId, name: Annotated[str, typer.Argument(help="The token's name.")]
+) -> None:
     """Revoke a token; ingest refuses it within seconds.
 
     Example: winback token revoke acme erp
@@ -237,7 +276,10 @@ def revoke_token(id_: OrganizationId, name: Annotated[str, typer.Argument(help="
 
 
 @contact.command("erase")
-def erase_contact(id_: OrganizationId, contact_id: Annotated[str, typer.Argument(metavar="CONTACT", help="The ERP's id.")]) -> None:
+def erase_contact(
+    id_: OrganizationId,
+    contact_id: Annotated[str, typer.Argument(metavar="CONTACT", help="The ERP's id.")],
+) -> None:
     """Erase a person: the row, what sequences wrote about and to them, and the record in Kafka.
 
     Example: winback contact erase acme C-1042
@@ -251,10 +293,14 @@ def erase_contact(id_: OrganizationId, contact_id: Annotated[str, typer.Argument
     with db.connect() as connection:
         found = tenants.erase_contact(connection, id_, contact_id)
         publisher = kafka.Publisher()
-        publisher.publish(CONTACTS.name, None, key=record_key(id_, contact_id), partition=kafka.partition_of(id_))
+        publisher.publish(
+            CONTACTS.name, None, key=record_key(id_, contact_id), partition=kafka.partition_of(id_)
+        )
         publisher.close()
     if not found:
-        raise NotFound(f"{id_} has no contact {contact_id} here; its record in Kafka is erased all the same")
+        raise NotFound(
+            f"{id_} has no contact {contact_id} here; its record in Kafka is erased all the same"
+        )
     print(f"erased {contact_id}")
 
 
@@ -269,6 +315,12 @@ def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
         print(json.dumps(rows))
         return
     texts = [[str(value) if value is not None else "" for value in row.values()] for row in rows]
-    widths = [max(len(line[column]) for line in texts) for column in range(len(texts[0]))] if texts else []
+    widths = (
+        [max(len(line[column]) for line in texts) for column in range(len(texts[0]))]
+        if texts
+        else []
+    )
     for line in texts:
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+        print(
+            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        )

@@ -12,11 +12,14 @@ app = typer.Typer(no_args_is_help=True)
 def undo(
     organization: Annotated[str, typer.Option("--organization", help="The organization's id.")],
     account: Annotated[str | None, typer.Option("--account", help="Of this account alone.")] = None,
-    outcome: Annotated[str | None, typer.Option("--outcome", help="This one, by its id in the audit log.")] = None,
+    outcome: Annotated[
+        str | None, typer.Option("--outcome", help="This one, by its id in the audit log.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be undone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Undo the newest outcome (reached out, won back, lost) that still stands. The undo is audited too.
+    """Undo the newest outcome (reached out, won back, lost) that still stands. The undo is audited
+    too.
 
     Example: winback undo --organization acme --account A-77
     """
@@ -33,9 +36,19 @@ def undo(
         else:
             row = outcomes.newest(connection, organization, account)
         if row is None or (account is not None and row.account != account):
-            raise NotFound(f"{organization} has no outcome that could be undone" + (f" on {account}" if account else ""))
+            raise NotFound(
+                f"{organization} has no outcome that could be undone"
+                + (f" on {account}" if account else "")
+            )
         if not dry_run:
-            handler.undo(connection, organization, row.outcome, actor=COMMAND_LINE, role="admin", at=clock.now())
+            handler.undo(
+                connection,
+                organization,
+                row.outcome,
+                actor=COMMAND_LINE,
+                role="admin",
+                at=clock.now(),
+            )
     said = {
         "outcome": row.outcome,
         "account": row.account,
@@ -48,5 +61,8 @@ def undo(
     if as_json:
         print(json.dumps(said, sort_keys=True))
     else:
-        what = f"{handler.WORDS[row.kind]} on {row.account}, by {row.actor} at {row.at:%Y-%m-%d %H:%M} UTC"
+        what = (
+            f"{handler.WORDS[row.kind]} on {row.account}, by {row.actor} at "
+            f"{row.at:%Y-%m-%d %H:%M} UTC"
+        )
         print(f"would undo: {what}" if dry_run else f"undone: {what}")

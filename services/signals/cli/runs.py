@@ -17,12 +17,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("run")
 def run(
     organization: Organization,
-    as_of: Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day; default: today there.")] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Until it is complete and persisted.")] = False,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day; default: today there."),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Until it is complete and persisted.")
+    ] = False,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait at most.")] = 600.0,
     as_json: AsJson = False,
 ) -> None:
-    """Ask for a run. A day before the latest run's is refused; without --as-of it is today, or the latest run's day if later.
+    """Ask for a run. A day before the latest run's is refused; without --as-of it is today, or the
+    latest run's day if later.
 
     Example: winback run --organization acme --as-of 2026-03-02 --wait
     """
@@ -32,7 +38,12 @@ def run(
     with db.connect() as connection:
         number, day = runs.ask(connection, organization, as_of=as_of.date() if as_of else None)
         connection.commit()
-    found: dict[str, Any] = {"organization": organization, "run": number, "as_of": day.isoformat(), "complete": False}
+    found: dict[str, Any] = {
+        "organization": organization,
+        "run": number,
+        "as_of": day.isoformat(),
+        "complete": False,
+    }
     if wait:
         from services.signals.progress import run as waiting
 
@@ -51,7 +62,8 @@ def run(
         print(json.dumps(found, sort_keys=True))
     elif wait:
         print(
-            f"run {number} of {organization} as of {day}: {found['opened']} opened, {found['seen']} seen, "
+            f"run {number} of {organization} as of {day}: {found['opened']} opened, "
+            f"{found['seen']} seen, "
             f"{found['recovered']} recovered of {found['accounts']} accounts"
         )
     else:
@@ -77,7 +89,9 @@ def signals(
     organization: Organization,
     active: Annotated[bool, typer.Option("--active", help="Leave out recovered ones.")] = False,
     account: Annotated[str | None, typer.Option("--account", help="Of this account alone.")] = None,
-    type_: Annotated[str | None, typer.Option("--type", help="dormant, lapse, cherry_picking; comma-separated.")] = None,
+    type_: Annotated[
+        str | None, typer.Option("--type", help="dormant, lapse, cherry_picking; comma-separated.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List signals: with --json one JSON line each, keys sorted.
@@ -95,13 +109,23 @@ def signals(
         raise Rejected(FieldError(field="--type", reason=f"must be some of {', '.join(TYPES)}"))
     with db.connect() as connection:
         organizations.find(connection, organization)
-        for signal in listing.signals(connection, organization, active=active, account=account, types=types):
-            line = json.dumps(signal, sort_keys=True, separators=(",", ":")) if as_json else _as_text(signal)
+        for signal in listing.signals(
+            connection, organization, active=active, account=account, types=types
+        ):
+            line = (
+                json.dumps(signal, sort_keys=True, separators=(",", ":"))
+                if as_json
+                else _as_text(signal)
+            )
             sys.stdout.write(line + "\n")
 
 
 def _as_text(signal: dict[str, Any]) -> str:
     combo = signal.get("combo")
     what = f"{combo['od'] or 'no size'} {combo['grade'] or 'no grade'}" if combo else ""
-    state = f"recovered ({signal['resolution']})" if signal["recovered_at"] else f"since {date.fromisoformat(signal['opened_on'])}"
+    state = (
+        f"recovered ({signal['resolution']})"
+        if signal["recovered_at"]
+        else f"since {date.fromisoformat(signal['opened_on'])}"
+    )
     return f"{signal['account']:<24} {signal['type']:<15} {what:<20} {state}".rstrip()

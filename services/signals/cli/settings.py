@@ -38,9 +38,15 @@ def get(organization: Organization) -> None:
 @settings.command("set")
 def set_(
     organization: Organization,
-    file: Annotated[str, typer.Argument(help="JSON; keys left out keep their value. - is standard input.")] = "-",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would change, and change nothing.")] = False,
-    run: Annotated[bool, typer.Option("--run", help="Ask for a run, as Save in the console does.")] = False,
+    file: Annotated[
+        str, typer.Argument(help="JSON; keys left out keep their value. - is standard input.")
+    ] = "-",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would change, and change nothing.")
+    ] = False,
+    run: Annotated[
+        bool, typer.Option("--run", help="Ask for a run, as Save in the console does.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Change settings. A new version is kept only where something changes.
@@ -55,12 +61,25 @@ def set_(
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
         patch: Any = json.loads(text)
     except (OSError, ValueError) as error:
-        raise Rejected(FieldError(field=file, reason=f"is no JSON that can be read: {error}")) from None
+        raise Rejected(
+            FieldError(field=file, reason=f"is no JSON that can be read: {error}")
+        ) from None
     with db.connect() as connection:
-        saved = configuration.save(connection, organization, patch, actor=configuration.COMMAND_LINE, run=run, dry_run=dry_run)
+        saved = configuration.save(
+            connection,
+            organization,
+            patch,
+            actor=configuration.COMMAND_LINE,
+            run=run,
+            dry_run=dry_run,
+        )
     if as_json:
         changed = {change.key: {"from": change.old, "to": change.new} for change in saved.changes}
-        print(json.dumps({"version": saved.version, "changed": changed, "run": saved.run}, sort_keys=True))
+        print(
+            json.dumps(
+                {"version": saved.version, "changed": changed, "run": saved.run}, sort_keys=True
+            )
+        )
         return
     for change in saved.changes:
         print(f"{change.key}: {json.dumps(change.old)} -> {json.dumps(change.new)}")

@@ -1,7 +1,8 @@
 """The clock's process: one leader by an advisory lock, the others stand by.
 
-The lock, LISTEN and all writes share one connection: who loses the lead can write nothing more. A leader that is frozen says
-nothing on it, and PostgreSQL ends the session, so that another takes over.
+The lock, LISTEN and all writes share one connection: who loses the lead can write nothing more. A
+leader that is frozen says nothing on it, and PostgreSQL ends the session, so that another takes
+over.
 """
 
 import contextlib
@@ -45,8 +46,15 @@ def main() -> None:
             thread.join(DRAIN_SECONDS)
 
 
-def run(publisher: kafka.Publisher, stop: threading.Event, readiness: Readiness, leading: threading.Event) -> None:
-    """Lead or stand by until `stop`; what is not there (PostgreSQL, Kafka) is tried again. `leading` is set while it leads."""
+def run(
+    publisher: kafka.Publisher,
+    stop: threading.Event,
+    readiness: Readiness,
+    leading: threading.Event,
+) -> None:
+    """Lead or stand by until `stop`; what is not there (PostgreSQL, Kafka) is tried again.
+    `leading` is set while it leads.
+    """
     for kind in firing.RUN_REASON:
         metrics.SLOTS_FIRED.labels(kind)
         metrics.SLOTS_DROPPED.labels(kind)
@@ -75,15 +83,27 @@ def lead(connection: db.Connection, stop: threading.Event, readiness: Readiness)
         row = connection.execute("SELECT pg_try_advisory_lock(%s)", (CLOCK_LOCK,)).fetchone()
         readiness.set(True)
         if row is not None and row[0]:
-            connection.execute("SELECT set_config('idle_session_timeout', %s, false)", (SILENT_AT_MOST,))
-            connection.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, false)", (SILENT_AT_MOST,))
+            connection.execute(
+                "SELECT set_config('idle_session_timeout', %s, false)", (SILENT_AT_MOST,)
+            )
+            connection.execute(
+                "SELECT set_config('idle_in_transaction_session_timeout', %s, false)",
+                (SILENT_AT_MOST,),
+            )
             return True
         stop.wait(STAND_BY_SECONDS)
     return False
 
 
-def keep_time(connection: db.Connection, publisher: kafka.Publisher, stop: threading.Event, readiness: Readiness) -> None:
-    """Look at the schedules every second; at runs and ticks when told to, and every quarter of a second."""
+def keep_time(
+    connection: db.Connection,
+    publisher: kafka.Publisher,
+    stop: threading.Event,
+    readiness: Readiness,
+) -> None:
+    """Look at the schedules every second; at runs and ticks when told to, and every quarter of a
+    second.
+    """
     connection.execute(f"LISTEN {CLOCK_CHANNEL}")
     look_at = 0.0
     while not stop.is_set():

@@ -1,14 +1,17 @@
 """The clock: what is due, and nothing else, as seen by the one process that looks at the wall.
 
-Four things, each in a transaction per organization, each safe to be done again by this or another clock:
+Four things, each in a transaction per organization, each safe to be done again by this or another
+clock:
 
 fire_due       a schedule's slot becomes a row; it asks for a run
-publish_runs   the next run of each organization goes into `orders`, one in flight at a time, unless an import holds it back
-send_ticks     a digest's slot whose run is complete sends its ticks; one without a complete run says so after two hours
+publish_runs   the next run of each organization goes into `orders`, one in flight at a time, unless
+               an import holds it back
+send_ticks     a digest's slot whose run is complete sends its ticks; one without a complete run
+               says so after two hours
 send_asked_for a digest that someone asked for sends a tick for that address alone
 
-Records go out before the row says that they did: after a crash in between they go out again. The detector runs a number once,
-digest and sequences take a slot once.
+Records go out before the row says that they did: after a crash in between they go out again. The
+detector runs a number once, digest and sequences take a slot once.
 """
 
 from datetime import datetime, timedelta
@@ -47,7 +50,14 @@ def fire_due(connection: db.Connection) -> None:
                 timezone = runs.lock_organization(connection, plan.organization)
             except NotFound:
                 continue
-            if not slots.fire(connection, plan.organization, plan.kind, found.slot_at, fired_at=now, dropped=found.dropped):
+            if not slots.fire(
+                connection,
+                plan.organization,
+                plan.kind,
+                found.slot_at,
+                fired_at=now,
+                dropped=found.dropped,
+            ):
                 continue
             if found.dropped is None:
                 number = runs.request(
@@ -62,7 +72,13 @@ def fire_due(connection: db.Connection) -> None:
             metrics.SLOTS_FIRED.labels(plan.kind).inc()
         else:
             metrics.SLOTS_DROPPED.labels(plan.kind).inc()
-        log.info("slot", organization=plan.organization, kind=plan.kind, slot_at=found.slot_at.isoformat(), dropped=found.dropped)
+        log.info(
+            "slot",
+            organization=plan.organization,
+            kind=plan.kind,
+            slot_at=found.slot_at.isoformat(),
+            dropped=found.dropped,
+        )
 
 
 def publish_runs(connection: db.Connection, publisher: kafka.Publisher) -> None:
@@ -74,7 +90,11 @@ def publish_runs(connection: db.Connection, publisher: kafka.Publisher) -> None:
             except NotFound:
                 continue
             run = runs.next_pending(connection, organization)
-            if run is None or run.published_at is not None or _holds_back(connection, organization, run):
+            if (
+                run is None
+                or run.published_at is not None
+                or _holds_back(connection, organization, run)
+            ):
                 continue
             now = clock.now()
             event = RunRequested(
@@ -92,19 +112,39 @@ def publish_runs(connection: db.Connection, publisher: kafka.Publisher) -> None:
                     msgspec.json.encode(event),
                     key=organization.encode(),
                     partition=kafka.partition_of(organization),
-                    headers=kafka.headers_of(event, source="clock", event_id=derived("run", organization, str(run.number))),
+                    headers=kafka.headers_of(
+                        event,
+                        source="clock",
+                        event_id=derived("run", organization, str(run.number)),
+                    ),
                 )
-            runs.mark_published(connection, organization, run.number, published_at=now, settings_version=run.settings_version)
-        log.info("run", organization=organization, number=run.number, as_of=run.as_of.isoformat(), reason=run.reason)
+            runs.mark_published(
+                connection,
+                organization,
+                run.number,
+                published_at=now,
+                settings_version=run.settings_version,
+            )
+        log.info(
+            "run",
+            organization=organization,
+            number=run.number,
+            as_of=run.as_of.isoformat(),
+            reason=run.reason,
+        )
 
 
 def _holds_back(connection: db.Connection, organization: str, run: runs.PendingRun) -> bool:
-    """True while an import holds the organization's runs; after two hours the run starts anyway, and says so."""
+    """True while an import holds the organization's runs; after two hours the run starts anyway,
+    and says so.
+    """
     holding = runs.holding_import(connection, organization)
     if holding is None:
         return False
     waited_long = clock.now() - run.requested_at >= HELD_BACK_AT_MOST
-    why = f"import {holding}: started anyway after two hours" if waited_long else f"import {holding}"
+    why = (
+        f"import {holding}: started anyway after two hours" if waited_long else f"import {holding}"
+    )
     if runs.hold_back(connection, organization, run.number, why):
         log.warning("run held back", organization=organization, number=run.number, why=why)
     return not waited_long
@@ -121,7 +161,11 @@ def send_ticks(connection: db.Connection, publisher: kafka.Publisher) -> None:
             elif now - slot.fired_at > DIGEST_WITHIN:
                 slots.drop(connection, slot, "no complete run within 24 hours")
                 metrics.SLOTS_DROPPED.labels("digest").inc()
-                log.error("digest given up", organization=slot.organization, slot_at=slot.slot_at.isoformat())
+                log.error(
+                    "digest given up",
+                    organization=slot.organization,
+                    slot_at=slot.slot_at.isoformat(),
+                )
             elif slot.heartbeat_at is None:
                 why = _why_no_run(slot)
                 _send(connection, publisher, slot, run=None, why=why)
@@ -157,7 +201,13 @@ def _send(
         )
     ]
     if run is not None and completed_at is not None:
-        drafts = SequencesDue(organization=slot.organization, slot=slot_id, digest=digest, run=run, drafted_at=completed_at)
+        drafts = SequencesDue(
+            organization=slot.organization,
+            slot=slot_id,
+            digest=digest,
+            run=run,
+            drafted_at=completed_at,
+        )
         events.append((SEQUENCE_TICKS.name, drafts))
     sends = []
     with tracing.doing("digest due", organization=slot.organization):

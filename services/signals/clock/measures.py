@@ -1,8 +1,10 @@
-"""The system as it looks from outside, measured by the clock that leads: a process that hangs cannot say so itself.
+"""The system as it looks from outside, measured by the clock that leads: a process that hangs
+cannot say so itself.
 
-Kafka: brokers, replicas, the ends of partitions and of dead-letter topics. PostgreSQL: positions, runs, feeds, its time.
-Disks: those of WINBACK_WATCHED_DISKS. What a former leader measured is taken back when it leads no more, so that nothing old
-stands beside the new one's.
+Kafka: brokers, replicas, the ends of partitions and of dead-letter topics. PostgreSQL: positions,
+runs, feeds, its time.
+Disks: those of WINBACK_WATCHED_DISKS. What a former leader measured is taken back when it leads no
+more, so that nothing old stands beside the new one's.
 """
 
 import threading
@@ -14,7 +16,9 @@ from typing import Any
 import psycopg
 import structlog
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # exported, says the reference
+
+# exported, says the reference
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 from prometheus_client import Gauge
 
 from services.signals.store import measures
@@ -58,7 +62,9 @@ class Watcher:
     standing: dict[Place, tuple[int, float]] = field(default_factory=dict)
 
     def look(self, connection: db.Connection) -> None:
-        """Measure everything once. Raises Retryable while Kafka is away; what PostgreSQL says is set before."""
+        """Measure everything once. Raises Retryable while Kafka is away; what PostgreSQL says is
+        set before.
+        """
         seen = measures.look(connection)
         set_from_postgres(seen)
         for name, folder in settings().watched_disks.items():
@@ -70,7 +76,11 @@ class Watcher:
                 (DETECTOR_APP.removeprefix("winback-"), ORDERS.name, number): offset
                 for number, offset in self._committed(cluster).items()
             }
-            here: set[tuple[str, int]] = {(name, number) for name, topic in cluster.topics.items() for number in topic.partitions}
+            here: set[tuple[str, int]] = {
+                (name, number)
+                for name, topic in cluster.topics.items()
+                for number in topic.partitions
+            }
             dead_letter_topics = set(map(dead_letters_of, with_dead_letters()))
             dead = {place for place in here if place[0] in dead_letter_topics}
             read = {(topic, number) for _, topic, number in positions} & here
@@ -80,11 +90,15 @@ class Watcher:
         except TimeoutError:
             raise Retryable("Kafka does not answer in time") from None
         for name in {name for name, _ in dead}:
-            metrics.DEAD_LETTER_OFFSET.labels(name).set(sum(end for (topic, _), end in ends.items() if topic == name))
+            metrics.DEAD_LETTER_OFFSET.labels(name).set(
+                sum(end for (topic, _), end in ends.items() if topic == name)
+            )
         self._note(positions, ends, time.monotonic())
         metrics.WATCHED_AT.set(clock.now().timestamp())
 
-    def _note(self, positions: dict[Place, int], ends: dict[tuple[str, int], int], now: float) -> None:
+    def _note(
+        self, positions: dict[Place, int], ends: dict[tuple[str, int], int], now: float
+    ) -> None:
         for place, position in positions.items():
             consumer, topic, number = place
             if (topic, number) not in ends:
@@ -99,18 +113,24 @@ class Watcher:
 
     def _committed(self, cluster: Any) -> dict[int, int]:
         """Partition of `orders` -> the next offset that the detector has not finished."""
-        places = [TopicPartition(ORDERS.name, number) for number in cluster.topics[ORDERS.name].partitions]
+        places = [
+            TopicPartition(ORDERS.name, number) for number in cluster.topics[ORDERS.name].partitions
+        ]
         asked = ConsumerGroupTopicPartitions(DETECTOR_APP, places)
-        found: Any = self.admin.list_consumer_group_offsets([asked], request_timeout=ASK_SECONDS)[DETECTOR_APP].result(
-            ANSWER_SECONDS
-        )
+        found: Any = self.admin.list_consumer_group_offsets([asked], request_timeout=ASK_SECONDS)[
+            DETECTOR_APP
+        ].result(ANSWER_SECONDS)
         return {place.partition: max(0, place.offset) for place in found.topic_partitions}
 
     def _ends(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library has no types for it
+        # the library has no types for it
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         asked: Any = {TopicPartition(topic, number): latest for topic, number in places}
         answers: Any = self.admin.list_offsets(asked, request_timeout=ASK_SECONDS) if asked else {}
-        return {(place.topic, place.partition): answer.result(ANSWER_SECONDS).offset for place, answer in answers.items()}
+        return {
+            (place.topic, place.partition): answer.result(ANSWER_SECONDS).offset
+            for place, answer in answers.items()
+        }
 
 
 def connected() -> AdminClient:
@@ -177,4 +197,8 @@ def take_back() -> None:
 
 def label_values(gauge: Gauge) -> set[str]:
     """The values of a gauge's only label."""
-    return {str(next(iter(sample.labels.values()))) for family in gauge.collect() for sample in family.samples}
+    return {
+        str(next(iter(sample.labels.values())))
+        for family in gauge.collect()
+        for sample in family.samples
+    }

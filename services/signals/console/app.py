@@ -28,7 +28,8 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
     app = FastAPI(
         title="Winback",
         version="1",
-        description="Which accounts are being lost, for systems. A token with the scope signals:read names the organization.",
+        description="Which accounts are being lost, for systems. A token with the scope "
+        "signals:read names the organization.",
         docs_url=None,  # its page would load scripts from elsewhere; ours is below
         redoc_url=None,
         telemetry=TELEMETRY,
@@ -53,10 +54,14 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
     app.include_router(saved_views.router)
     app.include_router(drawer.router)
     app.include_router(home.router)
-    app.mount("/static", StaticFiles(packages=[("services.signals.console", "static")]), name="static")
+    app.mount(
+        "/static", StaticFiles(packages=[("services.signals.console", "static")]), name="static"
+    )
 
     @app.middleware("http")
-    async def headers(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+    async def headers(
+        request: Request, go_on: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
         response = await go_on(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
@@ -66,7 +71,13 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
 
     @app.get("/docs", include_in_schema=False)
     def docs(request: Request) -> Response:
-        return render(request, "docs.html", paths=app.openapi()["paths"], description=app.description, base_url=settings().base_url)
+        return render(
+            request,
+            "docs.html",
+            paths=app.openapi()["paths"],
+            description=app.description,
+            base_url=settings().base_url,
+        )
 
     @app.get("/healthz", include_in_schema=False)
     def healthz() -> Response:

@@ -1,4 +1,5 @@
-"""Health, for owners and admins: is the feed alive, do runs complete, did digests go out, does the second opinion agree.
+"""Health, for owners and admins: is the feed alive, do runs complete, did digests go out, does the
+second opinion agree.
 
 Of this organization alone. What Kafka has to be asked for is asked on request, with a time limit.
 """
@@ -33,7 +34,12 @@ DIGESTS_SHOWN = 10
 AUDIT_SECONDS = 15
 DIFFERENCES_KEPT = 20
 REASON_KEPT = 500  # characters of a dead letter's reason in the audit log
-REASONS = {"nightly": "nightly", "digest": "for a digest", "settings": "settings were saved", "manual": "asked for"}
+REASONS = {
+    "nightly": "nightly",
+    "digest": "for a digest",
+    "settings": "settings were saved",
+    "manual": "asked for",
+}
 _auditing = threading.Lock()  # one at a time: it reads every order
 
 
@@ -110,7 +116,9 @@ def show(request: Request, organization: str, look: bool = False) -> Response:
                 subject=plain_name(digest.subject),
                 when=_when(digest.created_at, head),
                 states=_states(states.get(digest.digest, [])),
-                is_bad=any(state in ("bounced", "unknown") for state in states.get(digest.digest, [])),
+                is_bad=any(
+                    state in ("bounced", "unknown") for state in states.get(digest.digest, [])
+                ),
             )
             for digest in digests
         ],
@@ -124,7 +132,9 @@ def show(request: Request, organization: str, look: bool = False) -> Response:
             ("Orders not yet in the console", count(lag.orders_unsaved)),
             ("Signals not yet in the console", count(lag.signals_unsaved)),
         ],
-        dead=None if found is None else [_dead(letter, replayed, head, at) for letter in found.letters],
+        dead=None
+        if found is None
+        else [_dead(letter, replayed, head, at) for letter in found.letters],
         dead_line="" if found is None else _dead_line(found),
     )
 
@@ -154,7 +164,13 @@ def replay(request: Request, organization: str, form: Form) -> Response:
                 detail = {"to": done.to, "reason": letter.reason[:REASON_KEPT]}
                 subject = f"dead letter {letter.id}"
                 settings.note(
-                    connection, organization, at=clock.now(), actor=who.email, action="replayed", subject=subject, detail=detail
+                    connection,
+                    organization,
+                    at=clock.now(),
+                    actor=who.email,
+                    action="replayed",
+                    subject=subject,
+                    detail=detail,
                 )
         said = {
             "replayed": f"Replayed: {letter.id} is in {letter.topic} again.",
@@ -182,16 +198,28 @@ def _hold_against(organization: str, actor: str) -> str:
                 "differences": len(report.differences),
                 "first": [str(difference) for difference in report.differences[:DIFFERENCES_KEPT]],
             }
-            settings.note(connection, organization, at=clock.now(), actor=actor, action="audited", subject="signals", detail=detail)
+            settings.note(
+                connection,
+                organization,
+                at=clock.now(),
+                actor=actor,
+                action="audited",
+                subject="signals",
+                detail=detail,
+            )
     except Retryable as error:
         return f"Not audited: {error}"
     except psycopg.errors.QueryCanceled:
         return (
-            f"Not audited: it took longer than {AUDIT_SECONDS} seconds. `winback audit --organization {organization}` has no limit."
+            f"Not audited: it took longer than {AUDIT_SECONDS} seconds. `winback audit "
+            f"--organization {organization}` has no limit."
         )
     finally:
         _auditing.release()
-    return f"Audited: {counted(len(report.differences), 'difference')} in {counted(report.active, 'active signal')}."
+    return (
+        f"Audited: {counted(len(report.differences), 'difference')} in "
+        f"{counted(report.active, 'active signal')}."
+    )
 
 
 def _feed(head: Head, at: datetime) -> tuple[str, str, bool]:
@@ -209,7 +237,12 @@ def _run(run: RunRow, head: Head, at: datetime) -> RunView:
         state = f"held back: {run.held_back}"
     else:
         state = "under way" if run.published_at else "waiting"
-    numbers = ((run.opened, "opened"), (run.seen, "seen"), (run.recovered, "recovered"), (run.accounts, "accounts"))
+    numbers = (
+        (run.opened, "opened"),
+        (run.seen, "seen"),
+        (run.recovered, "recovered"),
+        (run.accounts, "accounts"),
+    )
     found = [f"{count(number or 0)} {word}" for number, word in numbers]
     return RunView(
         number=str(run.number),
@@ -224,7 +257,10 @@ def _run(run: RunRow, head: Head, at: datetime) -> RunView:
 
 
 def _states(states: list[str]) -> str:
-    return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states)) or "nobody to send it to"
+    return (
+        ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        or "nobody to send it to"
+    )
 
 
 def _audit(row: AuditRow | None, head: Head, at: datetime) -> dict[str, object] | None:
@@ -234,7 +270,8 @@ def _audit(row: AuditRow | None, head: Head, at: datetime) -> dict[str, object] 
     return {
         "differences": counted(int(detail.get("differences", 0)), "difference"),
         "is_bad": bool(detail.get("differences")),
-        "line": f"in {counted(int(detail.get('active', 0)), 'active signal')}, run {detail.get('run') or 'none'}",
+        "line": f"in {counted(int(detail.get('active', 0)), 'active signal')}, run "
+        f"{detail.get('run') or 'none'}",
         "when": f"{age(at - row.at)} ago",
         "when_exact": _when(row.at, head),
         "by": row.actor,
@@ -242,7 +279,9 @@ def _audit(row: AuditRow | None, head: Head, at: datetime) -> dict[str, object] 
     }
 
 
-def _dead(letter: DeadLetter, replayed: dict[Place, datetime], head: Head, at: datetime) -> DeadView:
+def _dead(
+    letter: DeadLetter, replayed: dict[Place, datetime], head: Head, at: datetime
+) -> DeadView:
     died = datetime.fromisoformat(letter.at)
     again = replayed.get(letter.place)
     return DeadView(
@@ -257,7 +296,11 @@ def _dead(letter: DeadLetter, replayed: dict[Place, datetime], head: Head, at: d
 
 
 def _dead_line(found: pipeline.Found) -> str:
-    line = "None of this organization" if found.total == 0 else f"{count(found.total)} of this organization"
+    line = (
+        "None of this organization"
+        if found.total == 0
+        else f"{count(found.total)} of this organization"
+    )
     return line if found.complete else f"{line}; there are more than could be looked at in time"
 
 

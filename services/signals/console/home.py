@@ -31,4 +31,6 @@ def organization(organization: str) -> Response:
 @router.get("/o/{organization}/signals")
 def signals(organization: str, type: Annotated[SignalType | None, Query()] = None) -> Response:
     """Where mails lead to: the accounts that carry the type, or need a call."""
-    return RedirectResponse(f"/o/{quote(organization, safe='')}/accounts?only={type or 'call'}", status_code=303)
+    return RedirectResponse(
+        f"/o/{quote(organization, safe='')}/accounts?only={type or 'call'}", status_code=303
+    )

@@ -1,7 +1,9 @@
-"""Server-sent events: a counter that moves when something came. Pages fetch their part again; nothing else is sent.
+"""Server-sent events: a counter that moves when something came. Pages fetch their part again;
+nothing else is sent.
 
-One question a second to PostgreSQL for each organization that somebody looks at, however many do. Streams are bounded, look
-again and again whether their visitor may still be there, and end when the process does.
+One question a second to PostgreSQL for each organization that somebody looks at, however many do.
+Streams are bounded, look again and again whether their visitor may still be there, and end when the
+process does.
 """
 
 import threading
@@ -23,7 +25,8 @@ from shared import db
 MOST_STREAMS = 200  # of one process
 MOST_OF_A_PERSON = 8
 LOOK_SECONDS = 1.0
-BEAT_SECONDS = 15.0  # so that nothing in between takes a quiet stream for a dead one; and the visitor is checked
+# so that nothing in between takes a quiet stream for a dead one; and the visitor is checked
+BEAT_SECONDS = 15.0
 RETRY_MS = 3_000
 
 
@@ -69,7 +72,12 @@ def stream(request: Request, organization: str) -> Response:
         person = who.email
     streams: Streams = request.app.state.streams
     if streams.closing.is_set() or not streams.enter(person):
-        return Response("too many pages listen\n", status_code=503, media_type="text/plain", headers={"Retry-After": "30"})
+        return Response(
+            "too many pages listen\n",
+            status_code=503,
+            media_type="text/plain",
+            headers={"Retry-After": "30"},
+        )
     return StreamingResponse(
         _events(request, organization, streams, person),
         media_type="text/event-stream",
@@ -77,7 +85,9 @@ def stream(request: Request, organization: str) -> Response:
     )
 
 
-async def _events(request: Request, organization: str, streams: Streams, person: str) -> AsyncIterator[str]:
+async def _events(
+    request: Request, organization: str, streams: Streams, person: str
+) -> AsyncIterator[str]:
     def read() -> str:
         with db.organization_transaction(app_pool(request), organization) as connection:
             return live.counter(connection, organization)

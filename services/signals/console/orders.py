@@ -27,7 +27,9 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 ORDERS_A_PAGE = 50
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-Place = Annotated[str, like(r"\d{1,17}~.{1,200}", "is no place among the orders; go on with “Older orders”")]
+Place = Annotated[
+    str, like(r"\d{1,17}~.{1,200}", "is no place among the orders; go on with “Older orders”")
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,9 @@ def orders(
         if before is not None:
             micros, _, order_id = before.partition("~")
             until = EPOCH + timedelta(microseconds=int(micros))
-        rows = live.newest_orders(connection, organization, until=until, before=order_id, limit=ORDERS_A_PAGE + 1)
+        rows = live.newest_orders(
+            connection, organization, until=until, before=order_id, limit=ORDERS_A_PAGE + 1
+        )
         accounts = [row.account for row in rows]
         active = live.active_types(connection, organization, accounts)
         ended = live.answered(connection, organization, [row.order_id for row in rows], accounts)
@@ -90,7 +94,14 @@ def orders(
         is_first=before is None,
         next_page=_next_page(organization, shown[-1]) if len(rows) > ORDERS_A_PAGE else None,
         orders=[
-            order_view(row, active.get(row.account, {}), ended.get(row.order_id, []), organization=organization, head=head, at=at)
+            order_view(
+                row,
+                active.get(row.account, {}),
+                ended.get(row.order_id, []),
+                organization=organization,
+                head=head,
+                at=at,
+            )
             for row in shown
         ],
     )
@@ -103,12 +114,22 @@ def orders_live(request: Request, organization: str) -> Response:
 
 
 def order_view(
-    row: NewOrder, active: dict[SignalType, int], ended: list[Answered], *, organization: str, head: Head, at: datetime
+    row: NewOrder,
+    active: dict[SignalType, int],
+    ended: list[Answered],
+    *,
+    organization: str,
+    head: Head,
+    at: datetime,
 ) -> OrderView:
     """With the activity of its account: dormant, product lapse, cherry-picking, or else active."""
-    back = [BadgeView(letter=LETTERS[one.type], words=_back_words(one), is_back=True) for one in ended]
+    back = [
+        BadgeView(letter=LETTERS[one.type], words=_back_words(one), is_back=True) for one in ended
+    ]
     open_ = [
-        BadgeView(letter=LETTERS[type_], words=name if active[type_] == 1 else f"{name} ×{active[type_]}")
+        BadgeView(
+            letter=LETTERS[type_], words=name if active[type_] == 1 else f"{name} ×{active[type_]}"
+        )
         for type_, name in TYPES.items()
         if type_ in active
     ]
@@ -130,14 +151,24 @@ def order_view(
 
 
 def _back_words(one: Answered) -> str:
-    what = combo_words(Combo(od=one.od, grade=one.grade)) if one.type == "lapse" else TYPES[one.type].lower()
+    what = (
+        combo_words(Combo(od=one.od, grade=one.grade))
+        if one.type == "lapse"
+        else TYPES[one.type].lower()
+    )
     return f"{what}: came back"
 
 
 def _head_line(head: Head, at: datetime) -> str:
-    return "No orders yet" if head.last_accepted_at is None else f"orders up to {short_ago(at - head.last_accepted_at)}"
+    return (
+        "No orders yet"
+        if head.last_accepted_at is None
+        else f"orders up to {short_ago(at - head.last_accepted_at)}"
+    )
 
 
 def _next_page(organization: str, last: NewOrder) -> str:
     micros = int((last.accepted_at - EPOCH) / timedelta(microseconds=1))
-    return f"/o/{quote(organization, safe='')}/orders?before={micros}~{quote(last.order_id, safe='')}"
+    return (
+        f"/o/{quote(organization, safe='')}/orders?before={micros}~{quote(last.order_id, safe='')}"
+    )

@@ -1,6 +1,7 @@
 """Draft sequences: the list, and the editor with its preview, contacts, skipped ones and activity.
 
-The form holds every step. *Add* and *Remove* bring the page back with what was typed; only *Save* writes.
+The form holds every step. *Add* and *Remove* bring the page back with what was typed; only *Save*
+writes.
 """
 
 import re
@@ -36,12 +37,21 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 Tab = Literal["preview", "contacts", "skipped", "activity"]
 
-STATES = {"draft": "Draft", "launched": "Launched", "paused": "Paused", "finished": "Finished", "archived": "Archived"}
+STATES = {
+    "draft": "Draft",
+    "launched": "Launched",
+    "paused": "Paused",
+    "finished": "Finished",
+    "archived": "Archived",
+}
 MOST_PLACES = 10**7  # so far a list can be walked
 LISTED = 200  # people on one page of a list
 HEADINGS = ("First mail", "Follow-up", "Last word")
 SKIPPED: dict[str, tuple[str, str]] = {  # reason -> heading, what can be done about it
-    "no-contact": ("No primary contact", "Name one at the account, and it is in from the next draft on."),
+    "no-contact": (
+        "No primary contact",
+        "Name one at the account, and it is in from the next draft on.",
+    ),
     "no-email": ("No email", "Add an address, and the contact is in from the next draft on."),
     "unsubscribed": ("Opted out", "Their choice; cannot be undone here."),
     "bounced": ("Bounced", "Correct the address, and the contact is in from the next draft on."),
@@ -50,7 +60,10 @@ SKIPPED: dict[str, tuple[str, str]] = {  # reason -> heading, what can be done a
 }
 NOTHING_TO_DO = "what to do with it is none of what is offered"
 TOO_MANY = f"a sequence has {MOST_STEPS} steps at most"
-NEWER = "somebody saved this draft while you were editing it: what you typed is below, what they saved is on the page without it"
+NEWER = (
+    "somebody saved this draft while you were editing it: what you typed is below, what they "
+    "saved is on the page without it"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +101,9 @@ class PersonView:
 
 @router.get("/o/{organization}/sequences")
 def show_list(
-    request: Request, organization: str, state: Annotated[str, like("drafts|archived", "is one of drafts and archived")] = "drafts"
+    request: Request,
+    organization: str,
+    state: Annotated[str, like("drafts|archived", "is one of drafts and archived")] = "drafts",
 ) -> Response:
     """The newest first; archived ones apart."""
     with organization_of(request, organization) as (who, connection):
@@ -111,7 +126,9 @@ def show_list(
                 "enrolled": wording.count(row.enrolled),
                 "skipped": wording.count(row.skipped),
                 "drafted": _day(row.drafted_at, head),
-                "edited": f"{age(clock.now() - row.edited_at)} ago, {row.edited_by}" if row.edited_at else "",
+                "edited": f"{age(clock.now() - row.edited_at)} ago, {row.edited_by}"
+                if row.edited_at
+                else "",
             }
             for row in rows
         ],
@@ -127,8 +144,9 @@ def show(
     contact: Annotated[int, Query(ge=0, le=MOST_PLACES)] = 0,
     first: Annotated[int, Query(ge=0, le=MOST_PLACES)] = 0,
 ) -> Response:
-    """A draft: its steps, and beside them one of four panes. `contact` is the place of whom the preview is for, `first` that of
-    whom a list begins with."""
+    """A draft: its steps, and beside them one of four panes. `contact` is the place of whom the
+    preview is for, `first` that of whom a list begins with.
+    """
     return _page(request, organization, sequence, tab=tab, contact=contact, first=first)
 
 
@@ -141,21 +159,39 @@ def edit(request: Request, organization: str, sequence: str, form: Form) -> Resp
     if do == "add":
         if len(typed) < MOST_STEPS:
             return _page(request, organization, sequence, typed=[*typed, Typed()], is_changed=True)
-        return _page(request, organization, sequence, typed=typed, errors={"steps": TOO_MANY}, is_changed=True)
+        return _page(
+            request,
+            organization,
+            sequence,
+            typed=typed,
+            errors={"steps": TOO_MANY},
+            is_changed=True,
+        )
     if removed := re.fullmatch(r"remove-([1-9][0-9]?)", do):
         kept = [step for number, step in enumerate(typed, start=1) if number != int(removed[1])]
         return _page(request, organization, sequence, typed=kept or typed, is_changed=True)
     if do != "save":
-        return _page(request, organization, sequence, typed=typed, errors={"steps": NOTHING_TO_DO}, is_changed=True)
+        return _page(
+            request,
+            organization,
+            sequence,
+            typed=typed,
+            errors={"steps": NOTHING_TO_DO},
+            is_changed=True,
+        )
     edition = form.get("edition", "")
-    known = int(edition) if re.fullmatch(r"[0-9]{1,9}", edition) else 0  # of no edition: nothing is saved over
+    known = (
+        int(edition) if re.fullmatch(r"[0-9]{1,9}", edition) else 0
+    )  # of no edition: nothing is saved over
     try:
         saved = _save(request, organization, sequence, typed, edition=known)
     except Rejected as error:
         errors = {one.field: one.reason for one in error.errors}
         return _page(request, organization, sequence, typed=typed, errors=errors, is_changed=True)
     if not saved:
-        return _page(request, organization, sequence, typed=typed, errors={"steps": NEWER}, is_changed=True)
+        return _page(
+            request, organization, sequence, typed=typed, errors={"steps": NEWER}, is_changed=True
+        )
     answer = RedirectResponse(_path(organization, sequence), status_code=303)
     flash(request, answer, "Saved. Nothing is sent until the sequence is launched.")
     return answer
@@ -168,15 +204,26 @@ def archive(request: Request, organization: str, sequence: str, form: Form) -> R
         raise NotHere
     do = form.get("do", "archive")
     back = do == "restore"
-    before, after, word = ("archived", "draft", "brought back") if back else ("draft", "archived", "archived")
-    with organization_of(request, organization) as (who, connection):  # who is no member learns nothing of what is offered
+    before, after, word = (
+        ("archived", "draft", "brought back") if back else ("draft", "archived", "archived")
+    )
+    with organization_of(request, organization) as (
+        who,
+        connection,
+    ):  # who is no member learns nothing of what is offered
         row = _sequence(connection, organization, sequence)
         if do not in ("archive", "restore"):
             raise Wrong("do", "is none of those offered")
         if not sequences.set_state(connection, organization, sequence, before=before, after=after):
-            raise Refused(409, f"this sequence is {STATES[row.state].lower()}; only a sequence that is {before} can be {word}")
+            raise Refused(
+                409,
+                f"this sequence is {STATES[row.state].lower()}; only a sequence that is {before} "
+                f"can be {word}",
+            )
         _note(connection, organization, sequence, who, word, {"before": before})
-    answer = RedirectResponse(_path(organization, sequence) if back else f"/o/{organization}/sequences", status_code=303)
+    answer = RedirectResponse(
+        _path(organization, sequence) if back else f"/o/{organization}/sequences", status_code=303
+    )
     flash(request, answer, f"{word.capitalize()}: {row.name}.")
     return answer
 
@@ -184,21 +231,37 @@ def archive(request: Request, organization: str, sequence: str, form: Form) -> R
 def read_form(form: Posted) -> list[Typed]:
     """The steps in the order of their numbers, at most one more than there may be."""
     return [
-        Typed(subject=form.get(f"subject-{n}", ""), body=form.get(f"body-{n}", ""), wait=form.get(f"wait-{n}", "0"))
+        Typed(
+            subject=form.get(f"subject-{n}", ""),
+            body=form.get(f"body-{n}", ""),
+            wait=form.get(f"wait-{n}", "0"),
+        )
         for n in range(1, MOST_STEPS + 2)
         if f"subject-{n}" in form or f"body-{n}" in form
     ]
 
 
-def _save(request: Request, organization: str, sequence: str, typed: Sequence[Typed], *, edition: int) -> bool:
+def _save(
+    request: Request, organization: str, sequence: str, typed: Sequence[Typed], *, edition: int
+) -> bool:
     """False: it was saved by somebody else meanwhile. Raises Rejected."""
     with organization_of(request, organization) as (who, connection):
         row = _sequence(connection, organization, sequence)
         if row.state != "draft":
-            raise Refused(409, f"only drafts are edited, and this sequence is {STATES[row.state].lower()}")
+            raise Refused(
+                409, f"only drafts are edited, and this sequence is {STATES[row.state].lower()}"
+            )
         steps = read_steps(typed, VARIABLES[row.signal_type], _head(connection, organization).style)
         before = sequences.steps(connection, organization, sequence)
-        if not sequences.save_steps(connection, organization, sequence, steps, edition=edition, actor=who.email, at=clock.now()):
+        if not sequences.save_steps(
+            connection,
+            organization,
+            sequence,
+            steps,
+            edition=edition,
+            actor=who.email,
+            at=clock.now(),
+        ):
             return False
         detail = {"before": msgspec.to_builtins(before), "after": msgspec.to_builtins(steps)}
         _note(connection, organization, sequence, who, "edited", detail)
@@ -206,10 +269,23 @@ def _save(request: Request, organization: str, sequence: str, typed: Sequence[Ty
 
 
 def _note(
-    connection: db.Connection, organization: str, sequence: str, who: Visitor, action: str, detail: dict[str, object]
+    connection: db.Connection,
+    organization: str,
+    sequence: str,
+    who: Visitor,
+    action: str,
+    detail: dict[str, object],
 ) -> None:
     subject = sequences.subject_of(sequence)
-    settings.note(connection, organization, at=clock.now(), actor=who.email, action=action, subject=subject, detail=detail)
+    settings.note(
+        connection,
+        organization,
+        at=clock.now(),
+        actor=who.email,
+        action=action,
+        subject=subject,
+        detail=detail,
+    )
 
 
 # -- what is shown ------------------------------------------------------------------------------------------------------------
@@ -239,7 +315,9 @@ def _page(
             people = sequences.enrolled(connection, organization, sequence, first=place, most=1)
         elif tab in ("contacts", "skipped"):
             of_skipped = tab == "skipped"
-            people = sequences.enrolled(connection, organization, sequence, first=first, most=LISTED, skipped=of_skipped)
+            people = sequences.enrolled(
+                connection, organization, sequence, first=first, most=LISTED, skipped=of_skipped
+            )
         done = sequences.activity(connection, organization, sequence) if tab == "activity" else []
     shown = typed if typed is not None else [_typed(step) for step in steps]
     wrong = errors or {}
@@ -266,8 +344,13 @@ def _page(
         variables=list(VARIABLES[row.signal_type].items()),
         tab=tab,
         tabs=_tabs(row),
-        preview=_preview(row, people[0], place, steps, path=path) if tab == "preview" and people else None,
-        people=[_person(one, organization=organization, path=f"?contact={n}") for n, one in enumerate(people, start=first)],
+        preview=_preview(row, people[0], place, steps, path=path)
+        if tab == "preview" and people
+        else None,
+        people=[
+            _person(one, organization=organization, path=f"?contact={n}")
+            for n, one in enumerate(people, start=first)
+        ],
         skipped=_skipped(people, organization=organization) if tab == "skipped" else [],
         listed=_listed(row, tab, first, len(people), path=path),
         activity=_activity(done, row, head),
@@ -285,7 +368,11 @@ def step_views(typed: Sequence[Typed], errors: dict[str, str]) -> list[StepView]
             subject=step.subject,
             body=step.body,
             wait=step.wait,
-            errors={name: errors[f"{name}-{number}"] for name in ("subject", "body", "wait") if f"{name}-{number}" in errors},
+            errors={
+                name: errors[f"{name}-{number}"]
+                for name in ("subject", "body", "wait")
+                if f"{name}-{number}" in errors
+            },
         )
         for number, step in enumerate(typed, start=1)
     ]
@@ -297,7 +384,10 @@ def _typed(step: Step) -> Typed:
 
 def _plan(row: SequenceRow, steps: Sequence[Step]) -> str:
     days = sum(step.wait_days for step in steps)
-    return f"{counted(row.enrolled, 'contact')}, {counted(len(steps), 'mail')} over {counted(days, 'business day')}"
+    return (
+        f"{counted(row.enrolled, 'contact')}, {counted(len(steps), 'mail')} over "
+        f"{counted(days, 'business day')}"
+    )
 
 
 def _tabs(row: SequenceRow) -> list[tuple[Tab, str, str]]:
@@ -309,26 +399,39 @@ def _tabs(row: SequenceRow) -> list[tuple[Tab, str, str]]:
     ]
 
 
-def _listed(row: SequenceRow, tab: Tab, first: int, shown: int, *, path: str) -> dict[str, str] | None:
+def _listed(
+    row: SequenceRow, tab: Tab, first: int, shown: int, *, path: str
+) -> dict[str, str] | None:
     """Which of many a list shows, and the ways to those before and behind; None where it shows all."""
     total = row.skipped if tab == "skipped" else row.enrolled
     if tab not in ("contacts", "skipped") or (first == 0 and shown == total):
         return None
     return {
-        "place": f"{wording.count(first + min(1, shown))}–{wording.count(first + shown)} of {wording.count(total)}",
+        "place": f"{wording.count(first + min(1, shown))}–{wording.count(first + shown)} of "
+        f"{wording.count(total)}",
         "before": f"{path}?tab={tab}&first={max(0, first - LISTED)}" if first else "",
         "after": f"{path}?tab={tab}&first={first + LISTED}" if first + shown < total else "",
     }
 
 
-def _preview(row: SequenceRow, one: EnrolledRow, place: int, steps: Sequence[Step], *, path: str) -> dict[str, object]:
+def _preview(
+    row: SequenceRow, one: EnrolledRow, place: int, steps: Sequence[Step], *, path: str
+) -> dict[str, object]:
     """The saved steps as one enrolled contact gets them."""
     values = dict.fromkeys(VARIABLES[row.signal_type], "…") | one.variables
     letters = []
     for number, step in enumerate(steps, start=1):
         when = "on launch" if number == 1 else f"{counted(step.wait_days, 'business day')} later"
-        body = [placeholders.pieces(part.strip(), values) for part in step.text.split("\n\n") if part.strip()]
-        letters.append(LetterView(when=when, subject=placeholders.pieces(step.subject, values), paragraphs=body))
+        body = [
+            placeholders.pieces(part.strip(), values)
+            for part in step.text.split("\n\n")
+            if part.strip()
+        ]
+        letters.append(
+            LetterView(
+                when=when, subject=placeholders.pieces(step.subject, values), paragraphs=body
+            )
+        )
     return {
         "account": plain_name(one.account_name or one.account),
         "to": one.email or "",
@@ -350,11 +453,15 @@ def _person(row: EnrolledRow, *, organization: str, path: str) -> PersonView:
     )
 
 
-def _skipped(rows: Sequence[EnrolledRow], *, organization: str) -> list[tuple[str, str, list[PersonView]]]:
+def _skipped(
+    rows: Sequence[EnrolledRow], *, organization: str
+) -> list[tuple[str, str, list[PersonView]]]:
     """(reason, what can be done, who) of each reason."""
     by_reason: dict[str, list[PersonView]] = {}
     for row in rows:
-        by_reason.setdefault(row.reason or "", []).append(_person(row, organization=organization, path=""))
+        by_reason.setdefault(row.reason or "", []).append(
+            _person(row, organization=organization, path="")
+        )
     known = [*SKIPPED, *(reason for reason in by_reason if reason not in SKIPPED)]
     return [
         (*SKIPPED.get(reason, (REASONS.get(reason, reason).capitalize(), "")), by_reason[reason])
@@ -363,7 +470,9 @@ def _skipped(rows: Sequence[EnrolledRow], *, organization: str) -> list[tuple[st
     ]
 
 
-def _activity(rows: Sequence[ActivityRow], row: SequenceRow, head: Head) -> list[tuple[str, str, str]]:
+def _activity(
+    rows: Sequence[ActivityRow], row: SequenceRow, head: Head
+) -> list[tuple[str, str, str]]:
     """(what, who, when), the newest first; it ends with the draft."""
     done = [(one.action.capitalize(), one.actor, _when(one.at, head)) for one in rows]
     return [*done, ("Drafted", "with the digest", _when(row.drafted_at, head))]
@@ -374,7 +483,9 @@ def _when(at: datetime, head: Head) -> str:
 
 
 def _day(at: datetime, head: Head) -> str:
-    return short_day(at.astimezone(ZoneInfo(head.timezone)).date(), seen_from=clock.today(head.timezone))
+    return short_day(
+        at.astimezone(ZoneInfo(head.timezone)).date(), seen_from=clock.today(head.timezone)
+    )
 
 
 def _path(organization: str, sequence: str) -> str:

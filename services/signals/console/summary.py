@@ -1,4 +1,6 @@
-"""The monthly summary: what was won back and what was lost, counted from audited actions that nobody took back."""
+"""The monthly summary: what was won back and what was lost, counted from audited actions that
+nobody took back.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -56,7 +58,9 @@ def summary(request: Request, organization: str, month: Month = None) -> Respons
         if head is None:
             raise NotHere
         first, after = bounds(month, head)
-        rows = outcomes.of_month(connection, organization, since=_at(first, head), until=_at(after, head))
+        rows = outcomes.of_month(
+            connection, organization, since=_at(first, head), until=_at(after, head)
+        )
     counted = rules.month(row.counted() for row in rows)
     today = clock.today(head.timezone)
     return render(
@@ -76,9 +80,15 @@ def summary(request: Request, organization: str, month: Month = None) -> Respons
         claimed_note=wording.counted(counted.claimed, "save"),
         losses=wording.count(counted.losses),
         reached_out=wording.count(counted.reached_out),
-        reasons=[(REASON_NAMES[reason].capitalize(), wording.count(number)) for reason, number in counted.losses_by_reason.items()],
+        reasons=[
+            (REASON_NAMES[reason].capitalize(), wording.count(number))
+            for reason, number in counted.losses_by_reason.items()
+        ],
         mostly_quiet=counted.mostly_quiet,
-        actions=[_action(row, organization=organization, head=head, today=today) for row in reversed(rows)],
+        actions=[
+            _action(row, organization=organization, head=head, today=today)
+            for row in reversed(rows)
+        ],
     )
 
 
@@ -90,9 +100,22 @@ def summary_csv(request: Request, organization: str, month: Month = None) -> Res
         if head is None:
             raise NotHere
         first, after = bounds(month, head)
-        rows = outcomes.of_month(connection, organization, since=_at(first, head), until=_at(after, head))
+        rows = outcomes.of_month(
+            connection, organization, since=_at(first, head), until=_at(after, head)
+        )
     places = minor_places(head.currency)
-    columns = ("at", "account", "name", "about", "outcome", "reason", "monthly_value", "currency", "state", "actor")
+    columns = (
+        "at",
+        "account",
+        "name",
+        "about",
+        "outcome",
+        "reason",
+        "monthly_value",
+        "currency",
+        "state",
+        "actor",
+    )
     cells = [
         (
             row.at.isoformat(),
@@ -101,7 +124,9 @@ def summary_csv(request: Request, organization: str, month: Month = None) -> Res
             _what(row),
             row.kind,
             row.reason or "",
-            None if row.monthly_value_cents is None else Decimal(row.monthly_value_cents).scaleb(-places),
+            None
+            if row.monthly_value_cents is None
+            else Decimal(row.monthly_value_cents).scaleb(-places),
             head.currency,
             ("confirmed" if row.confirmed else "claimed") if row.kind == "won_back" else "",
             row.actor,
@@ -114,7 +139,11 @@ def summary_csv(request: Request, organization: str, month: Month = None) -> Res
 def bounds(month: str | None, head: Head) -> tuple[date, date]:
     """The month's first day, and the next one's. Raises Wrong for a month that no clock shows."""
     today = clock.today(head.timezone)
-    first = date.fromisoformat(f"{month}-01") if month and month >= f"{FIRST_YEAR}" else today.replace(day=1)
+    first = (
+        date.fromisoformat(f"{month}-01")
+        if month and month >= f"{FIRST_YEAR}"
+        else today.replace(day=1)
+    )
     if month and (month < f"{FIRST_YEAR}" or first > today):
         raise Wrong("month", "must be this month or one before it, like 2026-11")
     return first, date(first.year + first.month // 12, first.month % 12 + 1, 1)
@@ -130,17 +159,24 @@ def _at(day: date, head: Head) -> datetime:
 
 
 def _what(row: OutcomeRow) -> str:
-    return combo_words(Combo(od=row.od, grade=row.grade)) if row.signal and row.type == "lapse" else ""
+    return (
+        combo_words(Combo(od=row.od, grade=row.grade)) if row.signal and row.type == "lapse" else ""
+    )
 
 
 def _action(row: OutcomeRow, *, organization: str, head: Head, today: date) -> ActionView:
     what = _what(row)
-    state = {"won_back": "confirmed" if row.confirmed else "claimed", "lost": REASON_NAMES[row.reason]}
+    state = {
+        "won_back": "confirmed" if row.confirmed else "claimed",
+        "lost": REASON_NAMES[row.reason],
+    }
     return ActionView(
         account=plain_name(row.name or row.account),
         account_path=account_path(organization, row.account),
         words=f"{wording.OUTCOME_NAMES[row.kind]}{f': {what}' if what else ''}",
-        value="" if row.monthly_value_cents is None else money(row.monthly_value_cents, head.currency, head.locale),
+        value=""
+        if row.monthly_value_cents is None
+        else money(row.monthly_value_cents, head.currency, head.locale),
         state=state.get(row.kind, ""),
         by=row.actor,
         day=short_day(row.at.astimezone(ZoneInfo(head.timezone)).date(), seen_from=today),

@@ -1,4 +1,6 @@
-"""One function a topic: check whose records these are, sort them out, save them. Each runs in the consume loop's transaction."""
+"""One function a topic: check whose records these are, sort them out, save them. Each runs in the
+consume loop's transaction.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,7 +11,15 @@ import structlog
 from services.signals.store import known, orders, people, runs, signals
 from shared import clock, db, kafka, metrics
 from shared.errors import FieldError, Rejected
-from shared.events import AccountChanged, ContactChanged, OrdersAccepted, RunCompleted, RunRequested, SequenceDrafted, SignalEvent
+from shared.events import (
+    AccountChanged,
+    ContactChanged,
+    OrdersAccepted,
+    RunCompleted,
+    RunRequested,
+    SequenceDrafted,
+    SignalEvent,
+)
 from shared.ids import read_record_key
 from shared.records import Record
 
@@ -20,7 +30,11 @@ ORDERS_AT_ONCE = 20_000  # bounds the memory of one COPY
 
 def handle_orders(connection: db.Connection, records: list[Record]) -> None:
     """Orders into the read model, runs as they stand in the log."""
-    here = _known("orders", connection, (name for record in records for name in _organizations_of(record.event)))
+    here = _known(
+        "orders",
+        connection,
+        (name for record in records for name in _organizations_of(record.event)),
+    )
     accepted: list[orders.Accepted] = []
     for record in records:
         event = record.event
@@ -28,23 +42,39 @@ def handle_orders(connection: db.Connection, records: list[Record]) -> None:
             if event.organization in here:
                 runs.save_requested(connection, event, offset=record.offset, at=record.at)
             continue
-        accepted += [(order, event.accepted_at, record.offset) for order in event.orders if order.organization in here]
+        accepted += [
+            (order, event.accepted_at, record.offset)
+            for order in event.orders
+            if order.organization in here
+        ]
         if len(accepted) >= ORDERS_AT_ONCE:
             orders.save(connection, accepted)
             accepted = []
     if accepted:
         orders.save(connection, accepted)
-    _note_age("orders", (record.event.accepted_at for record in records if isinstance(record.event, OrdersAccepted)))
+    _note_age(
+        "orders",
+        (
+            record.event.accepted_at
+            for record in records
+            if isinstance(record.event, OrdersAccepted)
+        ),
+    )
 
 
 def handle_signals(connection: db.Connection, records: list[Record]) -> None:
-    """Signals and episodes, then the completions of runs: who sees a run complete sees all that it found.
+    """Signals and episodes, then the completions of runs: who sees a run complete sees all that it
+    found.
 
     Raises Rejected for a record in another partition than its organization's.
     """
     organizations = {record.event.organization for record in records}
     if any(kafka.partition_of(name) != records[0].partition for name in organizations):
-        raise Rejected(FieldError(field="organization", reason=f"does not belong to partition {records[0].partition}"))
+        raise Rejected(
+            FieldError(
+                field="organization", reason=f"does not belong to partition {records[0].partition}"
+            )
+        )
     here = _known("signals", connection, organizations)
     events = [record.event for record in records if record.event.organization in here]
     found = [event for event in events if isinstance(event, SignalEvent)]
@@ -96,7 +126,11 @@ def _note_age(topic: str, accepted: Iterable[datetime]) -> None:
 
 
 def _organizations_of(event: OrdersAccepted | RunRequested) -> Iterable[str]:
-    return [event.organization] if isinstance(event, RunRequested) else {order.organization for order in event.orders}
+    return (
+        [event.organization]
+        if isinstance(event, RunRequested)
+        else {order.organization for order in event.orders}
+    )
 
 
 def _contact_of(record: Record) -> tuple[str, str]:
@@ -106,7 +140,9 @@ def _contact_of(record: Record) -> tuple[str, str]:
     try:
         return read_record_key(record.key)
     except ValueError:
-        raise Rejected(FieldError(field="key", reason="a tombstone's key must name organization and contact")) from None
+        raise Rejected(
+            FieldError(field="key", reason="a tombstone's key must name organization and contact")
+        ) from None
 
 
 def _known(topic: str, connection: db.Connection, organizations: Iterable[str]) -> set[str]:

@@ -1,8 +1,10 @@
-"""How far the pipeline is for one organization, and what of it could not be read; asked of Kafka, with a time limit.
+"""How far the pipeline is for one organization, and what of it could not be read; asked of Kafka,
+with a time limit.
 
-A dead letter is shown to an organization only where it came with a token of that organization, or, of our own topics, where the
-record itself can be read and names that organization alone. (What a raw record says of itself anyone could have written.) The rest
-belongs to nobody: the operator has `winback dead-letters`.
+A dead letter is shown to an organization only where it came with a token of that organization, or,
+of our own topics, where the record itself can be read and names that organization alone. (What a
+raw record says of itself anyone could have written.) The rest belongs to nobody: the operator has
+`winback dead-letters`.
 """
 
 import time
@@ -50,7 +52,10 @@ class Found:
 def saved(connection: db.Connection, organization: str) -> dict[str, int]:
     """topic -> the next offset of the organization's partition that is not in PostgreSQL."""
     partition = partition_of(organization)
-    return {name: positions.of(connection, positions.CONSUMER, name, partition) for name in (ORDERS.name, SIGNALS.name)}
+    return {
+        name: positions.of(connection, positions.CONSUMER, name, partition)
+        for name in (ORDERS.name, SIGNALS.name)
+    }
 
 
 def lag(organization: str, saved: dict[str, int]) -> Lag:
@@ -81,7 +86,9 @@ def dead_letters(organization: str) -> Found:
 
 
 def dead_letter(organization: str, id_: str) -> DeadLetter:
-    """One of the organization's own. Raises NotFound for everybody else's, Rejected for what is no id, Retryable."""
+    """One of the organization's own. Raises NotFound for everybody else's, Rejected for what is no
+    id, Retryable.
+    """
     letter = read_one(id_)
     if owner_of(letter) != organization:
         raise NotFound(f"no dead letter {id_}")
@@ -89,7 +96,9 @@ def dead_letter(organization: str, id_: str) -> DeadLetter:
 
 
 def replay(connection: db.Connection, letter: DeadLetter) -> PutBack:
-    """Put it back where it came from, once; `connection` is in the transaction that says so. Raises Retryable."""
+    """Put it back where it came from, once; `connection` is in the transaction that says so. Raises
+    Retryable.
+    """
     publisher = Publisher(extra=PUTS_BACK)
     try:
         return put_back(connection, publisher, letter)
@@ -119,7 +128,11 @@ def organizations_of(key: bytes | None, value: bytes | None) -> set[str]:
     if not isinstance(read, dict):
         return set()
     orders = read.get("orders")
-    named = [one.get("organization") if isinstance(one, dict) else None for one in orders] if isinstance(orders, list) else []
+    named = (
+        [one.get("organization") if isinstance(one, dict) else None for one in orders]
+        if isinstance(orders, list)
+        else []
+    )
     names = {read["organization"], *named} if "organization" in read else set(named)
     return {str(name) for name in names}
 
@@ -137,8 +150,12 @@ def _dead_records(until: float) -> Iterator[Any]:
     )
     try:
         for name in map(dead_letters_of, with_dead_letters()):
-            for partition in sorted(consumer.list_topics(name, timeout=LOOK_SECONDS).topics[name].partitions):
-                first, end = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=LOOK_SECONDS)
+            for partition in sorted(
+                consumer.list_topics(name, timeout=LOOK_SECONDS).topics[name].partitions
+            ):
+                first, end = consumer.get_watermark_offsets(
+                    TopicPartition(name, partition), timeout=LOOK_SECONDS
+                )
                 if first < end:
                     consumer.assign([TopicPartition(name, partition, first)])
                     yield from _read(consumer, end, until)

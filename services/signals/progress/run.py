@@ -1,4 +1,6 @@
-"""Waiting for a run. What waits for more is catching_up; this needs PostgreSQL alone, and starts fast."""
+"""Waiting for a run. What waits for more is catching_up; this needs PostgreSQL alone, and starts
+fast.
+"""
 
 import time
 from collections.abc import Callable
@@ -13,14 +15,18 @@ from shared.partitions import partition_of
 from shared.topics import ORDERS
 
 POLL_SECONDS = 0.03
-AWAY_SECONDS = 30.0  # so long PostgreSQL or Kafka may be away, killed and started again, while somebody waits
+AWAY_SECONDS = (
+    30.0  # so long PostgreSQL or Kafka may be away, killed and started again, while somebody waits
+)
 AGAIN_SECONDS = 0.3
 
 T = TypeVar("T")
 
 
 def wait_for_run(organization: str, number: int, *, timeout_seconds: float) -> runs.Run:
-    """Until a run is complete, and all that it saw and found is in PostgreSQL. Raises Retryable when it takes longer."""
+    """Until a run is complete, and all that it saw and found is in PostgreSQL. Raises Retryable
+    when it takes longer.
+    """
     until = time.monotonic() + timeout_seconds
     return patiently(lambda: _wait_for_run(organization, number, until), until)
 
@@ -34,7 +40,10 @@ def _wait_for_run(organization: str, number: int, until: float) -> runs.Run:
             run = runs.find(connection, organization, number)
             if run is None or run.completed_at is None or run.source_offset is None:
                 return False
-            return positions.of(connection, positions.CONSUMER, ORDERS.name, partition) > run.source_offset
+            return (
+                positions.of(connection, positions.CONSUMER, ORDERS.name, partition)
+                > run.source_offset
+            )
 
         poll(persisted, until, f"run {number} is not complete")
         run = runs.find(connection, organization, number)
@@ -43,7 +52,9 @@ def _wait_for_run(organization: str, number: int, until: float) -> runs.Run:
 
 
 def patiently(wait: Callable[[], T], until: float) -> T:
-    """Call `wait` again while what it needs is away, up to AWAY_SECONDS at a time and to `until`. Raises TimeIsUp, Retryable."""
+    """Call `wait` again while what it needs is away, up to AWAY_SECONDS at a time and to `until`.
+    Raises TimeIsUp, Retryable.
+    """
     away_until = 0.0
     while True:
         began = time.monotonic()
@@ -53,7 +64,9 @@ def patiently(wait: Callable[[], T], until: float) -> T:
             raise
         except (Retryable, psycopg.OperationalError) as error:
             now = time.monotonic()
-            if not away_until or now - began > AWAY_SECONDS:  # after so long a wait this is another outage
+            if (
+                not away_until or now - began > AWAY_SECONDS
+            ):  # after so long a wait this is another outage
                 away_until = now + AWAY_SECONDS
             if now >= min(until, away_until):
                 raise Retryable(str(error).strip()) from None

@@ -1,10 +1,13 @@
-"""The second opinion: which signals should be active, from the orders as PostgreSQL has them, by rules written in SQL.
+"""The second opinion: which signals should be active, from the orders as PostgreSQL has them, by
+rules written in SQL.
 
-firing        the signals that fire on a day under some settings, with all figures (the dry run of Settings asks the same)
+firing        the signals that fire on a day under some settings, with all figures (the dry run of
+              Settings asks the same)
 differences   the active signals held against that, as of the latest complete run, in one snapshot
 
-The rules are in `audit.sql`, written from the product's description and sharing none with the detector. Accounts that an
-order touched after the run are left out and counted: their signals may rightly have closed since.
+The rules are in `audit.sql`, written from the product's description and sharing none with the
+detector. Accounts that an order touched after the run are left out and counted: their signals may
+rightly have closed since.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -72,7 +75,8 @@ ORDER BY runs.number DESC
 LIMIT 1
 """
 
-# Events of a run are persisted before its completion is, perhaps in another batch: then this snapshot shows half of it.
+# Events of a run are persisted before its completion is, perhaps in another batch: then this
+# snapshot shows half of it.
 UNDER_WAY = """
 SELECT number
 FROM runs
@@ -150,7 +154,8 @@ class Firing:
 class Difference:
     """One point on which the detector (`signals`) and the second opinion (`audit`) differ.
 
-    missing: should be active and is not. unexpected: is active and should not be. differs: `field` has another value.
+    missing: should be active and is not. unexpected: is active and should not be. differs: `field`
+    has another value.
     """
 
     kind: Literal["missing", "unexpected", "differs"]
@@ -196,8 +201,8 @@ class Run(NamedTuple):
 def differences(connection: Connection, organization: str) -> AuditReport:
     """Hold the active signals against the second opinion, in one snapshot, and set the metric.
 
-    `connection` must not be in a transaction. Raises NotFound, and Retryable where the snapshot shows half of a run (ask
-    again in a moment; `winback wait` waits for it).
+    `connection` must not be in a transaction. Raises NotFound, and Retryable where the snapshot
+    shows half of a run (ask again in a moment; `winback wait` waits for it).
     """
     with connection.transaction():
         connection.execute(SNAPSHOT)
@@ -207,11 +212,17 @@ def differences(connection: Connection, organization: str) -> AuditReport:
 
 
 def firing(
-    connection: Connection, organization: str, as_of: date, settings: DetectionSettings, median: Fraction | None = None
+    connection: Connection,
+    organization: str,
+    as_of: date,
+    settings: DetectionSettings,
+    median: Fraction | None = None,
 ) -> list[Firing]:
-    """Every signal that fires as of a day under these settings, from the orders that PostgreSQL has.
+    """Every signal that fires as of a day under these settings, from the orders that PostgreSQL
+    has.
 
-    `median` takes the place of the median specialty share in C's estimate, which otherwise is computed.
+    `median` takes the place of the median specialty share in C's estimate, which otherwise is
+    computed.
     """
     connection.execute(FOR_ONE_LARGE_QUERY)
     with connection.cursor(row_factory=dict_row) as cursor:
@@ -232,11 +243,21 @@ def _rules() -> bytes:
 
 
 def _parameters(
-    connection: Connection, organization: str, as_of: date, settings: DetectionSettings, median: Fraction | None
+    connection: Connection,
+    organization: str,
+    as_of: date,
+    settings: DetectionSettings,
+    median: Fraction | None,
 ) -> dict[str, Any]:
     sizes, aliases = TaughtSizes(settings.sizes), TaughtGrades(settings.grade_aliases)
-    ods = {text: read_od(text, sizes).value for (text,) in connection.execute(DISTINCT_ODS, (organization,))}
-    grades = {text: read_grade(text, aliases) for (text,) in connection.execute(DISTINCT_GRADES, (organization,))}
+    ods = {
+        text: read_od(text, sizes).value
+        for (text,) in connection.execute(DISTINCT_ODS, (organization,))
+    }
+    grades = {
+        text: read_grade(text, aliases)
+        for (text,) in connection.execute(DISTINCT_GRADES, (organization,))
+    }
     return {
         "organization": organization,
         "as_of": as_of,
@@ -266,7 +287,9 @@ def _report(connection: Connection, organization: str) -> AuditReport:
     if connection.execute(ORGANIZATION, (organization,)).fetchone() is None:
         raise NotFound(f"there is no organization {organization}")
     run = _latest_run(connection, organization)
-    under_way = connection.execute(UNDER_WAY, {"organization": organization, "number": run.number if run else 0}).fetchone()
+    under_way = connection.execute(
+        UNDER_WAY, {"organization": organization, "number": run.number if run else 0}
+    ).fetchone()
     if under_way is not None:
         raise Retryable(f"run {under_way[0]} of {organization} is under way: `winback wait` first")
     active = list(_active(connection, organization))
@@ -275,8 +298,12 @@ def _report(connection: Connection, organization: str) -> AuditReport:
         return AuditReport(organization=organization, active=len(active), differences=unexpected)
     _require_orders_up_to(connection, organization, run)
 
-    touched = {account for (account,) in connection.execute(TOUCHED, (organization, run.source_offset))}
-    median = Fraction(run.median_share) if touched and run.median_share else None  # what it was is gone with the touched orders
+    touched = {
+        account for (account,) in connection.execute(TOUCHED, (organization, run.source_offset))
+    }
+    median = (
+        Fraction(run.median_share) if touched and run.median_share else None
+    )  # what it was is gone with the touched orders
     fires = firing(connection, organization, run.as_of, run.settings, median)
     accounts = connection.execute(COUNT_ACCOUNTS, (organization,)).fetchone()
     assert accounts is not None
@@ -305,14 +332,26 @@ def _latest_run(connection: Connection, organization: str) -> Run | None:
     if row is None:
         return None
     number, as_of, settings_version, source_offset, median_share, settings = row
-    return Run(number, as_of, settings_version, source_offset, median_share, msgspec.convert(settings, DetectionSettings))
+    return Run(
+        number,
+        as_of,
+        settings_version,
+        source_offset,
+        median_share,
+        msgspec.convert(settings, DetectionSettings),
+    )
 
 
 def _require_orders_up_to(connection: Connection, organization: str, run: Run) -> None:
-    row = connection.execute(ORDERS_PERSISTED, (ORDERS.name, kafka.partition_of(organization))).fetchone()
+    row = connection.execute(
+        ORDERS_PERSISTED, (ORDERS.name, kafka.partition_of(organization))
+    ).fetchone()
     persisted = 0 if row is None or row[0] is None else int(row[0])
     if persisted <= run.source_offset:
-        raise Retryable(f"orders of {organization} before run {run.number} are still on their way: `winback wait` first")
+        raise Retryable(
+            f"orders of {organization} before run {run.number} are still on their way: `winback "
+            "wait` first"
+        )
 
 
 def _active(connection: Connection, organization: str) -> Iterator[dict[str, Any]]:
@@ -323,7 +362,10 @@ def _active(connection: Connection, organization: str) -> Iterator[dict[str, Any
 
 
 def _compare(
-    organization: str, run: Run, active: Mapping[Key, Mapping[str, Any]], fires: Mapping[Key, Firing]
+    organization: str,
+    run: Run,
+    active: Mapping[Key, Mapping[str, Any]],
+    fires: Mapping[Key, Firing],
 ) -> Iterable[Difference]:
     for key in fires.keys() - active.keys():
         yield Difference(kind="missing", key=key)
@@ -340,7 +382,15 @@ def _compare(
         }
         for name, value in expected.items():
             if row[name] != value:
-                yield Difference(kind="differs", key=key, field=name, signals=row[name], audit=value)
+                yield Difference(
+                    kind="differs", key=key, field=name, signals=row[name], audit=value
+                )
         for name, figure in found.figures.items():
             if row["figures"].get(name) != figure:
-                yield Difference(kind="differs", key=key, field=name, signals=row["figures"].get(name), audit=figure)
+                yield Difference(
+                    kind="differs",
+                    key=key,
+                    field=name,
+                    signals=row["figures"].get(name),
+                    audit=figure,
+                )

@@ -1,7 +1,9 @@
-"""The only SQL of the signals service, a module per thing: orders, signals, people, runs, slots, organizations, …
+"""The only SQL of the signals service, a module per thing: orders, signals, people, runs, slots,
+organizations, …
 
-What comes in bulk goes into a temporary table by binary COPY and from there, by guarded statements, into the tables: rows
-know the version or the source offset that made them and ignore what is not newer, so that any batch can come again.
+What comes in bulk goes into a temporary table by binary COPY and from there, by guarded statements,
+into the tables: rows know the version or the source offset that made them and ignore what is not
+newer, so that any batch can come again.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,13 +27,19 @@ def known(connection: db.Connection, organizations: Iterable[str]) -> set[str]:
 
 
 class Staging:
-    """A temporary table of one connection, emptied at each commit. `columns` are (name, type) as PostgreSQL says them."""
+    """A temporary table of one connection, emptied at each commit. `columns` are (name, type) as
+    PostgreSQL says them.
+    """
 
     def __init__(self, table: str, columns: Sequence[tuple[str, str]]) -> None:
         self.types = [type_ for _, type_ in columns]
-        definitions = sql.SQL(", ").join(sql.SQL("{} {}").format(sql.Identifier(n), sql.SQL(t)) for n, t in columns)
+        definitions = sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(n), sql.SQL(t)) for n, t in columns
+        )
         name = sql.Identifier(table)
-        self._create = sql.SQL("CREATE TEMPORARY TABLE IF NOT EXISTS {} ({}) ON COMMIT DELETE ROWS").format(name, definitions)
+        self._create = sql.SQL(
+            "CREATE TEMPORARY TABLE IF NOT EXISTS {} ({}) ON COMMIT DELETE ROWS"
+        ).format(name, definitions)
         self._clear = sql.SQL("DELETE FROM {}").format(name)
         self._copy = sql.SQL("COPY {} FROM STDIN (FORMAT binary)").format(name)
 

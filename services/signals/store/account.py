@@ -1,4 +1,6 @@
-"""One account for its drawer: the orders behind its signals, episodes, history, enrollments in sequences."""
+"""One account for its drawer: the orders behind its signals, episodes, history, enrollments in
+sequences.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -197,19 +199,28 @@ def facts(connection: db.Connection, organization: str, account: str) -> tuple[d
     return (row[0], int(row[1])) if row else (None, 0)
 
 
-def orders_behind(connection: db.Connection, organization: str, account: str, *, after: date) -> list[OrderBehind]:
+def orders_behind(
+    connection: db.Connection, organization: str, account: str, *, after: date
+) -> list[OrderBehind]:
     """The newest first, dated after a day."""
     values = {"organization": organization, "account": account, "after": after, "most": MOST_ORDERS}
     with connection.cursor(row_factory=class_row(OrderBehind)) as cursor:
         return cursor.execute(ORDERS_BEHIND, values).fetchall()
 
 
-def versions(connection: db.Connection, organization: str, numbers: Iterable[int]) -> dict[int, Version]:
+def versions(
+    connection: db.Connection, organization: str, numbers: Iterable[int]
+) -> dict[int, Version]:
     """By their number."""
-    rows = connection.execute(VERSIONS, {"organization": organization, "versions": sorted(set(numbers))})
+    rows = connection.execute(
+        VERSIONS, {"organization": organization, "versions": sorted(set(numbers))}
+    )
     return {
         int(number): Version(
-            version=int(number), settings=msgspec.convert(settings, DetectionSettings), saved_at=saved_at, saved_by=str(saved_by)
+            version=int(number),
+            settings=msgspec.convert(settings, DetectionSettings),
+            saved_at=saved_at,
+            saved_by=str(saved_by),
         )
         for number, settings, saved_at, saved_by in rows
     }
@@ -222,26 +233,40 @@ def episodes(connection: db.Connection, organization: str, account: str) -> list
         return cursor.execute(EPISODES, values).fetchall()
 
 
-def notes(connection: db.Connection, organization: str, account: str, signals: Iterable[str]) -> list[NoteRow]:
+def notes(
+    connection: db.Connection, organization: str, account: str, signals: Iterable[str]
+) -> list[NoteRow]:
     """What people did to it or to one of its signals, the newest first."""
-    subjects = [f"account {account}", *(f"account {account}, signal {signal}" for signal in signals)]
+    subjects = [
+        f"account {account}",
+        *(f"account {account}, signal {signal}" for signal in signals),
+    ]
     values = {"organization": organization, "subjects": subjects, "most": MOST_ENTRIES}
     with connection.cursor(row_factory=class_row(NoteRow)) as cursor:
         return cursor.execute(NOTES, values).fetchall()
 
 
-def saved_since(connection: db.Connection, organization: str, since: datetime) -> list[tuple[int, datetime, str]]:
+def saved_since(
+    connection: db.Connection, organization: str, since: datetime
+) -> list[tuple[int, datetime, str]]:
     """(version, when, by whom) of changed settings, the newest first."""
-    return [(int(row[0]), row[1], str(row[2])) for row in connection.execute(SAVED, {"organization": organization, "since": since})]
+    return [
+        (int(row[0]), row[1], str(row[2]))
+        for row in connection.execute(SAVED, {"organization": organization, "since": since})
+    ]
 
 
 def enrollments(connection: db.Connection, organization: str, account: str) -> list[EnrollmentRow]:
     """The newest first."""
     with connection.cursor(row_factory=class_row(EnrollmentRow)) as cursor:
-        return cursor.execute(ENROLLMENTS, {"organization": organization, "account": account}).fetchall()
+        return cursor.execute(
+            ENROLLMENTS, {"organization": organization, "account": account}
+        ).fetchall()
 
 
-def median_shares(connection: db.Connection, organization: str, runs: Sequence[int]) -> dict[int, str]:
+def median_shares(
+    connection: db.Connection, organization: str, runs: Sequence[int]
+) -> dict[int, str]:
     """The usual share of specialty that each run found, as numerator/denominator."""
     rows = connection.execute(MEDIAN_SHARES, {"organization": organization, "runs": list(runs)})
     return {int(row[0]): str(row[1]) for row in rows}

@@ -1,12 +1,16 @@
-"""How a page of the accounts table is asked for, by any sort under any filter, so that it is quick at a million accounts.
+"""How a page of the accounts table is asked for, by any sort under any filter, so that it is quick
+at a million accounts.
 
-A page starts behind a place (the sort's value and the account's id), never at a number, so that the millionth row costs what
-the first does. Conditions are put together from the named ones below; values are always parameters.
+A page starts behind a place (the sort's value and the account's id), never at a number, so that the
+millionth row costs what the first does. Conditions are put together from the named ones below;
+values are always parameters.
 
-Under a filter a page is found in one of two ways. Walking the sort's index and testing each row is quick where many rows fit,
-and endless where those that fit stand at the far end; so a walk ends after MOST_WALKED rows, or FARTHEST_WALKED where the first
-rows let hope. Then (or at once, where few are known to fit) all that fit are gathered by the index of the filter, which holds what
-sorts need, and the first of them sorted out. What many have of two words, few may have together: then their accounts are joined.
+Under a filter a page is found in one of two ways. Walking the sort's index and testing each row is
+quick where many rows fit, and endless where those that fit stand at the far end; so a walk ends
+after MOST_WALKED rows, or FARTHEST_WALKED where the first rows let hope. Then (or at once, where
+few are known to fit) all that fit are gathered by the index of the filter, which holds what sorts
+need, and the first of them sorted out. What many have of two words, few may have together: then
+their accounts are joined.
 """
 
 import time
@@ -43,7 +47,10 @@ SORTS: dict[Sort, tuple[str, str]] = {
 FLAGGED = "a.dormant + a.lapse + a.cherry_picking > 0"
 
 # Whom the digest would show (shared/domain/enrollment.py says the same).
-CALL = "a.enrollment <> 'no' AND a.lost_at IS NULL AND (a.paused_until IS NULL OR a.paused_until <= %(now)s)"
+CALL = (
+    "a.enrollment <> 'no' AND a.lost_at IS NULL AND (a.paused_until IS NULL OR a.paused_until "
+    "<= %(now)s)"
+)
 
 ONLY: dict[Only, str] = {
     "dormant": f"{FLAGGED} AND a.dormant > 0",
@@ -56,9 +63,13 @@ ONLY: dict[Only, str] = {
 HAS_WORD = "strpos(a.words, ' ' || lower(%({word})s)) > 0"
 
 # Of all that have it, and of some that have it within a word.
-MAY_HAVE_WORD = "(strpos(a.sort_name, lower(%({word})s)) > 0 OR strpos(lower(a.account), lower(%({word})s)) > 0)"
+MAY_HAVE_WORD = (
+    "(strpos(a.sort_name, lower(%({word})s)) > 0 OR strpos(lower(a.account), "
+    "lower(%({word})s)) > 0)"
+)
 
-# The accounts of a word that few have. An array, since for two subqueries PostgreSQL would rather read the whole table.
+# The accounts of a word that few have. An array, since for two subqueries PostgreSQL would rather
+# read the whole table.
 OF_WORD = """a.account = ANY (ARRAY(
     SELECT w.account
     FROM account_words w
@@ -92,7 +103,8 @@ FROM (
 ) AS found
 """
 
-# As many as have a word: all have it at the beginning of their name, and stand together in the order of names.
+# As many as have a word: all have it at the beginning of their name, and stand together in the
+# order of names.
 COUNT_LEADING = """
 SELECT count(*)
 FROM (
@@ -148,7 +160,8 @@ WHERE true
 ORDER BY {key} {direction}, a.account {direction}
 """
 
-# The index of names has the words' texts in it: it is walked alone, however far, and what may fit is looked up in its order.
+# The index of names has the words' texts in it: it is walked alone, however far, and what may fit
+# is looked up in its order.
 NAMED = """
 SELECT {columns}, a.sort_name AS key
 FROM (
@@ -202,7 +215,8 @@ FROM (
 ) AS a
 """
 
-# By the accounts of a word: each is looked up, where a long list of them would be searched for each row.
+# By the accounts of a word: each is looked up, where a long list of them would be searched for each
+# row.
 COUNT_OF_WORD = """
 WITH found AS MATERIALIZED (
     SELECT w.account
@@ -234,7 +248,9 @@ ALONE = "SELECT set_config('max_parallel_workers_per_gather', '0', true)"
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Which accounts; all conditions hold at once. `words`: beginnings of words of the name or the id."""
+    """Which accounts; all conditions hold at once. `words`: beginnings of words of the name or the
+    id.
+    """
 
     only: Only | None = None
     owner: str | None = None
@@ -244,7 +260,9 @@ class Filter:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Between two rows: behind (`is_after`) or before the row with this value of the sort and this id."""
+    """Between two rows: behind (`is_after`) or before the row with this value of the sort and this
+    id.
+    """
 
     value: str | int
     account: str
@@ -260,7 +278,9 @@ def page_statements(
     place: Place | None,
     now: datetime,
 ) -> list[tuple[sql.Composed, dict[str, Any]]]:
-    """What to ask for a page, one after the other until one fills it; the last one knows all. Each takes `limit`."""
+    """What to ask for a page, one after the other until one fills it; the last one knows all. Each
+    takes `limit`.
+    """
     found = parts_of(connection, organization, sort, descending, narrowed, place, now)
     parts, values = found.texts, found.values
     limited = sql.SQL("LIMIT %(limit)s")
@@ -288,17 +308,20 @@ def count_statement(
     found = parts_of(connection, organization, "stake", True, narrowed, None, now)
     if found.word is None:
         return sql.SQL(COUNT).format(**found.texts), found.values
-    texts = found.texts | {"word": sql.Placeholder(found.word), "conditions": found.texts["without_word"]}
+    texts = found.texts | {
+        "word": sql.Placeholder(found.word),
+        "conditions": found.texts["without_word"],
+    }
     return sql.SQL(COUNT_OF_WORD).format(**texts), found.values
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What the statements above are put together from, and their values. rarest: accounts of the rarest word, or more than
-    MOST_FOUND; word: its parameter, where it leads.
+    """What the statements above are put together from, and their values. rarest: accounts of the
+    rarest word, or more than MOST_FOUND; word: its parameter, where it leads.
 
-    Texts: indexed are conditions that the sort's indexes hold; led those and what another index leads to; conditions all;
-    without_word all but that which the word leads to.
+    Texts: indexed are conditions that the sort's indexes hold; led those and what another index
+    leads to; conditions all; without_word all but that which the word leads to.
     """
 
     texts: dict[str, sql.Composable]
@@ -327,7 +350,10 @@ def parts_of(
     upwards = descending != (place is None or place.is_after)
     if place is not None:
         behind = f"{'>' if upwards else '<'} (%(place_value)s::{type_}, %(place_account)s)"
-        place_, place_of_fits = [f"({key}, a.account) {behind}"], [f"(fits.key, fits.account) {behind}"]
+        place_, place_of_fits = (
+            [f"({key}, a.account) {behind}"],
+            [f"(fits.key, fits.account) {behind}"],
+        )
         values |= {"place_value": place.value, "place_account": place.account}
     if narrowed.only is not None:
         indexed.append(FLAGGED)
@@ -337,7 +363,9 @@ def parts_of(
         values["owner"] = narrowed.owner
     if narrowed.enrollment is not None:
         pinned = narrowed.enrollment != "auto"  # few are, and they have an index
-        (led if pinned else others).append("a.enrollment = %(enrollment)s" + (" AND a.enrollment <> 'auto'" if pinned else ""))
+        (led if pinned else others).append(
+            "a.enrollment = %(enrollment)s" + (" AND a.enrollment <> 'auto'" if pinned else "")
+        )
         values["enrollment"] = narrowed.enrollment
     rarest: tuple[int, str] | None = None
     for number, word in enumerate(narrowed.words):
@@ -350,12 +378,18 @@ def parts_of(
     without_word = [*indexed, *led, *others]
     if rarest is not None:
         led.append(OF_WORD.format(word=rarest[1]))
-    elif len(narrowed.words) > 1 and narrowed.only is None and narrowed.owner is None and narrowed.enrollment != "yes":
+    elif (
+        len(narrowed.words) > 1
+        and narrowed.only is None
+        and narrowed.owner is None
+        and narrowed.enrollment != "yes"
+    ):
         gathering.append(OF_BOTH.format(word="word_0", other="word_1"))
     if rarest is None and sort == "name":
         for number, word in enumerate(narrowed.words):
             found, leading = (
-                counted(connection, count, organization, word, most=MOST_LEADING) for count in (COUNT_WORD, COUNT_LEADING)
+                counted(connection, count, organization, word, most=MOST_LEADING)
+                for count in (COUNT_WORD, COUNT_LEADING)
             )
             if found == leading:
                 indexed.append(LEADING.format(word=f"word_{number}"))
@@ -369,7 +403,9 @@ def parts_of(
         "led": all_of([*indexed, *led]),
         "conditions": all_of([*indexed, *led, *others]),
         "gathering": all_of(gathering),
-        "named": all_of([MAY_HAVE_WORD.format(word=f"word_{number}") for number in range(len(narrowed.words))]),
+        "named": all_of(
+            [MAY_HAVE_WORD.format(word=f"word_{number}") for number in range(len(narrowed.words))]
+        ),
         "without_word": all_of(without_word),
         "direction": sql.SQL("ASC" if upwards else "DESC"),
     }
@@ -381,12 +417,18 @@ def parts_of(
     )
 
 
-def counted(connection: db.Connection, count: LiteralString, organization: str, word: str, *, most: int) -> int:
-    """Known for a minute: it only decides how a page is asked for, and the page, its count and its neighbours ask alike."""
+def counted(
+    connection: db.Connection, count: LiteralString, organization: str, word: str, *, most: int
+) -> int:
+    """Known for a minute: it only decides how a page is asked for, and the page, its count and its
+    neighbours ask alike.
+    """
     known, now = (count, organization, word, most), time.monotonic()
     if known in often and now - often[known][1] < KNOWN_SECONDS:
         return often[known][0]
-    row = connection.execute(count, {"organization": organization, "word": word, "most": most}).fetchone()
+    row = connection.execute(
+        count, {"organization": organization, "word": word, "most": most}
+    ).fetchone()
     if len(often) >= MOST_KNOWN:
         often.clear()
     often[known] = (int(row[0]) if row else 0, now)

@@ -1,4 +1,5 @@
-"""The accounts table: a page of it by any sort and filter, its totals, what a row's tooltip says, enrollment.
+"""The accounts table: a page of it by any sort and filter, its totals, what a row's tooltip says,
+enrollment.
 
 How a page is asked for, so that it is quick at a million accounts: store/account_pages.py.
 """
@@ -203,7 +204,9 @@ def page(
     is_asked = False
     connection.execute(ALONE)
     with connection.cursor(row_factory=class_row(ListedRow)) as cursor:
-        for statement, values in page_statements(connection, organization, sort, descending, narrowed, place, now):
+        for statement, values in page_statements(
+            connection, organization, sort, descending, narrowed, place, now
+        ):
             if is_asked and not goes_on(len(rows), limit, values):
                 continue
             rows, is_asked = cursor.execute(statement, values | {"limit": limit}).fetchall(), True
@@ -211,7 +214,13 @@ def page(
 
 
 def everything(
-    connection: db.Connection, organization: str, *, sort: Sort, descending: bool, narrowed: Filter, now: datetime
+    connection: db.Connection,
+    organization: str,
+    *,
+    sort: Sort,
+    descending: bool,
+    narrowed: Filter,
+    now: datetime,
 ) -> Iterator[ListedRow]:
     """All rows, read as they are asked for."""
     found = parts_of(connection, organization, sort, descending, narrowed, None, now)
@@ -221,12 +230,17 @@ def everything(
         yield from cursor.execute(statement, values)
 
 
-def count(connection: db.Connection, organization: str, narrowed: Filter, *, now: datetime) -> Counted:
+def count(
+    connection: db.Connection, organization: str, narrowed: Filter, *, now: datetime
+) -> Counted:
     """How many fit, of those that the filter's index leads to."""
     statement, values = count_statement(connection, organization, narrowed, now)
     row = connection.execute(statement, values | {"most": MOST_COUNTED + 1}).fetchone()
     fits, seen = (int(row[0]), int(row[1])) if row else (0, 0)
-    return Counted(number=fits if seen <= MOST_COUNTED else min(fits, MOST_COUNTED), is_all=seen <= MOST_COUNTED)
+    return Counted(
+        number=fits if seen <= MOST_COUNTED else min(fits, MOST_COUNTED),
+        is_all=seen <= MOST_COUNTED,
+    )
 
 
 def totals(connection: db.Connection, organization: str, *, now: datetime) -> ListTotals:
@@ -240,19 +254,30 @@ def totals(connection: db.Connection, organization: str, *, now: datetime) -> Li
 
 def owners(connection: db.Connection, organization: str) -> list[str]:
     """Who owns accounts, by name."""
-    return [str(row[0]) for row in connection.execute(OWNERS, {"organization": organization, "most": MOST_OWNERS})]
+    return [
+        str(row[0])
+        for row in connection.execute(OWNERS, {"organization": organization, "most": MOST_OWNERS})
+    ]
 
 
-def top_signals(connection: db.Connection, organization: str, accounts: Sequence[str]) -> list[TopSignal]:
+def top_signals(
+    connection: db.Connection, organization: str, accounts: Sequence[str]
+) -> list[TopSignal]:
     """The three largest of each type of each account, by revenue."""
     values = {"organization": organization, "accounts": list(accounts), "most": TOP_ITEMS}
     with connection.cursor(row_factory=class_row(TopSignal)) as cursor:
         return cursor.execute(TOP_SIGNALS, values).fetchall()
 
 
-def typical_gaps(connection: db.Connection, organization: str, accounts: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """(median days between distinct activity days, of how many gaps); accounts with less than three such days are left out."""
-    found = connection.execute(TYPICAL_GAPS, {"organization": organization, "accounts": list(accounts)})
+def typical_gaps(
+    connection: db.Connection, organization: str, accounts: Sequence[str]
+) -> dict[str, tuple[int, int]]:
+    """(median days between distinct activity days, of how many gaps); accounts with less than three
+    such days are left out.
+    """
+    found = connection.execute(
+        TYPICAL_GAPS, {"organization": organization, "accounts": list(accounts)}
+    )
     return {str(row[0]): (int(row[1]), int(row[2])) for row in found}
 
 
@@ -260,10 +285,14 @@ def find(connection: db.Connection, organization: str, account: str) -> ListedRo
     """One account; None: there is no such."""
     with connection.cursor(row_factory=class_row(ListedRow)) as cursor:
         statement = sql.SQL(FIND).format(columns=sql.SQL(COLUMNS))
-        return cursor.execute(statement, {"organization": organization, "account": account}).fetchone()
+        return cursor.execute(
+            statement, {"organization": organization, "account": account}
+        ).fetchone()
 
 
-def set_enrollment(connection: db.Connection, organization: str, account: str, enrollment: Enrollment) -> Enrollment | None:
+def set_enrollment(
+    connection: db.Connection, organization: str, account: str, enrollment: Enrollment
+) -> Enrollment | None:
     """What it was; None: there is no such account."""
     key = {"organization": organization, "account": account}
     row = connection.execute(LOCK_ENROLLMENT, key).fetchone()

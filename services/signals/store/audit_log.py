@@ -69,14 +69,23 @@ class Filter:
 
 
 def entries(
-    connection: db.Connection, organization: str, narrowed: Filter, *, before: tuple[datetime, str] | None, limit: int
+    connection: db.Connection,
+    organization: str,
+    narrowed: Filter,
+    *,
+    before: tuple[datetime, str] | None,
+    limit: int,
 ) -> list[Entry]:
     """The newest first, from behind the place `before`."""
     with connection.cursor(row_factory=class_row(Entry)) as cursor:
-        return cursor.execute(ENTRIES, _parameters(organization, narrowed, before, limit)).fetchall()
+        return cursor.execute(
+            ENTRIES, _parameters(organization, narrowed, before, limit)
+        ).fetchall()
 
 
-def all_entries(connection: db.Connection, organization: str, narrowed: Filter, *, most: int) -> Iterator[Entry]:
+def all_entries(
+    connection: db.Connection, organization: str, narrowed: Filter, *, most: int
+) -> Iterator[Entry]:
     """For an export."""
     with connection.cursor(row_factory=class_row(Entry)) as cursor:
         yield from cursor.execute(ENTRIES, _parameters(organization, narrowed, None, most))
@@ -88,7 +97,9 @@ def words(connection: db.Connection, organization: str) -> tuple[list[str], list
     return sorted({str(row[0]) for row in found}), sorted({str(row[1]) for row in found})
 
 
-def _parameters(organization: str, narrowed: Filter, before: tuple[datetime, str] | None, limit: int) -> dict[str, Any]:
+def _parameters(
+    organization: str, narrowed: Filter, before: tuple[datetime, str] | None, limit: int
+) -> dict[str, Any]:
     return {
         "organization": organization,
         "actor": narrowed.actor,

@@ -1,4 +1,6 @@
-"""Digests as the console shows them: who gets them, what went out, what became of each mail (views of the digest service)."""
+"""Digests as the console shows them: who gets them, what went out, what became of each mail (views
+of the digest service).
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -129,18 +131,25 @@ def remove_recipient(connection: db.Connection, organization: str, email: str) -
 
 def end_suppression(connection: db.Connection, organization: str, email: str) -> bool:
     """Who unsubscribed wants mail again. False: they had not."""
-    return connection.execute(END_SUPPRESSION, {"organization": organization, "email": email}).rowcount == 1
+    return (
+        connection.execute(END_SUPPRESSION, {"organization": organization, "email": email}).rowcount
+        == 1
+    )
 
 
 def newest_digests(connection: db.Connection, organization: str, *, limit: int) -> list[DigestRow]:
     """The newest first."""
     with connection.cursor(row_factory=class_row(DigestRow)) as cursor:
-        return cursor.execute(NEWEST_DIGESTS, {"organization": organization, "limit": limit}).fetchall()
+        return cursor.execute(
+            NEWEST_DIGESTS, {"organization": organization, "limit": limit}
+        ).fetchall()
 
 
 def body(connection: db.Connection, organization: str, digest: str) -> tuple[str, str] | None:
     """(HTML, plain text) of a digest, without what is personal."""
-    row = connection.execute(DIGEST_BODY, {"organization": organization, "digest": digest}).fetchone()
+    row = connection.execute(
+        DIGEST_BODY, {"organization": organization, "digest": digest}
+    ).fetchone()
     return (str(row[0]), str(row[1])) if row else None
 
 

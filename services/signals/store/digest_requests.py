@@ -1,4 +1,6 @@
-"""Digests that people ask for, for themselves alone: the console writes them down, the clock makes ticks of them."""
+"""Digests that people ask for, for themselves alone: the console writes them down, the clock makes
+ticks of them.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,17 +59,24 @@ class DigestRequest:
 def ask(connection: db.Connection, organization: str, email: str, *, at: datetime) -> None:
     """Once a second at most for an address. The caller tells the clock."""
     request = derived("digest request", organization, email, at.replace(microsecond=0).isoformat())
-    connection.execute(INSERT_REQUEST, {"organization": organization, "request": request, "email": email, "asked_at": at})
+    connection.execute(
+        INSERT_REQUEST,
+        {"organization": organization, "request": request, "email": email, "asked_at": at},
+    )
 
 
 def open_requests(connection: db.Connection) -> list[DigestRequest]:
     """Those whose ticks are not out, the oldest first."""
     return [
-        DigestRequest(organization=organization, request=request, email=email, asked_at=asked_at, run=run)
+        DigestRequest(
+            organization=organization, request=request, email=email, asked_at=asked_at, run=run
+        )
         for organization, request, email, asked_at, run in connection.execute(OPEN_REQUESTS)
     ]
 
 
 def set_ticked(connection: db.Connection, request: DigestRequest, *, at: datetime) -> None:
     """Its tick is in Kafka."""
-    connection.execute(SET_TICKED, {"organization": request.organization, "request": request.request, "at": at})
+    connection.execute(
+        SET_TICKED, {"organization": request.organization, "request": request.request, "at": at}
+    )

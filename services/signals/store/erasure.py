@@ -1,4 +1,6 @@
-"""Erasing a person (product.md 12): the one place that also writes what the sequences service keeps, for the operator alone."""
+"""Erasing a person (product.md 12): the one place that also writes what the sequences service
+keeps, for the operator alone.
+"""
 
 from services.signals.store import people
 from shared import db

@@ -48,7 +48,9 @@ SEE_ONE = "SELECT set_config('app.org', %s, false), set_config('statement_timeou
 
 @dataclass(frozen=True, kw_only=True)
 class RunRow:
-    """A run as it stands; counts are None until it is complete. held_back: why it did not start at once."""
+    """A run as it stands; counts are None until it is complete. held_back: why it did not start at
+    once.
+    """
 
     number: int
     as_of: date
@@ -88,7 +90,9 @@ def latest_audit(connection: db.Connection, organization: str) -> AuditRow | Non
 
 @contextmanager
 def one_organization(organization: str, *, timeout_seconds: int) -> Iterator[db.Connection]:
-    """A connection of its own, of the app role, that sees one organization in all of its transactions, each statement bounded."""
+    """A connection of its own, of the app role, that sees one organization in all of its
+    transactions, each statement bounded.
+    """
     with db.connect("winback_app") as connection:
         connection.autocommit = True
         connection.execute(SEE_ONE, (organization, f"{timeout_seconds}s"))

@@ -74,7 +74,9 @@ def page_of_signals(
     return [_signal(organization, row) for row in connection.execute(SIGNALS + BY_ID, filters)]
 
 
-def _filters(organization: str, active: bool, account: str | None, types: Sequence[str] | None) -> dict[str, Any]:
+def _filters(
+    organization: str, active: bool, account: str | None, types: Sequence[str] | None
+) -> dict[str, Any]:
     return {
         "organization": organization,
         "active": active,
@@ -122,4 +124,8 @@ def _at(at: datetime | None) -> str | None:
     """As JSON has it: UTC with a Z, fractions of a second only where there are any."""
     if at is None:
         return None
-    return at.astimezone(UTC).isoformat(timespec="milliseconds" if at.microsecond else "seconds").replace("+00:00", "Z")
+    return (
+        at.astimezone(UTC)
+        .isoformat(timespec="milliseconds" if at.microsecond else "seconds")
+        .replace("+00:00", "Z")
+    )

@@ -1,7 +1,9 @@
-"""The newest orders with the state of their accounts, and a counter that moves when an order or a recovery comes.
+"""The newest orders with the state of their accounts, and a counter that moves when an order or a
+recovery comes.
 
-Orders are stored about as they were accepted, so a block-range index finds the newest by time; that costs an import nothing. How
-far back a page of them reaches is not known before: the window grows until it is full.
+Orders are stored about as they were accepted, so a block-range index finds the newest by time; that
+costs an import nothing. How far back a page of them reaches is not known before: the window grows
+until it is full.
 """
 
 from collections.abc import Sequence
@@ -13,7 +15,13 @@ from psycopg.rows import class_row
 from shared import db
 from shared.events import SignalType
 
-WINDOWS = (timedelta(minutes=1), timedelta(minutes=30), timedelta(hours=12), timedelta(days=14), timedelta(days=400))
+WINDOWS = (
+    timedelta(minutes=1),
+    timedelta(minutes=30),
+    timedelta(hours=12),
+    timedelta(days=14),
+    timedelta(days=400),
+)
 
 NEWEST_ORDERS = """
 SELECT
@@ -103,7 +111,9 @@ class Answered:
 def newest_orders(
     connection: db.Connection, organization: str, *, until: datetime, before: str | None, limit: int
 ) -> list[NewOrder]:
-    """Accepted up to `until`, the newest first; with `before`, those behind that order of that moment."""
+    """Accepted up to `until`, the newest first; with `before`, those behind that order of that
+    moment.
+    """
     values = {"organization": organization, "until": until, "order_id": before, "limit": limit}
     found: list[NewOrder] = []
     with connection.cursor(row_factory=class_row(NewOrder)) as cursor:
@@ -115,10 +125,14 @@ def newest_orders(
     return found
 
 
-def active_types(connection: db.Connection, organization: str, accounts: Sequence[str]) -> dict[str, dict[SignalType, int]]:
+def active_types(
+    connection: db.Connection, organization: str, accounts: Sequence[str]
+) -> dict[str, dict[SignalType, int]]:
     """account -> how many active signals of each type; accounts without any are left out."""
     found: dict[str, dict[SignalType, int]] = {}
-    for account, type_, number in connection.execute(ACTIVE_TYPES, {"organization": organization, "accounts": list(accounts)}):
+    for account, type_, number in connection.execute(
+        ACTIVE_TYPES, {"organization": organization, "accounts": list(accounts)}
+    ):
         found.setdefault(account, {})[type_] = number
     return found
 
@@ -137,4 +151,6 @@ def answered(
 def counter(connection: db.Connection, organization: str) -> str:
     """Another text after each order and each recovery; the same text while nothing comes."""
     row = connection.execute(COUNTER, (organization,)).fetchone()
-    return ".".join(str(int(at.timestamp() * 1_000_000)) if at else "0" for at in row) if row else "0"
+    return (
+        ".".join(str(int(at.timestamp() * 1_000_000)) if at else "0" for at in row) if row else "0"
+    )

@@ -42,8 +42,9 @@ NOW = "SELECT clock_timestamp()"
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """organizations: each with the time of its newest order, None before the first. positions: (consumer, topic, partition)
-    -> next offset. now: PostgreSQL's."""
+    """organizations: each with the time of its newest order, None before the first. positions:
+    (consumer, topic, partition) -> next offset. now: PostgreSQL's.
+    """
 
     runs_pending: int
     oldest_requested_at: datetime | None
@@ -64,6 +65,9 @@ def look(connection: db.Connection) -> Seen:
         oldest_requested_at=pending[1],
         imports=imports[0],
         organizations=dict(connection.execute(ORGANIZATIONS).fetchall()),
-        positions={(str(row[0]), str(row[1]), int(row[2])): int(row[3]) for row in connection.execute(POSITIONS)},
+        positions={
+            (str(row[0]), str(row[1]), int(row[2])): int(row[3])
+            for row in connection.execute(POSITIONS)
+        },
         now=now[0],
     )

@@ -1,7 +1,8 @@
-"""The orders read model: the counting version of each order, the accounts that orders name, the pulse of the feed.
+"""The orders read model: the counting version of each order, the accounts that orders name, the
+pulse of the feed.
 
-Which version counts is product.md 1; the merge says in SQL what `shared.domain.orders.counting` says, and a test holds them
-together.
+Which version counts is product.md 1; the merge says in SQL what `shared.domain.orders.counting`
+says, and a test holds them together.
 """
 
 from collections import Counter
@@ -53,10 +54,12 @@ ORDER BY organization, account
 ON CONFLICT DO NOTHING
 """
 
-# One round: at most one version of each order. `fresh` is what changes something: a version that replaces the counting one, or
-# its content again with an earlier day, which moves the day alone. An account is touched by an order that came to it, changed
-# in it or left it, and takes its name and owner from the order until a record of its own has one. Its lifetime moves by what
-# came and went, its activity days reach as far as what came; `lost_day` says that what went may have been the first or last.
+# One round: at most one version of each order. `fresh` is what changes something: a version that
+# replaces the counting one, or its content again with an earlier day, which moves the day alone. An
+# account is touched by an order that came to it, changed in it or left it, and takes its name and
+# owner from the order until a record of its own has one. Its lifetime moves by what came and went,
+# its activity days reach as far as what came; `lost_day` says that what went may have been the
+# first or last.
 MERGE_ORDERS = """
 WITH fresh AS (
     SELECT
@@ -149,7 +152,8 @@ WHERE a.organization = t.organization
 RETURNING a.organization, a.account, t.lost_day
 """
 
-# After an order was cancelled, moved or lost its positive lines: the ends of what is left, by the index.
+# After an order was cancelled, moved or lost its positive lines: the ends of what is left, by the
+# index.
 FIND_ENDS = """
 UPDATE accounts a
 SET first_ordered_on = (
@@ -192,20 +196,28 @@ ON CONFLICT (organization) DO UPDATE SET
 
 
 def save(connection: db.Connection, accepted: Sequence[Accepted]) -> None:
-    """Merge orders as they stand in the log. Several versions of one order are merged one after the other."""
+    """Merge orders as they stand in the log. Several versions of one order are merged one after the
+    other.
+    """
     rounds: Counter[tuple[str, str]] = Counter()
     STAGED.fill(connection, _rows(accepted, rounds))
     connection.execute(CREATE_ACCOUNTS)
     for number in range(1, max(rounds.values(), default=0) + 1):
-        touched = connection.execute(MERGE_ORDERS, (number,), prepare=False)  # a plan for the size that this batch has
+        touched = connection.execute(
+            MERGE_ORDERS, (number,), prepare=False
+        )  # a plan for the size that this batch has
         lost_a_day = [(str(row[0]), str(row[1])) for row in touched if row[2]]
         if lost_a_day:
-            connection.execute(FIND_ENDS, ([one[0] for one in lost_a_day], [one[1] for one in lost_a_day]))
+            connection.execute(
+                FIND_ENDS, ([one[0] for one in lost_a_day], [one[1] for one in lost_a_day])
+            )
     outcomes.answer(connection)
     connection.execute(BEAT)
 
 
-def _rows(accepted: Sequence[Accepted], rounds: Counter[tuple[str, str]]) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    accepted: Sequence[Accepted], rounds: Counter[tuple[str, str]]
+) -> Iterator[tuple[Any, ...]]:
     for place, (order, accepted_at, offset) in enumerate(accepted):
         key = (order.organization, order.order)
         rounds[key] += 1

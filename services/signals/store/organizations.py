@@ -164,9 +164,16 @@ def insert(connection: db.Connection, organization: Organization) -> None:
         "created_at": organization.created_at,
     }
     if connection.execute(WAS_DELETED, (organization.organization,)).fetchone():
-        raise Rejected(FieldError(field="organization", reason=f"{organization.organization} was deleted; ids are not used again"))
+        raise Rejected(
+            FieldError(
+                field="organization",
+                reason=f"{organization.organization} was deleted; ids are not used again",
+            )
+        )
     if connection.execute(INSERT_ORGANIZATION, values).rowcount == 0:
-        raise Rejected(FieldError(field="organization", reason=f"{organization.organization} exists already"))
+        raise Rejected(
+            FieldError(field="organization", reason=f"{organization.organization} exists already")
+        )
 
 
 def all_organizations(connection: db.Connection) -> list[Organization]:
@@ -202,7 +209,10 @@ def set_locale(connection: db.Connection, organization: str, locale: str) -> Non
 
 def compacted_ids(connection: db.Connection, organization: str) -> list[tuple[str, str]]:
     """(topic, id) of everything of the organization that compacted topics keep."""
-    return [(str(row[0]), str(row[1])) for row in connection.execute(COMPACTED_IDS, {"organization": organization})]
+    return [
+        (str(row[0]), str(row[1]))
+        for row in connection.execute(COMPACTED_IDS, {"organization": organization})
+    ]
 
 
 def delete(connection: db.Connection, organization: str) -> None:
@@ -220,7 +230,10 @@ def set_member(connection: db.Connection, organization: str, email: str, role: s
 
 def remove_member(connection: db.Connection, organization: str, email: str) -> None:
     """Their sessions end at once, and the views that they saved for themselves go. Raises NotFound."""
-    if connection.execute(DELETE_MEMBER, {"organization": organization, "email": email}).rowcount == 0:
+    if (
+        connection.execute(DELETE_MEMBER, {"organization": organization, "email": email}).rowcount
+        == 0
+    ):
         raise NotFound(f"{email} is no member of {organization}")
     sign_in.end_sessions(connection, email)
     saved_views.delete_of(connection, organization, email)
@@ -228,17 +241,35 @@ def remove_member(connection: db.Connection, organization: str, email: str) -> N
 
 def members(connection: db.Connection, organization: str) -> list[tuple[str, str, datetime]]:
     """(email, role, added_at)."""
-    return [(str(row[0]), str(row[1]), row[2]) for row in connection.execute(LIST_MEMBERS, (organization,))]
+    return [
+        (str(row[0]), str(row[1]), row[2])
+        for row in connection.execute(LIST_MEMBERS, (organization,))
+    ]
 
 
-def insert_token(connection: db.Connection, organization: str, *, name: str, scopes: Sequence[str], token_hash: bytes) -> None:
+def insert_token(
+    connection: db.Connection,
+    organization: str,
+    *,
+    name: str,
+    scopes: Sequence[str],
+    token_hash: bytes,
+) -> None:
     """Raises Rejected where the organization has a token of that name."""
     try:
         connection.execute(
-            INSERT_TOKEN, {"token_hash": token_hash, "organization": organization, "name": name, "scopes": list(scopes)}
+            INSERT_TOKEN,
+            {
+                "token_hash": token_hash,
+                "organization": organization,
+                "name": name,
+                "scopes": list(scopes),
+            },
         )
     except psycopg.errors.UniqueViolation:
-        raise Rejected(FieldError(field="--name", reason=f"{organization} has a token named {name} already")) from None
+        raise Rejected(
+            FieldError(field="--name", reason=f"{organization} has a token named {name} already")
+        ) from None
 
 
 def tokens(connection: db.Connection, organization: str) -> list[Token]:
@@ -255,7 +286,9 @@ def revoke_token(connection: db.Connection, organization: str, name: str) -> Non
         raise NotFound(f"{organization} has no token {name} that works")
 
 
-def rotate_token(connection: db.Connection, organization: str, name: str, token_hash: bytes) -> None:
+def rotate_token(
+    connection: db.Connection, organization: str, name: str, token_hash: bytes
+) -> None:
     """Another secret under the same name; the one before stops. Raises NotFound."""
     values = {"organization": organization, "name": name, "token_hash": token_hash}
     if connection.execute(ROTATE_TOKEN, values).rowcount == 0:

@@ -1,4 +1,6 @@
-"""What came of accounts: rows that are only ever added, and the columns of accounts and signals that follow from them."""
+"""What came of accounts: rows that are only ever added, and the columns of accounts and signals
+that follow from them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,7 +43,8 @@ WHERE organization = %(organization)s
 ORDER BY at, outcome
 """
 
-# What may have been won back: active, or answered by an order lately; and not yet said to be won by someone.
+# What may have been won back: active, or answered by an order lately; and not yet said to be won by
+# someone.
 OPEN_TO_WIN = """
 SELECT
     s.signal,
@@ -117,8 +120,9 @@ WHERE organization = %(organization)s
   AND signal = %(signal)s
 """
 
-# The next order clears what was lost, and ends the hiding of what was claimed: a positive one, dated on the day of the action
-# or later, accepted after it. It runs behind the merge, which waits for whoever is writing an action on one of its accounts.
+# The next order clears what was lost, and ends the hiding of what was claimed: a positive one,
+# dated on the day of the action or later, accepted after it. It runs behind the merge, which waits
+# for whoever is writing an action on one of its accounts.
 ANSWER = """
 WITH answered AS (
     SELECT
@@ -163,8 +167,8 @@ WHERE a.organization = answered.organization
   AND a.account = answered.account
 """
 
-# What stands of an account or of all of them: what people did and nobody took back. confirmed: an order ended one of the
-# episodes that it says were won.
+# What stands of an account or of all of them: what people did and nobody took back. confirmed: an
+# order ended one of the episodes that it says were won.
 STANDING = """
 SELECT
     o.outcome,
@@ -257,36 +261,60 @@ class OutcomeRow:
         )
 
 
-def lock_account(connection: db.Connection, organization: str, account: str) -> dict[str, Any] | None:
+def lock_account(
+    connection: db.Connection, organization: str, account: str
+) -> dict[str, Any] | None:
     """The account as it stands, until the end of the transaction; None where there is none."""
-    row = connection.execute(LOCK_ACCOUNT, {"organization": organization, "account": account}).fetchone()
+    row = connection.execute(
+        LOCK_ACCOUNT, {"organization": organization, "account": account}
+    ).fetchone()
     if row is None:
         return None
-    return dict(zip(("name", "enrollment", "last_contact_at", "paused_until", "lost_at"), row, strict=True))
+    return dict(
+        zip(("name", "enrollment", "last_contact_at", "paused_until", "lost_at"), row, strict=True)
+    )
 
 
 def actions(connection: db.Connection, organization: str, account: str) -> list[Action]:
     """All of the account and its signals, the oldest first."""
     with connection.cursor(row_factory=class_row(Action)) as cursor:
-        return cursor.execute(ACTIONS, {"organization": organization, "account": account}).fetchall()
+        return cursor.execute(
+            ACTIONS, {"organization": organization, "account": account}
+        ).fetchall()
 
 
 def open_to_win(
-    connection: db.Connection, organization: str, account: str, *, signal: str | None, answered_since: datetime
+    connection: db.Connection,
+    organization: str,
+    account: str,
+    *,
+    signal: str | None,
+    answered_since: datetime,
 ) -> list[Saved]:
     """What can be said to be won back, of the account or of one signal."""
-    values = {"organization": organization, "account": account, "signal": signal, "answered_since": answered_since}
+    values = {
+        "organization": organization,
+        "account": account,
+        "signal": signal,
+        "answered_since": answered_since,
+    }
     with connection.cursor(row_factory=class_row(Saved)) as cursor:
         return cursor.execute(OPEN_TO_WIN, values).fetchall()
 
 
-def episode(connection: db.Connection, organization: str, account: str, signal: str) -> tuple[int, bool] | None:
+def episode(
+    connection: db.Connection, organization: str, account: str, signal: str
+) -> tuple[int, bool] | None:
     """(episode, active) of a signal of the account."""
-    row = connection.execute(EPISODE, {"organization": organization, "account": account, "signal": signal}).fetchone()
+    row = connection.execute(
+        EPISODE, {"organization": organization, "account": account, "signal": signal}
+    ).fetchone()
     return (int(row[0]), bool(row[1])) if row else None
 
 
-def insert(connection: db.Connection, organization: str, account: str, action: Action, **more: Any) -> bool:
+def insert(
+    connection: db.Connection, organization: str, account: str, action: Action, **more: Any
+) -> bool:
     """False: this very action is there already (a click that came twice)."""
     values: dict[str, Any] = {
         "organization": organization,
@@ -306,10 +334,14 @@ def insert(connection: db.Connection, organization: str, account: str, action: A
         "snapshot": {},
     }
     values |= more
-    return connection.execute(INSERT, values | {"snapshot": Jsonb(values["snapshot"])}).rowcount == 1
+    return (
+        connection.execute(INSERT, values | {"snapshot": Jsonb(values["snapshot"])}).rowcount == 1
+    )
 
 
-def set_account(connection: db.Connection, organization: str, account: str, standing: Standing) -> None:
+def set_account(
+    connection: db.Connection, organization: str, account: str, standing: Standing
+) -> None:
     """The columns that digests, drafts and lists go by."""
     connection.execute(
         SET_ACCOUNT,
@@ -324,7 +356,9 @@ def set_account(connection: db.Connection, organization: str, account: str, stan
     )
 
 
-def set_signal(connection: db.Connection, organization: str, signal: str, episode: int, standing: Standing) -> None:
+def set_signal(
+    connection: db.Connection, organization: str, signal: str, episode: int, standing: Standing
+) -> None:
     """The same of one signal in one episode."""
     connection.execute(
         SET_SIGNAL,
@@ -350,17 +384,25 @@ def of_account(connection: db.Connection, organization: str, account: str) -> li
 
 def find(connection: db.Connection, organization: str, outcome: str) -> OutcomeRow | None:
     """One action."""
-    return next(iter(_rows(connection, ONE, {"organization": organization, "outcome": outcome})), None)
+    return next(
+        iter(_rows(connection, ONE, {"organization": organization, "outcome": outcome})), None
+    )
 
 
 def newest(connection: db.Connection, organization: str, account: str | None) -> OutcomeRow | None:
     """The last thing that was done and not taken back."""
-    return next(iter(_rows(connection, NEWEST, {"organization": organization, "account": account})), None)
+    return next(
+        iter(_rows(connection, NEWEST, {"organization": organization, "account": account})), None
+    )
 
 
-def of_month(connection: db.Connection, organization: str, *, since: datetime, until: datetime) -> list[OutcomeRow]:
+def of_month(
+    connection: db.Connection, organization: str, *, since: datetime, until: datetime
+) -> list[OutcomeRow]:
     """What was done in that time and not taken back."""
-    return _rows(connection, OF_MONTH, {"organization": organization, "since": since, "until": until})
+    return _rows(
+        connection, OF_MONTH, {"organization": organization, "since": since, "until": until}
+    )
 
 
 def _rows(connection: db.Connection, which: str, values: Mapping[str, Any]) -> list[OutcomeRow]:

@@ -1,4 +1,6 @@
-"""What the console's pages and GET /v1 read. Every statement names the organization, besides the policies that do."""
+"""What the console's pages and GET /v1 read. Every statement names the organization, besides the
+policies that do.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -216,30 +218,42 @@ def head(connection: db.Connection, organization: str) -> Head | None:
 def signals_of(connection: db.Connection, organization: str, account: str) -> list[SignalRow]:
     """Active ones first."""
     with connection.cursor(row_factory=class_row(SignalRow)) as cursor:
-        return cursor.execute(SIGNAL_COLUMNS + SIGNALS_OF_ACCOUNT, {"organization": organization, "account": account}).fetchall()
+        return cursor.execute(
+            SIGNAL_COLUMNS + SIGNALS_OF_ACCOUNT, {"organization": organization, "account": account}
+        ).fetchall()
 
 
 def account(connection: db.Connection, organization: str, account_id: str) -> AccountRow | None:
     """None: the organization has no such account."""
     with connection.cursor(row_factory=class_row(AccountRow)) as cursor:
-        return cursor.execute(ACCOUNT, {"organization": organization, "account": account_id}).fetchone()
+        return cursor.execute(
+            ACCOUNT, {"organization": organization, "account": account_id}
+        ).fetchone()
 
 
 def totals(connection: db.Connection, organization: str, account_id: str) -> Totals:
     """Over all orders of the account."""
     with connection.cursor(row_factory=class_row(Totals)) as cursor:
-        found = cursor.execute(TOTALS, {"organization": organization, "account": account_id}).fetchone()
+        found = cursor.execute(
+            TOTALS, {"organization": organization, "account": account_id}
+        ).fetchone()
     assert found is not None
     return found
 
 
-def orders_of(connection: db.Connection, organization: str, account_id: str, *, limit: int) -> list[OrderRow]:
+def orders_of(
+    connection: db.Connection, organization: str, account_id: str, *, limit: int
+) -> list[OrderRow]:
     """The newest first."""
     with connection.cursor(row_factory=class_row(OrderRow)) as cursor:
-        return cursor.execute(ORDERS_OF_ACCOUNT, {"organization": organization, "account": account_id, "limit": limit}).fetchall()
+        return cursor.execute(
+            ORDERS_OF_ACCOUNT, {"organization": organization, "account": account_id, "limit": limit}
+        ).fetchall()
 
 
 def contacts_of(connection: db.Connection, organization: str, account_id: str) -> list[ContactRow]:
     """The primary one first."""
     with connection.cursor(row_factory=class_row(ContactRow)) as cursor:
-        return cursor.execute(CONTACTS, {"organization": organization, "account": account_id}).fetchall()
+        return cursor.execute(
+            CONTACTS, {"organization": organization, "account": account_id}
+        ).fetchall()

@@ -63,7 +63,8 @@ ON CONFLICT (organization, contact) DO UPDATE SET
 WHERE contacts.revision <= excluded.revision
 """
 
-# Whom people chose, or else the newest of the contacts of an account that say they are primary; the id decides between equals.
+# Whom people chose, or else the newest of the contacts of an account that say they are primary; the
+# id decides between equals.
 SET_PRIMARY = """
 UPDATE contacts c
 SET is_primary = ranked.is_primary
@@ -142,30 +143,49 @@ def save_accounts(connection: db.Connection, events: Sequence[AccountChanged]) -
 
 
 def save_contacts(connection: db.Connection, events: Sequence[ContactChanged]) -> None:
-    """Whole contacts, where the record is not older; then the primary one of each account that one came to or left."""
+    """Whole contacts, where the record is not older; then the primary one of each account that one
+    came to or left.
+    """
     rounds: Counter[tuple[str, str]] = Counter()
     STAGED.fill(connection, _rows(events, rounds))
     touched = {(event.organization, event.account) for event in events}
-    touched |= {(str(row[0]), str(row[1])) for row in connection.execute(FORMER_ACCOUNTS, prepare=False)}
+    touched |= {
+        (str(row[0]), str(row[1])) for row in connection.execute(FORMER_ACCOUNTS, prepare=False)
+    }
     for number in range(1, max(rounds.values(), default=0) + 1):
         connection.execute(MERGE_CONTACTS, (number,), prepare=False)
     _set_primary(connection, touched)
 
 
-def _rows(events: Sequence[ContactChanged], rounds: Counter[tuple[str, str]]) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    events: Sequence[ContactChanged], rounds: Counter[tuple[str, str]]
+) -> Iterator[tuple[Any, ...]]:
     for event in events:
         key = (event.organization, event.contact)
         rounds[key] += 1
-        yield rounds[key], *key, event.account, event.email, event.name, event.primary, event.revision
+        yield (
+            rounds[key],
+            *key,
+            event.account,
+            event.email,
+            event.name,
+            event.primary,
+            event.revision,
+        )
 
 
 def _set_primary(connection: db.Connection, touched: set[tuple[str, str]]) -> None:
     pairs = sorted(touched)
-    names = {"organizations": [organization for organization, _ in pairs], "accounts": [account for _, account in pairs]}
+    names = {
+        "organizations": [organization for organization, _ in pairs],
+        "accounts": [account for _, account in pairs],
+    }
     connection.execute(SET_PRIMARY, names, prepare=False)
 
 
-def choose_primary(connection: db.Connection, organization: str, account: str, contact: str) -> bool:
+def choose_primary(
+    connection: db.Connection, organization: str, account: str, contact: str
+) -> bool:
     """From now on this one, whatever records say. False: the account has no such contact."""
     values = {"organization": organization, "account": account, "contact": contact}
     if connection.execute(CHOOSE_PRIMARY, values).rowcount == 0:
@@ -176,7 +196,9 @@ def choose_primary(connection: db.Connection, organization: str, account: str, c
 
 def delete_contact(connection: db.Connection, organization: str, contact: str) -> bool:
     """False: there was none."""
-    row = connection.execute(DELETE_CONTACT, {"organization": organization, "contact": contact}).fetchone()
+    row = connection.execute(
+        DELETE_CONTACT, {"organization": organization, "contact": contact}
+    ).fetchone()
     if row is not None:
         _set_primary(connection, {(organization, str(row[0]))})
     return row is not None
@@ -201,7 +223,13 @@ def save_draft(connection: db.Connection, event: SequenceDrafted) -> None:
         cursor.executemany(
             INSERT_STEP,
             [
-                sequence | {"position": position, "wait_days": step.wait_days, "subject": step.subject, "body": step.text}
+                sequence
+                | {
+                    "position": position,
+                    "wait_days": step.wait_days,
+                    "subject": step.subject,
+                    "body": step.text,
+                }
                 for position, step in enumerate(event.steps, start=1)
             ],
         )

@@ -19,7 +19,9 @@ ON CONFLICT DO NOTHING
 
 def add(connection: db.Connection, organization: str, email: str, *, added_by: str) -> None:
     """The digest goes to this member from now on."""
-    connection.execute(INSERT_RECIPIENT, {"organization": organization, "email": email, "added_by": added_by})
+    connection.execute(
+        INSERT_RECIPIENT, {"organization": organization, "email": email, "added_by": added_by}
+    )
 
 
 def unsubscribe(connection: db.Connection, organization: str, email: str, *, at: datetime) -> None:

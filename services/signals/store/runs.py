@@ -1,7 +1,9 @@
-"""Runs: asked for by people and by the clock, published by the clock alone, told complete by the detector.
+"""Runs: asked for by people and by the clock, published by the clock alone, told complete by the
+detector.
 
-A pending run is a row without completed_at. Numbers count up per organization under a lock on the organization's row; imports
-lock the same row for their lease. (`FOR NO KEY UPDATE`: rows that refer to the organization can still be written.)
+A pending run is a row without completed_at. Numbers count up per organization under a lock on the
+organization's row; imports lock the same row for their lease. (`FOR NO KEY UPDATE`: rows that refer
+to the organization can still be written.)
 """
 
 from dataclasses import dataclass
@@ -41,7 +43,8 @@ SELECT
 RETURNING number
 """
 
-# The consumer reads two topics: a completion can come before its own request. The request's record then still says why and when.
+# The consumer reads two topics: a completion can come before its own request. The request's record
+# then still says why and when.
 MERGE_REQUESTED = """
 INSERT INTO runs (organization, number, as_of, settings_version, reason, requested_at, published_at, source_offset)
 VALUES (
@@ -58,8 +61,8 @@ WHERE runs.source_offset IS NULL
    OR runs.source_offset = excluded.source_offset
 """
 
-# The detector answers a number that it has already run with a completion that knows no figures: it completes what is pending
-# and changes nothing else.
+# The detector answers a number that it has already run with a completion that knows no figures: it
+# completes what is pending and changes nothing else.
 MERGE_COMPLETED = """
 INSERT INTO runs (
     organization, number, as_of, settings_version, reason, requested_at, published_at, completed_at, source_offset,
@@ -229,7 +232,9 @@ class Run:
 
 
 def lock_organization(connection: db.Connection, organization: str) -> str:
-    """Take the organization's row until the end of the transaction. Returns its zone. Raises NotFound."""
+    """Take the organization's row until the end of the transaction. Returns its zone. Raises
+    NotFound.
+    """
     row = connection.execute(LOCK_ORGANIZATION, (organization,)).fetchone()
     if row is None:
         raise NotFound(f"there is no organization {organization}")
@@ -248,10 +253,25 @@ def day_for(connection: db.Connection, organization: str, today: date) -> date:
     return today if latest is None else max(today, latest)
 
 
-def request(connection: db.Connection, organization: str, *, as_of: date, reason: RunReason, requested_at: datetime) -> int:
-    """Ask for a run; the caller holds the organization's lock. Returns its number. The clock is told at commit."""
+def request(
+    connection: db.Connection,
+    organization: str,
+    *,
+    as_of: date,
+    reason: RunReason,
+    requested_at: datetime,
+) -> int:
+    """Ask for a run; the caller holds the organization's lock. Returns its number. The clock is
+    told at commit.
+    """
     row = connection.execute(
-        INSERT_RUN, {"organization": organization, "as_of": as_of, "reason": reason, "requested_at": requested_at}
+        INSERT_RUN,
+        {
+            "organization": organization,
+            "as_of": as_of,
+            "reason": reason,
+            "requested_at": requested_at,
+        },
     ).fetchone()
     assert row is not None
     tell_clock(connection)
@@ -263,8 +283,12 @@ def tell_clock(connection: db.Connection) -> None:
     connection.execute("SELECT pg_notify(%s, '')", (CLOCK_CHANNEL,))
 
 
-def save_requested(connection: db.Connection, event: RunRequested, *, offset: int, at: datetime) -> None:
-    """The run is in the log. The first record of a number counts: the detector evaluates that one. It may come after its answer."""
+def save_requested(
+    connection: db.Connection, event: RunRequested, *, offset: int, at: datetime
+) -> None:
+    """The run is in the log. The first record of a number counts: the detector evaluates that one.
+    It may come after its answer.
+    """
     connection.execute(
         MERGE_REQUESTED,
         {
@@ -326,18 +350,30 @@ def next_pending(connection: db.Connection, organization: str) -> PendingRun | N
 
 
 def holding_import(connection: db.Connection, organization: str) -> str | None:
-    """An import whose lease holds back runs now, by the database's clock: the one that all imports share."""
+    """An import whose lease holds back runs now, by the database's clock: the one that all imports
+    share.
+    """
     row = connection.execute(HOLDING_IMPORT, (organization,)).fetchone()
     return str(row[0]) if row else None
 
 
 def hold_back(connection: db.Connection, organization: str, number: int, why: str) -> bool:
     """Note why a run waits, or started all the same. False: that is known already."""
-    return connection.execute(HOLD_BACK, {"organization": organization, "number": number, "why": why}).rowcount == 1
+    return (
+        connection.execute(
+            HOLD_BACK, {"organization": organization, "number": number, "why": why}
+        ).rowcount
+        == 1
+    )
 
 
 def mark_published(
-    connection: db.Connection, organization: str, number: int, *, published_at: datetime, settings_version: int
+    connection: db.Connection,
+    organization: str,
+    number: int,
+    *,
+    published_at: datetime,
+    settings_version: int,
 ) -> None:
     """The run's record is in Kafka, with this version of the settings."""
     connection.execute(

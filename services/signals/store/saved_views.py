@@ -1,4 +1,6 @@
-"""Views of the accounts table that people gave a name: their own, and those that everybody in the organization has."""
+"""Views of the accounts table that people gave a name: their own, and those that everybody in the
+organization has.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,7 +72,9 @@ WHERE organization = %(organization)s
 
 @dataclass(frozen=True, kw_only=True)
 class SavedView:
-    """`query`: of the table's address, without its question mark. `member`: whose it is, or EVERYBODY."""
+    """`query`: of the table's address, without its question mark. `member`: whose it is, or
+    EVERYBODY.
+    """
 
     view: str
     member: str
@@ -91,14 +95,20 @@ def save(connection: db.Connection, organization: str, view: SavedView, *, at: d
     row = connection.execute(COUNT, key).fetchone()
     if row is None or int(row[0]) >= MOST:
         return False
-    connection.execute(SAVE, key | {"view": view.view, "query": view.query, "at": at, "by": view.saved_by})
+    connection.execute(
+        SAVE, key | {"view": view.view, "query": view.query, "at": at, "by": view.saved_by}
+    )
     return True
 
 
-def find(connection: db.Connection, organization: str, view: str, *, member: str) -> SavedView | None:
+def find(
+    connection: db.Connection, organization: str, view: str, *, member: str
+) -> SavedView | None:
     """None: there is no such view that the member sees."""
     with connection.cursor(row_factory=class_row(SavedView)) as cursor:
-        return cursor.execute(FIND, {"organization": organization, "view": view, "member": member}).fetchone()
+        return cursor.execute(
+            FIND, {"organization": organization, "view": view, "member": member}
+        ).fetchone()
 
 
 def delete(connection: db.Connection, organization: str, view: str) -> None:

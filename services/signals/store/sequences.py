@@ -1,4 +1,6 @@
-"""Sequences as people see and edit them. Who is enrolled is the sequences service's, read through its view."""
+"""Sequences as people see and edit them. Who is enrolled is the sequences service's, read through
+its view.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -162,7 +164,9 @@ class ActivityRow:
 def newest(connection: db.Connection, organization: str, *, archived: bool) -> list[SequenceRow]:
     """The newest drafts first."""
     with connection.cursor(row_factory=class_row(SequenceRow)) as cursor:
-        return cursor.execute(COLUMNS + NEWEST, {"organization": organization, "archived": archived}).fetchall()
+        return cursor.execute(
+            COLUMNS + NEWEST, {"organization": organization, "archived": archived}
+        ).fetchall()
 
 
 def find(connection: db.Connection, organization: str, sequence: str) -> SequenceRow | None:
@@ -174,11 +178,19 @@ def find(connection: db.Connection, organization: str, sequence: str) -> Sequenc
 def steps(connection: db.Connection, organization: str, sequence: str) -> tuple[Step, ...]:
     """In their order."""
     rows = connection.execute(STEPS, _key(organization, sequence))
-    return tuple(Step(wait_days=wait_days, subject=subject, text=body) for wait_days, subject, body in rows)
+    return tuple(
+        Step(wait_days=wait_days, subject=subject, text=body) for wait_days, subject, body in rows
+    )
 
 
 def enrolled(
-    connection: db.Connection, organization: str, sequence: str, *, first: int, most: int, skipped: bool = False
+    connection: db.Connection,
+    organization: str,
+    sequence: str,
+    *,
+    first: int,
+    most: int,
+    skipped: bool = False,
 ) -> list[EnrolledRow]:
     """Who is in it, by name, or who was skipped: at most so many, from the `first` on (0: all)."""
     values = _key(organization, sequence) | {"skipped": skipped, "first": first, "most": most}
@@ -205,21 +217,34 @@ def save_steps(
 ) -> bool:
     """False: somebody else saved it meanwhile, or it is no draft any more."""
     key = _key(organization, sequence)
-    if connection.execute(NEXT_EDITION, key | {"edition": edition, "actor": actor, "at": at}).rowcount == 0:
+    if (
+        connection.execute(
+            NEXT_EDITION, key | {"edition": edition, "actor": actor, "at": at}
+        ).rowcount
+        == 0
+    ):
         return False
     connection.execute(DELETE_STEPS, key)
     with connection.cursor() as cursor:
         cursor.executemany(
             INSERT_STEP,
             [
-                key | {"position": position, "wait_days": step.wait_days, "subject": step.subject, "body": step.text}
+                key
+                | {
+                    "position": position,
+                    "wait_days": step.wait_days,
+                    "subject": step.subject,
+                    "body": step.text,
+                }
                 for position, step in enumerate(steps, start=1)
             ],
         )
     return True
 
 
-def set_state(connection: db.Connection, organization: str, sequence: str, *, before: str, after: str) -> bool:
+def set_state(
+    connection: db.Connection, organization: str, sequence: str, *, before: str, after: str
+) -> bool:
     """False: it is not in the state `before`."""
     values = _key(organization, sequence) | {"from": before, "state": after}
     return connection.execute(SET_STATE, values).rowcount == 1

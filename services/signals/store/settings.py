@@ -65,12 +65,20 @@ def newest_versions(
     """(version, settings, saved_at, saved_by), the newest first."""
     return [
         (int(version), msgspec.convert(settings, DetectionSettings), saved_at, str(saved_by))
-        for version, settings, saved_at, saved_by in connection.execute(NEWEST_VERSIONS, (organization, limit))
+        for version, settings, saved_at, saved_by in connection.execute(
+            NEWEST_VERSIONS, (organization, limit)
+        )
     ]
 
 
 def save(
-    connection: db.Connection, organization: str, version: int, settings: DetectionSettings, *, saved_at: datetime, saved_by: str
+    connection: db.Connection,
+    organization: str,
+    version: int,
+    settings: DetectionSettings,
+    *,
+    saved_at: datetime,
+    saved_by: str,
 ) -> None:
     """Add a version; the caller holds the organization's lock."""
     connection.execute(
@@ -86,7 +94,14 @@ def save(
 
 
 def note(
-    connection: db.Connection, organization: str, *, at: datetime, actor: str, action: str, subject: str, detail: dict[str, Any]
+    connection: db.Connection,
+    organization: str,
+    *,
+    at: datetime,
+    actor: str,
+    action: str,
+    subject: str,
+    detail: dict[str, Any],
 ) -> None:
     """One row of the audit log."""
     connection.execute(

@@ -1,4 +1,6 @@
-"""One-time links and sessions, kept as hashes; both name an address, and what it may see follows from its memberships."""
+"""One-time links and sessions, kept as hashes; both name an address, and what it may see follows
+from its memberships.
+"""
 
 import hashlib
 from datetime import datetime
@@ -85,12 +87,18 @@ def hashed(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
-def insert_link(connection: db.Connection, *, email: str, link_hash: bytes, expires_at: datetime) -> None:
+def insert_link(
+    connection: db.Connection, *, email: str, link_hash: bytes, expires_at: datetime
+) -> None:
     """Raises NotFound for an address that is a member of no organization."""
-    connection.execute("SELECT set_config('app.email', %s, true)", (email,))  # the app role sees memberships of this address
+    connection.execute(
+        "SELECT set_config('app.email', %s, true)", (email,)
+    )  # the app role sees memberships of this address
     if connection.execute(IS_MEMBER, (email,)).fetchone() is None:
         raise NotFound(f"{email} is a member of no organization")
-    connection.execute(INSERT_LINK, {"link_hash": link_hash, "email": email, "expires_at": expires_at})
+    connection.execute(
+        INSERT_LINK, {"link_hash": link_hash, "email": email, "expires_at": expires_at}
+    )
 
 
 def find_link(connection: db.Connection, link: str, *, now: datetime) -> str | None:
@@ -105,16 +113,33 @@ def use_link(connection: db.Connection, link: str, *, now: datetime) -> str | No
     return str(row[0]) if row else None
 
 
-def insert_session(connection: db.Connection, session: str, *, email: str, now: datetime, expires_at: datetime) -> None:
+def insert_session(
+    connection: db.Connection, session: str, *, email: str, now: datetime, expires_at: datetime
+) -> None:
     """Signed in."""
-    connection.execute(INSERT_SESSION, {"session_hash": hashed(session), "email": email, "now": now, "expires_at": expires_at})
+    connection.execute(
+        INSERT_SESSION,
+        {"session_hash": hashed(session), "email": email, "now": now, "expires_at": expires_at},
+    )
 
 
 def find_session(
-    connection: db.Connection, session: str, *, now: datetime, used_since: datetime, note_before: datetime
+    connection: db.Connection,
+    session: str,
+    *,
+    now: datetime,
+    used_since: datetime,
+    note_before: datetime,
 ) -> str | None:
-    """The address that is signed in. That it was used is noted where the last note is older than `note_before`."""
-    values = {"session_hash": hashed(session), "now": now, "used_since": used_since, "note_before": note_before}
+    """The address that is signed in. That it was used is noted where the last note is older than
+    `note_before`.
+    """
+    values = {
+        "session_hash": hashed(session),
+        "now": now,
+        "used_since": used_since,
+        "note_before": note_before,
+    }
     row = connection.execute(FIND_SESSION, values).fetchone()
     if row is None:
         return None
@@ -140,6 +165,11 @@ def open_links(connection: db.Connection, email: str, *, now: datetime) -> int:
 
 
 def memberships(connection: db.Connection, email: str) -> list[Membership]:
-    """Of an address, by the organizations' names; for the app role the transaction must name it (`app.email`)."""
+    """Of an address, by the organizations' names; for the app role the transaction must name it
+    (`app.email`).
+    """
     connection.execute("SELECT set_config('app.email', %s, true)", (email,))
-    return [Membership(str(row[0]), str(row[1]), str(row[2])) for row in connection.execute(MEMBERSHIPS, (email,))]
+    return [
+        Membership(str(row[0]), str(row[1]), str(row[2]))
+        for row in connection.execute(MEMBERSHIPS, (email,))
+    ]

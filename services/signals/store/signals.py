@@ -1,7 +1,8 @@
 """Signals and their episodes, as the detector's events say.
 
-Guard: a row knows the offset in `orders` of the record behind its last event and ignores every event that is not newer. The
-detector can say a thing twice (it was killed between saying and remembering), a frozen one can say it late; neither shows.
+Guard: a row knows the offset in `orders` of the record behind its last event and ignores every
+event that is not newer. The detector can say a thing twice (it was killed between saying and
+remembering), a frozen one can say it late; neither shows.
 """
 
 from collections import Counter
@@ -164,7 +165,9 @@ def save(connection: db.Connection, events: Sequence[SignalEvent]) -> None:
     connection.execute(COUNT_ON_ACCOUNTS, prepare=False)
 
 
-def _rows(events: Sequence[SignalEvent], rounds: Counter[tuple[str, str]]) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    events: Sequence[SignalEvent], rounds: Counter[tuple[str, str]]
+) -> Iterator[tuple[Any, ...]]:
     for event in events:
         key = (event.organization, event.signal)
         rounds[key] += 1
@@ -186,9 +189,29 @@ def _rows(events: Sequence[SignalEvent], rounds: Counter[tuple[str, str]]) -> It
         )
         if isinstance(event, SignalOpened | SignalSeen):
             figures = figures_json(event.figures)
-            yield (*what, event.run, event.as_of, event.settings_version, event.lifetime_revenue_cents, figures, None, None, None)
+            yield (
+                *what,
+                event.run,
+                event.as_of,
+                event.settings_version,
+                event.lifetime_revenue_cents,
+                figures,
+                None,
+                None,
+                None,
+            )
         elif isinstance(event, SignalRecovered):
-            yield (*what, None, None, None, None, None, event.closed_on, event.resolution, event.order)
+            yield (
+                *what,
+                None,
+                None,
+                None,
+                None,
+                None,
+                event.closed_on,
+                event.resolution,
+                event.order,
+            )
 
 
 def figures_json(figures: Figures) -> str:

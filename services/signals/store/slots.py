@@ -1,6 +1,7 @@
 """Schedules and their firings. A slot's key is its moment: two clocks fire it once.
 
-A slot is open until its digest's ticks are out (ticked_at) or it is given up (dropped). A nightly slot asks for a run and is done.
+A slot is open until its digest's ticks are out (ticked_at) or it is given up (dropped). A nightly
+slot asks for a run and is done.
 """
 
 from dataclasses import dataclass
@@ -146,7 +147,9 @@ class OpenSlot:
 
     @property
     def heartbeat_slot(self) -> str:
-        """The id of the heartbeat that says why there is no digest: another one, so that the digest can still follow."""
+        """The id of the heartbeat that says why there is no digest: another one, so that the digest
+        can still follow.
+        """
         return derived("slot", self.organization, "digest", self.slot_at.isoformat(), "heartbeat")
 
 
@@ -156,15 +159,25 @@ def planned(connection: db.Connection) -> list[Planned]:
         Planned(
             organization=organization,
             kind=kind,
-            schedule=Schedule(frequency=frequency, hour=hour, anchor_on=anchor_on, timezone=timezone, since=since),
+            schedule=Schedule(
+                frequency=frequency, hour=hour, anchor_on=anchor_on, timezone=timezone, since=since
+            ),
             last_slot_at=last_slot_at,
         )
-        for organization, kind, frequency, hour, anchor_on, timezone, since, last_slot_at in connection.execute(SCHEDULES)
+        for organization, kind, frequency, hour, anchor_on, timezone, since, last_slot_at in connection.execute(
+            SCHEDULES
+        )
     ]
 
 
 def fire(
-    connection: db.Connection, organization: str, kind: Kind, slot_at: datetime, *, fired_at: datetime, dropped: str | None
+    connection: db.Connection,
+    organization: str,
+    kind: Kind,
+    slot_at: datetime,
+    *,
+    fired_at: datetime,
+    dropped: str | None,
 ) -> bool:
     """Take a slot. False: another clock was faster."""
     return (
@@ -183,13 +196,19 @@ def fire(
     )
 
 
-def set_run(connection: db.Connection, organization: str, kind: Kind, slot_at: datetime, run: int) -> None:
+def set_run(
+    connection: db.Connection, organization: str, kind: Kind, slot_at: datetime, run: int
+) -> None:
     """The run that the slot asked for."""
-    connection.execute(SET_RUN, {"organization": organization, "kind": kind, "slot_at": slot_at, "run": run})
+    connection.execute(
+        SET_RUN, {"organization": organization, "kind": kind, "slot_at": slot_at, "run": run}
+    )
 
 
 def open_slots(connection: db.Connection, *, late_at: datetime) -> list[OpenSlot]:
-    """Digest slots with something to do: their run is complete, or they fired at or before `late_at`."""
+    """Digest slots with something to do: their run is complete, or they fired at or before
+    `late_at`.
+    """
     return [
         OpenSlot(
             organization=organization,
@@ -209,17 +228,24 @@ def open_slots(connection: db.Connection, *, late_at: datetime) -> list[OpenSlot
 
 def set_ticked(connection: db.Connection, slot: OpenSlot, *, at: datetime) -> None:
     """The digest's ticks are in Kafka."""
-    connection.execute(SET_TICKED, {"organization": slot.organization, "slot_at": slot.slot_at, "at": at})
+    connection.execute(
+        SET_TICKED, {"organization": slot.organization, "slot_at": slot.slot_at, "at": at}
+    )
 
 
 def set_heartbeat(connection: db.Connection, slot: OpenSlot, *, at: datetime, why: str) -> None:
     """The heartbeat's tick is in Kafka."""
-    connection.execute(SET_HEARTBEAT, {"organization": slot.organization, "slot_at": slot.slot_at, "at": at, "why": why})
+    connection.execute(
+        SET_HEARTBEAT,
+        {"organization": slot.organization, "slot_at": slot.slot_at, "at": at, "why": why},
+    )
 
 
 def drop(connection: db.Connection, slot: OpenSlot, why: str) -> None:
     """The digest of this slot goes out no more."""
-    connection.execute(SET_DROPPED, {"organization": slot.organization, "slot_at": slot.slot_at, "why": why})
+    connection.execute(
+        SET_DROPPED, {"organization": slot.organization, "slot_at": slot.slot_at, "why": why}
+    )
 
 
 def digest_schedule(connection: db.Connection, organization: str) -> Schedule | None:
@@ -228,11 +254,20 @@ def digest_schedule(connection: db.Connection, organization: str) -> Schedule | 
     if row is None:
         return None
     frequency, hour, anchor_on, timezone, since = row
-    return Schedule(frequency=frequency, hour=hour, anchor_on=anchor_on, timezone=timezone, since=since)
+    return Schedule(
+        frequency=frequency, hour=hour, anchor_on=anchor_on, timezone=timezone, since=since
+    )
 
 
 def set_schedule(
-    connection: db.Connection, organization: str, kind: Kind, *, frequency: str, hour: int, anchor_on: date, since: datetime
+    connection: db.Connection,
+    organization: str,
+    kind: Kind,
+    *,
+    frequency: str,
+    hour: int,
+    anchor_on: date,
+    since: datetime,
 ) -> None:
     """Make or change a schedule; nothing that lies at or before `since` fires."""
     connection.execute(

@@ -1,4 +1,6 @@
-"""What thresholds are tried out on: the orders of an organization in one pass, as `services.signals.trial.columns` reads them."""
+"""What thresholds are tried out on: the orders of an organization in one pass, as
+`services.signals.trial.columns` reads them.
+"""
 
 from services.signals.second_opinion.audit import DISTINCT_ODS
 from shared import db
@@ -8,7 +10,9 @@ from shared.domain.thresholds import DetectionSettings
 SET_PATIENCE = "SELECT set_config('statement_timeout', %s, true)"
 
 # Rows are made by all cores: what leaves a worker costs little beside what it takes to make it.
-IN_PARALLEL = "SELECT set_config('parallel_tuple_cost', '0.001', true), set_config('jit', 'off', true)"
+IN_PARALLEL = (
+    "SELECT set_config('parallel_tuple_cost', '0.001', true), set_config('jit', 'off', true)"
+)
 
 # Of an order its lines, with U+001F between them.
 ORDERS = """
@@ -28,8 +32,9 @@ COPY (
 OF_ACCOUNTS = """
       AND account = ANY(%(accounts)s)"""
 
-# Rows carry the offset of the record that touched them last, and rows of a batch become visible together: what comes later has
-# a greater one. A tenant that was removed and made anew began at another time.
+# Rows carry the offset of the record that touched them last, and rows of a batch become visible
+# together: what comes later has a greater one. A tenant that was removed and made anew began at
+# another time.
 POSITION = """
 SELECT
     o.created_at::text,
@@ -80,9 +85,14 @@ def set_patience(connection: db.Connection, seconds: float) -> None:
 
 
 def orders(
-    connection: db.Connection, organization: str, accounts: list[str] | None = None, *, with_separators: bool = False
+    connection: db.Connection,
+    organization: str,
+    accounts: list[str] | None = None,
+    *,
+    with_separators: bool = False,
 ) -> bytes:
-    """Every order that is not cancelled (of `accounts` alone, where they are given), as CSV: account, day, od, grade, cents.
+    """Every order that is not cancelled (of `accounts` alone, where they are given), as CSV:
+    account, day, od, grade, cents.
 
     `with_separators`: where texts hold U+001F.
     """
@@ -102,7 +112,9 @@ def orders(
 
 
 def position(connection: db.Connection, organization: str) -> tuple[str, int]:
-    """(when the organization was made, the offset up to which its orders are in); ("", -1) where there is none."""
+    """(when the organization was made, the offset up to which its orders are in); ("", -1) where
+    there is none.
+    """
     row = connection.execute(POSITION, (organization,)).fetchone()
     return (str(row[0]), int(row[1])) if row else ("", -1)
 
@@ -112,9 +124,14 @@ def touched(connection: db.Connection, organization: str, offset: int) -> list[s
     return [str(row[0]) for row in connection.execute(TOUCHED, (organization, offset))]
 
 
-def active(connection: db.Connection, organization: str) -> list[tuple[str, str, str | None, str | None]]:
+def active(
+    connection: db.Connection, organization: str
+) -> list[tuple[str, str, str | None, str | None]]:
     """(account, type, od, grade) of each active signal."""
-    return [(str(row[0]), str(row[1]), row[2], row[3]) for row in connection.execute(ACTIVE, (organization,))]
+    return [
+        (str(row[0]), str(row[1]), row[2], row[3])
+        for row in connection.execute(ACTIVE, (organization,))
+    ]
 
 
 def names(connection: db.Connection, organization: str, accounts: list[str]) -> dict[str, str]:
@@ -122,7 +139,13 @@ def names(connection: db.Connection, organization: str, accounts: list[str]) -> 
     return {str(row[0]): str(row[1]) for row in connection.execute(NAMES, (organization, accounts))}
 
 
-def unread_texts(connection: db.Connection, organization: str, settings: DetectionSettings) -> list[str]:
+def unread_texts(
+    connection: db.Connection, organization: str, settings: DetectionSettings
+) -> list[str]:
     """Size texts of the orders that cannot be read for certain under the settings."""
     sizes = TaughtSizes(settings.sizes)
-    return sorted(str(text) for (text,) in connection.execute(DISTINCT_ODS, (organization,)) if read_od(text, sizes).value is None)
+    return sorted(
+        str(text)
+        for (text,) in connection.execute(DISTINCT_ODS, (organization,))
+        if read_od(text, sizes).value is None
+    )

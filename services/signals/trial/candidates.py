@@ -1,7 +1,9 @@
-"""Which of what reaches a type's floors would be flagged: the three rules over columns, and what a card says of their measure.
+"""Which of what reaches a type's floors would be flagged: the three rules over columns, and what a
+card says of their measure.
 
-A candidate passes every floor but the one threshold that the histogram draws. The rules are those of `shared.domain`
-(dormant, lapse, cherry_picking), said once more over whole columns; a test holds each answer against them.
+A candidate passes every floor but the one threshold that the histogram draws. The rules are those
+of `shared.domain` (dormant, lapse, cherry_picking), said once more over whole columns; a test holds
+each answer against them.
 """
 
 from collections.abc import Sequence
@@ -17,7 +19,8 @@ from shared.domain.thresholds import DetectionSettings
 from shared.domain.trial import Subject
 from shared.events import SignalType
 
-# A share is compared by products of cents with a percentage's thousandths: beyond 64 bits from some hundred billion on.
+# A share is compared by products of cents with a percentage's thousandths: beyond 64 bits from some
+# hundred billion on.
 WIDE = pl.Int128
 
 
@@ -25,8 +28,9 @@ WIDE = pl.Int128
 class Candidates:
     """Of one type on one day.
 
-    `frame` has account and combo (places in `accounts` and `combos`), is_flagged, `seen` (usual days between two orders, or the
-    first day behind), and what is measured: days since the last order, or spend and specialty.
+    `frame` has account and combo (places in `accounts` and `combos`), is_flagged, `seen` (usual
+    days between two orders, or the first day behind), and what is measured: days since the last
+    order, or spend and specialty.
     """
 
     type: SignalType
@@ -43,7 +47,9 @@ class Candidates:
 
     def back(self) -> set[Subject]:
         """Flagged on the day, and back within 90 (of candidates that looked behind)."""
-        return self._subjects(self.frame.filter(pl.col("is_flagged") & pl.col("seen").is_not_null()))
+        return self._subjects(
+            self.frame.filter(pl.col("is_flagged") & pl.col("seen").is_not_null())
+        )
 
     def usual_gaps(self) -> list[int]:
         """Days usually between two orders, of each that has enough of them to say."""
@@ -51,7 +57,9 @@ class Candidates:
 
     def slow(self, days: int) -> int:
         """How many of the flagged are usually bought so seldom."""
-        return int(self.frame.select((pl.col("is_flagged") & (pl.col("seen") >= days)).sum()).item())
+        return int(
+            self.frame.select((pl.col("is_flagged") & (pl.col("seen") >= days)).sum()).item()
+        )
 
     def silent(self, days: int) -> int:
         """How many were last bought so long ago."""
@@ -77,12 +85,20 @@ class Candidates:
     def _subjects(self, frame: pl.DataFrame) -> set[Subject]:
         if self.type == "lapse":
             return {
-                Subject(self.accounts[account], self.combos[combo]) for account, combo in frame.select("account", "combo").rows()
+                Subject(self.accounts[account], self.combos[combo])
+                for account, combo in frame.select("account", "combo").rows()
             }
         return {Subject(self.accounts[account]) for account in frame["account"]}
 
 
-def candidates(type_: SignalType, ledger: Ledger, settings: DetectionSettings, as_of: date, *, look: Look = "before") -> Candidates:
+def candidates(
+    type_: SignalType,
+    ledger: Ledger,
+    settings: DetectionSettings,
+    as_of: date,
+    *,
+    look: Look = "before",
+) -> Candidates:
     """All that pass the other floors, whether the type is switched on or not."""
     day, gap = day_number(as_of), settings.dormant.gap_days
     combos: list[Combo] = []
@@ -91,14 +107,21 @@ def candidates(type_: SignalType, ledger: Ledger, settings: DetectionSettings, a
         found = found.with_columns(is_flagged=pl.col("days") >= gap)
     elif type_ == "lapse":
         found, combos = ledger.lapse(settings, as_of, look)
-        found = found.filter(day - pl.col("account_last") < gap).with_columns(days=day - pl.col("last"))
+        found = found.filter(day - pl.col("account_last") < gap).with_columns(
+            days=day - pl.col("last")
+        )
         found = found.with_columns(is_flagged=pl.col("days") >= settings.lapse.lapse_days)
     else:
         found = ledger.cherry_picking(settings, as_of, look)
-        found = found.with_columns(is_flagged=_is_above(Fraction(settings.cherry_picking.share_percent)))
+        found = found.with_columns(
+            is_flagged=_is_above(Fraction(settings.cherry_picking.share_percent))
+        )
     return Candidates(type=type_, frame=found, accounts=ledger.accounts, combos=combos)
 
 
 def _is_above(percent: Fraction) -> pl.Expr:
     """Strictly, without rounding."""
-    return pl.col("specialty").cast(WIDE) * 100 * percent.denominator > pl.col("spend").cast(WIDE) * percent.numerator
+    return (
+        pl.col("specialty").cast(WIDE) * 100 * percent.denominator
+        > pl.col("spend").cast(WIDE) * percent.numerator
+    )

@@ -1,8 +1,10 @@
-"""The orders of an organization as columns in memory, and how its accounts stand on any day: what thresholds are tried on.
+"""The orders of an organization as columns in memory, and how its accounts stand on any day: what
+thresholds are tried on.
 
-A ledger is read from PostgreSQL in one pass (store.trials.orders), follows what changes account by account (`replaced`), and then
-answers whatever is typed without another query: some 25 bytes a line. What the windows decide is aggregated here, and only what
-the floors let pass is looked at closer. Which of it is flagged: `services.signals.trial.candidates`.
+A ledger is read from PostgreSQL in one pass (store.trials.orders), follows what changes account by
+account (`replaced`), and then answers whatever is typed without another query: some 25 bytes a
+line. What the windows decide is aggregated here, and only what the floors let pass is looked at
+closer. Which of it is flagged: `services.signals.trial.candidates`.
 """
 
 import io
@@ -21,10 +23,18 @@ from shared.domain.trial import BACK_WITHIN
 
 BETWEEN = "\x1f"  # the lines of one order in a field
 PER_LINE = ("od", "grade", "cents")
-SCHEMA = {"account": pl.String, "day": pl.Int32, "od": pl.String, "grade": pl.String, "cents": pl.String}
+SCHEMA = {
+    "account": pl.String,
+    "day": pl.Int32,
+    "od": pl.String,
+    "grade": pl.String,
+    "cents": pl.String,
+}
 EPOCH = date(1970, 1, 1).toordinal()
 BACK_DAYS = BACK_WITHIN.days
-DAYS = 2**22  # above every ordinal: an account and a day are one number, which groups twice as fast as two
+DAYS = (
+    2**22
+)  # above every ordinal: an account and a day are one number, which groups twice as fast as two
 
 Look = Literal["before", "behind"]
 
@@ -34,28 +44,46 @@ class Ambiguous(Exception):
 
 
 class Ledger:
-    """Lines of orders that are not cancelled: account, day (since 1970), texts as sent (all as numbers), net in cents.
+    """Lines of orders that are not cancelled: account, day (since 1970), texts as sent (all as
+    numbers), net in cents.
 
     It never changes: what is computed once for it stays true.
     """
 
-    def __init__(self, accounts: list[str], ods: list[str], grades: list[str], lines: pl.DataFrame) -> None:
+    def __init__(
+        self, accounts: list[str], ods: list[str], grades: list[str], lines: pl.DataFrame
+    ) -> None:
         self.accounts, self.ods, self.grades, self.lines = accounts, ods, grades, lines
         self._combos: tuple[object, list[Combo], pl.Series] | None = None
         self._days: tuple[object, pl.DataFrame] | None = None
 
     @classmethod
     def read(cls, csv: bytes) -> "Ledger":
-        """`csv`: an order a row, as SCHEMA says; the lines of od, grade and cents BETWEEN each other. Raises Ambiguous."""
-        orders = pl.read_csv(io.BytesIO(csv), has_header=False, schema=SCHEMA) if csv else pl.DataFrame(schema=SCHEMA)
+        """`csv`: an order a row, as SCHEMA says; the lines of od, grade and cents BETWEEN each
+        other. Raises Ambiguous.
+        """
+        orders = (
+            pl.read_csv(io.BytesIO(csv), has_header=False, schema=SCHEMA)
+            if csv
+            else pl.DataFrame(schema=SCHEMA)
+        )
         accounts, account = _numbered(orders["account"])
-        split = orders.select(account, "day", *(pl.col(name).fill_null("").str.split(BETWEEN) for name in PER_LINE))
-        if split.select(pl.any_horizontal(pl.col("od", "grade").list.len() != pl.col("cents").list.len()).any()).item():
+        split = orders.select(
+            account, "day", *(pl.col(name).fill_null("").str.split(BETWEEN) for name in PER_LINE)
+        )
+        if split.select(
+            pl.any_horizontal(pl.col("od", "grade").list.len() != pl.col("cents").list.len()).any()
+        ).item():
             raise Ambiguous
         lines = split.explode(PER_LINE)
         ods, od = _numbered(lines["od"])
         grades, grade = _numbered(lines["grade"])
-        return cls(accounts, ods, grades, lines.select("account", "day", od, grade, pl.col("cents").cast(pl.Int64)))
+        return cls(
+            accounts,
+            ods,
+            grades,
+            lines.select("account", "day", od, grade, pl.col("cents").cast(pl.Int64)),
+        )
 
     def replaced(self, accounts: Sequence[str], theirs: "Ledger") -> "Ledger":
         """A ledger in which `accounts` have the lines of `theirs`, and no others."""
@@ -77,36 +105,66 @@ class Ledger:
     @property
     def size_bytes(self) -> int:
         """Of the columns."""
-        kept = [self.lines, *(found[-1] for found in (self._combos, self._days) if found is not None)]
+        kept = [
+            self.lines,
+            *(found[-1] for found in (self._combos, self._days) if found is not None),
+        ]
         return int(sum(columns.estimated_size() for columns in kept))
 
-    def dormant(self, settings: DetectionSettings, as_of: date, look: Look = "before") -> pl.DataFrame:
-        """account, last (activity day), seen, of each account that earned the minimum in its life up to the day.
+    def dormant(
+        self, settings: DetectionSettings, as_of: date, look: Look = "before"
+    ) -> pl.DataFrame:
+        """account, last (activity day), seen, of each account that earned the minimum in its life
+        up to the day.
 
-        `seen` is the median gap between activities before the day (`look` before, null below two gaps), or the first activity
-        in the 90 days behind it.
+        `seen` is the median gap between activities before the day (`look` before, null below two
+        gaps), or the first activity in the 90 days behind it.
         """
         day, days = day_number(as_of), self._read_days(settings)
         reaching = (
             days.filter(pl.col("day") <= day)
             .group_by("account")
             .agg(lifetime=pl.col("cents").sum(), last=pl.col("activity").max())
-            .filter(pl.col("last").is_not_null() & (pl.col("lifetime") >= settings.dormant.minimum_lifetime_revenue_cents))
+            .filter(
+                pl.col("last").is_not_null()
+                & (pl.col("lifetime") >= settings.dormant.minimum_lifetime_revenue_cents)
+            )
         )
         activities = days.select("account", day="activity").drop_nulls()
         if look == "behind":
-            return _first_behind(reaching, activities, "account", day).select("account", "last", "seen")
+            return _first_behind(reaching, activities, "account", day).select(
+                "account", "last", "seen"
+            )
         before = activities.filter(pl.col("day") <= day).join(reaching, on="account", how="semi")
-        return reaching.join(_gaps(before, "account"), on="account", how="left").select("account", "last", "seen")
+        return reaching.join(_gaps(before, "account"), on="account", how="left").select(
+            "account", "last", "seen"
+        )
 
-    def lapse(self, settings: DetectionSettings, as_of: date, look: Look = "before") -> tuple[pl.DataFrame, list[Combo]]:
-        """account, account_last, combo (its place in the list), last, seen, of each combo that reaches the floors of history."""
+    def lapse(
+        self, settings: DetectionSettings, as_of: date, look: Look = "before"
+    ) -> tuple[pl.DataFrame, list[Combo]]:
+        """account, account_last, combo (its place in the list), last, seen, of each combo that
+        reaches the floors of history.
+        """
         day, lapse = day_number(as_of), settings.lapse
         start = day - lapse.history_days
         combos, key = self._read_combos(settings)
-        lines = self.lines.select("day", "cents", key).filter((pl.col("day") > start) & (pl.col("day") <= day)).drop_nulls("key")
-        reaching = lines.group_by("key").agg(earned=pl.col("cents").sum()).filter(pl.col("earned") >= lapse.minimum_revenue_cents)
-        bought = lines.filter(pl.col("cents") > 0).join(reaching, on="key", how="semi").select("key", "day").unique()
+        lines = (
+            self.lines.select("day", "cents", key)
+            .filter((pl.col("day") > start) & (pl.col("day") <= day))
+            .drop_nulls("key")
+        )
+        reaching = (
+            lines.group_by("key")
+            .agg(earned=pl.col("cents").sum())
+            .filter(pl.col("earned") >= lapse.minimum_revenue_cents)
+        )
+        bought = (
+            lines.filter(pl.col("cents") > 0)
+            .join(reaching, on="key", how="semi")
+            .select("key", "day")
+            .unique()
+        )
         found = (
             bought.with_columns(month=pl.col("day").cast(pl.Date).dt.truncate("1mo"))
             .group_by("key")
@@ -114,17 +172,35 @@ class Ledger:
             .filter(pl.col("months") >= lapse.minimum_months)
         )
         if look == "behind":
-            later = self.lines.select("day", "cents", key).filter((pl.col("day") > day) & (pl.col("cents") > 0))
+            later = self.lines.select("day", "cents", key).filter(
+                (pl.col("day") > day) & (pl.col("cents") > 0)
+            )
             found = _first_behind(found, later, "key", day)
         else:
-            found = found.join(_gaps(bought.join(found, on="key", how="semi"), "key"), on="key", how="left")
-        last_of = self._read_days(settings).filter(pl.col("day") <= day).group_by("account").agg(account_last=pl.max("activity"))
+            found = found.join(
+                _gaps(bought.join(found, on="key", how="semi"), "key"), on="key", how="left"
+            )
+        last_of = (
+            self._read_days(settings)
+            .filter(pl.col("day") <= day)
+            .group_by("account")
+            .agg(account_last=pl.max("activity"))
+        )
         width = max(1, len(combos))
-        subjects = found.select((pl.col("key") // width).cast(pl.UInt32).alias("account"), pl.col("key") % width, "last", "seen")
+        subjects = found.select(
+            (pl.col("key") // width).cast(pl.UInt32).alias("account"),
+            pl.col("key") % width,
+            "last",
+            "seen",
+        )
         return subjects.rename({"key": "combo"}).join(last_of, on="account"), combos
 
-    def cherry_picking(self, settings: DetectionSettings, as_of: date, look: Look = "before") -> pl.DataFrame:
-        """account, spend, specialty, seen (null when `look` is before), of each account at the floor of spend."""
+    def cherry_picking(
+        self, settings: DetectionSettings, as_of: date, look: Look = "before"
+    ) -> pl.DataFrame:
+        """account, spend, specialty, seen (null when `look` is before), of each account at the
+        floor of spend.
+        """
         day, cherry = day_number(as_of), settings.cherry_picking
         days = self._read_days(settings)
         reaching = (
@@ -138,8 +214,9 @@ class Ledger:
         return reaching.with_columns(seen=pl.lit(None, pl.Int32))
 
     def _read_combos(self, settings: DetectionSettings) -> tuple[list[Combo], pl.Series]:
-        """The combos under these tables of sizes and grades, and of each line account × their number + its combo's place, null
-        for none; kept until the tables are others."""
+        """The combos under these tables of sizes and grades, and of each line account × their
+        number + its combo's place, null for none; kept until the tables are others.
+        """
         reading = (dict(settings.sizes), dict(settings.grade_aliases))
         if self._combos is None or self._combos[0] != reading:
             sizes, aliases = TaughtSizes(settings.sizes), TaughtGrades(settings.grade_aliases)
@@ -147,31 +224,46 @@ class Ledger:
             grades = [read_grade(text, aliases) for text in self.grades]
             places: dict[Combo, int] = {}
             by_texts = [
-                None if od is None and grade is None else places.setdefault(Combo(od, grade), len(places))
+                None
+                if od is None and grade is None
+                else places.setdefault(Combo(od, grade), len(places))
                 for od in ods
                 for grade in grades
             ]
-            text = self.lines["od"].cast(pl.Int64) * max(1, len(grades)) + self.lines["grade"].cast(pl.Int64)
+            text = self.lines["od"].cast(pl.Int64) * max(1, len(grades)) + self.lines["grade"].cast(
+                pl.Int64
+            )
             combo = pl.Series("combo", by_texts, dtype=pl.Int64).gather(text)
             key = (self.lines["account"].cast(pl.Int64) * max(1, len(places)) + combo).alias("key")
             self._combos = (reading, list(places), key)
         return self._combos[1], self._combos[2]
 
     def _read_days(self, settings: DetectionSettings) -> pl.DataFrame:
-        """account, day, cents (net), specialty (net of those sizes), standard (the dearest other line), activity: the day, where a
-        line was positive; kept until other sizes are special."""
+        """account, day, cents (net), specialty (net of those sizes), standard (the dearest other
+        line), activity: the day, where a line was positive; kept until other sizes are special.
+        """
         reading = (dict(settings.sizes), settings.cherry_picking.minimum_od)
         if self._days is None or self._days[0] != reading:
             sizes, least = TaughtSizes(settings.sizes), Decimal(settings.cherry_picking.minimum_od)
             read = [read_od(text, sizes).value for text in self.ods]
-            special = pl.Series("special", [od is not None and Decimal(od) >= least for od in read], dtype=pl.Boolean)
+            special = pl.Series(
+                "special",
+                [od is not None and Decimal(od) >= least for od in read],
+                dtype=pl.Boolean,
+            )
             lines = self.lines.select(
-                pl.col("account").cast(pl.Int64) * DAYS + pl.col("day") + EPOCH, "cents", special.gather(self.lines["od"])
+                pl.col("account").cast(pl.Int64) * DAYS + pl.col("day") + EPOCH,
+                "cents",
+                special.gather(self.lines["od"]),
             ).with_columns(
-                specialty=pl.when("special").then("cents").otherwise(0), standard=pl.when("special").then(0).otherwise("cents")
+                specialty=pl.when("special").then("cents").otherwise(0),
+                standard=pl.when("special").then(0).otherwise("cents"),
             )
             sums = lines.group_by("account").agg(
-                pl.col("cents").sum(), pl.col("specialty").sum(), pl.col("standard").max(), dearest=pl.col("cents").max()
+                pl.col("cents").sum(),
+                pl.col("specialty").sum(),
+                pl.col("standard").max(),
+                dearest=pl.col("cents").max(),
             )
             day = (pl.col("account") % DAYS - EPOCH).cast(pl.Int32)
             days = sums.select(
@@ -211,7 +303,9 @@ def _first_behind(found: pl.DataFrame, activities: pl.DataFrame, by: str, day: i
 
 
 def _gaps(activities: pl.DataFrame, by: str) -> pl.DataFrame:
-    """The lower median of the days between neighbouring activities (each day once), as `seen`; for what has two gaps or more."""
+    """The lower median of the days between neighbouring activities (each day once), as `seen`; for
+    what has two gaps or more.
+    """
     is_same = pl.col(by) == pl.col(by).shift()
     return (
         activities.sort(by, "day")

@@ -1,8 +1,10 @@
-"""The dry run: what settings would flag before they are saved, held against today's signals, and replayed over last year.
+"""The dry run: what settings would flag before they are saved, held against today's signals, and
+replayed over last year.
 
-The orders are read once into columns (`trial/columns.py`) and kept: what is typed then costs no reading, and after a minute or
-another run only the accounts that orders touched since are read again. Several requests for one organization wait for one reading.
-A try is over as soon as the same person's next one begins.
+The orders are read once into columns (`trial/columns.py`) and kept: what is typed then costs no
+reading, and after a minute or another run only the accounts that orders touched since are read
+again. Several requests for one organization wait for one reading. A try is over as soon as the same
+person's next one begins.
 """
 
 import threading
@@ -28,7 +30,9 @@ from shared.settings import settings
 TYPES: tuple[SignalType, ...] = ("dormant", "lapse", "cherry_picking")
 WITHOUT_ASKING_ACCOUNTS = 100_000  # above this it runs only on a button
 REPLAYED_UNASKED_ACCOUNTS = 20_000
-READ_AHEAD_ACCOUNTS = 5_000  # above this their first reading is behind the page that is opened, not in front of it
+READ_AHEAD_ACCOUNTS = (
+    5_000  # above this their first reading is behind the page that is opened, not in front of it
+)
 SECONDS_WHILE_TYPING = 3.0
 SECONDS_TO_READ = 20.0
 SECONDS_ON_A_BUTTON = 60.0
@@ -124,7 +128,9 @@ def tried(
         if turn is not None:
             turn.go_on()
         of_type = candidates(type_, ledger, settings, as_of)
-        found[type_] = Tried(type=type_, candidates=of_type, flagged=of_type.flagged(), active=active[type_])
+        found[type_] = Tried(
+            type=type_, candidates=of_type, flagged=of_type.flagged(), active=active[type_]
+        )
     return found
 
 
@@ -138,7 +144,9 @@ def replayed(
     seconds: float,
     turn: Turn | None = None,
 ) -> dict[SignalType, list[Quarter]]:
-    """The last four quarters under these settings, by the orders as they are known now. Raises TooSlow, Superseded."""
+    """The last four quarters under these settings, by the orders as they are known now. Raises
+    TooSlow, Superseded.
+    """
     ledger = _kept.get(connection, organization, run=run, seconds=seconds)
     found: dict[SignalType, list[Quarter]] = {type_: [] for type_ in TYPES}
     for type_ in TYPES:
@@ -146,13 +154,17 @@ def replayed(
             if turn is not None:
                 turn.go_on()
             of_type = candidates(type_, ledger, settings, ended_on, look="behind")
-            found[type_].append(Quarter(ended_on=ended_on, flagged=of_type.flagged(), back=of_type.back()))
+            found[type_].append(
+                Quarter(ended_on=ended_on, flagged=of_type.flagged(), back=of_type.back())
+            )
     return found
 
 
 @dataclass
 class _Place:
-    """An organization's ledger, up to which position it was read and when, and the lock that its readers wait at."""
+    """An organization's ledger, up to which position it was read and when, and the lock that its
+    readers wait at.
+    """
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     ledger: Ledger | None = None
@@ -162,18 +174,26 @@ class _Place:
     read_at: float = 0.0
 
     def is_fresh(self, run: int) -> bool:
-        return self.ledger is not None and self.run == run and time.monotonic() - self.followed_at <= FRESH_SECONDS
+        return (
+            self.ledger is not None
+            and self.run == run
+            and time.monotonic() - self.followed_at <= FRESH_SECONDS
+        )
 
 
 class _Kept:
-    """What was read lately, the least used forgotten first. `most_bytes`: of all ledgers together; None as the setting says."""
+    """What was read lately, the least used forgotten first. `most_bytes`: of all ledgers together;
+    None as the setting says.
+    """
 
     def __init__(self, most_bytes: int | None = None) -> None:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._places: OrderedDict[str, _Place] = OrderedDict()
 
-    def get(self, connection: db.Connection, organization: str, *, run: int, seconds: float) -> Ledger:
+    def get(
+        self, connection: db.Connection, organization: str, *, run: int, seconds: float
+    ) -> Ledger:
         """Of the orders as of the latest run, or a minute old at most. Raises TooSlow."""
         with self._lock:
             place = self._places.setdefault(organization, _Place())
@@ -199,9 +219,15 @@ class _Kept:
         return place is not None and place.ledger is not None
 
     def _forget(self) -> None:
-        most = settings().dry_run_memory_mb * 2**20 if self._most_bytes is None else self._most_bytes
+        most = (
+            settings().dry_run_memory_mb * 2**20 if self._most_bytes is None else self._most_bytes
+        )
         with self._lock:
-            sizes = {name: place.ledger.size_bytes for name, place in self._places.items() if place.ledger is not None}
+            sizes = {
+                name: place.ledger.size_bytes
+                for name, place in self._places.items()
+                if place.ledger is not None
+            }
             for name in list(sizes)[:-1]:
                 if sum(sizes.values()) <= most:
                     break
@@ -209,12 +235,19 @@ class _Kept:
 
 
 def _follow(connection: db.Connection, organization: str, place: _Place) -> None:
-    """The place's ledger as PostgreSQL has the orders now. What is written between the two statements is read twice, once now."""
+    """The place's ledger as PostgreSQL has the orders now. What is written between the two
+    statements is read twice, once now.
+    """
     now = time.monotonic()
     position = trials.position(connection, organization)
     ledger, (made, offset) = place.ledger, place.position
     changed: list[str] | None = None
-    if ledger is not None and made == position[0] and offset <= position[1] and now - place.read_at <= KEPT_SECONDS:
+    if (
+        ledger is not None
+        and made == position[0]
+        and offset <= position[1]
+        and now - place.read_at <= KEPT_SECONDS
+    ):
         changed = trials.touched(connection, organization, offset)
     if ledger is None or changed is None or len(changed) * FOLLOWED_SHARE > len(ledger.accounts):
         place.ledger, place.read_at = _read(connection, organization, None), now

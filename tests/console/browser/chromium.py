@@ -1,4 +1,6 @@
-"""The system's Chromium, kept off every network but this machine's own, and what a page may not do while it is looked at."""
+"""The system's Chromium, kept off every network but this machine's own, and what a page may not do
+while it is looked at.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -10,7 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, 
 
 FLAGS = (
     "--no-sandbox",  # tests run as root in containers
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nothing else is found, whoever asks
+    # nothing else is found, whoever asks
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-domain-reliability",
@@ -26,7 +29,9 @@ WAIT_MS = 20_000.0  # a bound, not a wait: machines are shared
 def chromium() -> Iterator[Browser]:
     """One browser; contexts are cheap, browsers are not."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path is not None, "these tests need Chromium: make setup-dev installs it, or names the command that does"
+    assert path is not None, (
+        "these tests need Chromium: make setup-dev installs it, or names the command that does"
+    )
     expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
@@ -38,13 +43,17 @@ class Watched:
     """A context whose pages may ask their own origin alone, and must not make the browser complain."""
 
     def __init__(self, browser: Browser, base_url: str, **options: Any) -> None:
-        self.context: BrowserContext = browser.new_context(base_url=base_url, reduced_motion="reduce", **options)
+        self.context: BrowserContext = browser.new_context(
+            base_url=base_url, reduced_motion="reduce", **options
+        )
         self.context.set_default_timeout(WAIT_MS)
         self.expected: set[str] = set()  # what a test provokes on purpose, as it begins
         self._own = urlsplit(base_url).netloc
         self._wrong: list[str] = []
         self.context.on("request", self._asked)
-        self.context.on("weberror", lambda error: self._wrong.append(f"script failed: {error.error}"))
+        self.context.on(
+            "weberror", lambda error: self._wrong.append(f"script failed: {error.error}")
+        )
         self.context.on("console", lambda said: self._said(said.type, said.text))
 
     def page(self) -> Page:

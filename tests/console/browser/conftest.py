@@ -2,9 +2,10 @@
 
 chromium_    the browser, for all tests of this folder
 world        the demo's distributor in the running stack (world.py)
-person       person("member") -> a page of a context of its own, signed in; person(None) of nobody. Options as Playwright's
-             `new_context` takes them (viewport, color_scheme, java_script_enabled …). When the test ends, no page of it may
-             have asked another origin, nor made the browser complain: the Content-Security-Policy holds.
+person       person("member") -> a page of a context of its own, signed in; person(None) of nobody.
+             Options as Playwright's `new_context` takes them (viewport, color_scheme,
+             java_script_enabled …). When the test ends, no page of it may have asked another
+             origin, nor made the browser complain: the Content-Security-Policy holds.
 """
 
 import re
@@ -21,9 +22,13 @@ from tests.stack_fixtures import Stack
 
 
 class Person(Protocol):
-    """Makes a page for a person; `expecting`: what the browser will complain of, since the test provokes it."""
+    """Makes a page for a person; `expecting`: what the browser will complain of, since the test
+    provokes it.
+    """
 
-    def __call__(self, role: str | None = "owner", *, expecting: tuple[str, ...] = (), **options: Any) -> Page: ...
+    def __call__(
+        self, role: str | None = "owner", *, expecting: tuple[str, ...] = (), **options: Any
+    ) -> Page: ...
 
 
 def said(page: Page, text: str | re.Pattern[str]) -> Locator:
@@ -33,7 +38,9 @@ def said(page: Page, text: str | re.Pattern[str]) -> Locator:
 
 @pytest.fixture(scope="package")
 def chromium_() -> Iterator[Browser]:
-    """Ends with this folder's tests: Playwright keeps an event loop in the thread, which others need for their own."""
+    """Ends with this folder's tests: Playwright keeps an event loop in the thread, which others
+    need for their own.
+    """
     with chromium() as browser:
         yield browser
 
@@ -62,10 +69,14 @@ def signed_in(chromium_: Browser, world: World) -> dict[str, Any]:
 def person(chromium_: Browser, world: World, signed_in: dict[str, Any]) -> Iterator[Person]:
     made: list[Watched] = []
 
-    def make(role: str | None = "owner", *, expecting: tuple[str, ...] = (), **options: Any) -> Page:
+    def make(
+        role: str | None = "owner", *, expecting: tuple[str, ...] = (), **options: Any
+    ) -> Page:
         state = None if role is None else signed_in[role]
         watched = Watched(
-            chromium_, world.console, **({"storage_state": state, "viewport": {"width": 1280, "height": 900}} | options)
+            chromium_,
+            world.console,
+            **({"storage_state": state, "viewport": {"width": 1280, "height": 900}} | options),
         )
         watched.expected.update(expecting)
         made.append(watched)

@@ -1,6 +1,8 @@
-"""Every page of the console and its states, by the route that gives it: what axe, the pictures and the budgets look at.
+"""Every page of the console and its states, by the route that gives it: what axe, the pictures and
+the budgets look at.
 
-tests/repo/test_routes.py fails where a route that gives pages is not listed, so a new page cannot be forgotten.
+tests/repo/test_routes.py fails where a route that gives pages is not listed, so a new page cannot
+be forgotten.
 """
 
 from collections.abc import Callable
@@ -17,7 +19,9 @@ Act = Callable[[Page], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """A page in one state. `path` is filled in from the world; `act`: what is done there first; `role` None: of nobody."""
+    """A page in one state. `path` is filled in from the world; `act`: what is done there first;
+    `role` None: of nobody.
+    """
 
     name: str
     path: str
@@ -250,7 +254,9 @@ def address(look: Look, world: World) -> str:
 def go(page: Page, look: Look, world: World) -> None:
     """Be there, in that state, with everything loaded."""
     answer = page.goto(address(look, world))
-    assert answer is not None and answer.status == look.status, f"{look.name}: {answer and answer.status}"
+    assert answer is not None and answer.status == look.status, (
+        f"{look.name}: {answer and answer.status}"
+    )
     if look.act is not None:
         look.act(page)
     page.wait_for_load_state("load")

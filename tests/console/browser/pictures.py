@@ -1,8 +1,10 @@
-"""Pictures of every page in every state, and of the mails, to be looked at: phone and desk, light and dark, from the demo's data.
+"""Pictures of every page in every state, and of the mails, to be looked at: phone and desk, light
+and dark, from the demo's data.
 
     make screenshots [LOOKS="accounts settings"]     into .winback/screenshots/
 
-Uses the demo that runs on this machine, and starts it where none does. What acts on a page only types, it saves nothing.
+Uses the demo that runs on this machine, and starts it where none does. What acts on a page only
+types, it saves nothing.
 """
 
 import json
@@ -38,13 +40,27 @@ class Demo:
     people = {"owner": READER, "member": MEMBER}  # noqa: RUF012 - read alone
 
     def __init__(self) -> None:
-        if PIPE not in {row["organization"] for row in _ask("organization", "list", check=False) or []}:
+        if PIPE not in {
+            row["organization"] for row in _ask("organization", "list", check=False) or []
+        }:
             _winback("demo")
         home.load_env()  # its secret signs the link that unsubscribes
-        self.addresses = {service["name"]: service["url"] for service in _ask("dev", "status")["services"]}
+        self.addresses = {
+            service["name"]: service["url"] for service in _ask("dev", "status")["services"]
+        }
         self.console: str = self.addresses["console"]
         if EMPTY not in {row["organization"] for row in _ask("organization", "list")}:
-            _winback("organization", "create", EMPTY, "--name", "Fresh Start", "--currency", "USD", "--timezone", "America/Chicago")
+            _winback(
+                "organization",
+                "create",
+                EMPTY,
+                "--name",
+                "Fresh Start",
+                "--currency",
+                "USD",
+                "--timezone",
+                "America/Chicago",
+            )
             _winback("member", "add", EMPTY, READER, "--role", "owner", "--no-digest")
             _winback("member", "add", PIPE, MEMBER, "--role", "member", "--no-digest")
 
@@ -54,9 +70,13 @@ class Demo:
 
     def mails(self) -> dict[str, str]:
         """name, by the subject -> address of the mail as JSON."""
-        listed = json.load(urlopen(f"{self.addresses['smtp']}/api/messages", timeout=10))["messages"]
+        listed = json.load(urlopen(f"{self.addresses['smtp']}/api/messages", timeout=10))[
+            "messages"
+        ]
         return {
-            re.sub(r"[^a-z0-9]+", "-", mail["subject"].lower()).strip("-"): f"{self.addresses['smtp']}/api/messages/{mail['id']}"
+            re.sub(r"[^a-z0-9]+", "-", mail["subject"].lower()).strip(
+                "-"
+            ): f"{self.addresses['smtp']}/api/messages/{mail['id']}"
             for mail in listed
         }
 
@@ -74,7 +94,11 @@ def main(names: list[str]) -> None:
             for width, height in SIZES:
                 for scheme in SCHEMES:
                     state = None if look.role is None else kept[look.role]
-                    options = {"storage_state": state, "viewport": {"width": width, "height": height}, "color_scheme": scheme}
+                    options = {
+                        "storage_state": state,
+                        "viewport": {"width": width, "height": height},
+                        "color_scheme": scheme,
+                    }
                     watched = Watched(browser, demo.console, **options)
                     watched.expected.update(look.expecting)
                     _take(watched, look, demo, FOLDER / f"{look.name}-{width}-{scheme}.png", width)
@@ -83,11 +107,18 @@ def main(names: list[str]) -> None:
             html = json.load(urlopen(address, timeout=10))["html"]
             for width in MAIL_WIDTHS:
                 for scheme in SCHEMES:
-                    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+                    page = browser.new_page(
+                        viewport={"width": width, "height": 800}, color_scheme=scheme
+                    )
                     page.set_content(html)
-                    page.screenshot(path=FOLDER / f"mail-{name}-{width}-{scheme}.png", full_page=True)
+                    page.screenshot(
+                        path=FOLDER / f"mail-{name}-{width}-{scheme}.png", full_page=True
+                    )
                     page.close()
-    print(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER} after {time.monotonic() - began:.0f} s")
+    print(
+        f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER} after "
+        f"{time.monotonic() - began:.0f} s"
+    )
 
 
 def _take(watched: Watched, look: Look, demo: Demo, file: Path, width: int) -> None:
@@ -118,7 +149,12 @@ def _signed_in(browser: Browser, demo: Demo, email: str) -> Any:
 
 
 def _winback(*words: str, check: bool = True) -> str:
-    return subprocess.run([sys.executable, "-P", "-m", "winback", *words], check=check, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "winback", *words],
+        check=check,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
 
 
 def _ask(*words: str, check: bool = True) -> Any:

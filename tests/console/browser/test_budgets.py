@@ -1,4 +1,6 @@
-"""What a page weighs: usable on a slow phone, and nothing of it comes from elsewhere (conftest.py watches that in every test)."""
+"""What a page weighs: usable on a slow phone, and nothing of it comes from elsewhere (conftest.py
+watches that in every test).
+"""
 
 import pytest
 from playwright.sync_api import Response
@@ -24,13 +26,21 @@ HEAVIEST = (
 )
 
 
-@pytest.mark.parametrize("look", [look for look in looks() if look.name in HEAVIEST], ids=lambda look: look.name)
-def test_a_page_and_its_styles_are_light(person: Person, world: World, services: Stack, look: Look) -> None:
+@pytest.mark.parametrize(
+    "look", [look for look in looks() if look.name in HEAVIEST], ids=lambda look: look.name
+)
+def test_a_page_and_its_styles_are_light(
+    person: Person, world: World, services: Stack, look: Look
+) -> None:
     page = person(look.role)
     answers: list[Response] = []
     page.on("response", lambda answer: answers.append(answer))  # a builtin it cannot wrap
     go(page, look, world)
-    styles = {answer.url: len(answer.body()) for answer in answers if answer.request.resource_type == "stylesheet"}
+    styles = {
+        answer.url: len(answer.body())
+        for answer in answers
+        if answer.request.resource_type == "stylesheet"
+    }
     assert sum(styles.values()) <= MOST_CSS_BYTES, styles
     html = next(answer for answer in answers if answer.request.resource_type == "document")
     assert len(html.body()) <= MOST_HTML_BYTES

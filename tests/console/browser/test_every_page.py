@@ -1,4 +1,6 @@
-"""Every page in every state: axe finds nothing to mend, nothing sticks out of the screen; light and dark, phone and desk."""
+"""Every page in every state: axe finds nothing to mend, nothing sticks out of the screen; light and
+dark, phone and desk.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
@@ -16,8 +18,9 @@ PageOf = Callable[[str | None], tuple[Watched, Page]]
 WIDTHS, HEIGHT = (1280, 390), 900
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
-# Rows and lines repeat one template: the first ones are looked at; under an open menu none, since it covers parts of them; beside
-# a drawer only in one look. What changes with width and scheme is looked at again there, the rules of a scheme in both.
+# Rows and lines repeat one template: the first ones are looked at; under an open menu none, since
+# it covers parts of them; beside a drawer only in one look. What changes with width and scheme is
+# looked at again there, the rules of a scheme in both.
 RUN_AXE = """
 async ([rules, left_out]) => (await axe.run(
   {exclude: [[".ledger tbody tr:nth-child(n+10)"], [".mini tbody tr:nth-child(n+5)"], [".hist"],
@@ -45,7 +48,9 @@ def shared_page(chromium_: Browser, world: World, signed_in: dict[str, Any]) -> 
 
     def of(role: str | None) -> tuple[Watched, Page]:
         if role not in made:
-            watched = Watched(chromium_, world.console, storage_state=None if role is None else signed_in[role])
+            watched = Watched(
+                chromium_, world.console, storage_state=None if role is None else signed_in[role]
+            )
             made[role] = watched, watched.page()
         return made[role]
 
@@ -55,14 +60,18 @@ def shared_page(chromium_: Browser, world: World, signed_in: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("look", looks(), ids=lambda look: look.name)
-def test_axe_finds_nothing_and_nothing_sticks_out(shared_page: PageOf, world: World, services: Stack, look: Look) -> None:
+def test_axe_finds_nothing_and_nothing_sticks_out(
+    shared_page: PageOf, world: World, services: Stack, look: Look
+) -> None:
     watched, page = shared_page(look.role)
     watched.begin(look.expecting)
     page.set_viewport_size({"width": WIDTHS[0], "height": HEIGHT})
     page.emulate_media(color_scheme=SCHEMES[0])
     go(page, look, world)
     page.evaluate(AXE_SCRIPT)
-    assert list(_violations(page, [] if look.name == LOOKED_AT_WITH_IT else [[BESIDE_A_DRAWER]])) == []
+    assert (
+        list(_violations(page, [] if look.name == LOOKED_AT_WITH_IT else [[BESIDE_A_DRAWER]])) == []
+    )
     assert watched.wrong() == []
 
 

@@ -1,4 +1,6 @@
-"""Each task of the console by keys alone: Tab goes to what is needed, Enter, the space bar and letters do it."""
+"""Each task of the console by keys alone: Tab goes to what is needed, Enter, the space bar and
+letters do it.
+"""
 
 import re
 import secrets
@@ -26,9 +28,12 @@ def to(page: Page, target: Locator) -> None:
     raise AssertionError(f"Tab does not lead to {target}")
 
 
-def press(page: Page, name: str | re.Pattern[str], *, exact: bool = True, role: str = "button") -> None:
+def press(
+    page: Page, name: str | re.Pattern[str], *, exact: bool = True, role: str = "button"
+) -> None:
     """Go to the first button, or link, of that name and press Enter."""
-    to(page, page.get_by_role(role, name=name, exact=exact).first)  # type: ignore[arg-type] # one of two roles
+    # one of two roles
+    to(page, page.get_by_role(role, name=name, exact=exact).first)  # type: ignore[arg-type]
     page.keyboard.press("Enter")
 
 

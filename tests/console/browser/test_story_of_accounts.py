@@ -1,4 +1,6 @@
-"""A sales manager's Monday: find who needs a call, see why, say what came of it; by mouse, by keys alone, and without scripts."""
+"""A sales manager's Monday: find who needs a call, see why, say what came of it; by mouse, by keys
+alone, and without scripts.
+"""
 
 import csv
 import re
@@ -80,7 +82,9 @@ def test_columns_are_chosen_and_stay(person: Person, world: World) -> None:
     expect(page.get_by_role("columnheader", name="At stake")).to_have_count(1)
 
 
-def test_a_view_is_saved_with_its_columns_opened_and_deleted_and_everybody_s_is_everybody_s(person: Person, world: World) -> None:
+def test_a_view_is_saved_with_its_columns_opened_and_deleted_and_everybody_s_is_everybody_s(
+    person: Person, world: World
+) -> None:
     page, name = person("admin"), "West, by name"
     page.goto(world.path() + "?sort=name&owner=dk")
     page.get_by_text("Columns", exact=True).click()
@@ -110,7 +114,9 @@ def test_a_view_is_saved_with_its_columns_opened_and_deleted_and_everybody_s_is_
     expect(page.get_by_role("link", name=name)).to_have_count(0)
 
 
-def test_a_badge_tells_its_three_largest_on_hover_and_on_focus(person: Person, world: World) -> None:
+def test_a_badge_tells_its_three_largest_on_hover_and_on_focus(
+    person: Person, world: World
+) -> None:
     page = person()
     page.goto(world.path() + "?q=permian")
     tip = page.get_by_text("9 5/8 P110")
@@ -149,11 +155,15 @@ def test_the_view_is_a_file_too(person: Person, world: World, tmp_path: Path) ->
     with page.expect_download() as download:
         page.get_by_role("link", name="Download as CSV").click()
     download.value.save_as(tmp_path / "accounts.csv")
-    found = list(csv.DictReader((tmp_path / "accounts.csv").read_text(encoding="utf-8-sig").splitlines()))
+    found = list(
+        csv.DictReader((tmp_path / "accounts.csv").read_text(encoding="utf-8-sig").splitlines())
+    )
     assert [one["name"] for one in found] == shown and {one["currency"] for one in found} == {"USD"}
 
 
-def test_the_drawer_opens_by_click_and_by_enter_back_closes_it_and_focus_returns(person: Person, world: World) -> None:
+def test_the_drawer_opens_by_click_and_by_enter_back_closes_it_and_focus_returns(
+    person: Person, world: World
+) -> None:
     page = person()
     page.goto(world.path())
     link = page.get_by_role("link", name="Permian Supply")
@@ -167,7 +177,9 @@ def test_the_drawer_opens_by_click_and_by_enter_back_closes_it_and_focus_returns
         assert f"/accounts/{w.PERMIAN}" in page.url
         expect(drawer.get_by_role("heading", name="Win-Back signals")).to_be_visible()
         expect(drawer.get_by_text("silent for").first).to_be_visible()
-        expect(drawer.get_by_role("img").first).to_have_attribute("aria-label", re.compile("Orders with"))
+        expect(drawer.get_by_role("img").first).to_have_attribute(
+            "aria-label", re.compile("Orders with")
+        )
         expect(drawer.get_by_text("What clears it.").first).to_be_visible()
         page.go_back()
         expect(drawer).to_have_count(0)
@@ -179,7 +191,9 @@ def test_the_drawer_opens_by_click_and_by_enter_back_closes_it_and_focus_returns
     expect(link).to_be_focused()
 
 
-def test_beside_a_drawer_the_other_rows_come_when_they_are_asked_for_and_keep_the_place(person: Person, world: World) -> None:
+def test_beside_a_drawer_the_other_rows_come_when_they_are_asked_for_and_keep_the_place(
+    person: Person, world: World
+) -> None:
     page = person(viewport={"width": 1600, "height": 500})
     page.goto(world.path() + "?sort=name")
     names = rows(page)
@@ -208,7 +222,9 @@ def test_reached_out_is_undone_by_the_toast(person: Person, world: World) -> Non
     expect(page.locator(".enr summary").first).to_have_text("Auto · Yes")
 
 
-def test_won_back_with_a_value_is_undone_later_and_counts_in_the_summary(person: Person, world: World) -> None:
+def test_won_back_with_a_value_is_undone_later_and_counts_in_the_summary(
+    person: Person, world: World
+) -> None:
     page = person()
     page.goto(world.path(f"accounts/{w.NORTH_DRAW}"))
     page.get_by_text("Won back…").click()
@@ -222,7 +238,9 @@ def test_won_back_with_a_value_is_undone_later_and_counts_in_the_summary(person:
     expect(said(page, "Undone: won back")).to_be_visible()
 
 
-def test_lost_with_its_reason_leaves_the_calls_and_is_in_the_history(person: Person, world: World) -> None:
+def test_lost_with_its_reason_leaves_the_calls_and_is_in_the_history(
+    person: Person, world: World
+) -> None:
     page = person()
     page.goto(world.path(f"accounts/{w.SANDHILL}"))
     page.get_by_text("Lost…").click()
@@ -243,7 +261,9 @@ def test_the_next_order_clears_lost(person: Person, world: World) -> None:
     page.get_by_role("button", name="Lost", exact=True).click()
     expect(said(page, "Lost Gulf")).to_be_visible()
     page.reload()
-    lost = page.get_by_text("The next order clears it.", exact=False).and_(page.get_by_text("Lost since"))
+    lost = page.get_by_text("The next order clears it.", exact=False).and_(
+        page.get_by_text("Lost since")
+    )
     expect(lost).to_be_visible()
     sent = world.order(w.GULF)
     world.send(sent)
@@ -253,7 +273,9 @@ def test_the_next_order_clears_lost(person: Person, world: World) -> None:
         return lost.count() == 0
 
     w.wait_for(is_cleared)
-    expect(page.get_by_role("region", name="Outcomes").get_by_text(f"cleared by order {sent['order']}")).to_be_visible()
+    expect(
+        page.get_by_role("region", name="Outcomes").get_by_text(f"cleared by order {sent['order']}")
+    ).to_be_visible()
 
 
 def test_what_a_member_noted_is_undone_by_an_admin(person: Person, world: World) -> None:
@@ -268,7 +290,11 @@ def test_what_a_member_noted_is_undone_by_an_admin(person: Person, world: World)
     outcomes.get_by_role("button", name=re.compile("^Undo: .*[Rr]eached out")).first.click()
     expect(said(page, "Undone: reached out")).to_be_visible()
     theirs.reload()
-    expect(theirs.get_by_role("region", name="Outcomes").get_by_role("button", name=re.compile("^Undo"))).to_have_count(0)
+    expect(
+        theirs.get_by_role("region", name="Outcomes").get_by_role(
+            "button", name=re.compile("^Undo")
+        )
+    ).to_have_count(0)
 
 
 def test_another_contact_becomes_the_primary_one(person: Person, world: World) -> None:
@@ -279,7 +305,9 @@ def test_another_contact_becomes_the_primary_one(person: Person, world: World) -
         contacts.get_by_role("button", name=f"Make {name} the primary contact").click()
         expect(said(page, "Primary contact changed")).to_be_visible()
         expect(contacts.get_by_role("row").filter(has_text=name)).to_contain_text("Primary")
-        expect(contacts.get_by_role("button", name=f"Make {name} the primary contact")).to_have_count(0)
+        expect(
+            contacts.get_by_role("button", name=f"Make {name} the primary contact")
+        ).to_have_count(0)
 
 
 def test_a_wrong_value_stands_beside_its_field_and_is_kept(person: Person, world: World) -> None:
@@ -328,7 +356,9 @@ def test_all_of_it_without_scripts(person: Person, world: World) -> None:
     expect(said(page, "Undone: reached out")).to_be_visible()
     page.get_by_role("link", name="Close Caprock").click()
     page.locator("tr").filter(has_text="Caprock").locator(".enr summary").click()
-    page.locator("tr").filter(has_text="Caprock").get_by_role("button", name=re.compile("^Yes")).click()
+    page.locator("tr").filter(has_text="Caprock").get_by_role(
+        "button", name=re.compile("^Yes")
+    ).click()
     expect(said(page, "enrollment Yes")).to_be_visible()
     page.goto(world.path("settings"))
     page.get_by_role("textbox", name="Inactivity gap").fill("80")

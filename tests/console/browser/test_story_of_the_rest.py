@@ -1,4 +1,6 @@
-"""Orders as they come, thresholds, the digest, drafts, people, tokens, the log, the summary, health, other organizations."""
+"""Orders as they come, thresholds, the digest, drafts, people, tokens, the log, the summary,
+health, other organizations.
+"""
 
 import re
 import secrets
@@ -13,23 +15,37 @@ from tests.console.browser.world import World
 pytestmark = pytest.mark.usefixtures("services")
 
 LIVE_MS = 30_000
-NOTHING_TO_TAKE, UNKNOWN = 422, 401  # what ingest answers to no order, with a token that may send some and with one that is none
+NOTHING_TO_TAKE, UNKNOWN = (
+    422,
+    401,
+)  # what ingest answers to no order, with a token that may send some and with one that is none
 
 
-def test_an_order_and_the_recovery_it_brings_appear_without_a_reload(person: Person, world: World) -> None:
+def test_an_order_and_the_recovery_it_brings_appear_without_a_reload(
+    person: Person, world: World
+) -> None:
     page = person()
     page.goto(world.path("orders"))
     expect(page.get_by_text("· live")).to_be_visible()
     page.evaluate("window.stayed = true")
-    everyday, back = world.order(w.HEALTHY), world.order(w.ARABIC, od="7", grade="P110", dollars="9000.00")
+    everyday, back = (
+        world.order(w.HEALTHY),
+        world.order(w.ARABIC, od="7", grade="P110", dollars="9000.00"),
+    )
     world.send(everyday)
-    expect(page.get_by_role("row").filter(has_text=everyday["order"])).to_be_visible(timeout=LIVE_MS)
+    expect(page.get_by_role("row").filter(has_text=everyday["order"])).to_be_visible(
+        timeout=LIVE_MS
+    )
     world.send(back)
-    expect(page.get_by_role("row").filter(has_text=back["order"])).to_contain_text("came back", timeout=LIVE_MS)
+    expect(page.get_by_role("row").filter(has_text=back["order"])).to_contain_text(
+        "came back", timeout=LIVE_MS
+    )
     assert page.evaluate("window.stayed") is True
 
 
-def test_a_threshold_is_tried_as_one_types_saved_told_in_the_history_and_reset(person: Person, world: World) -> None:
+def test_a_threshold_is_tried_as_one_types_saved_told_in_the_history_and_reset(
+    person: Person, world: World
+) -> None:
     page = person()
     page.goto(world.path("settings"))
     gap = page.get_by_role("textbox", name="Inactivity gap")
@@ -48,7 +64,9 @@ def test_a_threshold_is_tried_as_one_types_saved_told_in_the_history_and_reset(p
     expect(page.get_by_role("region", name="Saved versions")).to_contain_text("75 days to 90 days")
 
 
-def test_what_cannot_be_is_told_beside_its_field_and_what_was_typed_stays(person: Person, world: World) -> None:
+def test_what_cannot_be_is_told_beside_its_field_and_what_was_typed_stays(
+    person: Person, world: World
+) -> None:
     page = person(expecting=("status of 422",))
     page.goto(world.path("settings"))
     page.get_by_role("textbox", name="History window").fill("60")
@@ -84,7 +102,11 @@ def test_the_digest_is_set_up_previewed_and_sent_to_oneself(person: Person, worl
     expect(page.locator("pre")).to_contain_text("recoverable")
     page.get_by_role("button", name="Send me a test").click()
     expect(said(page, "on its way")).to_be_visible()
-    w.wait_for(lambda: any("to call" in mail["subject"] for mail in world.mailbox.mails(world.people["admin"])))
+    w.wait_for(
+        lambda: any(
+            "to call" in mail["subject"] for mail in world.mailbox.mails(world.people["admin"])
+        )
+    )
 
 
 def test_a_draft_is_edited_previewed_and_archived(person: Person, world: World) -> None:
@@ -98,7 +120,9 @@ def test_a_draft_is_edited_previewed_and_archived(person: Person, world: World) 
     tabs = page.get_by_role("navigation", name="Draft")
     tabs.get_by_role("link", name="Contacts").click()
     page.get_by_role("region", name="Contacts").get_by_role("link", name="Preview").first.click()
-    expect(page.get_by_role("region", name="Preview").get_by_text("for Purchasing").first).to_be_visible()
+    expect(
+        page.get_by_role("region", name="Preview").get_by_text("for Purchasing").first
+    ).to_be_visible()
     tabs.get_by_role("link", name="Skipped").click()
     expect(page.get_by_role("region", name="Skipped")).to_be_visible()
     tabs.get_by_role("link", name="Activity").click()
@@ -167,7 +191,9 @@ def test_a_token_is_rotated_and_the_one_before_stops(person: Person, world: Worl
     w.wait_for(lambda: world.answer_to(second) == UNKNOWN)
 
 
-def test_what_an_erp_sent_wrong_says_why_on_the_health_page_and_goes_in_again(person: Person, world: World) -> None:
+def test_what_an_erp_sent_wrong_says_why_on_the_health_page_and_goes_in_again(
+    person: Person, world: World
+) -> None:
     world.put_into_raw_topic(world.order(w.HEALTHY) | {"currency": "EUR"})
     page = person("admin")
     wrong = page.get_by_role("row").filter(has_text="currency: ")
@@ -205,15 +231,21 @@ def test_the_month_is_a_page_and_a_file(person: Person, world: World) -> None:
     expect(page.get_by_text("Nothing was noted")).to_be_visible()
 
 
-def test_health_says_how_the_pipeline_is_and_agrees_with_the_second_opinion(person: Person, world: World) -> None:
+def test_health_says_how_the_pipeline_is_and_agrees_with_the_second_opinion(
+    person: Person, world: World
+) -> None:
     page = person()
     page.goto(world.path("health"))
-    expect(page.get_by_role("rowheader", name="Orders not yet looked at by the detector")).to_be_visible()
+    expect(
+        page.get_by_role("rowheader", name="Orders not yet looked at by the detector")
+    ).to_be_visible()
     page.get_by_role("button", name="Audit now").click()
     expect(said(page, re.compile("Audited: 0 differences|Not audited"))).to_be_visible()
 
 
-def test_another_organization_is_one_click_away_and_starts_with_three_steps(person: Person, world: World) -> None:
+def test_another_organization_is_one_click_away_and_starts_with_three_steps(
+    person: Person, world: World
+) -> None:
     page = person()
     page.goto(world.path())
     page.get_by_label(re.compile("choose another")).click()

@@ -1,7 +1,8 @@
-"""The demo's distributor in a running stack, for people to work with: accounts with every type of signal, a digest, drafts.
+"""The demo's distributor in a running stack, for people to work with: accounts with every type of
+signal, a digest, drafts.
 
-A story changes what it works with, so each has accounts of its own (below). Everything got in as a distributor's data does: by
-the command line and over HTTP.
+A story changes what it works with, so each has accounts of its own (below). Everything got in as a
+distributor's data does: by the command line and over HTTP.
 """
 
 import json
@@ -75,7 +76,9 @@ class World:
     def answer_to(self, token: str) -> int:
         """The status that ingest gives to a batch of no orders with this token."""
         url = f"{self.stack.service('ingest')['url']}/v1/orders"
-        return httpx.post(url, json=[], headers={"Authorization": f"Bearer {token}"}, timeout=30).status_code
+        return httpx.post(
+            url, json=[], headers={"Authorization": f"Bearer {token}"}, timeout=30
+        ).status_code
 
     def put_into_raw_topic(self, order: dict[str, Any]) -> None:
         """As an ERP's connector does it."""
@@ -86,11 +89,24 @@ class World:
         finally:
             publisher.close()
 
-    def order(self, account: str, *, od: str = "5 1/2", grade: str = "J55", dollars: str = "1250.00") -> dict[str, Any]:
+    def order(
+        self, account: str, *, od: str = "5 1/2", grade: str = "J55", dollars: str = "1250.00"
+    ) -> dict[str, Any]:
         """Of today, for `send`."""
-        line = {"product": f"{od} {grade} R3", "od": od, "grade": grade, "quantity": "50", "revenue": dollars}
+        line = {
+            "product": f"{od} {grade} R3",
+            "od": od,
+            "grade": grade,
+            "quantity": "50",
+            "revenue": dollars,
+        }
         today = clock.today(ZONE).isoformat()
-        return {"order": f"SO-{secrets.token_hex(4)}", "account": account, "ordered_on": today, "lines": [line]}
+        return {
+            "order": f"SO-{secrets.token_hex(4)}",
+            "account": account,
+            "ordered_on": today,
+            "lines": [line],
+        }
 
 
 def build(stack: Stack, folder: Path) -> World:
@@ -102,9 +118,21 @@ def build(stack: Stack, folder: Path) -> World:
     stack.winback("organization", "create", organization, "--name", "Three Forks Pipe", *money)
     stack.winback("organization", "create", empty, "--name", "Fresh Start", *money)
     for role, email in people.items():
-        stack.winback("member", "add", organization, email, "--role", role, *(() if role == "owner" else ("--no-digest",)))
+        stack.winback(
+            "member",
+            "add",
+            organization,
+            email,
+            "--role",
+            role,
+            *(() if role == "owner" else ("--no-digest",)),
+        )
     stack.winback("member", "add", empty, people["owner"], "--role", "owner", "--no-digest")
-    settings, contacts, orders = folder / "settings.json", folder / "contacts.csv", folder / "orders.csv"
+    settings, contacts, orders = (
+        folder / "settings.json",
+        folder / "contacts.csv",
+        folder / "orders.csv",
+    )
     settings.write_text(json.dumps(PIPE_SETTINGS))
     stack.winback("settings", "set", "--organization", organization, str(settings))
     today = clock.today(ZONE)
@@ -112,11 +140,15 @@ def build(stack: Stack, folder: Path) -> World:
     pipe.write_csv(orders, pipe.order_rows(today))
     stack.winback("import", "contacts", str(contacts), "--organization", organization)
     stack.winback("import", "orders", str(orders), "--organization", organization)
-    stack.winback("wait", "--organization", organization)  # runs wait for orders alone, drafts look for contacts
+    stack.winback(
+        "wait", "--organization", organization
+    )  # runs wait for orders alone, drafts look for contacts
     for day in (today - OTHER_DAY, today):
         stack.winback("run", "--organization", organization, "--as-of", day.isoformat(), "--wait")
     stack.winback("digest", "send", "--organization", organization)
-    made = stack.winback("token", "create", organization, "--name", "erp", "--scope", "orders:write", "--json")
+    made = stack.winback(
+        "token", "create", organization, "--name", "erp", "--scope", "orders:write", "--json"
+    )
     world = World(
         stack=stack,
         organization=organization,

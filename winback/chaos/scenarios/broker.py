@@ -1,4 +1,6 @@
-"""Kafka: killed and started again under load, and frozen. Ingest says 503 and when to come back; nothing acknowledged is lost."""
+"""Kafka: killed and started again under load, and frozen. Ingest says 503 and when to come back;
+nothing acknowledged is lost.
+"""
 
 import time
 
@@ -16,12 +18,17 @@ FAILED_CHECKPOINT = '"why": "checkpoint'
 
 
 def kill_broker(world: World) -> None:
-    """5: at random and, in turn, inside a checkpoint: the moment a transaction on the changelog is open. The detector then goes on
-    with it once the broker is back, or leaves and begins at what was committed; either way nothing is missing or there twice."""
+    """5: at random and, in turn, inside a checkpoint: the moment a transaction on the changelog is
+    open. The detector then goes on with it once the broker is back, or leaves and begins at what
+    was committed; either way nothing is missing or there twice.
+    """
     said = world.machine.home.logs / "detector.log"
     before = said.read_text().count(FAILED_CHECKPOINT)
     inside = 0
-    with world.telling() as tellers, log.changelog_watched(partition_of(tellers[0].organization)) as is_open:
+    with (
+        world.telling() as tellers,
+        log.changelog_watched(partition_of(tellers[0].organization)) as is_open,
+    ):
         until, kills = time.monotonic() + world.seconds, 0
         while kills < BROKER_KILLS and (time.monotonic() < until or kills < LEAST_BROKER_KILLS):
             world.pause(0.5, 3.0)
@@ -37,7 +44,9 @@ def kill_broker(world: World) -> None:
     outages, whole = world.recoveries[::2], world.recoveries[1::2]
     world.recoveries = whole
     if not inside:
-        world.findings.differing.append("R: no checkpoint was under way at any kill: the scenario proved less than it says")
+        world.findings.differing.append(
+            "R: no checkpoint was under way at any kill: the scenario proved less than it says"
+        )
     world.figures["until the next 2xx, p50 s"] = f"{percentile(outages, 0.5):.1f}"
     world.figures["503"] = str(world.answers["503"])
     world.figures["inside a checkpoint"] = str(inside)
@@ -53,11 +62,15 @@ def freeze_broker(world: World) -> None:
         with world.machine.frozen("kafka"):
             frozen_at = time.monotonic()
             time.sleep(frozen)
-            acknowledged = [at for one in tellers for at in one.acknowledged_at if at > frozen_at + 1]
+            acknowledged = [
+                at for one in tellers for at in one.acknowledged_at if at > frozen_at + 1
+            ]
         world.recovered(since=time.monotonic())
         slowest = max(one.slowest for one in tellers)
     if acknowledged:
-        world.findings.doubled.append(f"H: {len(acknowledged)} requests were acknowledged while Kafka was frozen")
+        world.findings.doubled.append(
+            f"H: {len(acknowledged)} requests were acknowledged while Kafka was frozen"
+        )
     if slowest > SLOWEST_ANSWER_SECONDS:
         world.findings.differing.append(f"H: ingest took {slowest:.1f} s to say that Kafka is away")
     world.figures["frozen, s"] = f"{frozen:.0f}"
@@ -74,6 +87,16 @@ def say_when_to_come_back(world: World) -> None:
 
 
 SCENARIOS = (
-    Scenario(name="broker-kills", number=5, does="kill -9 of Kafka under load, also inside checkpoints", run=kill_broker),
-    Scenario(name="broker-frozen", number=5, does="Kafka frozen for a minute under load", run=freeze_broker),
+    Scenario(
+        name="broker-kills",
+        number=5,
+        does="kill -9 of Kafka under load, also inside checkpoints",
+        run=kill_broker,
+    ),
+    Scenario(
+        name="broker-frozen",
+        number=5,
+        does="Kafka frozen for a minute under load",
+        run=freeze_broker,
+    ),
 )

@@ -1,4 +1,6 @@
-"""PostgreSQL killed and stopped at once, while people save settings and note outcomes, and look at signals."""
+"""PostgreSQL killed and stopped at once, while people save settings and note outcomes, and look at
+signals.
+"""
 
 import http.client
 import signal
@@ -27,12 +29,16 @@ LOOK_SECONDS = 0.2
 
 
 def kill_database(world: World) -> None:
-    """6: kill -9 and immediate stop in turn. Healed: everything in the log is persisted. H also on settings and outcomes."""
+    """6: kill -9 and immediate stop in turn. Healed: everything in the log is persisted. H also on
+    settings and outcomes.
+    """
     seen: Counter[int] = Counter()
     stop = threading.Event()
     with world.telling(3) as tellers:
         people = [threading.Thread(target=edit, args=(tellers[1], stop, world.seed), daemon=True)]
-        people.append(threading.Thread(target=look, args=(tellers[0].token, stop, seen), daemon=True))
+        people.append(
+            threading.Thread(target=look, args=(tellers[0].token, stop, seen), daemon=True)
+        )
         for one in people:
             one.start()
         until, kills = time.monotonic() + world.seconds, 0
@@ -45,15 +51,23 @@ def kill_database(world: World) -> None:
         for one in people:
             one.join(60)
     shown = {status: times for status, times in sorted(seen.items()) if status != 200}
-    world.figures["errors shown"] = ", ".join(f"{status or 'no answer'}: {times}" for status, times in shown.items()) or "none"
+    world.figures["errors shown"] = (
+        ", ".join(f"{status or 'no answer'}: {times}" for status, times in shown.items()) or "none"
+    )
     world.figures["pages shown"] = str(seen[200])
-    world.figures["time to heal, p50 s"] = f"{sorted(world.recoveries)[len(world.recoveries) // 2]:.1f}"
+    world.figures["time to heal, p50 s"] = (
+        f"{sorted(world.recoveries)[len(world.recoveries) // 2]:.1f}"
+    )
     if not sum(len(history.outcomes) for history in world.histories):
-        world.findings.differing.append("H: no outcome was noted: the scenario proved less than it says")
+        world.findings.differing.append(
+            "H: no outcome was noted: the scenario proved less than it says"
+        )
 
 
 def edit(teller: Teller, stop: threading.Event, seed: int) -> None:
-    """Somebody notes outcomes and changes settings. An outcome has the id of its form: sent again it is done once."""
+    """Somebody notes outcomes and changes settings. An outcome has the id of its form: sent again
+    it is done once.
+    """
     history = teller.history
     turn = 0
     while not stop.is_set():
@@ -73,7 +87,12 @@ def note(history: History, outcome: str) -> None:
             found = next(iter(listing.signals(connection, history.organization, active=True)), None)
             if found is None:
                 return False
-            wish = Wish(outcome=outcome, account=found["account"], kind="reached_out", signal=found["signal"])
+            wish = Wish(
+                outcome=outcome,
+                account=found["account"],
+                kind="reached_out",
+                signal=found["signal"],
+            )
             outcomes.act(connection, history.organization, wish, actor=ACTOR, at=clock.now())
         return True
 
@@ -85,7 +104,9 @@ def note(history: History, outcome: str) -> None:
 
 
 def change(history: History, turn: int) -> None:
-    """The text of a size, which changes nothing that the story tells: so the teller's runs stay as they are."""
+    """The text of a size, which changes nothing that the story tells: so the teller's runs stay as
+    they are.
+    """
     patch = {"sizes": {"as chaos says": "5.5" if turn % 2 else "7"}}
 
     def do() -> tuple[int, dict[str, object]]:
@@ -103,7 +124,9 @@ def look(token: str, stop: threading.Event, seen: "Counter[int]") -> None:
     while not stop.is_set():
         connection = http.client.HTTPConnection("127.0.0.1", settings().console_port, timeout=15)
         try:
-            connection.request("GET", "/v1/signals?limit=10", headers={"Authorization": f"Bearer {token}"})
+            connection.request(
+                "GET", "/v1/signals?limit=10", headers={"Authorization": f"Bearer {token}"}
+            )
             answer = connection.getresponse()
             answer.read()
             seen[answer.status] += 1
@@ -115,5 +138,10 @@ def look(token: str, stop: threading.Event, seen: "Counter[int]") -> None:
 
 
 SCENARIOS = (
-    Scenario(name="database-kills", number=6, does="kill -9 and immediate stop of PostgreSQL under load", run=kill_database),
+    Scenario(
+        name="database-kills",
+        number=6,
+        does="kill -9 and immediate stop of PostgreSQL under load",
+        run=kill_database,
+    ),
 )

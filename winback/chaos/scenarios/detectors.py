@@ -1,4 +1,6 @@
-"""Several detectors: they come and go, freeze past their session and wake, and two claim one instance id."""
+"""Several detectors: they come and go, freeze past their session and wake, and two claim one
+instance id.
+"""
 
 import contextlib
 import json
@@ -26,7 +28,9 @@ CHECKPOINT_WITHIN_SECONDS = 20.0
 WOKEN_SECONDS = 60.0
 MOST_ZOMBIES = 3
 ZOMBIE_TELLERS = 8  # of four partitions two are the zombie's: some of the organizations are in them
-REFUSED_CHECKPOINT = re.compile(r'"why": "checkpoint: \w*(ProducerFenced|InvalidProducerEpoch|InvalidProducerIdMapping)')
+REFUSED_CHECKPOINT = re.compile(
+    r'"why": "checkpoint: \w*(ProducerFenced|InvalidProducerEpoch|InvalidProducerIdMapping)'
+)
 
 
 def scale(world: World) -> None:
@@ -39,13 +43,17 @@ def scale(world: World) -> None:
             changed_at = time.monotonic()
             joined(world, 1 + len(more))
             world.recovered(since=changed_at)
-            time.sleep(max(0.0, min(EVERY_SECONDS, world.seconds / 4) - (time.monotonic() - changed_at)))
+            time.sleep(
+                max(0.0, min(EVERY_SECONDS, world.seconds / 4) - (time.monotonic() - changed_at))
+            )
             for one in more:
                 changed_at = time.monotonic()
                 if world.chance.random() < 0.5:
                     code = world.machine.end(one)
                     if code != 0:
-                        world.findings.differing.append(f"R: a detector that was asked to end ended with {code}")
+                        world.findings.differing.append(
+                            f"R: a detector that was asked to end ended with {code}"
+                        )
                 else:
                     world.machine.end(one, signal.SIGKILL)
             world.recovered(since=changed_at)
@@ -55,8 +63,10 @@ def scale(world: World) -> None:
 
 
 def zombies(world: World) -> None:
-    """12: SIGSTOP in the middle of a checkpoint, records of it in the changelog and its transaction open, and past the session: its
-    partitions go to another, who has seen nothing of it. Woken it goes on with that checkpoint, is fenced, and leaves with 70."""
+    """12: SIGSTOP in the middle of a checkpoint, records of it in the changelog and its transaction
+    open, and past the session: its partitions go to another, who has seen nothing of it. Woken it
+    goes on with that checkpoint, is fenced, and leaves with 70.
+    """
     codes: list[int | None] = []
     inside, refused = 0, 0
     with world.telling(ZOMBIE_TELLERS), repeated(world):
@@ -76,20 +86,30 @@ def zombies(world: World) -> None:
             inside += hit
             refused += REFUSED_CHECKPOINT.search(one.log.read_text()) is not None
             if hit and code != FENCED:
-                world.findings.differing.append(f"R: woken inside a checkpoint it was not fenced: it left with {code}")
-            if code is None:  # frozen between two checkpoints, it sees that its partitions are gone, joins anew, and goes on
+                world.findings.differing.append(
+                    f"R: woken inside a checkpoint it was not fenced: it left with {code}"
+                )
+            if (
+                code is None
+            ):  # frozen between two checkpoints, it sees that its partitions are gone, joins anew, and goes on
                 world.machine.end(one)
             else:
                 world.machine.further.remove(one)
     if not inside:
-        world.findings.differing.append("R: no detector was frozen inside a checkpoint: the scenario proved less than it says")
+        world.findings.differing.append(
+            "R: no detector was frozen inside a checkpoint: the scenario proved less than it says"
+        )
     world.figures["woken"] = str(len(codes))
     world.figures["inside a checkpoint"] = str(inside)
-    world.figures["fenced, left with 70"] = f"{codes.count(FENCED)}, the changelog refused {refused}"
+    world.figures["fenced, left with 70"] = (
+        f"{codes.count(FENCED)}, the changelog refused {refused}"
+    )
 
 
 def frozen_inside_a_checkpoint(one: Further) -> bool:
-    """SIGSTOP while a transaction of it is open, and still is: True. False: it is frozen where it was when the time was up."""
+    """SIGSTOP while a transaction of it is open, and still is: True. False: it is frozen where it
+    was when the time was up.
+    """
     with log.changelog_watched(*owned(one)) as is_open:
         until = time.monotonic() + CHECKPOINT_WITHIN_SECONDS
         while time.monotonic() < until:
@@ -105,9 +125,11 @@ def frozen_inside_a_checkpoint(one: Further) -> bool:
 
 
 def one_identity(world: World) -> None:
-    """12: a second process with the instance id of the first takes its place in the group, each time; the one that was put out
-    joins again once it is gone. Both may be at work for a moment, on disks of their own: the fence of the changelog and ids that
-    say what they name decide that nothing is lost, there twice, or different. `took over` counts those that owned partitions."""
+    """12: a second process with the instance id of the first takes its place in the group, each
+    time; the one that was put out joins again once it is gone. Both may be at work for a moment, on
+    disks of their own: the fence of the changelog and ids that say what they name decide that
+    nothing is lost, there twice, or different. `took over` counts those that owned partitions.
+    """
     codes: list[int | None] = []
     took_over = 0
     before = world.machine.restarts("detector")
@@ -125,7 +147,9 @@ def one_identity(world: World) -> None:
                 world.machine.further.remove(one)
             world.recovered(since=ended_at)
     if not took_over:
-        world.findings.differing.append("R: no second process ever owned a partition: the scenario proved less than it says")
+        world.findings.differing.append(
+            "R: no second process ever owned a partition: the scenario proved less than it says"
+        )
     world.figures["impostors"] = str(len(codes))
     world.figures["took over"] = str(took_over)
     world.figures["of these left by themselves"] = str(sum(code is not None for code in codes))
@@ -136,7 +160,9 @@ def further(world: World, label: str, **env: str) -> Further:
     """One more detector, with a disk of its own."""
     name = f"detector-{world.name}-{label}"
     disk = world.machine.home.path / name
-    return world.machine.start("detector", name, **({"detector_id": name, "state_dir": str(disk)} | env))
+    return world.machine.start(
+        "detector", name, **({"detector_id": name, "state_dir": str(disk)} | env)
+    )
 
 
 def owning(world: World, one: Further) -> None:
@@ -146,13 +172,16 @@ def owning(world: World, one: Further) -> None:
 
 def owned(one: Further) -> set[int]:
     """The partitions that it has, or had."""
-    lines = [json.loads(line) for line in one.log.read_text().splitlines() if '"partition owned"' in line]
+    lines = [
+        json.loads(line) for line in one.log.read_text().splitlines() if '"partition owned"' in line
+    ]
     return {int(line["partition"]) for line in lines}
 
 
 def joined(world: World, members: int) -> None:
-    """Until the group has so many, and each knows what is its own. That may be nothing: of four partitions Faust leaves two
-    where they are, twice, and the third detector stands by."""
+    """Until the group has so many, and each knows what is its own. That may be nothing: of four
+    partitions Faust leaves two where they are, twice, and the third detector stands by.
+    """
     admin = AdminClient({"bootstrap.servers": settings().kafka})
 
     def is_whole() -> bool:
@@ -167,7 +196,9 @@ def joined(world: World, members: int) -> None:
 
 @contextlib.contextmanager
 def repeated(world: World) -> Iterator[None]:
-    """How many of the events that went out meanwhile said again what another had said, with the same id."""
+    """How many of the events that went out meanwhile said again what another had said, with the
+    same id.
+    """
     partitions = range(settings().partitions)
     before = {partition: end_offset(SIGNALS.name, partition) for partition in partitions}
     yield
@@ -179,7 +210,19 @@ def repeated(world: World) -> Iterator[None]:
 
 
 SCENARIOS = (
-    Scenario(name="rebalances", number=12, does="detectors 1, 3, 1, ended by SIGTERM and kill -9", run=scale),
-    Scenario(name="zombies", number=12, does="a detector frozen inside a checkpoint past its session, woken: fenced", run=zombies),
-    Scenario(name="one-identity", number=12, does="two detectors with one instance id", run=one_identity),
+    Scenario(
+        name="rebalances",
+        number=12,
+        does="detectors 1, 3, 1, ended by SIGTERM and kill -9",
+        run=scale,
+    ),
+    Scenario(
+        name="zombies",
+        number=12,
+        does="a detector frozen inside a checkpoint past its session, woken: fenced",
+        run=zombies,
+    ),
+    Scenario(
+        name="one-identity", number=12, does="two detectors with one instance id", run=one_identity
+    ),
 )

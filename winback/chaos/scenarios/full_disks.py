@@ -1,8 +1,10 @@
-"""15: the disk under Kafka is full, then the one under PostgreSQL, while organizations are told their stories.
+"""15: the disk under Kafka is full, then the one under PostgreSQL, while organizations are told
+their stories.
 
-Each lies on a small file system of its own; a ballast file takes what is left, and is deleted again. What died is started again by
-the supervisor until it finds room; what writes to PostgreSQL waits. Ingest says 503 meanwhile: that it never says 2xx for what is
-not written is what H finds out.
+Each lies on a small file system of its own; a ballast file takes what is left, and is deleted
+again. What died is started again by the supervisor until it finds room; what writes to PostgreSQL
+waits. Ingest says 503 meanwhile: that it never says 2xx for what is not written is what H finds
+out.
 """
 
 import contextlib
@@ -22,7 +24,13 @@ from winback.chaos.telling import Teller
 from winback.chaos.world import World
 
 MEGABYTES = {"kafka": 192, "postgres": 384}
-WAITING = ("signals", "digest", "sequences", "clock", "console")  # what writes to PostgreSQL waits for space in one piece
+WAITING = (
+    "signals",
+    "digest",
+    "sequences",
+    "clock",
+    "console",
+)  # what writes to PostgreSQL waits for space in one piece
 FULL_SECONDS = 15.0  # from the first 503 on, at least
 SAYS_SO = "No space left on device"
 
@@ -37,31 +45,50 @@ def fill_disks(world: World) -> None:
         tellers = [*tellers, client]
         for name in MEGABYTES:
             world.pause(2.0, 4.0)
-            said, restarts, refused = words(world, name), world.machine.restarts(name), world.answers["503"]
+            said, restarts, refused = (
+                words(world, name),
+                world.machine.restarts(name),
+                world.answers["503"],
+            )
             others = [world.machine.restarts(one) for one in WAITING]
             with disks.full(Path(places[name])):
                 full_at = time.monotonic()
-                world.wait_until(lambda before=refused: world.answers["503"] > before)  # type: ignore[misc] # bound now
+                # bound now
+                world.wait_until(lambda before=refused: world.answers["503"] > before)  # type: ignore[misc]
                 time.sleep(max(FULL_SECONDS, world.seconds / 4))
             world.recovered(since=time.monotonic())
-            world.figures[f"full under {name}, s"] = f"{time.monotonic() - full_at - world.recoveries[-1]:.0f}"
+            world.figures[f"full under {name}, s"] = (
+                f"{time.monotonic() - full_at - world.recoveries[-1]:.0f}"
+            )
             world.figures[f"503, {name}"] = str(world.answers["503"] - refused)
             world.figures[f"{name} started again"] = str(world.machine.restarts(name) - restarts)
-            ended = [one for one, before in zip(WAITING, others, strict=True) if world.machine.restarts(one) > before]
+            ended = [
+                one
+                for one, before in zip(WAITING, others, strict=True)
+                if world.machine.restarts(one) > before
+            ]
             if ended and name == "postgres":
-                world.findings.differing.append(f"H: {', '.join(ended)} ended instead of waiting for space")
+                world.findings.differing.append(
+                    f"H: {', '.join(ended)} ended instead of waiting for space"
+                )
             if words(world, name) == said:
-                world.findings.differing.append(f"H: {name} never said that there is no space: the scenario proved less")
+                world.findings.differing.append(
+                    f"H: {name} never said that there is no space: the scenario proved less"
+                )
         slowest = max(one.slowest for one in tellers)
     if slowest > SLOWEST_ANSWER_SECONDS:
-        world.findings.differing.append(f"H: ingest took {slowest:.1f} s to say that it cannot take more")
+        world.findings.differing.append(
+            f"H: ingest took {slowest:.1f} s to say that it cannot take more"
+        )
     world.figures["slowest answer, s"] = f"{slowest:.1f}"
     say_when_to_come_back(world)
 
 
 @contextlib.contextmanager
 def knocking(world: World) -> Iterator[Teller]:
-    """Somebody who sends one order after the other and waits for nothing else; held against R and H like all."""
+    """Somebody who sends one order after the other and waits for nothing else; held against R and H
+    like all.
+    """
     client = world.teller(pause=0.05)
     orders = (Batch(orders=(small(f"knocked-{number}"),)) for number in itertools.count())
     client.begin(orders)

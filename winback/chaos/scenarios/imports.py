@@ -1,4 +1,6 @@
-"""A million orders from a file by `winback import`: killed twice in the middle, gone on with, then held against everything."""
+"""A million orders from a file by `winback import`: killed twice in the middle, gone on with, then
+held against everything.
+"""
 
 import csv
 import json
@@ -32,7 +34,9 @@ ODS = ("7", "5.5", "9.625")
 
 
 def million_orders(world: World) -> None:
-    """14: memory stays bounded, progress is said, and what a killed import had sent comes neither twice nor never."""
+    """14: memory stays bounded, progress is said, and what a killed import had sent comes neither
+    twice nor never.
+    """
     history, _ = world.organization()
     organization, file = history.organization, world.machine.home.path / "million.csv"
     write(file)
@@ -42,13 +46,18 @@ def million_orders(world: World) -> None:
         peak = max(peak, watched(run, organization, share))
         if share is not None:
             if run.poll() is not None:
-                world.findings.differing.append("H: the import ended before it was killed: the scenario proved less than it says")
+                world.findings.differing.append(
+                    "H: the import ended before it was killed: the scenario proved less than it "
+                    "says"
+                )
             world.machine.kills += 1
             run.send_signal(signal.SIGKILL)
         out, err = run.communicate()
         said += err
     if run.returncode != 0:
-        world.findings.lost.append(f"H: the import that went on ended with {run.returncode}: {err[-500:]}")
+        world.findings.lost.append(
+            f"H: the import that went on ended with {run.returncode}: {err[-500:]}"
+        )
         return
     result = json.loads(out)
     sent_at = time.monotonic()
@@ -77,9 +86,19 @@ def million_orders(world: World) -> None:
     world.figures["differences by `winback audit`"] = str(len(differences))
 
 
-def importing(world: World, file: Path, organization: str, *, resume: bool) -> "subprocess.Popen[str]":
+def importing(
+    world: World, file: Path, organization: str, *, resume: bool
+) -> "subprocess.Popen[str]":
     """`winback import`, begun."""
-    words = ["import", "orders", str(file), "--organization", organization, "--json", *(["--resume"] if resume else [])]
+    words = [
+        "import",
+        "orders",
+        str(file),
+        "--organization",
+        organization,
+        "--json",
+        *(["--resume"] if resume else []),
+    ]
     return subprocess.Popen(
         [*parts.PYTHON, "winback", *words],
         stdout=subprocess.PIPE,
@@ -95,17 +114,27 @@ def watched(run: "subprocess.Popen[str]", organization: str, share: float | None
     partition, peak = partition_of(organization), 0
     while run.poll() is None:
         peak = max(peak, processes.resident_bytes(run.pid))
-        if share is not None and end_offset(ORDERS.name, partition) > share * MILLION / BLOCK_ORDERS:
+        if (
+            share is not None
+            and end_offset(ORDERS.name, partition) > share * MILLION / BLOCK_ORDERS
+        ):
             break
         time.sleep(LOOK_SECONDS)
     return peak
 
 
 def orders() -> Iterator[RawOrder]:
-    """The same each time: neighbouring orders are of different accounts, and days go to and fro over two years."""
+    """The same each time: neighbouring orders are of different accounts, and days go to and fro
+    over two years.
+    """
     days = [(last_on() - timedelta(days=back)).isoformat() for back in range(730)]
     for number in range(MILLION):
-        line = {"product": "casing", "od": ODS[number % len(ODS)], "grade": f"G{number % 7}", "revenue": f"{number % 9973}.50"}
+        line = {
+            "product": "casing",
+            "od": ODS[number % len(ODS)],
+            "grade": f"G{number % 7}",
+            "revenue": f"{number % 9973}.50",
+        }
         yield {
             "order": f"M-{number:07}",
             "account": f"A-{number * 7919 % ACCOUNTS:05}",
@@ -119,7 +148,9 @@ def write(file: Path) -> None:
     """As a CSV file, a row an order."""
     with file.open("w", newline="") as opened:
         rows = csv.writer(opened)
-        rows.writerow(("order", "account", "ordered_on", "revision", "product", "od", "grade", "revenue"))
+        rows.writerow(
+            ("order", "account", "ordered_on", "revision", "product", "od", "grade", "revenue")
+        )
         for one in orders():
             (line,) = one["lines"]
             head = (one["order"], one["account"], one["ordered_on"], one["revision"])
@@ -130,7 +161,8 @@ SCENARIOS = (
     Scenario(
         name="million-orders",
         number=14,
-        does="a million orders from a file, the import killed twice and gone on with (minutes: only when named)",
+        does="a million orders from a file, the import killed twice and gone on with (minutes: "
+        "only when named)",
         run=million_orders,
         own_machine=True,
         only_when_named=True,

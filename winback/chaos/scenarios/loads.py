@@ -1,4 +1,6 @@
-"""Too much: clients that never wait, an account with a hundred thousand orders, an order of five thousand lines, all scripts."""
+"""Too much: clients that never wait, an account with a hundred thousand orders, an order of five
+thousand lines, all scripts.
+"""
 
 import csv
 import itertools
@@ -32,8 +34,9 @@ TEXTS = ("🛢 Öl & Söhne", "شركة النفط", "חברת נפט", "ｆｕ�
 
 
 def overload(world: World) -> None:
-    """5: clients that never wait. Those that are too many hear 429 or 503 in time; what was accepted is there; and it is over when
-    they stop."""
+    """5: clients that never wait. Those that are too many hear 429 or 503 in time; what was
+    accepted is there; and it is over when they stop.
+    """
     history, token = world.organization()
     stop, times, refusals = threading.Event(), list[float](), list[float]()
 
@@ -43,21 +46,34 @@ def overload(world: World) -> None:
                 return
             orders = tuple(small(f"{number}-{turn}-{place}") for place in range(ORDERS_AT_ONCE))
             answer = post(
-                settings().ingest_port, token, "/v1/orders", json.dumps({"orders": orders}).encode(), key=None, seconds=60
+                settings().ingest_port,
+                token,
+                "/v1/orders",
+                json.dumps({"orders": orders}).encode(),
+                key=None,
+                seconds=60,
             )
             history.answered(str(answer.status or "lost"))
             times.append(answer.seconds)
             if answer.status == 202:
                 history.accepted(orders)
             else:
-                history.without_retry_after += answer.status in (429, 503) and answer.retry_after is None
+                history.without_retry_after += (
+                    answer.status in (429, 503) and answer.retry_after is None
+                )
             if answer.status == 429:
                 refusals.append(answer.seconds)
 
-    threads = [threading.Thread(target=client, args=(number,), daemon=True) for number in range(CLIENTS)]
+    threads = [
+        threading.Thread(target=client, args=(number,), daemon=True) for number in range(CLIENTS)
+    ]
     for thread in threads:
         thread.start()
-    pid, peak, until = world.machine.living("ingest"), 0, time.monotonic() + max(world.seconds, 30.0)
+    pid, peak, until = (
+        world.machine.living("ingest"),
+        0,
+        time.monotonic() + max(world.seconds, 30.0),
+    )
     froze = False
     while time.monotonic() < until:
         peak = max(peak, processes.resident_bytes(pid))
@@ -71,25 +87,42 @@ def overload(world: World) -> None:
     for thread in threads:
         thread.join(90)
     last = (small("afterwards"),)
-    answer = post(settings().ingest_port, token, "/v1/orders", json.dumps({"orders": last}).encode(), key="afterwards", seconds=60)
+    answer = post(
+        settings().ingest_port,
+        token,
+        "/v1/orders",
+        json.dumps({"orders": last}).encode(),
+        key="afterwards",
+        seconds=60,
+    )
     if answer.status == 202:
         history.accepted(last)
     else:
-        world.findings.differing.append(f"H: one client alone got {answer.status} after the load had ended")
+        world.findings.differing.append(
+            f"H: one client alone got {answer.status} after the load had ended"
+        )
     world.recovered(since=ended_at)
     oracles.settle(history)
     world.findings.add(oracles.settled(history))
     if not refusals:
-        world.findings.differing.append("H: nobody was told to slow down: the scenario proved less than it says")
+        world.findings.differing.append(
+            "H: nobody was told to slow down: the scenario proved less than it says"
+        )
     if percentile(refusals, 0.99) > SLOWEST_REFUSAL_SECONDS:
-        world.findings.differing.append(f"H: it took {percentile(refusals, 0.99):.1f} s to say that there is too much")
+        world.findings.differing.append(
+            f"H: it took {percentile(refusals, 0.99):.1f} s to say that there is too much"
+        )
     if peak > MOST_RSS:
         world.findings.differing.append(f"H: ingest grew to {peak:,} bytes")
     if world.machine.living("ingest") != pid:
         world.findings.differing.append("H: ingest did not live through it")
     if history.without_retry_after:
-        world.findings.differing.append(f"H: {history.without_retry_after} answers without Retry-After")
-    world.figures["answers"] = ", ".join(f"{status}: {count}" for status, count in sorted(history.answers.items()))
+        world.findings.differing.append(
+            f"H: {history.without_retry_after} answers without Retry-After"
+        )
+    world.figures["answers"] = ", ".join(
+        f"{status}: {count}" for status, count in sorted(history.answers.items())
+    )
     world.figures["answer p99, s"] = f"{percentile(times, 0.99):.1f}"
     world.figures["429 p99, s"] = f"{percentile(refusals, 0.99):.1f}"
     world.figures["one alone afterwards, s"] = f"{answer.seconds:.2f}"
@@ -97,7 +130,9 @@ def overload(world: World) -> None:
 
 
 def skew(world: World) -> None:
-    """14: one account has nearly all orders; then some of them are corrected. No value grows, memory and disk are bounded."""
+    """14: one account has nearly all orders; then some of them are corrected. No value grows,
+    memory and disk are bounded.
+    """
     history, token = world.organization()
     orders = [skewed(number) for number in range(SKEWED_ORDERS)]
     file = world.machine.home.path / "skewed.csv"
@@ -107,20 +142,41 @@ def skew(world: World) -> None:
     history.accepted(tuple(orders))
     oracles.settle(history)
     rate = SKEWED_ORDERS / (time.monotonic() - began)
-    again = tuple(skewed(number, revision=2) for number in world.chance.sample(range(SKEWED_ORDERS), k=200))
-    answer = post(settings().ingest_port, token, "/v1/orders", json.dumps({"orders": again}).encode(), key="again")
+    again = tuple(
+        skewed(number, revision=2) for number in world.chance.sample(range(SKEWED_ORDERS), k=200)
+    )
+    answer = post(
+        settings().ingest_port,
+        token,
+        "/v1/orders",
+        json.dumps({"orders": again}).encode(),
+        key="again",
+    )
     assert answer.status == 202, answer.body
     history.accepted(again)
     oracles.settle(history)
     world.findings.add(oracles.settled(history))
-    largest = max((len(r.value or b"") for p in range(settings().partitions) for r in log.records(STATE_CHANGELOG, p)), default=0)
+    largest = max(
+        (
+            len(r.value or b"")
+            for p in range(settings().partitions)
+            for r in log.records(STATE_CHANGELOG, p)
+        ),
+        default=0,
+    )
     detector = processes.resident_bytes(world.machine.living("detector"))
-    disk = sum(path.stat().st_size for path in Path(world.machine.env["WINBACK_STATE_DIR"]).rglob("*") if path.is_file())
+    disk = sum(
+        path.stat().st_size
+        for path in Path(world.machine.env["WINBACK_STATE_DIR"]).rglob("*")
+        if path.is_file()
+    )
     if largest > LARGEST_VALUE:
         world.findings.differing.append(f"R: a value of the state has {largest:,} bytes")
     if max(detector, peak) > DETECTOR_RSS:
         world.findings.differing.append(f"R: memory grew to {max(detector, peak):,} bytes")
-    world.figures["orders of one account"] = f"{sum(order['account'] == THE_ONE for order in orders):,}"
+    world.figures["orders of one account"] = (
+        f"{sum(order['account'] == THE_ONE for order in orders):,}"
+    )
     world.figures["file to persisted, orders/s"] = f"{rate:,.0f}"
     world.figures["largest value"] = f"{largest:,} bytes"
     world.figures["RSS detector / import, MB"] = f"{detector / 1e6:.0f} / {peak / 1e6:.0f}"
@@ -128,26 +184,52 @@ def skew(world: World) -> None:
 
 
 def large_and_strange(world: World) -> None:
-    """14: five thousand lines in one order; emoji, right-to-left and wide texts are kept; NUL is refused by its field."""
+    """14: five thousand lines in one order; emoji, right-to-left and wide texts are kept; NUL is
+    refused by its field.
+    """
     history, token = world.organization()
-    lines = [{"product": TEXTS[n % len(TEXTS)], "od": "5.5", "grade": "J55", "revenue": "12.50"} for n in range(5_000)]
+    lines = [
+        {"product": TEXTS[n % len(TEXTS)], "od": "5.5", "grade": "J55", "revenue": "12.50"}
+        for n in range(5_000)
+    ]
     on = last_on().isoformat()
     fine = [{"order": "large", "account": "A", "ordered_on": on, "revision": 1, "lines": lines}]
     fine += [
-        {"order": f"strange-{n}-{text}", "account": text, "ordered_on": on, "revision": 1, "lines": lines[:3]}
+        {
+            "order": f"strange-{n}-{text}",
+            "account": text,
+            "ordered_on": on,
+            "revision": 1,
+            "lines": lines[:3],
+        }
         for n, text in enumerate(TEXTS)
     ]
     bad = [
         fine[0] | {"order": "nul\0nul"}, fine[0] | {"order": "more", "lines": [*lines, lines[0]]},
         fine[0] | {"order": "bidi‮evil"}, fine[0] | {"order": "product", "lines": [{"product": "a\0b", "revenue": "1"}]},
     ]  # fmt: skip
-    answer = post(settings().ingest_port, token, "/v1/orders", json.dumps({"orders": [*fine, *bad]}).encode(), key=None, seconds=60)
+    answer = post(
+        settings().ingest_port,
+        token,
+        "/v1/orders",
+        json.dumps({"orders": [*fine, *bad]}).encode(),
+        key=None,
+        seconds=60,
+    )
     assert answer.status == 202, answer.body
     results = answer.body["results"]
-    taken = [one for one, result in zip([*fine, *bad], results, strict=True) if result["status"] == "accepted"]
+    taken = [
+        one
+        for one, result in zip([*fine, *bad], results, strict=True)
+        if result["status"] == "accepted"
+    ]
     if taken != fine:
         world.findings.lost.append(f"H: accepted were {[one['order'] for one in taken]}")
-    unnamed = [result for result in results if result["status"] == "rejected" and not result["errors"][0]["field"]]
+    unnamed = [
+        result
+        for result in results
+        if result["status"] == "rejected" and not result["errors"][0]["field"]
+    ]
     world.findings.differing += [f"H: a refusal names no field: {result}" for result in unnamed]
     history.accepted(tuple(taken))
     oracles.settle(history)
@@ -170,17 +252,32 @@ def small(name: str) -> RawOrder:
 def skewed(number: int, *, revision: int = 1) -> RawOrder:
     """Of one account, all but one in fifty."""
     account = THE_ONE if number % 50 else f"A-{number % 997}"
-    lines = [{"product": "casing", "od": "7", "grade": f"G{number % 7}", "revenue": f"{10 + number % 90 + revision}.00"}]
+    lines = [
+        {
+            "product": "casing",
+            "od": "7",
+            "grade": f"G{number % 7}",
+            "revenue": f"{10 + number % 90 + revision}.00",
+        }
+    ]
     on = last_on().toordinal() - number % 700
     day = type(last_on()).fromordinal(on).isoformat()
-    return {"order": f"S-{number:07}", "account": account, "ordered_on": day, "revision": revision, "lines": lines}
+    return {
+        "order": f"S-{number:07}",
+        "account": account,
+        "ordered_on": day,
+        "revision": revision,
+        "lines": lines,
+    }
 
 
 def write(file: Path, orders: list[RawOrder]) -> None:
     """As a CSV file, a row a line."""
     with file.open("w", newline="") as opened:
         rows = csv.writer(opened)
-        rows.writerow(("order", "account", "ordered_on", "revision", "product", "od", "grade", "revenue"))
+        rows.writerow(
+            ("order", "account", "ordered_on", "revision", "product", "od", "grade", "revenue")
+        )
         for one in orders:
             for line in one["lines"]:
                 head = (one["order"], one["account"], one["ordered_on"], one["revision"])
@@ -216,6 +313,16 @@ SCENARIOS = (
         own_machine=True,
         env={"ingest_max_requests": str(PLACES)},
     ),
-    Scenario(name="skew", number=14, does="an account with 100,000 orders from a file, some corrected", run=skew),
-    Scenario(name="large-and-strange", number=14, does="5,000 lines, emoji, right-to-left, NUL", run=large_and_strange),
+    Scenario(
+        name="skew",
+        number=14,
+        does="an account with 100,000 orders from a file, some corrected",
+        run=skew,
+    ),
+    Scenario(
+        name="large-and-strange",
+        number=14,
+        does="5,000 lines, emoji, right-to-left, NUL",
+        run=large_and_strange,
+    ),
 )

@@ -1,5 +1,6 @@
-"""Mail: the sender killed after the final dot, and what servers answer. A digest is never lost; what is ambiguous goes out again
-once, with the same Message-ID."""
+"""Mail: the sender killed after the final dot, and what servers answer. A digest is never lost;
+what is ambiguous goes out again once, with the same Message-ID.
+"""
 
 import json
 import time
@@ -22,7 +23,8 @@ HELD_SECONDS = 4.0
 WAITING = ("queued", "retry", "sending", "unknown")
 MOST_AMBIGUOUS = 2  # answers that were lost: then a person has to look
 
-# recipient -> what the server says to it, how many times; what must have become of the mail: state, copies at the sink.
+# recipient -> what the server says to it, how many times; what must have become of the mail: state,
+# copies at the sink.
 CLASSES: dict[str, tuple[str, int | None, str, int]] = {
     "taken": ("", None, "sent", 1),
     "421": ("421 4.3.2 closing", 1, "sent", 1),
@@ -30,14 +32,20 @@ CLASSES: dict[str, tuple[str, int | None, str, int]] = {
     "550": ("550 5.1.1 nobody here", None, "bounced", 0),
     "dropped-after-dot": ("drop", 1, "sent", 2),
     "stalled": ("stall 5", 1, "sent", 1),
-    "stalled-longer": ("stall 70", 1, "sent", 2),  # past the minute that a sender waits for an answer
+    "stalled-longer": (
+        "stall 70",
+        1,
+        "sent",
+        2,
+    ),  # past the minute that a sender waits for an answer
 }
 LONG_ENOUGH_SECONDS = 90.0
 
 
 def kill_sender(world: World) -> None:
-    """4: the server keeps a mail and holds its answer; then the process is killed. Leases run out two minutes later, which are
-    not waited for: the rows of the dead are told that they passed."""
+    """4: the server keeps a mail and holds its answer; then the process is killed. Leases run out
+    two minutes later, which are not waited for: the rows of the dead are told that they passed.
+    """
     url = world.machine.url("smtp")
     names = [world.organization()[0].organization for _ in range(DIGESTS)]
     for name in names:
@@ -75,7 +83,11 @@ def kill_sender(world: World) -> None:
 def answers_of_servers(world: World) -> None:
     """13: one recipient of each class in every digest."""
     url = world.machine.url("smtp")
-    classes = {name: what for name, what in CLASSES.items() if world.seconds > LONG_ENOUGH_SECONDS or name != "stalled-longer"}
+    classes = {
+        name: what
+        for name, what in CLASSES.items()
+        if world.seconds > LONG_ENOUGH_SECONDS or name != "stalled-longer"
+    }
     names = [world.organization()[0].organization for _ in range(3)]
     for name in names:
         for kind, (said, times, _, _) in classes.items():
@@ -84,7 +96,11 @@ def answers_of_servers(world: World) -> None:
     world.recovered_when(lambda: done(names), since=time.monotonic())
     attempts: Counter[str] = Counter()
     for name in names:
-        found, _ = oracles.delivered(name, url, refused={f"{kind}@{name}.example" for kind, what in classes.items() if not what[3]})
+        found, _ = oracles.delivered(
+            name,
+            url,
+            refused={f"{kind}@{name}.example" for kind, what in classes.items() if not what[3]},
+        )
         world.findings.add(found)
         with db.connect() as connection:
             rows = store.mails(connection, name)
@@ -94,8 +110,12 @@ def answers_of_servers(world: World) -> None:
             wanted, copies = classes[kind][2:]
             there = len(oracles.at_the_sink(url, email))
             if (state, there) != (wanted, copies):
-                world.findings.differing.append(f"M {name}: {kind} is {state} ({reply}), {there} copies; not {wanted}, {copies}")
-    world.figures["attempts by class"] = ", ".join(f"{kind} {attempts[kind] / len(names):.1f}" for kind in classes)
+                world.findings.differing.append(
+                    f"M {name}: {kind} is {state} ({reply}), {there} copies; not {wanted}, {copies}"
+                )
+    world.figures["attempts by class"] = ", ".join(
+        f"{kind} {attempts[kind] / len(names):.1f}" for kind in classes
+    )
 
 
 # -- digests ------------------------------------------------------------------------------------------------------------------
@@ -107,7 +127,9 @@ def address(organization: str, number: int) -> str:
 
 
 def fire(organization: str, emails: list[str]) -> None:
-    """Recipients, and a daily schedule whose latest firing was within this hour: the clock makes up for it at once."""
+    """Recipients, and a daily schedule whose latest firing was within this hour: the clock makes up
+    for it at once.
+    """
 
     def set_up() -> None:
         now = clock.now()
@@ -133,7 +155,10 @@ def done(names: list[str]) -> bool:
     with db.connect() as connection:
         for name in names:
             mails = store.mails(connection, name)
-            if not mails or any(state in WAITING and ambiguous < MOST_AMBIGUOUS for _, state, _, ambiguous, _ in mails):
+            if not mails or any(
+                state in WAITING and ambiguous < MOST_AMBIGUOUS
+                for _, state, _, ambiguous, _ in mails
+            ):
                 return False
     return True
 
@@ -156,7 +181,8 @@ def run_out(names: list[str]) -> None:
 
 def count(url: str, names: list[str]) -> int:
     """Mails at the sink for all of them."""
-    with urllib.request.urlopen(f"{url}/api/messages", timeout=20) as answered:  # noqa: S310 # our own sink
+    # our own sink
+    with urllib.request.urlopen(f"{url}/api/messages", timeout=20) as answered:  # noqa: S310
         messages = json.load(answered)["messages"]
     suffixes = tuple(f"@{name}.example" for name in names)
     return sum(1 for one in messages if any(to.endswith(suffixes) for to in one["recipients"]))
@@ -165,11 +191,22 @@ def count(url: str, names: list[str]) -> int:
 def answer(url: str, recipient: str, said: str, times: int | None = None) -> None:
     """What the sink says to a recipient from now on; nothing special with ""."""
     body = json.dumps({"recipient": recipient, "answer": said, "times": times}).encode()
-    request = urllib.request.Request(f"{url}/api/answers", data=body, method="PUT")  # noqa: S310 # our own sink
+    # our own sink
+    request = urllib.request.Request(f"{url}/api/answers", data=body, method="PUT")  # noqa: S310
     urllib.request.urlopen(request, timeout=20).close()  # noqa: S310 # our own sink
 
 
 SCENARIOS = (
-    Scenario(name="sender-kills", number=4, does="kill -9 of the digest after the final dot, before the row", run=kill_sender),
-    Scenario(name="mail-answers", number=13, does="421, 450, 550, dropped after the dot, stalled", run=answers_of_servers),
+    Scenario(
+        name="sender-kills",
+        number=4,
+        does="kill -9 of the digest after the final dot, before the row",
+        run=kill_sender,
+    ),
+    Scenario(
+        name="mail-answers",
+        number=13,
+        does="421, 450, 550, dropped after the dot, stalled",
+        run=answers_of_servers,
+    ),
 )

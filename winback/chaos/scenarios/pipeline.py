@@ -1,4 +1,6 @@
-"""Kills along the pipeline: ingest in the middle of a batch, the detector with its disk kept and wiped, the signals service."""
+"""Kills along the pipeline: ingest in the middle of a batch, the detector with its disk kept and
+wiped, the signals service.
+"""
 
 import contextlib
 import os
@@ -66,8 +68,9 @@ def wipe(world: World) -> None:
 
 
 def kill_signals(world: World) -> None:
-    """3: between its commit and the offset's: the positions in PostgreSQL go back with each kill, so that records come again.
-    What was detected keeps its `detected_at`."""
+    """3: between its commit and the offset's: the positions in PostgreSQL go back with each kill,
+    so that records come again. What was detected keeps its `detected_at`.
+    """
     replayed, moved = 0, 0
     seen: dict[str, object] = {}
     with world.telling() as tellers:
@@ -92,14 +95,21 @@ def kill_signals(world: World) -> None:
             now = store.detected(connection, teller.organization)
             changed = [signal for signal, at in now.items() if seen.get(signal, at) != at]
             moved += len(changed)
-            world.findings.differing += [f"R {teller.organization}: detected_at of {signal} moved" for signal in changed]
+            world.findings.differing += [
+                f"R {teller.organization}: detected_at of {signal} moved" for signal in changed
+            ]
     world.figures["replays absorbed"] = str(replayed)
     world.figures["detected_at moved"] = str(moved)
 
 
 def terminate(world: World) -> None:
-    """2: SIGTERM under load: every service drains, ends with 0, and the next one goes on where it stopped."""
-    slowest, names = 0.0, ("detector", "signals", "ingest", "clock", "digest", "sequences", "console")
+    """2: SIGTERM under load: every service drains, ends with 0, and the next one goes on where it
+    stopped.
+    """
+    slowest, names = (
+        0.0,
+        ("detector", "signals", "ingest", "clock", "digest", "sequences", "console"),
+    )
     with world.telling():
         until, rounds = time.monotonic() + world.seconds, 0
         while rounds < 12 and time.monotonic() < until:
@@ -119,10 +129,23 @@ def terminate(world: World) -> None:
 
 
 SCENARIOS = (
-    Scenario(name="ingest-kills", number=1, does="kill -9 of ingest mid-batch, the client retries with its key", run=kill_ingest),
     Scenario(
-        name="detector-kills", number=2, does="kill -9 of the detector at random, some with its disk wiped", run=kill_detector
+        name="ingest-kills",
+        number=1,
+        does="kill -9 of ingest mid-batch, the client retries with its key",
+        run=kill_ingest,
+    ),
+    Scenario(
+        name="detector-kills",
+        number=2,
+        does="kill -9 of the detector at random, some with its disk wiped",
+        run=kill_detector,
     ),
     Scenario(name="drains", number=2, does="SIGTERM under load", run=terminate),
-    Scenario(name="signals-kills", number=3, does="kill -9 of the signals service, its positions set back", run=kill_signals),
+    Scenario(
+        name="signals-kills",
+        number=3,
+        does="kill -9 of the signals service, its positions set back",
+        run=kill_signals,
+    ),
 )

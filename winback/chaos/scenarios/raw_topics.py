@@ -1,4 +1,6 @@
-"""Raw topics while ingest is killed: records that fit no limit, and batches with good and bad orders."""
+"""Raw topics while ingest is killed: records that fit no limit, and batches with good and bad
+orders.
+"""
 
 import json
 import time
@@ -41,11 +43,15 @@ Place = tuple[int, int]
 
 
 def raw_topics(world: World) -> None:
-    """8: every good order is in `orders` once, every poison among the dead letters, and every partition at its end."""
+    """8: every good order is in `orders` once, every poison among the dead letters, and every
+    partition at its end.
+    """
     history, token = world.organization()
     headers = [("authorization", f"Bearer {token}".encode())]
     dead, producer = dead_letters_of(ERP_ORDERS.name), connector()
-    before = {number: kafka.end_offset(ERP_ORDERS.name, number) for number in range(settings().partitions)}
+    before = {
+        number: kafka.end_offset(ERP_ORDERS.name, number) for number in range(settings().partitions)
+    }
     dead_before = kafka.end_offset(dead, 0)
     sizes = [limit + more for limit in LIMITS.values() for more in AROUND]
     world.chance.shuffle(sizes)
@@ -56,7 +62,9 @@ def raw_topics(world: World) -> None:
             number += 1
             good = [f"R-{number}-{one}" for one in range(world.chance.randint(0, 4))]
             is_bad = world.chance.random() < 0.4 or not good
-            value = json.dumps([*map(an_order, good), *([{"order": f"BAD-{number}"}] if is_bad else [])]).encode()
+            value = json.dumps(
+                [*map(an_order, good), *([{"order": f"BAD-{number}"}] if is_bad else [])]
+            ).encode()
             place = put(producer, value, headers, number % settings().partitions)
             wanted.update(good)
             poisoned |= {place} if is_bad else set()
@@ -76,7 +84,9 @@ def raw_topics(world: World) -> None:
     letters = [letter_of(record) for record in log.records(dead, 0, first=dead_before)]
     check_letters(world, poisoned, {(one.partition, one.offset) for one in letters})
     world.figures["good orders"] = str(sum(wanted.values()))
-    world.figures["dead letters / poison"] = f"{len({(one.partition, one.offset) for one in letters})} / {len(poisoned)}"
+    world.figures["dead letters / poison"] = (
+        f"{len({(one.partition, one.offset) for one in letters})} / {len(poisoned)}"
+    )
     world.figures["cut"] = str(len({(one.partition, one.offset) for one in letters if one.cut}))
 
 
@@ -90,16 +100,28 @@ def kill_ingest(world: World) -> None:
 def an_order(name: str) -> dict[str, Any]:
     """As an ERP sends it."""
     lines = [{"product": "casing", "revenue": "10.00"}]
-    return {"order": name, "account": "A-1", "ordered_on": "2026-01-05", "revision": 1, "lines": lines}
+    return {
+        "order": name,
+        "account": "A-1",
+        "ordered_on": "2026-01-05",
+        "revision": 1,
+        "lines": lines,
+    }
 
 
 def connector() -> Producer:
     """One that compresses well and knows no limit."""
-    options = {"compression.type": "zstd", "message.max.bytes": LARGEST_REQUEST_BYTES, "acks": "all"}
+    options = {
+        "compression.type": "zstd",
+        "message.max.bytes": LARGEST_REQUEST_BYTES,
+        "acks": "all",
+    }
     return Producer({"bootstrap.servers": settings().kafka} | options)
 
 
-def put(producer: Producer, value: bytes, headers: Sequence[tuple[str, bytes]], partition: int) -> Place:
+def put(
+    producer: Producer, value: bytes, headers: Sequence[tuple[str, bytes]], partition: int
+) -> Place:
     """A raw record, confirmed; where it lies."""
     places: list[int | None] = []
     producer.produce(
@@ -123,7 +145,9 @@ def positions() -> Any:
 def times_in_orders(organization: str) -> "Counter[str]":
     """How often each order is there."""
     return Counter(
-        order for record in log.records(ORDERS.name, partition_of(organization)) for order in names_in(record, organization)
+        order
+        for record in log.records(ORDERS.name, partition_of(organization))
+        for order in names_in(record, organization)
     )
 
 
@@ -140,17 +164,30 @@ def names_in(record: Record, organization: str) -> list[str]:
 def check_orders(world: World, wanted: "Counter[str]", found: "Counter[str]") -> None:
     """Each exactly once."""
     world.findings.lost += [f"H: {name} is not in orders" for name in wanted if not found[name]]
-    world.findings.doubled += [f"H: {name} is {times} times in orders" for name, times in found.items() if times > wanted[name]]
+    world.findings.doubled += [
+        f"H: {name} is {times} times in orders"
+        for name, times in found.items()
+        if times > wanted[name]
+    ]
 
 
 def check_letters(world: World, poisoned: set[Place], found: set[Place]) -> None:
     """Each poison, and nothing else."""
-    world.findings.lost += [f"H: the record at {place} is not among the dead letters" for place in sorted(poisoned - found)]
-    world.findings.doubled += [f"H: the record at {place} was put aside, and is right" for place in sorted(found - poisoned)]
+    world.findings.lost += [
+        f"H: the record at {place} is not among the dead letters"
+        for place in sorted(poisoned - found)
+    ]
+    world.findings.doubled += [
+        f"H: the record at {place} was put aside, and is right"
+        for place in sorted(found - poisoned)
+    ]
 
 
 SCENARIOS = (
     Scenario(
-        name="raw-topics", number=8, does="raw records over every limit, good and bad orders in one, ingest killed", run=raw_topics
+        name="raw-topics",
+        number=8,
+        does="raw records over every limit, good and bad orders in one, ingest killed",
+        run=raw_topics,
     ),
 )

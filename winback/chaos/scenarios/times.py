@@ -1,7 +1,8 @@
-"""Time: a clock that goes back, jumps ahead, crosses daylight saving and a leap day; ten thousand ticks; two of everything.
+"""Time: a clock that goes back, jumps ahead, crosses daylight saving and a leap day; ten thousand
+ticks; two of everything.
 
-The clock process gets its time from the injected offset. What should have fired is worked out here minute by minute, without the
-rules of `shared/domain/cadence.py`.
+The clock process gets its time from the injected offset. What should have fired is worked out here
+minute by minute, without the rules of `shared/domain/cadence.py`.
 """
 
 import signal
@@ -23,7 +24,10 @@ from winback.chaos.scenarios.mails import address, done, fire
 from winback.chaos.world import World
 
 ZONE = "America/Chicago"
-HOURS: dict[slots.Kind, int] = {"nightly": 2, "digest": 1}  # the first is skipped in spring, the second comes twice in autumn
+HOURS: dict[slots.Kind, int] = {
+    "nightly": 2,
+    "digest": 1,
+}  # the first is skipped in spring, the second comes twice in autumn
 NEAR = timedelta(hours=12)
 LOOKED_SECONDS = 3.0  # the clock looks every second
 TICKS = 10_000
@@ -42,7 +46,13 @@ def walk(world: World) -> None:
         anchor = start.astimezone(ZoneInfo(ZONE)).date() - timedelta(days=30)
         for kind, hour in HOURS.items():
             slots.set_schedule(
-                connection, name, kind, frequency="daily", hour=hour, anchor_on=anchor, since=start - timedelta(days=2)
+                connection,
+                name,
+                kind,
+                frequency="daily",
+                hour=hour,
+                anchor_on=anchor,
+                since=start - timedelta(days=2),
             )
     expected: dict[tuple[str, datetime], bool] = {}
     last: dict[str, datetime] = {}
@@ -58,7 +68,8 @@ def walk(world: World) -> None:
     for key in expected.keys() | fired.keys():
         if expected.get(key) != fired.get(key):
             world.findings.differing.append(
-                f"M {name}: slot {key}: expected {expected.get(key)}, there is {fired.get(key)} (dropped?)"
+                f"M {name}: slot {key}: expected {expected.get(key)}, there is {fired.get(key)} "
+                "(dropped?)"
             )
     world.wait_until(lambda: done([name]))
     world.findings.add(oracles.delivered(name, world.machine.url("smtp"))[0])
@@ -90,7 +101,9 @@ def moments(start: datetime) -> list[datetime]:
 
 
 def latest(at: datetime, hour: int) -> datetime:
-    """The last time at or before `at` at which clocks reached `hour` on some day: found by walking its minutes."""
+    """The last time at or before `at` at which clocks reached `hour` on some day: found by walking
+    its minutes.
+    """
     day = at.astimezone(ZoneInfo(ZONE)).date()
     found = [reached(day - timedelta(days=back), hour) for back in (0, 1)]
     return max(one for one in found if one <= at)
@@ -99,7 +112,9 @@ def latest(at: datetime, hour: int) -> datetime:
 def following(at: datetime, hour: int) -> datetime:
     """The first after `at`."""
     day = at.astimezone(ZoneInfo(ZONE)).date()
-    return min(one for ahead in (0, 1, 2) if (one := reached(day + timedelta(days=ahead), hour)) > at)
+    return min(
+        one for ahead in (0, 1, 2) if (one := reached(day + timedelta(days=ahead), hour)) > at
+    )
 
 
 def reached(day: date, hour: int) -> datetime:
@@ -113,9 +128,14 @@ def reached(day: date, hour: int) -> datetime:
 
 
 def look_at(world: World, name: str, at: datetime, *, wanted: int) -> None:
-    """Two clock processes see this time; once they have looked, and what is due went out, one is asked to end, one killed."""
+    """Two clock processes see this time; once they have looked, and what is due went out, one is
+    asked to end, one killed.
+    """
     offset = str((at - datetime.now(UTC)).total_seconds())
-    both = [world.machine.start("clock", f"clock-{number}", clock_offset_seconds=offset) for number in range(2)]
+    both = [
+        world.machine.start("clock", f"clock-{number}", clock_offset_seconds=offset)
+        for number in range(2)
+    ]
     until = time.monotonic() + 40
     for one in both:
         one.wait_ready()
@@ -124,7 +144,9 @@ def look_at(world: World, name: str, at: datetime, *, wanted: int) -> None:
     def settled() -> bool:
         with db.connect() as connection:
             there = store.digest_slots(connection, name)
-            return len(store.slots(connection, name)) >= wanted and all(ticked or why for _, ticked, _, why in there)
+            return len(store.slots(connection, name)) >= wanted and all(
+                ticked or why for _, ticked, _, why in there
+            )
 
     while not settled() and time.monotonic() < until:
         time.sleep(0.1)
@@ -133,7 +155,9 @@ def look_at(world: World, name: str, at: datetime, *, wanted: int) -> None:
 
 
 def many_ticks(world: World) -> None:
-    """10: the same ticks again and again, as after crashes between Kafka and the row: one digest for each slot."""
+    """10: the same ticks again and again, as after crashes between Kafka and the row: one digest
+    for each slot.
+    """
     count = max(10, min(100, int(world.seconds)))
     names = [world.organization()[0].organization for _ in range(count)]
     slot_at = clock.now().replace(microsecond=0)
@@ -143,9 +167,19 @@ def many_ticks(world: World) -> None:
             organizations.set_member(connection, name, address(name, 0), "owner")
             recipients.add(connection, name, address(name, 0), added_by="chaos")
             slots.fire(connection, name, "digest", slot_at, fired_at=slot_at, dropped=None)
-            connection.execute(slots.SET_TICKED, {"organization": name, "slot_at": slot_at, "at": slot_at})
+            connection.execute(
+                slots.SET_TICKED, {"organization": name, "slot_at": slot_at, "at": slot_at}
+            )
         slot = derived("slot", name, "digest", slot_at.isoformat())
-        ticks.append(DigestDue(organization=name, slot=slot, digest=derived("digest", name, slot), slot_at=slot_at, run=None))
+        ticks.append(
+            DigestDue(
+                organization=name,
+                slot=slot,
+                digest=derived("digest", name, slot),
+                slot_at=slot_at,
+                run=None,
+            )
+        )
     publisher = kafka.Publisher(linger_ms=5)
     began = time.monotonic()
     sends = [
@@ -177,10 +211,16 @@ def many_ticks(world: World) -> None:
 
 
 def two_of_everything(world: World) -> None:
-    """11: a second process of each service; the leading clock and a sender of mail frozen while slots fire."""
+    """11: a second process of each service; the leading clock and a sender of mail frozen while
+    slots fire.
+    """
     services = ("ingest", "detector", "signals", "console", "clock", "digest", "sequences")
     for service in services:
-        own = {"detector_id": "second", "state_dir": str(world.machine.home.path / "second")} if service == "detector" else {}
+        own = (
+            {"detector_id": "second", "state_dir": str(world.machine.home.path / "second")}
+            if service == "detector"
+            else {}
+        )
         world.machine.start(service, f"second-{service}", **own)
     for one in world.machine.further:
         one.wait_ready()
@@ -216,7 +256,7 @@ def two_of_everything(world: World) -> None:
 
 SCENARIOS = (
     Scenario(
-        name="clocks", number=9, does="a clock that goes back and ahead, daylight saving, a leap day", run=walk,
+        name="clocks", number=9, does="a clock that goes back and ahead, daylight saving, a leap " "day", run=walk,
         own_machine=True, options=("--without", "clock"),
     ),
     Scenario(name="ticks", number=10, does="10,000 ticks at once", run=many_ticks),

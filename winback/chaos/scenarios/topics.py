@@ -1,5 +1,6 @@
-"""Topics that are deleted and made anew: offsets of the old one mean nothing in the new one. What hangs on them says so and stops
-rather than pass records by; what does not starts over."""
+"""Topics that are deleted and made anew: offsets of the old one mean nothing in the new one. What
+hangs on them says so and stops rather than pass records by; what does not starts over.
+"""
 
 import itertools
 import time
@@ -22,8 +23,9 @@ SAYING_SECONDS = 90.0
 
 
 def make_anew(world: World) -> None:
-    """The changelog first: the detector starts over from `orders`. Then `orders`, the truth: detector and signals service stop
-    and say why, at every start again, and not one row changes."""
+    """The changelog first: the detector starts over from `orders`. Then `orders`, the truth:
+    detector and signals service stop and say why, at every start again, and not one row changes.
+    """
     teller = world.teller()
     teller.tell(itertools.islice(world.story(1).steps(), STEPS))
     oracles.settle(teller.history)
@@ -38,7 +40,9 @@ def changelog_anew(world: World, history: History) -> None:
     world.machine.wait_gone(pid)
     again(STATE_CHANGELOG)
     world.machine.kill("detector")  # the one that came back meanwhile may have seen the old one
-    world.wait_until(lambda: kafka.end_offset(STATE_CHANGELOG, partition_of(history.organization)) > 0)
+    world.wait_until(
+        lambda: kafka.end_offset(STATE_CHANGELOG, partition_of(history.organization)) > 0
+    )
     world.recovered(since=killed_at)
     oracles.settle(history)
     found = oracles.settled(history)
@@ -47,7 +51,9 @@ def changelog_anew(world: World, history: History) -> None:
 
 
 def orders_anew(world: World, history: History) -> None:
-    """Nothing can be right but to stop: rows of PostgreSQL and the state remember offsets of the old log."""
+    """Nothing can be right but to stop: rows of PostgreSQL and the state remember offsets of the
+    old log.
+    """
     logs = {name: world.machine.home.logs / f"{name}.log" for name in ("detector", "signals")}
     before = {name: log.read_text().count(SAID) for name, log in logs.items()}
     rows = oracles.fingerprint(history.organization)
@@ -62,7 +68,9 @@ def orders_anew(world: World, history: History) -> None:
         waiting = {name for name in waiting if logs[name].read_text().count(SAID) == before[name]}
         time.sleep(0.2)
     world.recoveries.append(time.monotonic() - asked_at)
-    world.findings.lost += [f"H: {name} did not notice that {ORDERS.name} is another topic" for name in waiting]
+    world.findings.lost += [
+        f"H: {name} did not notice that {ORDERS.name} is another topic" for name in waiting
+    ]
     if oracles.fingerprint(history.organization) != rows:
         world.findings.differing.append("H: rows changed under a topic that is another one")
     world.figures["stopped and said why"] = f"{len(logs) - len(waiting)} of {len(logs)}"
@@ -86,5 +94,11 @@ def kafka_topics(admin: AdminClient) -> set[str]:
 
 
 SCENARIOS = (
-    Scenario(name="topics-anew", number=2, does="changelog, then orders deleted and made anew", run=make_anew, own_machine=True),
+    Scenario(
+        name="topics-anew",
+        number=2,
+        does="changelog, then orders deleted and made anew",
+        run=make_anew,
+        own_machine=True,
+    ),
 )

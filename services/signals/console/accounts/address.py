@@ -1,4 +1,6 @@
-"""What the address of the accounts table says: sort, filters, place; and addresses that change one of them."""
+"""What the address of the accounts table says: sort, filters, place; and addresses that change one
+of them.
+"""
 
 import base64
 import binascii
@@ -28,13 +30,19 @@ COLUMNS: dict[str, str] = {
     "con": "Last contact",
 }
 NO_COLUMNS = "none"  # but the account itself
-DESCENDING: dict[Sort, bool] = {"name": False, "last_order": False, "lifetime": True, "stake": True}  # until turned around
+DESCENDING: dict[Sort, bool] = {
+    "name": False,
+    "last_order": False,
+    "lifetime": True,
+    "stake": True,
+}  # until turned around
 
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """A view of the table. What cannot be read is left out: an old link still shows a table. `number`: of the first row.
-    `columns`: those beside the account; None leaves them to the browser.
+    """A view of the table. What cannot be read is left out: an old link still shows a table.
+    `number`: of the first row. `columns`: those beside the account; None leaves them to the
+    browser.
     """
 
     organization: str
@@ -51,8 +59,15 @@ class Address:
     @property
     def narrowed(self) -> Filter:
         """As the store takes it."""
-        words = [word[:40] for word in WORD_ENDS.split(self.q) if word] or ([self.q] if self.q else [])
-        return Filter(only=self.only, owner=self.owner, enrollment=self.enrollment, words=tuple(words[:MOST_WORDS]))
+        words = [word[:40] for word in WORD_ENDS.split(self.q) if word] or (
+            [self.q] if self.q else []
+        )
+        return Filter(
+            only=self.only,
+            owner=self.owner,
+            enrollment=self.enrollment,
+            words=tuple(words[:MOST_WORDS]),
+        )
 
     @property
     def query(self) -> str:
@@ -62,11 +77,18 @@ class Address:
             said["sort"] = ("-" if self.descending else "") + self.sort
         said |= {
             name: value
-            for name, value in (("only", self.only), ("owner", self.owner), ("enrollment", self.enrollment), ("q", self.q))
+            for name, value in (
+                ("only", self.only),
+                ("owner", self.owner),
+                ("enrollment", self.enrollment),
+                ("q", self.q),
+            )
             if value
         }
         if self.columns is not None:
-            said["columns"] = ".".join(name for name in COLUMNS if name in self.columns) or NO_COLUMNS
+            said["columns"] = (
+                ".".join(name for name in COLUMNS if name in self.columns) or NO_COLUMNS
+            )
         if self.place is not None:
             said["before" if not self.place.is_after else "after"] = _write(self.place, self.number)
         return f"?{urlencode(said, quote_via=quote)}" if said else ""
@@ -86,15 +108,21 @@ class Address:
 
     def sorted_by(self, sort: Sort) -> "Address":
         """By this column; again, the other way around."""
-        return self.to(sort=sort, descending=not self.descending if sort == self.sort else DESCENDING[sort])
+        return self.to(
+            sort=sort, descending=not self.descending if sort == self.sort else DESCENDING[sort]
+        )
 
     def behind(self, row: ListedRow, number: int) -> "Address":
         """The rows that follow `row`."""
-        return self.to(place=Place(value=_plain(row.key), account=row.account, is_after=True), number=number)
+        return self.to(
+            place=Place(value=_plain(row.key), account=row.account, is_after=True), number=number
+        )
 
     def before(self, row: ListedRow, number: int) -> "Address":
         """The rows that come before `row`."""
-        return self.to(place=Place(value=_plain(row.key), account=row.account, is_after=False), number=number)
+        return self.to(
+            place=Place(value=_plain(row.key), account=row.account, is_after=False), number=number
+        )
 
 
 def read_address(organization: str, query: QueryParams) -> Address:
@@ -103,10 +131,14 @@ def read_address(organization: str, query: QueryParams) -> Address:
     sort = said.removeprefix("-")
     address = Address(
         organization=organization,
-        sort=sort if sort in get_args(Sort) else "stake",  # type: ignore[arg-type] # it is one of them
+        # it is one of them
+        sort=sort if sort in get_args(Sort) else "stake",  # type: ignore[arg-type]
         descending=said.startswith("-") if sort in get_args(Sort) else True,
-        only=query.get("only") if query.get("only") in get_args(Only) else None,  # type: ignore[arg-type] # likewise
-        enrollment=query.get("enrollment") if query.get("enrollment") in get_args(Enrollment) else None,  # type: ignore[arg-type] # likewise
+        # likewise
+        only=query.get("only") if query.get("only") in get_args(Only) else None,  # type: ignore[arg-type]
+        enrollment=query.get("enrollment")
+        if query.get("enrollment") in get_args(Enrollment)
+        else None,  # type: ignore[arg-type] # likewise
         owner=_text(query.get("owner", "")) or None,
         q=_text(query.get("q", "")).strip(),
         columns=_columns(query.get("columns", "")),
@@ -134,16 +166,22 @@ def _plain(key: Any) -> str | int:
 
 
 def _write(place: Place, number: int) -> str:
-    text = json.dumps([place.value, place.account, number], ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(
+        [place.value, place.account, number], ensure_ascii=False, separators=(",", ":")
+    )
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def _read(cursor: str, sort: Sort, is_after: bool) -> tuple[Place, int] | None:
-    """A place and the number of its page's first row; None for what is none of ours, or of another sort."""
+    """A place and the number of its page's first row; None for what is none of ours, or of another
+    sort.
+    """
     if not cursor or len(cursor) > 2_000:
         return None
     try:
-        value, account, number = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        value, account, number = json.loads(
+            base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        )
         if not isinstance(account, str) or not isinstance(number, int) or not 0 < number < 10**9:
             return None
         if sort in ("lifetime", "stake"):
@@ -152,6 +190,10 @@ def _read(cursor: str, sort: Sort, is_after: bool) -> tuple[Place, int] | None:
             fits = isinstance(value, str) and (sort == "name" or bool(date.fromisoformat(value)))
     except (ValueError, TypeError, RecursionError, binascii.Error):
         return None
-    if not fits or _text(account) != account[:LONGEST] or (isinstance(value, str) and "\x00" in value):
+    if (
+        not fits
+        or _text(account) != account[:LONGEST]
+        or (isinstance(value, str) and "\x00" in value)
+    ):
         return None
     return Place(value=value, account=account, is_after=is_after), number

@@ -1,4 +1,6 @@
-"""An account's drawer: beside the table where there is room, a page on a phone. Its primary contact is chosen here."""
+"""An account's drawer: beside the table where there is room, a page on a phone. Its primary contact
+is chosen here.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +12,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.signals.console.accounts import outcomes
 from services.signals.console.accounts.history import EntryView, history
-from services.signals.console.accounts.row import BadgeView, EnrollmentView, badges, enrollment_view, exact_day, exact_time
+from services.signals.console.accounts.row import (
+    BadgeView,
+    EnrollmentView,
+    badges,
+    enrollment_view,
+    exact_day,
+    exact_time,
+)
 from services.signals.console.accounts.table import back_to, head_of, table_of
 from services.signals.console.accounts.why import SignalCard, cards, earliest
 from services.signals.console.http import views
@@ -43,7 +52,9 @@ class ContactView:
 
 @dataclass(frozen=True, kw_only=True)
 class DrawerView:
-    """Everything of one account, top to bottom. whys: signals whose why the page carries, and whether it is open."""
+    """Everything of one account, top to bottom. whys: signals whose why the page carries, and
+    whether it is open.
+    """
 
     account: str
     path: str
@@ -80,9 +91,13 @@ def account_page(request: Request, organization: str, account: str) -> Response:
         table = table_of(connection, request, organization, head, who, beside=account)
         found = pages.signals_of(connection, organization, account)
         active = sorted((signal for signal in found if signal.recovered_at is None), key=_by_letter)
-        versions = store.versions(connection, organization, (signal.settings_version for signal in active))
+        versions = store.versions(
+            connection, organization, (signal.settings_version for signal in active)
+        )
         since = earliest(active, versions)
-        behind = store.orders_behind(connection, organization, account, after=since) if since else []
+        behind = (
+            store.orders_behind(connection, organization, account, after=since) if since else []
+        )
         usual = store.median_shares(connection, organization, [signal.run for signal in active])
         gap = accounts.typical_gaps(connection, organization, [account]).get(account)
         first_on, orders_count = store.facts(connection, organization, account)
@@ -101,11 +116,19 @@ def account_page(request: Request, organization: str, account: str) -> Response:
             cards_line=views.shown_of(CARDS_SHOWN, len(active)).replace("the newest", "the first")
             if len(active) > CARDS_SHOWN
             else "",
-            orders=_orders(pages.orders_of(connection, organization, account, limit=ORDERS_SHOWN), head, now),
+            orders=_orders(
+                pages.orders_of(connection, organization, account, limit=ORDERS_SHOWN), head, now
+            ),
             orders_line=views.shown_of(min(ORDERS_SHOWN, orders_count), orders_count),
-            contacts=[_contact(contact) for contact in pages.contacts_of(connection, organization, account)],
+            contacts=[
+                _contact(contact)
+                for contact in pages.contacts_of(connection, organization, account)
+            ],
             primary_path=f"{views.account_path(organization, account)}/primary",
-            enrolled=[_enrolled(one, organization, head) for one in store.enrollments(connection, organization, account)],
+            enrolled=[
+                _enrolled(one, organization, head)
+                for one in store.enrollments(connection, organization, account)
+            ],
             history=history(connection, organization, account, head),
         )
         panel = outcomes.panel(connection, organization, plain, found, who=who, head=head)
@@ -145,7 +168,12 @@ def choose_primary(request: Request, organization: str, account: str, form: Form
 
 
 def _facts(
-    row: accounts.ListedRow, gap: tuple[int, int] | None, first_on: date | None, orders: int, head: Head, now: datetime
+    row: accounts.ListedRow,
+    gap: tuple[int, int] | None,
+    first_on: date | None,
+    orders: int,
+    head: Head,
+    now: datetime,
 ) -> list[tuple[str, str, str]]:
     """(label, value, note) of the four figures that come first."""
     today = now.astimezone(ZoneInfo(head.timezone)).date()
@@ -153,21 +181,35 @@ def _facts(
     return [
         (
             "Last order",
-            "none" if last is None else "today" if last >= today else f"{(today - last).days:,} d ago",
+            "none"
+            if last is None
+            else "today"
+            if last >= today
+            else f"{(today - last).days:,} d ago",
             "" if last is None else exact_day(last),
         ),
-        ("Typical gap", f"{gap[0]} d" if gap else "–", f"median of {gap[1]:,}" if gap else "too few orders"),
+        (
+            "Typical gap",
+            f"{gap[0]} d" if gap else "–",
+            f"median of {gap[1]:,}" if gap else "too few orders",
+        ),
         (
             "Lifetime",
             money(row.lifetime_cents, head.currency, head.locale),
             f"since {exact_day(first_on)}" if first_on else counted(orders, "order"),
         ),
-        ("At stake", money(row.at_stake_cents, head.currency, head.locale) if row.at_stake_cents else "–", _at_stake_of(row)),
+        (
+            "At stake",
+            money(row.at_stake_cents, head.currency, head.locale) if row.at_stake_cents else "–",
+            _at_stake_of(row),
+        ),
     ]
 
 
 def _whys(signals: Sequence[SignalRow], asked: str | None) -> dict[str, bool]:
-    """The first ones', of which the very first is open, and the one that is asked for, which is open."""
+    """The first ones', of which the very first is open, and the one that is asked for, which is
+    open.
+    """
     return {
         signal.signal: signal.signal == asked or number == 0
         for number, signal in enumerate(signals)
@@ -203,7 +245,11 @@ def _contact(row: ContactRow) -> ContactView:
 
 def _enrolled(row: store.EnrollmentRow, organization: str, head: Head) -> dict[str, str]:
     reason = views.REASONS.get(row.reason or "", row.reason or "")
-    state = {"enrolled": f"In, sequence is {row.sequence_state}", "skipped": f"Skipped: {reason}", "stopped": f"Stopped: {reason}"}
+    state = {
+        "enrolled": f"In, sequence is {row.sequence_state}",
+        "skipped": f"Skipped: {reason}",
+        "stopped": f"Stopped: {reason}",
+    }
     day = row.enrolled_at.astimezone(ZoneInfo(head.timezone)).date()
     return {
         "path": f"/o/{organization}/sequences/{row.sequence}",

@@ -1,4 +1,6 @@
-"""An account's history in one timeline: its signals opening and ending, what people did, settings that changed."""
+"""An account's history in one timeline: its signals opening and ending, what people did, settings
+that changed.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,21 +27,43 @@ class EntryView:
     when_exact: str
 
 
-def history(connection: db.Connection, organization: str, account: str, head: Head) -> list[EntryView]:
+def history(
+    connection: db.Connection, organization: str, account: str, head: Head
+) -> list[EntryView]:
     """The newest first."""
     entries: list[tuple[datetime, str, str]] = []
     episodes = store.episodes(connection, organization, account)
     for episode in episodes:
-        what = views.TYPES[episode.type] if episode.type != "lapse" else combo_words(Combo(od=episode.od, grade=episode.grade))
-        entries.append((episode.opened_at, "o", f"{what} {'opened' if episode.episode == 1 else 'opened again'}"))
+        what = (
+            views.TYPES[episode.type]
+            if episode.type != "lapse"
+            else combo_words(Combo(od=episode.od, grade=episode.grade))
+        )
+        entries.append(
+            (
+                episode.opened_at,
+                "o",
+                f"{what} {'opened' if episode.episode == 1 else 'opened again'}",
+            )
+        )
         if episode.closed_at is not None:
             is_back = episode.resolution == "reordered"
-            by = f" with {plain_name(episode.recovered_by)}" if is_back and episode.recovered_by else ""
-            how = f"came back{by}" if is_back else views.RESOLUTIONS.get(episode.resolution or "", "ended")
+            by = (
+                f" with {plain_name(episode.recovered_by)}"
+                if is_back and episode.recovered_by
+                else ""
+            )
+            how = (
+                f"came back{by}"
+                if is_back
+                else views.RESOLUTIONS.get(episode.resolution or "", "ended")
+            )
             entries.append((episode.closed_at, "r" if is_back else "", f"{what}: {how}"))
     entries += [
         (note.at, "", f"{_words(note.action, note.detail)}, by {plain_name(note.actor)}")
-        for note in store.notes(connection, organization, account, {episode.signal for episode in episodes})
+        for note in store.notes(
+            connection, organization, account, {episode.signal for episode in episodes}
+        )
     ]
     since = min((at for at, _, _ in entries), default=None)
     if since is not None:
@@ -55,13 +79,18 @@ def history(connection: db.Connection, organization: str, account: str, head: He
             when=short_day(at.astimezone(zone).date(), seen_from=at.min.date()),
             when_exact=f"{at.astimezone(zone):%Y-%m-%d %H:%M %Z}",
         )
-        for at, look, words in sorted(entries, key=lambda entry: entry[0], reverse=True)[:MOST_ENTRIES]
+        for at, look, words in sorted(entries, key=lambda entry: entry[0], reverse=True)[
+            :MOST_ENTRIES
+        ]
     ]
 
 
 def _words(action: str, detail: dict[str, Any]) -> str:
     if action == "enrollment":
-        return f"Enrollment {str(detail.get('from', '')).capitalize()} to {str(detail.get('to', '')).capitalize()}"
+        return (
+            f"Enrollment {str(detail.get('from', '')).capitalize()} to "
+            f"{str(detail.get('to', '')).capitalize()}"
+        )
     if action == "primary contact":
         return f"Primary contact {plain_name(str(detail.get('contact', '')))}"
     return plain_name(action).replace("_", " ").capitalize()

@@ -23,12 +23,28 @@ from services.signals.store.outcomes import OutcomeRow
 from services.signals.store.pages import AccountRow, Head, SignalRow
 from shared import clock, db
 from shared.domain.identifiers import wrong_id
-from shared.domain.outcomes import KINDS, PAUSE_DAYS, REASONS, UNDO_HOURS, Reason, Role, monthly_value_cents
+from shared.domain.outcomes import (
+    KINDS,
+    PAUSE_DAYS,
+    REASONS,
+    UNDO_HOURS,
+    Reason,
+    Role,
+    monthly_value_cents,
+)
 from shared.domain.typed_numbers import NotANumber, NumberStyle, read_amount
 from shared.errors import FieldError, NotFound, Rejected
 from shared.events import Combo
 from shared.ids import derived
-from shared.wording import OUTCOME_NAMES, age, combo_words, exact_money, money, plain_name, short_day
+from shared.wording import (
+    OUTCOME_NAMES,
+    age,
+    combo_words,
+    exact_money,
+    money,
+    plain_name,
+    short_day,
+)
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -45,7 +61,9 @@ TYPED = ("kind", "signal", "reason", "monthly_value")
 
 @dataclass(frozen=True, kw_only=True)
 class AboutView:
-    """What an action can be about: the account, or one lapse of it. estimate: a month of it, as a won_back would note it."""
+    """What an action can be about: the account, or one lapse of it. estimate: a month of it, as a
+    won_back would note it.
+    """
 
     signal: str
     name: str
@@ -86,7 +104,9 @@ class OutcomesView:
 
 @router.get("/o/{organization}/outcomes/{kind}/{account:path}")
 def ask(request: Request, organization: str, kind: str, account: str) -> Response:
-    """A page with the form of one outcome, where the digest's links lead. It notes nothing: scanners follow links."""
+    """A page with the form of one outcome, where the digest's links lead. It notes nothing:
+    scanners follow links.
+    """
     if kind not in KINDS or wrong_id(account):
         raise NotHere
     with organization_of(request, organization) as (who, connection):
@@ -113,8 +133,16 @@ def act(request: Request, organization: str, form: Form) -> Response:
         return _again(request, organization, account, form, error)
     value = noted.monthly_value_cents if noted else None
     worth = "" if value is None else f" for {exact_money(value, head.style)} a month"
-    until = "" if action.paused_until is None else f": off the digest until {_day(action.paused_until, head)}"
-    said = {"reached_out": f"Reached out to {name}{until}.", "won_back": f"Won back {name}{worth}{until}.", "lost": f"Lost {name}."}
+    until = (
+        ""
+        if action.paused_until is None
+        else f": off the digest until {_day(action.paused_until, head)}"
+    )
+    said = {
+        "reached_out": f"Reached out to {name}{until}.",
+        "won_back": f"Won back {name}{worth}{until}.",
+        "lost": f"Lost {name}.",
+    }
     undo = f"/o/{organization}/outcomes/{action.outcome}/undo"
     if request.headers.get("hx-request"):
         return _part(request, organization, account, said={"text": said[action.kind], "undo": undo})
@@ -130,8 +158,18 @@ def undo(request: Request, organization: str, outcome: str, form: Form) -> Respo
         raise NotHere
     try:
         with organization_of(request, organization) as (who, connection):
-            row = handler.undo(connection, organization, outcome, actor=who.email, role=role_of(who, organization), at=clock.now())
-        said, account = f"Undone: {OUTCOME_NAMES[row.kind].lower()}, {plain_name(row.name or row.account)}.", row.account
+            row = handler.undo(
+                connection,
+                organization,
+                outcome,
+                actor=who.email,
+                role=role_of(who, organization),
+                at=clock.now(),
+            )
+        said, account = (
+            f"Undone: {OUTCOME_NAMES[row.kind].lower()}, {plain_name(row.name or row.account)}.",
+            row.account,
+        )
     except NotFound:
         raise NotHere from None
     except Rejected as error:
@@ -158,12 +196,16 @@ def read_wish(form: Posted, organization: str, who: Visitor, head: Head) -> hand
     if signal is not None and wrong_id(signal):
         raise Rejected(FieldError(field="signal", reason="the signal is none of those offered"))
     return handler.Wish(
-        outcome=derived("outcome", organization, who.email, form.get("once") or secrets.token_hex(16)),
+        outcome=derived(
+            "outcome", organization, who.email, form.get("once") or secrets.token_hex(16)
+        ),
         account=form.get("account", ""),
         kind=kind,
         signal=signal,
         reason=reason,
-        monthly_value_cents=_monthly(form.get("monthly_value", ""), head.style) if kind == "won_back" else None,
+        monthly_value_cents=_monthly(form.get("monthly_value", ""), head.style)
+        if kind == "won_back"
+        else None,
     )
 
 
@@ -176,7 +218,12 @@ def _monthly(text: str, style: NumberStyle) -> int | None:
     except NotANumber as error:
         raise Rejected(FieldError(field="monthly_value", reason=str(error))) from None
     if cents > LARGEST_MONTH_CENTS:
-        raise Rejected(FieldError(field="monthly_value", reason=f"must be at most {exact_money(LARGEST_MONTH_CENTS, style)}"))
+        raise Rejected(
+            FieldError(
+                field="monthly_value",
+                reason=f"must be at most {exact_money(LARGEST_MONTH_CENTS, style)}",
+            )
+        )
     return cents
 
 
@@ -184,7 +231,13 @@ def _monthly(text: str, style: NumberStyle) -> int | None:
 
 
 def panel(
-    connection: db.Connection, organization: str, account: AccountRow, signals: list[SignalRow], *, who: Visitor, head: Head
+    connection: db.Connection,
+    organization: str,
+    account: AccountRow,
+    signals: list[SignalRow],
+    *,
+    who: Visitor,
+    head: Head,
 ) -> OutcomesView:
     """Of one account; `signals` are all of its signals."""
     at = clock.now()
@@ -211,19 +264,34 @@ def panel(
 
 
 def _about(
-    connection: db.Connection, organization: str, account: str, signal: SignalRow | None, head: Head, at: datetime
+    connection: db.Connection,
+    organization: str,
+    account: str,
+    signal: SignalRow | None,
+    head: Head,
+    at: datetime,
 ) -> AboutView:
-    found = handler.open_to_win(connection, organization, account, signal=signal.signal if signal else None, at=at)
+    found = handler.open_to_win(
+        connection, organization, account, signal=signal.signal if signal else None, at=at
+    )
     return AboutView(
         signal=signal.signal if signal else "",
-        name=combo_words(Combo(od=signal.od, grade=signal.grade)) if signal else "The whole account",
+        name=combo_words(Combo(od=signal.od, grade=signal.grade))
+        if signal
+        else "The whole account",
         estimate=exact_money(monthly_value_cents(found), head.style) if found else "",
     )
 
 
-def done_view(row: OutcomeRow, *, organization: str, who: Visitor, head: Head, at: datetime) -> DoneView:
+def done_view(
+    row: OutcomeRow, *, organization: str, who: Visitor, head: Head, at: datetime
+) -> DoneView:
     """As a line of the account's history."""
-    about = f" {combo_words(Combo(od=row.od, grade=row.grade))}" if row.signal and row.type == "lapse" else ""
+    about = (
+        f" {combo_words(Combo(od=row.od, grade=row.grade))}"
+        if row.signal and row.type == "lapse"
+        else ""
+    )
     words = f"{OUTCOME_NAMES[row.kind]}{about}"
     if row.kind == "won_back":
         words += f", {money(row.monthly_value_cents or 0, head.currency, head.locale)} a month"
@@ -257,8 +325,18 @@ def _state(row: OutcomeRow, at: datetime) -> str:
 def _stands(account: AccountRow, rows: list[OutcomeRow], head: Head, at: datetime) -> str:
     """The account's state, in a sentence; nothing where nothing was done."""
     if account.lost_at is not None:
-        reason = next((REASON_NAMES[row.reason] for row in rows if row.kind == "lost" and row.at == account.lost_at), "")
-        return f"Lost since {_day(account.lost_at, head)}{f' ({reason})' if reason else ''}. The next order clears it."
+        reason = next(
+            (
+                REASON_NAMES[row.reason]
+                for row in rows
+                if row.kind == "lost" and row.at == account.lost_at
+            ),
+            "",
+        )
+        return (
+            f"Lost since {_day(account.lost_at, head)}{f' ({reason})' if reason else ''}. The "
+            "next order clears it."
+        )
     if account.paused_until is not None and at < account.paused_until:
         return f"Off the digest until {_day(account.paused_until, head)}."
     return ""
@@ -283,10 +361,14 @@ def _part(
 ) -> Response:
     with organization_of(request, organization) as (who, connection):
         view = _view(connection, organization, account, who, typed=typed, errors=errors)
-    return render(request, "parts/outcomes_swap.html", organization=organization, outcomes=view, flash=said)
+    return render(
+        request, "parts/outcomes_swap.html", organization=organization, outcomes=view, flash=said
+    )
 
 
-def _again(request: Request, organization: str, account: str, form: Posted, error: Rejected) -> Response:
+def _again(
+    request: Request, organization: str, account: str, form: Posted, error: Rejected
+) -> Response:
     """The form, with what was typed and what is wrong with it."""
     errors = {one.field: one.reason for one in error.errors}
     typed = {key: form.get(key, "") for key in TYPED}
@@ -330,7 +412,14 @@ def _view(
     errors: dict[str, str] | None,
 ) -> OutcomesView:
     head, row = _head(connection, organization), _account(connection, organization, account)
-    shown = panel(connection, organization, row, pages.signals_of(connection, organization, account), who=who, head=head)
+    shown = panel(
+        connection,
+        organization,
+        row,
+        pages.signals_of(connection, organization, account),
+        who=who,
+        head=head,
+    )
     return replace(shown, typed=typed or shown.typed, errors=errors or {})
 
 
@@ -352,7 +441,12 @@ def _back(form: Posted, organization: str, account: str) -> str:
     """Where the form says it came from, inside the organization; else the account's page."""
     wanted = form.get("back", "")
     parts = urlsplit(wanted)
-    if not parts.scheme and not parts.netloc and wanted.startswith(f"/o/{organization}/") and "\\" not in wanted:
+    if (
+        not parts.scheme
+        and not parts.netloc
+        and wanted.startswith(f"/o/{organization}/")
+        and "\\" not in wanted
+    ):
         return wanted
     return account_path(organization, account)
 

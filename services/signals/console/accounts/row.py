@@ -1,4 +1,6 @@
-"""An account as a row: its badges with their largest signals, enrollment, days, sums, last contact; all of it text."""
+"""An account as a row: its badges with their largest signals, enrollment, days, sums, last contact;
+all of it text.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +15,24 @@ from services.signals.store.pages import Head
 from shared.domain.enrollment import INCLUDED, Enrollment, inclusion
 from shared.domain.typed_numbers import NumberStyle
 from shared.events import Combo, SignalType
-from shared.wording import combo_words, money, percent, plain_name, short_day, short_money, whole_money
+from shared.wording import (
+    combo_words,
+    money,
+    percent,
+    plain_name,
+    short_day,
+    short_money,
+    whole_money,
+)
 
 ENROLLMENTS: dict[Enrollment, str] = {"auto": "Auto", "yes": "Yes", "no": "No"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class BadgeView:
-    """One type on an account. state: "", "co" (reached out), "lo" (lost). items: (what, how long, revenue) of the largest."""
+    """One type on an account. state: "", "co" (reached out), "lo" (lost). items: (what, how long,
+    revenue) of the largest.
+    """
 
     type: SignalType
     letter: str
@@ -89,7 +101,9 @@ def row_view(
         typical=f"({gaps[row.account][0]} d)" if row.account in gaps else "",
         lifetime=short_money(row.lifetime_cents, head.currency, head.locale),
         lifetime_exact=money(row.lifetime_cents, head.currency, head.locale),
-        stake=short_money(row.at_stake_cents, head.currency, head.locale) if row.at_stake_cents else "",
+        stake=short_money(row.at_stake_cents, head.currency, head.locale)
+        if row.at_stake_cents
+        else "",
         stake_exact=money(row.at_stake_cents, head.currency, head.locale),
         contact=contact,
         contact_exact=contact_exact,
@@ -100,9 +114,19 @@ def row_view(
 def badges(row: ListedRow, tops: Sequence[TopSignal], head: Head, now: datetime) -> list[BadgeView]:
     """A badge a type that is active, with its largest signals."""
     is_paused = row.paused_until is not None and now < row.paused_until
-    state, said = ("lo", ", lost") if row.lost_at is not None else ("co", ", reached out") if is_paused else ("", "")
+    state, said = (
+        ("lo", ", lost")
+        if row.lost_at is not None
+        else ("co", ", reached out")
+        if is_paused
+        else ("", "")
+    )
     found = []
-    times_of: dict[SignalType, int] = {"dormant": row.dormant, "lapse": row.lapse, "cherry_picking": row.cherry_picking}
+    times_of: dict[SignalType, int] = {
+        "dormant": row.dormant,
+        "lapse": row.lapse,
+        "cherry_picking": row.cherry_picking,
+    }
     for type_, times in times_of.items():
         if not times:
             continue
@@ -113,8 +137,11 @@ def badges(row: ListedRow, tops: Sequence[TopSignal], head: Head, now: datetime)
                 letter=views.LETTERS[type_],
                 times=f"×{times}" if times > 1 else "",
                 state=state,
-                words=f"{views.LETTERS[type_]}: {name}{f', {times} combinations' if times > 1 else ''}{said}",
-                title=name if times <= accounts.TOP_ITEMS else f"{name}, the largest {accounts.TOP_ITEMS} of {times}",
+                words=f"{views.LETTERS[type_]}: "
+                f"{name}{f', {times} combinations' if times > 1 else ''}{said}",
+                title=name
+                if times <= accounts.TOP_ITEMS
+                else f"{name}, the largest {accounts.TOP_ITEMS} of {times}",
                 items=[_item(top, head.style) for top in tops if top.type == type_],
             )
         )
@@ -150,14 +177,18 @@ def enrollment_view(row: ListedRow, now: datetime) -> EnrollmentView:
         account=row.account,
         pinned=row.enrollment,
         pin="Auto · " if row.enrollment == "auto" else "",
-        answer="Yes" if (included if row.enrollment == "auto" else row.enrollment == "yes") else "No",
+        answer="Yes"
+        if (included if row.enrollment == "auto" else row.enrollment == "yes")
+        else "No",
         choices=list(ENROLLMENTS.items()),
     )
 
 
 def in_digest(row: ListedRow, now: datetime) -> bool:
     """Whether the next digest shows it."""
-    why = inclusion(enrollment=row.enrollment, lost_at=row.lost_at, paused_until=row.paused_until, at=now)
+    why = inclusion(
+        enrollment=row.enrollment, lost_at=row.lost_at, paused_until=row.paused_until, at=now
+    )
     return why in INCLUDED and (why == "always" or row.dormant + row.lapse + row.cherry_picking > 0)
 
 
@@ -174,7 +205,11 @@ def contact_words(row: ListedRow, head: Head, now: datetime) -> tuple[str, str, 
     if row.last_contact_at is None:
         return "", "", note
     days = (today - row.last_contact_at.astimezone(zone).date()).days
-    return "today" if days <= 0 else f"{days} d ago", exact_time(row.last_contact_at, head.timezone), note
+    return (
+        "today" if days <= 0 else f"{days} d ago",
+        exact_time(row.last_contact_at, head.timezone),
+        note,
+    )
 
 
 def days_since(day: date | None, today: date) -> str:

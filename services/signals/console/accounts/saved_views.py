@@ -1,7 +1,8 @@
-"""Saved views of the accounts table: an address with a name, for oneself or for everybody in the organization.
+"""Saved views of the accounts table: an address with a name, for oneself or for everybody in the
+organization.
 
-A view is the table's own query (sort, filters, search, columns), so it stays a link: it can be sent, bookmarked, and changed
-again. Whoever saved a view for
+A view is the table's own query (sort, filters, search, columns), so it stays a link: it can be
+sent, bookmarked, and changed again. Whoever saved a view for
 everybody takes it away again, and so do owners and admins.
 """
 
@@ -60,7 +61,9 @@ def save(request: Request, organization: str, form: Form) -> Response:
     """Give the shown view a name; under a name that is there already it takes that one's place."""
     name = " ".join(form.get("name", "").split())
     address = read_address(organization, QueryParams(form.get("query", "").removeprefix("?"))).to()
-    wrong = wrong_name(name) or (f"is longer than {LONGEST_NAME} characters" if len(name) > LONGEST_NAME else None)
+    wrong = wrong_name(name) or (
+        f"is longer than {LONGEST_NAME} characters" if len(name) > LONGEST_NAME else None
+    )
     with organization_of(request, organization) as (who, connection):
         member = EVERYBODY if form.get("everybody") else who.email
         view = SavedView(
@@ -97,7 +100,9 @@ def delete(request: Request, organization: str, form: Form) -> Response:
         if found is None:
             raise NotHere
         if not _may_delete(found, who, organization):
-            raise Refused(403, "only who saved it for everybody, an owner or an admin deletes this view")
+            raise Refused(
+                403, "only who saved it for everybody, an owner or an admin deletes this view"
+            )
         saved_views.delete(connection, organization, view)
         if found.member == EVERYBODY:
             _note(connection, organization, who, "deleted", found)
@@ -110,13 +115,23 @@ def _may_delete(view: SavedView, who: Visitor, organization: str) -> bool:
     return view.member == who.email or view.saved_by == who.email or who.governs(organization)
 
 
-def _may_replace(connection: db.Connection, organization: str, view: SavedView, who: Visitor) -> bool:
+def _may_replace(
+    connection: db.Connection, organization: str, view: SavedView, who: Visitor
+) -> bool:
     there = saved_views.find(connection, organization, view.view, member=who.email)
     return there is None or _may_delete(there, who, organization)
 
 
-def _note(connection: db.Connection, organization: str, who: Visitor, action: str, view: SavedView) -> None:
+def _note(
+    connection: db.Connection, organization: str, who: Visitor, action: str, view: SavedView
+) -> None:
     detail = {"query": parse_qs(view.query)}
     settings.note(
-        connection, organization, at=clock.now(), actor=who.email, action=action, subject=f"view {view.name}", detail=detail
+        connection,
+        organization,
+        at=clock.now(),
+        actor=who.email,
+        action=action,
+        subject=f"view {view.name}",
+        detail=detail,
     )

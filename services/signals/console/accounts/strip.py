@@ -12,7 +12,8 @@ from shared.wording import short_day, whole_money
 
 LINE_Y = 50
 TALLEST, SHORTEST = 26, 10
-MOST_HITS = 24  # that say their sums on hover; more of them stand too close to be pointed at, and are drawn at once
+# that say their sums on hover; more of them stand too close to be pointed at, and are drawn at once
+MOST_HITS = 24
 EDGE_DAYS = 8
 MONTHS_SHOWN = 14
 WIDTH = 1000  # of the path of ticks, in its own units
@@ -30,8 +31,10 @@ class Hit:
 
 @dataclass(frozen=True, kw_only=True)
 class StripView:
-    """Ready to be drawn. ticks: the path of all orders, below the line; many, many_old: those of the signal, where they are too
-    many for `hits`; marks: of the months. limit_x: where the silence became too long."""
+    """Ready to be drawn. ticks: the path of all orders, below the line; many, many_old: those of
+    the signal, where they are too many for `hits`; marks: of the months. limit_x: where the silence
+    became too long.
+    """
 
     words: str
     window_x: str
@@ -61,12 +64,19 @@ def draw(
     about: str,
     style: NumberStyle,
 ) -> StripView:
-    """One strip up to `as_of`. hits: net in cents by day; others: all days with an order; limit_days: None where silence is
-    not what it is about."""
+    """One strip up to `as_of`. hits: net in cents by day; others: all days with an order;
+    limit_days: None where silence is not what it is about.
+    """
     last = max((day for day, cents in hits.items() if cents > 0), default=None)
     silent = (as_of - last).days if last else 0
-    reach = max(window_days, silent + (window_days if limit_days is not None and silent > window_days else 0))
-    start, end = as_of - timedelta(days=reach + 3 * EDGE_DAYS), as_of + timedelta(days=EDGE_DAYS // 2)
+    reach = max(
+        window_days,
+        silent + (window_days if limit_days is not None and silent > window_days else 0),
+    )
+    start, end = (
+        as_of - timedelta(days=reach + 3 * EDGE_DAYS),
+        as_of + timedelta(days=EDGE_DAYS // 2),
+    )
     length = (end - start).days
 
     def at(day: date) -> float:
@@ -88,8 +98,8 @@ def draw(
     is_crowded = len(drawn) > MOST_HITS
     months = _months(start, as_of, at)
     return StripView(
-        words=f"{about}: {len([day for day in inside if day > window_from])} days with an order in the last {window_days}"
-        + (f", none in the last {silent} days" if limit and last else ""),
+        words=f"{about}: {len([day for day in inside if day > window_from])} days with an order in "
+        f"the last {window_days}" + (f", none in the last {silent} days" if limit and last else ""),
         window_x=_place(at(window_from)),
         window_width=_place(at(as_of) - at(window_from)),
         window_words="1-year window" if window_days == 365 else f"{window_days} d window",
@@ -99,18 +109,25 @@ def draw(
         from_x=_place(at(last)) if limit and last else "",
         to_x=_place(at(as_of)),
         silence_words=f"{silent} d silent" if limit and last else "",
-        ticks="".join(f"M{WIDTH * at(day) / 100:.0f} 0v5" for day in sorted({day for day in others if day > start})),
+        ticks="".join(
+            f"M{WIDTH * at(day) / 100:.0f} 0v5"
+            for day in sorted({day for day in others if day > start})
+        ),
         hits=[] if is_crowded else drawn,
         many=_path([hit for hit in drawn if not hit.is_old]) if is_crowded else "",
         many_old=_path([hit for hit in drawn if hit.is_old]) if is_crowded else "",
-        marks="".join(f"M{float(place.removesuffix('%')) * WIDTH / 100:.0f} 0v3" for place, _ in months),
+        marks="".join(
+            f"M{float(place.removesuffix('%')) * WIDTH / 100:.0f} 0v3" for place, _ in months
+        ),
         months=months,
     )
 
 
 def _path(hits: Sequence[Hit]) -> str:
     """From the line up, along WIDTH."""
-    return "".join(f"M{float(hit.x.removesuffix('%')) * WIDTH / 100:.0f} {hit.top}V{LINE_Y}" for hit in hits)
+    return "".join(
+        f"M{float(hit.x.removesuffix('%')) * WIDTH / 100:.0f} {hit.top}V{LINE_Y}" for hit in hits
+    )
 
 
 def _months(start: date, end: date, at: Callable[[date], float]) -> list[tuple[str, str]]:
@@ -121,7 +138,10 @@ def _months(start: date, end: date, at: Callable[[date], float]) -> list[tuple[s
         firsts.append(day)
         day = (day + timedelta(days=32)).replace(day=1)
     step = 1 + len(firsts) // MONTHS_SHOWN
-    return [(_place(at(first)), f"{first:%b}" if step == 1 else f"{first:%b %y}") for first in firsts[::-1][::step][::-1]]
+    return [
+        (_place(at(first)), f"{first:%b}" if step == 1 else f"{first:%b %y}")
+        for first in firsts[::-1][::step][::-1]
+    ]
 
 
 def _place(percent: float) -> str:

@@ -1,4 +1,6 @@
-"""The accounts table: a page by sort and filter, enrollment changed in place, columns, the same rows as CSV."""
+"""The accounts table: a page by sort and filter, enrollment changed in place, columns, the same
+rows as CSV.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +12,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.signals.console.accounts.address import COLUMNS, Address, read_address
-from services.signals.console.accounts.row import ENROLLMENTS, RowView, enrollment_view, exact_time, in_digest, row_view, short_ago
+from services.signals.console.accounts.row import (
+    ENROLLMENTS,
+    RowView,
+    enrollment_view,
+    exact_time,
+    in_digest,
+    row_view,
+    short_ago,
+)
 from services.signals.console.accounts.saved_views import ViewView, entries
 from services.signals.console.http import views
 from services.signals.console.http.access import NotHere, Visitor, app_pool, organization_of
@@ -32,10 +42,17 @@ from shared.wording import money, plain_name, short_money
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 ROWS_A_PAGE = 50
-ROWS_BESIDE = 15  # of them beside a drawer at first: the page stays light; the others come on demand
+ROWS_BESIDE = (
+    15  # of them beside a drawer at first: the page stays light; the others come on demand
+)
 COLUMNS_COOKIE = "winback_columns"
 COLUMNS_LAST = timedelta(days=365)
-SORT_NAMES: dict[Sort, str] = {"stake": "at stake", "lifetime": "lifetime", "last_order": "last order", "name": "name"}
+SORT_NAMES: dict[Sort, str] = {
+    "stake": "at stake",
+    "lifetime": "lifetime",
+    "last_order": "last order",
+    "name": "name",
+}
 EXPORTED = (
     "account", "name", "owner", "dormant", "lapse", "cherry_picking", "enrollment", "in_digest", "last_ordered_on",
     "lifetime", "at_stake", "currency", "last_contact_at", "paused_until", "lost_at",
@@ -44,8 +61,9 @@ EXPORTED = (
 
 @dataclass(frozen=True, kw_only=True)
 class TableView:
-    """The page's left side, with or without a drawer beside it. earlier, later: the first and the last row that are shown, where
-    the page has more before or behind them, which `whole` gives."""
+    """The page's left side, with or without a drawer beside it. earlier, later: the first and the
+    last row that are shown, where the page has more before or behind them, which `whole` gives.
+    """
 
     call: str
     call_noun: str
@@ -89,7 +107,15 @@ def accounts_page(request: Request, organization: str) -> Response:
     with organization_of(request, organization) as (who, connection):
         head = head_of(connection, organization)
         table = table_of(connection, request, organization, head, who)
-    return render(request, "accounts.html", visitor=who, organization=organization, head=head, table=table, drawer=None)
+    return render(
+        request,
+        "accounts.html",
+        visitor=who,
+        organization=organization,
+        head=head,
+        table=table,
+        drawer=None,
+    )
 
 
 @router.get("/o/{organization}/accounts.csv")
@@ -102,12 +128,19 @@ def export(request: Request, organization: str) -> Response:
     def rows() -> Iterator[list[Any]]:
         with db.organization_transaction(app_pool(request), organization) as connection:
             found = accounts.everything(
-                connection, organization, sort=address.sort, descending=address.descending, narrowed=address.narrowed, now=now
+                connection,
+                organization,
+                sort=address.sort,
+                descending=address.descending,
+                narrowed=address.narrowed,
+                now=now,
             )
             for row in found:
                 yield _exported(row, head.currency, now)
 
-    return download(f"accounts-{organization}-{clock.today(head.timezone).isoformat()}", EXPORTED, rows())
+    return download(
+        f"accounts-{organization}-{clock.today(head.timezone).isoformat()}", EXPORTED, rows()
+    )
 
 
 @router.post("/o/{organization}/columns")
@@ -118,14 +151,21 @@ def choose_columns(request: Request, organization: str, form: Form) -> Response:
     hidden = [name for name in COLUMNS if name not in form.all("column")]
     answer = RedirectResponse(back_to(form.get("back", ""), organization), status_code=303)
     answer.set_cookie(
-        COLUMNS_COOKIE, ".".join(hidden), max_age=int(COLUMNS_LAST.total_seconds()), httponly=True, samesite="lax", path="/"
+        COLUMNS_COOKIE,
+        ".".join(hidden),
+        max_age=int(COLUMNS_LAST.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        path="/",
     )
     return answer
 
 
 @router.post("/o/{organization}/enrollment")
 def set_enrollment(request: Request, organization: str, form: Form) -> Response:
-    """`auto`, `yes` or `no` is the pressed button's name, the account its value; scripts get only the cell back."""
+    """`auto`, `yes` or `no` is the pressed button's name, the account its value; scripts get only
+    the cell back.
+    """
     pressed = [(pin, form[pin]) for pin in ENROLLMENTS if pin in form]
     if len(pressed) != 1:
         raise Wrong("enrollment", "must be one of auto, yes and no")
@@ -150,17 +190,34 @@ def set_enrollment(request: Request, organization: str, form: Form) -> Response:
         row = accounts.find(connection, organization, account)
     assert row is not None
     if request.headers.get("hx-request") == "true":
-        return render(request, "parts/enrollment.html", enrollment=enrollment_view(row, now), organization=organization)
+        return render(
+            request,
+            "parts/enrollment.html",
+            enrollment=enrollment_view(row, now),
+            organization=organization,
+        )
     answer = RedirectResponse(back_to(form.get("back", ""), organization), status_code=303)
     if was != chosen:
-        flash(request, answer, f"{plain_name(row.name or account)}: enrollment {ENROLLMENTS[row.enrollment]}")
+        flash(
+            request,
+            answer,
+            f"{plain_name(row.name or account)}: enrollment {ENROLLMENTS[row.enrollment]}",
+        )
     return answer
 
 
 def table_of(
-    connection: db.Connection, request: Request, organization: str, head: Head, who: Visitor, *, beside: str | None = None
+    connection: db.Connection,
+    request: Request,
+    organization: str,
+    head: Head,
+    who: Visitor,
+    *,
+    beside: str | None = None,
 ) -> TableView:
-    """The table that the request's address asks for; beside an account's drawer the rows around that account."""
+    """The table that the request's address asks for; beside an account's drawer the rows around
+    that account.
+    """
     address, now = read_address(organization, request.query_params), clock.now()
     rows = accounts.page(
         connection,
@@ -177,12 +234,20 @@ def table_of(
     shown = rows[:ROWS_A_PAGE] if forwards else rows[-ROWS_A_PAGE:]
     first = address.number if forwards else max(1, address.number - len(shown))
     names = [row.account for row in shown]
-    start, end = _around(beside, names) if beside is not None and request.query_params.get("rows") != "all" else (0, len(shown))
+    start, end = (
+        _around(beside, names)
+        if beside is not None and request.query_params.get("rows") != "all"
+        else (0, len(shown))
+    )
     tops = accounts.top_signals(connection, organization, names[start:end])
     gaps = accounts.typical_gaps(connection, organization, names[start:end])
     totals = accounts.totals(connection, organization, now=now)
     total = accounts.count(connection, organization, address.narrowed, now=now)
-    everyone = total if address.narrowed == Filter() else accounts.count(connection, organization, Filter(), now=now)
+    everyone = (
+        total
+        if address.narrowed == Filter()
+        else accounts.count(connection, organization, Filter(), now=now)
+    )
     has_previous = (more if not forwards else address.place is not None) and bool(shown)
     has_following = (more if forwards else True) and bool(shown)
     columns = _columns(address, request)
@@ -193,24 +258,41 @@ def table_of(
         recoverable=short_money(totals.recoverable_cents, head.currency, head.locale),
         recoverable_exact=money(totals.recoverable_cents, head.currency, head.locale),
         fresh="" if head.last_accepted_at is None else short_ago(now - head.last_accepted_at),
-        fresh_exact="" if head.last_accepted_at is None else exact_time(head.last_accepted_at, head.timezone),
+        fresh_exact=""
+        if head.last_accepted_at is None
+        else exact_time(head.last_accepted_at, head.timezone),
         tabs=_tabs(address, totals, everyone, head),
         heads=_heads(address, columns),
-        sorts=[(name, address.sorted_by(sort).path, sort == address.sort) for sort, name in SORT_NAMES.items()],
+        sorts=[
+            (name, address.sorted_by(sort).path, sort == address.sort)
+            for sort, name in SORT_NAMES.items()
+        ],
         sort_name=SORT_NAMES[address.sort],
-        caption=f"Accounts by {SORT_NAMES[address.sort]}, {'descending' if address.descending else 'ascending'}",
-        rows=[row_view(row, number, address, tops, gaps, head, now) for number, row in enumerate(shown[start:end], start + 1)],
+        caption=f"Accounts by {SORT_NAMES[address.sort]}, "
+        f"{'descending' if address.descending else 'ascending'}",
+        rows=[
+            row_view(row, number, address, tops, gaps, head, now)
+            for number, row in enumerate(shown[start:end], start + 1)
+        ],
         earlier=start + 1 if start else None,
         later=end if end < len(shown) else None,
         whole=f"{request.url.path}{address.query}{'&' if address.query else '?'}rows=all",
         columns=columns,
         choices=[(name, label, name in columns) for name, label in COLUMNS.items()],
         owners=[
-            (plain_name(name), address.to(owner=None if name == address.owner else name).path, name == address.owner)
+            (
+                plain_name(name),
+                address.to(owner=None if name == address.owner else name).path,
+                name == address.owner,
+            )
             for name in accounts.owners(connection, organization)
         ],
         pins=[
-            (label, address.to(enrollment=None if pin == address.enrollment else pin).path, pin == address.enrollment)
+            (
+                label,
+                address.to(enrollment=None if pin == address.enrollment else pin).path,
+                pin == address.enrollment,
+            )
             for pin, label in ENROLLMENTS.items()
         ],
         narrowed_by=_narrowed_by(address),
@@ -256,25 +338,36 @@ def _columns(address: Address, request: Request) -> frozenset[str]:
 
 
 def _around(account: str, names: list[str]) -> tuple[int, int]:
-    """(start, end) of the rows that stand beside the account's drawer: with it about in their middle."""
+    """(start, end) of the rows that stand beside the account's drawer: with it about in their
+    middle.
+    """
     at = names.index(account) if account in names else 0
     start = max(0, min(at - ROWS_BESIDE // 2, len(names) - ROWS_BESIDE))
     return start, min(len(names), start + ROWS_BESIDE)
 
 
-def _tabs(address: Address, totals: ListTotals, everyone: Counted, head: Head) -> list[dict[str, Any]]:
+def _tabs(
+    address: Address, totals: ListTotals, everyone: Counted, head: Head
+) -> list[dict[str, Any]]:
     counts: dict[SignalType, tuple[str, int]] = {
         "dormant": ("Dormant", totals.dormant),
         "lapse": ("Lapse", totals.lapse),
         "cherry_picking": ("Cherry-picking", totals.cherry_picking),
     }
-    some = everyone.number if everyone.is_all else max(everyone.number, head.accounts or 0)  # the latest run counted all
-    found: list[dict[str, Any]] = [{"name": "All", "letter": "", "count": f"{some:,}", "only": None}]
+    some = (
+        everyone.number if everyone.is_all else max(everyone.number, head.accounts or 0)
+    )  # the latest run counted all
+    found: list[dict[str, Any]] = [
+        {"name": "All", "letter": "", "count": f"{some:,}", "only": None}
+    ]
     found += [
         {"name": name, "letter": views.LETTERS[only], "count": f"{number:,}", "only": only}
         for only, (name, number) in counts.items()
     ]
-    return [tab | {"path": address.to(only=tab["only"]).path, "is_chosen": tab["only"] == address.only} for tab in found]
+    return [
+        tab | {"path": address.to(only=tab["only"]).path, "is_chosen": tab["only"] == address.only}
+        for tab in found
+    ]
 
 
 def _heads(address: Address, columns: frozenset[str]) -> list[dict[str, Any]]:
@@ -294,7 +387,9 @@ def _heads(address: Address, columns: frozenset[str]) -> list[dict[str, Any]]:
             "label": label,
             "note": note,
             "path": address.sorted_by(sort).path if sort else "",
-            "sorted": ("descending" if address.descending else "ascending") if sort == address.sort else "",
+            "sorted": ("descending" if address.descending else "ascending")
+            if sort == address.sort
+            else "",
         }
         for name, label, note, sort in found
         if name == "acc" or name in columns
@@ -309,7 +404,9 @@ def _narrowed_by(address: Address) -> list[tuple[str, str]]:
     if address.owner is not None:
         found.append((f"owner {plain_name(address.owner)}", address.to(owner=None).path))
     if address.enrollment is not None:
-        found.append((f"enrollment {ENROLLMENTS[address.enrollment]}", address.to(enrollment=None).path))
+        found.append(
+            (f"enrollment {ENROLLMENTS[address.enrollment]}", address.to(enrollment=None).path)
+        )
     if address.q:
         found.append((f"“{plain_name(address.q)}”", address.to(q="").path))
     return found
@@ -338,5 +435,8 @@ def _exported(row: ListedRow, currency: str, now: datetime) -> list[Any]:
         Decimal(row.lifetime_cents).scaleb(-places),
         Decimal(row.at_stake_cents).scaleb(-places),
         currency,
-        *("" if at is None else at.isoformat(timespec="seconds") for at in (row.last_contact_at, row.paused_until, row.lost_at)),
+        *(
+            "" if at is None else at.isoformat(timespec="seconds")
+            for at in (row.last_contact_at, row.paused_until, row.lost_at)
+        ),
     ]

@@ -1,4 +1,6 @@
-"""Why a signal is active: a sentence, its strip, its figures beside the thresholds, the lines behind it, what would clear it."""
+"""Why a signal is active: a sentence, its strip, its figures beside the thresholds, the lines
+behind it, what would clear it.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +19,16 @@ from shared.domain.sizes import read_od
 from shared.domain.thresholds import DetectionSettings
 from shared.domain.typed_numbers import NumberStyle
 from shared.events import Combo
-from shared.wording import combo_words, counted, percent, plain_name, share, short_day, size, whole_money
+from shared.wording import (
+    combo_words,
+    counted,
+    percent,
+    plain_name,
+    share,
+    short_day,
+    size,
+    whole_money,
+)
 
 LINES_SHOWN = 12
 STRIP_MARGIN_DAYS = 40  # what stands left of the window in the strip
@@ -64,7 +75,9 @@ class _Line:
 def earliest(signals: Sequence[SignalRow], versions: Mapping[int, Version]) -> date | None:
     """The day after which orders matter to any of the signals' drawings."""
     days = [
-        _window(signal, versions[signal.settings_version].settings)[0] for signal in signals if signal.settings_version in versions
+        _window(signal, versions[signal.settings_version].settings)[0]
+        for signal in signals
+        if signal.settings_version in versions
     ]
     return min(days) - timedelta(days=STRIP_MARGIN_DAYS) if days else None
 
@@ -79,7 +92,14 @@ def cards(
 ) -> list[SignalCard]:
     """In the order of the signals; those whose settings are gone are left out."""
     return [
-        _card(signal, orders, versions[signal.settings_version], usual_shares.get(signal.run), last_ordered_on, head)
+        _card(
+            signal,
+            orders,
+            versions[signal.settings_version],
+            usual_shares.get(signal.run),
+            last_ordered_on,
+            head,
+        )
         for signal in signals
         if signal.settings_version in versions
     ]
@@ -100,7 +120,10 @@ def _card(
     by_day: dict[date, int] = defaultdict(int)
     for line in lines:
         by_day[line.order.counts_on] += line.cents
-    orders_count, credits = len({line.order.order_id for line in inside}), len([line for line in inside if line.cents < 0])
+    orders_count, credits = (
+        len({line.order.order_id for line in inside}),
+        len([line for line in inside if line.cents < 0]),
+    )
     style = head.style
     return SignalCard(
         signal=signal.signal,
@@ -111,10 +134,15 @@ def _card(
         strip=draw(
             as_of=signal.as_of,
             window_days=(signal.as_of - after).days,
-            limit_days={"dormant": thresholds.dormant.gap_days, "lapse": thresholds.lapse.lapse_days}.get(signal.type),
+            limit_days={
+                "dormant": thresholds.dormant.gap_days,
+                "lapse": thresholds.lapse.lapse_days,
+            }.get(signal.type),
             hits=by_day,
             others=[order.counts_on for order in orders],
-            about=f"Orders with {_what(signal)}" if signal.type == "lapse" else views.TYPES[signal.type],
+            about=f"Orders with {_what(signal)}"
+            if signal.type == "lapse"
+            else views.TYPES[signal.type],
             style=style,
         ),
         figures=_figures(signal, thresholds, usual, last_ordered_on, style),
@@ -128,8 +156,11 @@ def _card(
             )
             for line in inside[:LINES_SHOWN]
         ],
-        lines_more=f"and {counted(len(inside) - LINES_SHOWN, 'line')} more" if len(inside) > LINES_SHOWN else "",
-        lines_of=counted(orders_count, "order") + (f", {counted(credits, 'credit')}" if credits else ""),
+        lines_more=f"and {counted(len(inside) - LINES_SHOWN, 'line')} more"
+        if len(inside) > LINES_SHOWN
+        else "",
+        lines_of=counted(orders_count, "order")
+        + (f", {counted(credits, 'credit')}" if credits else ""),
         lines_total=whole_money(sum(line.cents for line in inside), style),
         clears=_clears(signal, thresholds, style),
         note=_note(signal, version, head),
@@ -141,20 +172,38 @@ def _window(signal: SignalRow, settings: DetectionSettings) -> tuple[date, date]
     if signal.type == "dormant":
         last = date.fromisoformat(signal.figures["last_ordered_on"])
         return last - timedelta(days=YEAR_DAYS), last
-    days = settings.lapse.history_days if signal.type == "lapse" else settings.cherry_picking.window_days
+    days = (
+        settings.lapse.history_days
+        if signal.type == "lapse"
+        else settings.cherry_picking.window_days
+    )
     return signal.as_of - timedelta(days=days), signal.as_of
 
 
-def _lines(signal: SignalRow, orders: Sequence[OrderBehind], settings: DetectionSettings) -> Iterator[_Line]:
-    """Those that the signal is about, as its settings read them: all; of the combo; of specialty sizes."""
+def _lines(
+    signal: SignalRow, orders: Sequence[OrderBehind], settings: DetectionSettings
+) -> Iterator[_Line]:
+    """Those that the signal is about, as its settings read them: all; of the combo; of specialty
+    sizes.
+    """
     least = Decimal(settings.cherry_picking.minimum_od)
     for order in orders:
-        texts = zip(order.products, order.ods, order.grades, order.quantities, order.revenues_cents, strict=True)
+        texts = zip(
+            order.products,
+            order.ods,
+            order.grades,
+            order.quantities,
+            order.revenues_cents,
+            strict=True,
+        )
         for product, raw_od, raw_grade, quantity, cents in texts:
             if signal.type != "dormant":
                 od = read_od(raw_od, settings.sizes).value
                 if signal.type == "lapse":
-                    if (od, read_grade(raw_grade, settings.grade_aliases)) != (signal.od, signal.grade):
+                    if (od, read_grade(raw_grade, settings.grade_aliases)) != (
+                        signal.od,
+                        signal.grade,
+                    ):
                         continue
                 elif od is None or Decimal(od) < least:
                     continue
@@ -177,7 +226,10 @@ def _sentence(signal: SignalRow, settings: DetectionSettings, head: Head) -> lis
             ("No order", True),
             (" for ", False),
             (counted(figures["days_inactive"], "day"), True),
-            (f"; {whole_money(figures['last_year_revenue_cents'], style)} in the year before.", False),
+            (
+                f"; {whole_money(figures['last_year_revenue_cents'], style)} in the year before.",
+                False,
+            ),
         ]
     if signal.type == "lapse":
         revenue, months = (
@@ -188,12 +240,19 @@ def _sentence(signal: SignalRow, settings: DetectionSettings, head: Head) -> lis
             (_what(signal), True),
             (" silent for ", False),
             (counted(figures["days_silent"], "day"), True),
-            (f"; {revenue} in the {_year(settings.lapse.history_days)} before, in {months}.", False),
+            (
+                f"; {revenue} in the {_year(settings.lapse.history_days)} before, in {months}.",
+                False,
+            ),
         ]
     least = size(settings.cherry_picking.minimum_od)
     return [
         (percent(figures["specialty_share_bps"]), True),
-        (f" of {whole_money(figures['total_revenue_cents'], style)} went on sizes from {least} in;", False),
+        (
+            f" of {whole_money(figures['total_revenue_cents'], style)} went on sizes from {least} "
+            "in;",
+            False,
+        ),
         (" an estimated ", False),
         (whole_money(figures["estimated_upside_cents"], style), True),
         (" of standard goods a year goes elsewhere.", False),
@@ -201,7 +260,11 @@ def _sentence(signal: SignalRow, settings: DetectionSettings, head: Head) -> lis
 
 
 def _figures(
-    signal: SignalRow, settings: DetectionSettings, usual: str | None, last_ordered_on: date | None, style: NumberStyle
+    signal: SignalRow,
+    settings: DetectionSettings,
+    usual: str | None,
+    last_ordered_on: date | None,
+    style: NumberStyle,
 ) -> list[tuple[str, str, str]]:
     figures = signal.figures
     if signal.type == "dormant":
@@ -217,25 +280,42 @@ def _figures(
     if signal.type == "lapse":
         b = settings.lapse
         return [
-            (f"Days without {_what(signal)}", f"{figures['days_silent']:,}", f"at least {b.lapse_days:,}"),
             (
-                f"Net revenue in the {_year(b.history_days)} to {short_day(signal.as_of, seen_from=signal.as_of)}",
+                f"Days without {_what(signal)}",
+                f"{figures['days_silent']:,}",
+                f"at least {b.lapse_days:,}",
+            ),
+            (
+                f"Net revenue in the {_year(b.history_days)} to "
+                f"{short_day(signal.as_of, seen_from=signal.as_of)}",
                 whole_money(figures["lapsed_revenue_cents"], style),
                 f"at least {whole_money(b.minimum_revenue_cents, style)}",
             ),
-            ("Different months with an order", f"{figures['distinct_months']}", f"at least {b.minimum_months}"),
+            (
+                "Different months with an order",
+                f"{figures['distinct_months']}",
+                f"at least {b.minimum_months}",
+            ),
             *_last_order(signal, settings, last_ordered_on),
         ]
     c = settings.cherry_picking
     least = size(c.minimum_od)
     found = [
-        (f"Share of sizes from {least} in", percent(figures["specialty_share_bps"]), f"above {Decimal(c.share_percent):f} %"),
+        (
+            f"Share of sizes from {least} in",
+            percent(figures["specialty_share_bps"]),
+            f"above {Decimal(c.share_percent):f} %",
+        ),
         (
             f"Net spend in the {_year(c.window_days)}",
             whole_money(figures["total_revenue_cents"], style),
             f"at least {whole_money(c.minimum_revenue_cents, style)}",
         ),
-        (f"Of it sizes from {least} in", whole_money(figures["specialty_revenue_cents"], style), ""),
+        (
+            f"Of it sizes from {least} in",
+            whole_money(figures["specialty_revenue_cents"], style),
+            "",
+        ),
     ]
     if usual is not None:
         found.append(("Usual share m, of accounts that buy both", share(usual), "20 to 80 %"))
@@ -249,12 +329,20 @@ def _figures(
     return found
 
 
-def _last_order(signal: SignalRow, settings: DetectionSettings, last_ordered_on: date | None) -> list[tuple[str, str, str]]:
+def _last_order(
+    signal: SignalRow, settings: DetectionSettings, last_ordered_on: date | None
+) -> list[tuple[str, str, str]]:
     """The account itself is active: only then can a product have lapsed."""
     if last_ordered_on is None:
         return []
     days = max(0, (signal.as_of - last_ordered_on).days)
-    return [("Account’s own last order", f"{days:,} d ago" if days else "today", f"under {settings.dormant.gap_days:,}")]
+    return [
+        (
+            "Account’s own last order",
+            f"{days:,} d ago" if days else "today",
+            f"under {settings.dormant.gap_days:,}",
+        )
+    ]
 
 
 def _clears(signal: SignalRow, settings: DetectionSettings, style: NumberStyle) -> str:
@@ -264,9 +352,12 @@ def _clears(signal: SignalRow, settings: DetectionSettings, style: NumberStyle) 
     if signal.type == "lapse":
         return f"An order line of {_what(signal)} above zero, dated {since} or later."
     figures, c = signal.figures, settings.cherry_picking
-    needed = _standard_needed(figures["specialty_revenue_cents"], figures["total_revenue_cents"], Decimal(c.share_percent))
+    needed = _standard_needed(
+        figures["specialty_revenue_cents"], figures["total_revenue_cents"], Decimal(c.share_percent)
+    )
     return (
-        f"Standard goods (below {size(c.minimum_od)} in, or without a size) of {whole_money(needed, style)} net,"
+        f"Standard goods (below {size(c.minimum_od)} in, or without a size) of "
+        f"{whole_money(needed, style)} net,"
         f" dated {since} or later: then the share is {Decimal(c.share_percent):f} %."
     )
 
@@ -284,4 +375,7 @@ def _note(signal: SignalRow, version: Version, head: Head) -> str:
     again = "" if signal.episode == 1 else f" (time {signal.episode})"
     saved = short_day(version.saved_at.astimezone(zone).date(), seen_from=signal.as_of)
     seen = short_day(signal.as_of, seen_from=signal.opened_on)
-    return f"Open since {opened}{again} · seen again {seen} · settings of {saved} (version\u00a0{version.version})"
+    return (
+        f"Open since {opened}{again} · seen again {seen} · settings of {saved} "
+        f"(version\u00a0{version.version})"
+    )

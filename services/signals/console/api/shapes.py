@@ -1,4 +1,6 @@
-"""What /v1 answers, for the OpenAPI document: the JSON itself is the store's (interfaces.md, *A signal as JSON*)."""
+"""What /v1 answers, for the OpenAPI document: the JSON itself is the store's (interfaces.md, *A
+signal as JSON*).
+"""
 
 from datetime import date, datetime
 from typing import Any
@@ -71,7 +73,11 @@ class AccountAnswer(Shape):
 
 
 _TEXT = {"type": "string"}
-_ERROR = {"type": "object", "required": ["field", "reason"], "properties": {"field": _TEXT, "reason": _TEXT}}
+_ERROR = {
+    "type": "object",
+    "required": ["field", "reason"],
+    "properties": {"field": _TEXT, "reason": _TEXT},
+}
 _PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "errors"],

@@ -57,7 +57,9 @@ class Visitor:
 
     def role_in(self, organization: str) -> str | None:
         """owner, admin, member; None for an outsider."""
-        return next((one.role for one in self.memberships if one.organization == organization), None)
+        return next(
+            (one.role for one in self.memberships if one.organization == organization), None
+        )
 
     def governs(self, organization: str) -> bool:
         """Owners and admins change settings, members and tokens."""
@@ -93,7 +95,9 @@ def visitor(request: Request) -> Visitor:
         raise NotSignedIn
     now = clock.now()
     with app_pool(request).connection() as connection, connection.transaction():
-        email = sign_in.find_session(connection, session, now=now, used_since=now - IDLE_FOR, note_before=now - SEEN_EVERY)
+        email = sign_in.find_session(
+            connection, session, now=now, used_since=now - IDLE_FOR, note_before=now - SEEN_EVERY
+        )
         if email is None:
             raise NotSignedIn
         return Visitor(email=email, memberships=sign_in.memberships(connection, email))
@@ -101,7 +105,9 @@ def visitor(request: Request) -> Visitor:
 
 @contextmanager
 def organization_of(request: Request, organization: str) -> Iterator[tuple[Visitor, db.Connection]]:
-    """A transaction that sees the organization alone, for a member of it. Raises NotSignedIn, NotHere."""
+    """A transaction that sees the organization alone, for a member of it. Raises NotSignedIn,
+    NotHere.
+    """
     who = visitor(request)
     if who.role_in(organization) is None:
         raise NotHere
@@ -111,12 +117,16 @@ def organization_of(request: Request, organization: str) -> Iterator[tuple[Visit
 
 @contextmanager
 def organization_of_token(request: Request) -> Iterator[tuple[str, db.Connection]]:
-    """The organization of a bearer token with signals:read, and a transaction that sees it alone. Raises NotAllowed."""
+    """The organization of a bearer token with signals:read, and a transaction that sees it alone.
+    Raises NotAllowed.
+    """
     scheme, _, token = (request.headers.get("authorization") or "").strip().partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise NotAllowed(401, "an Authorization header with a Bearer token is needed")
     with app_pool(request).connection() as connection:
-        found = tokens.find(connection, hashlib.sha256(token.strip().encode("utf-8", "surrogatepass")).digest())
+        found = tokens.find(
+            connection, hashlib.sha256(token.strip().encode("utf-8", "surrogatepass")).digest()
+        )
     if found is None:
         raise NotAllowed(401, "the token is unknown or revoked")
     organization, scopes = found

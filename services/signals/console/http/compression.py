@@ -1,9 +1,12 @@
-"""Pages are compressed only for who asks from our own pages or by hand, so that no other site can learn from their length.
+"""Pages are compressed only for who asks from our own pages or by hand, so that no other site can
+learn from their length.
 
-A page holds what is nobody else's (names, sums, the token of its forms) beside what its address says (a search word). Whoever may
-make a browser ask with words of their choosing, and sees how long the compressed answers are, guesses the rest byte by byte
-(BREACH). That needs requests which another site starts: browsers say so in `Sec-Fetch-Site`, and those get the plain page. So do
-browsers that do not say it. Styles and scripts hold nothing secret. Streams of events are not touched: each has to arrive at once.
+A page holds what is nobody else's (names, sums, the token of its forms) beside what its address
+says (a search word). Whoever may make a browser ask with words of their choosing, and sees how long
+the compressed answers are, guesses the rest byte by byte (BREACH). That needs requests which
+another site starts: browsers say so in `Sec-Fetch-Site`, and those get the plain page. So do
+browsers that do not say it. Styles and scripts hold nothing secret. Streams of events are not
+touched: each has to arrive at once.
 """
 
 from starlette.datastructures import Headers

@@ -6,7 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from fastapi.responses import StreamingResponse
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what spreadsheets run, or read as something else, at the start of a cell
+FORMULA = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+)  # what spreadsheets run, or read as something else, at the start of a cell
 CHUNK_CHARACTERS = 64_000
 BYTE_ORDER_MARK = "\ufeff"  # without it some spreadsheets take UTF-8 for something else
 
@@ -16,7 +24,10 @@ def download(name: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -
     return StreamingResponse(
         chunks(head, rows),
         media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}.csv"', "Cache-Control": "private, no-store"},
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}.csv"',
+            "Cache-Control": "private, no-store",
+        },
     )
 
 

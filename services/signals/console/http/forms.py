@@ -1,9 +1,12 @@
-"""Forms that change something: they come from our own pages, with the session's token, or are refused.
+"""Forms that change something: they come from our own pages, with the session's token, or are
+refused.
 
-In a route:     `form: Form` as a parameter; then `form["name"]`, `form.get("name")`, `form.all("name")`
+In a route:     `form: Form` as a parameter; then `form["name"]`, `form.get("name")`,
+                `form.all("name")`
 In a template:  `{{ csrf_field }}` inside `<form method="post">`
 
-The token is an HMAC keyed with the session, so nothing is kept for it: a new session makes it another one.
+The token is an HMAC keyed with the session, so nothing is kept for it: a new session makes it
+another one.
 """
 
 import hashlib
@@ -56,7 +59,12 @@ async def own_form(request: Request) -> Posted:
     except ClientDisconnect:
         raise Refused(400, "the connection ended inside the form") from None
     try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="surrogateescape")
+        pairs = parse_qsl(
+            body.decode(),
+            keep_blank_values=True,
+            max_num_fields=MOST_FIELDS,
+            errors="surrogateescape",
+        )
     except ValueError:
         raise Refused(422, "this is no form") from None
     for name, value in pairs:
@@ -89,16 +97,22 @@ def csrf_field(request: Request) -> Markup:
     """The hidden field of every form; nothing without a session."""
     session = session_of(request)
     return (
-        Markup("") if session is None else Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, csrf_token(session))
+        Markup("")
+        if session is None
+        else Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, csrf_token(session))
     )
 
 
 def _refuse_other_sites(request: Request) -> None:
-    """Browsers say where a request comes from; older ones and other programs say less, and have no cookie of ours."""
+    """Browsers say where a request comes from; older ones and other programs say less, and have no
+    cookie of ours.
+    """
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
     own = {urlsplit(settings().base_url).netloc, request.headers.get("host")}
-    if site not in (None, "same-origin", "none") or (site is None and origin is not None and urlsplit(origin).netloc not in own):
+    if site not in (None, "same-origin", "none") or (
+        site is None and origin is not None and urlsplit(origin).netloc not in own
+    ):
         raise Refused(403, "this form was sent from another site")
 
 
@@ -110,7 +124,15 @@ def flash(request: Request, response: Response, text: str, *, undo: str | None =
     session = session_of(request)
     if session is not None:
         value = str(_serializer(session).dumps([text, undo]))
-        response.set_cookie(FLASH, value, max_age=FLASH_SECONDS, httponly=True, samesite="lax", secure=is_https(), path="/")
+        response.set_cookie(
+            FLASH,
+            value,
+            max_age=FLASH_SECONDS,
+            httponly=True,
+            samesite="lax",
+            secure=is_https(),
+            path="/",
+        )
 
 
 def read_flash(request: Request) -> dict[str, str | None] | None:

@@ -1,4 +1,6 @@
-"""What goes wrong, as whoever asked can use it: problem+json (RFC 9457) for systems, a page for people."""
+"""What goes wrong, as whoever asked can use it: problem+json (RFC 9457) for systems, a page for
+people.
+"""
 
 import re
 
@@ -19,7 +21,10 @@ from shared.http import LAST
 
 log = structlog.get_logger()
 
-BROKEN = "the fault is ours, and the console's log has it; nothing of this request was kept. Go back and try again"
+BROKEN = (
+    "the fault is ours, and the console's log has it; nothing of this request was kept. Go "
+    "back and try again"
+)
 
 
 class Wrong(Exception):
@@ -46,12 +51,22 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(NotSignedIn)
     def not_signed_in(request: Request, error: NotSignedIn) -> Response:
-        return render(request, "signed_out.html", status_code=401, email="", error="", mailed=False, next=request.url.path)
+        return render(
+            request,
+            "signed_out.html",
+            status_code=401,
+            email="",
+            error="",
+            mailed=False,
+            next=request.url.path,
+        )
 
     @app.exception_handler(NotHere)
     def not_here(request: Request, error: NotHere) -> Response:
         reason = "there is no such thing here"
-        return answer(request, 404, "Not found", reason, [(str(field), reason) for field in error.args])
+        return answer(
+            request, 404, "Not found", reason, [(str(field), reason) for field in error.args]
+        )
 
     @app.exception_handler(NotAllowed)
     def not_allowed(request: Request, error: NotAllowed) -> Response:
@@ -68,7 +83,9 @@ def register(app: FastAPI) -> None:
     def superseded(request: Request, error: Superseded) -> Response:
         if "hx-request" in request.headers:
             return Response(status_code=204)  # the page waits for the next one's answer
-        return answer(request, 409, "Not tried", "you tried something else meanwhile: look at that page")
+        return answer(
+            request, 409, "Not tried", "you tried something else meanwhile: look at that page"
+        )
 
     @app.exception_handler(Wrong)
     def wrong(request: Request, error: Wrong) -> Response:
@@ -77,10 +94,19 @@ def register(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def not_valid(request: Request, error: RequestValidationError) -> Response:
         fields = [
-            (".".join(str(part) for part in one["loc"][1:]), str(one.get("ctx", {}).get("error") or one["msg"]))
+            (
+                ".".join(str(part) for part in one["loc"][1:]),
+                str(one.get("ctx", {}).get("error") or one["msg"]),
+            )
             for one in error.errors()
         ]
-        return answer(request, 422, "Wrong parameter", "; ".join(f"{field}: {reason}" for field, reason in fields), fields)
+        return answer(
+            request,
+            422,
+            "Wrong parameter",
+            "; ".join(f"{field}: {reason}" for field, reason in fields),
+            fields,
+        )
 
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> Response:
@@ -98,16 +124,30 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def broken(request: Request, error: Exception) -> Response:
-        """A bug. It is raised further to the log; its answer passes by the middleware, so it brings the headers itself."""
+        """A bug. It is raised further to the log; its answer passes by the middleware, so it brings
+        the headers itself.
+        """
         response = answer(request, 500, "This went wrong", BROKEN)
         response.headers.update(HEADERS | LAST)
         return response
 
 
-def answer(request: Request, status: int, title: str, detail: str, fields: list[tuple[str, str]] | None = None) -> Response:
+def answer(
+    request: Request,
+    status: int,
+    title: str,
+    detail: str,
+    fields: list[tuple[str, str]] | None = None,
+) -> Response:
     """In the form that fits the path."""
     if not request.url.path.startswith("/v1/"):
         return render(request, "problem.html", status_code=status, title=title, detail=detail)
     errors = [{"field": field, "reason": reason} for field, reason in fields or []]
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "errors": errors}
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "errors": errors,
+    }
     return JSONResponse(body, status_code=status, media_type="application/problem+json")

@@ -11,7 +11,8 @@ from shared.settings import settings
 
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; "
+        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src "
+        "'self'; form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -28,9 +29,15 @@ _templates = Environment(
 )
 
 
-def render(request: Request, template: str, *, status_code: int = 200, **context: Any) -> HTMLResponse:
-    """A page, or with a template of parts/ a piece of one; what is about one person is kept by no cache."""
-    said = read_flash(request) if status_code < 400 and not template.startswith("parts/") else None  # a problem is no place for it
+def render(
+    request: Request, template: str, *, status_code: int = 200, **context: Any
+) -> HTMLResponse:
+    """A page, or with a template of parts/ a piece of one; what is about one person is kept by no
+    cache.
+    """
+    said = (
+        read_flash(request) if status_code < 400 and not template.startswith("parts/") else None
+    )  # a problem is no place for it
     values = {
         "visitor": None,
         "organization": None,
@@ -42,7 +49,9 @@ def render(request: Request, template: str, *, status_code: int = 200, **context
         "refused": "",
     } | context
     response = HTMLResponse(
-        _templates.get_template(template).render(values), status_code=status_code, headers={"Cache-Control": "private, no-store"}
+        _templates.get_template(template).render(values),
+        status_code=status_code,
+        headers={"Cache-Control": "private, no-store"},
     )
     if said:
         response.delete_cookie(FLASH, path="/")

@@ -10,7 +10,11 @@ from shared.events import SignalType
 from shared.wording import counted, short_day, whole_money
 
 LETTERS: dict[SignalType, str] = {"dormant": "A", "lapse": "B", "cherry_picking": "C"}
-TYPES: dict[SignalType, str] = {"dormant": "Dormant", "lapse": "Product lapse", "cherry_picking": "Cherry-picking"}
+TYPES: dict[SignalType, str] = {
+    "dormant": "Dormant",
+    "lapse": "Product lapse",
+    "cherry_picking": "Cherry-picking",
+}
 RESOLUTIONS = {
     "reordered": "came back with an order",
     "correction": "was never so: orders were corrected",

@@ -1,10 +1,14 @@
-"""Single sign-on: OpenID Connect, authorization code with PKCE, against the one provider that the settings name.
+"""Single sign-on: OpenID Connect, authorization code with PKCE, against the one provider that the
+settings name.
 
-begin    where to send the browser, and what has to be remembered of it (state, nonce, the PKCE verifier)
-finish   the code that came back, exchanged for an id token, the token checked: the verified mail address of who signed in
+begin    where to send the browser, and what has to be remembered of it (state, nonce, the PKCE
+         verifier)
+finish   the code that came back, exchanged for an id token, the token checked: the verified mail
+         address of who signed in
 
-The provider says who somebody is, never what they may see: that follows from memberships here. Endpoints and keys come from
-the provider's discovery document and are kept for an hour; a key that is not known yet is looked for once more.
+The provider says who somebody is, never what they may see: that follows from memberships here.
+Endpoints and keys come from the provider's discovery document and are kept for an hour; a key that
+is not known yet is looked for once more.
 """
 
 import secrets
@@ -27,8 +31,21 @@ from shared.errors import Rejected, Retryable
 from shared.mail import checked_address
 from shared.settings import settings
 
-# Signatures that need the provider's private key. "none" and those by a shared secret prove nothing to us.
-ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
+# Signatures that need the provider's private key. "none" and those by a shared secret prove nothing
+# to us.
+ALGORITHMS = [
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+    "Ed25519",
+]
 SCOPE = "openid email"
 CALLBACK = "/sign-in/oidc/callback"
 TIMEOUT_SECONDS = 5.0  # of each request to the provider: a person waits
@@ -67,12 +84,19 @@ def configured() -> bool:
 
 
 def begin() -> Begun:
-    """Raises Retryable while the provider does not answer, NotIdentified where it is not what the settings say."""
+    """Raises Retryable while the provider does not answer, NotIdentified where it is not what the
+    settings say.
+    """
     provider = _known.get()
-    begun = Begun("", secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48))
+    begun = Begun(
+        "", secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48)
+    )
     with _client(provider) as client:
         url, _ = client.create_authorization_url(
-            provider.authorization_endpoint, state=begun.state, nonce=begun.nonce, code_verifier=begun.verifier
+            provider.authorization_endpoint,
+            state=begun.state,
+            nonce=begun.nonce,
+            code_verifier=begun.verifier,
         )
     return begun._replace(url=str(url))
 
@@ -115,7 +139,11 @@ def _claims(provider: Provider, token: dict[str, Any], nonce: str) -> CodeIDToke
                 "iss": {"essential": True, "value": provider.issuer},
                 "aud": {"essential": True, "value": settings().oidc_client_id},
             },
-            params={"nonce": nonce, "client_id": settings().oidc_client_id, "access_token": token.get("access_token")},
+            params={
+                "nonce": nonce,
+                "client_id": settings().oidc_client_id,
+                "access_token": token.get("access_token"),
+            },
         )
         claims.validate(now=int(clock.now().timestamp()), leeway=LEEWAY_SECONDS)
     except (JoseError, ValueError, TypeError) as error:
@@ -144,7 +172,9 @@ def _client(provider: Provider) -> Any:
         scope=SCOPE,
         redirect_uri=_callback(),
         code_challenge_method="S256",
-        token_endpoint_auth_method=provider.token_endpoint_auth_method if settings().oidc_client_secret else "none",
+        token_endpoint_auth_method=provider.token_endpoint_auth_method
+        if settings().oidc_client_secret
+        else "none",
         default_timeout=TIMEOUT_SECONDS,
     )
 
@@ -158,16 +188,27 @@ def discover(issuer: str) -> Provider:
     if found.get("issuer") != issuer:
         raise NotIdentified("WINBACK_OIDC_ISSUER is not what the provider calls itself")
     try:
-        endpoints = {name: str(found[name]) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")}
-        keys = KeySet.import_key_set(_json(endpoints["jwks_uri"]))  # type: ignore[arg-type] # it checks what it is given
+        endpoints = {
+            name: str(found[name])
+            for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")
+        }
+        # it checks what it is given
+        keys = KeySet.import_key_set(_json(endpoints["jwks_uri"]))  # type: ignore[arg-type]
     except (KeyError, JoseError, ValueError, TypeError) as error:
         raise NotIdentified(f"the provider's discovery document lacks something: {error}") from None
-    if issuer.startswith("https:") and not all(url.startswith("https:") for url in endpoints.values()):
+    if issuer.startswith("https:") and not all(
+        url.startswith("https:") for url in endpoints.values()
+    ):
         raise NotIdentified("the provider's endpoints are not all https")
-    methods = found.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]  # the default that the standard names
+    methods = found.get("token_endpoint_auth_methods_supported") or [
+        "client_secret_basic"
+    ]  # the default that the standard names
     basic = "client_secret_basic" in methods
     return Provider(
-        issuer=issuer, keys=keys, token_endpoint_auth_method="client_secret_basic" if basic else "client_secret_post", **endpoints
+        issuer=issuer,
+        keys=keys,
+        token_endpoint_auth_method="client_secret_basic" if basic else "client_secret_post",
+        **endpoints,
     )
 
 
@@ -196,7 +237,11 @@ class _Known:
     def get(self, *, anew: bool = False) -> Provider:
         issuer = settings().oidc_issuer
         with self._lock:
-            fresh = self._provider is not None and self._provider.issuer == issuer and time.monotonic() - self._at < KEPT_SECONDS
+            fresh = (
+                self._provider is not None
+                and self._provider.issuer == issuer
+                and time.monotonic() - self._at < KEPT_SECONDS
+            )
             if fresh and not anew and self._provider is not None:
                 return self._provider
         found = discover(issuer)

@@ -1,4 +1,6 @@
-"""Signing in and out, unsubscribing. A GET only shows a page (scanners follow links), the POST acts."""
+"""Signing in and out, unsubscribing. A GET only shows a page (scanners follow links), the POST
+acts.
+"""
 
 import re
 import secrets
@@ -10,7 +12,14 @@ from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.signals.actions import tenants
-from services.signals.console.http.access import NotSignedIn, app_pool, cookie_name, is_https, session_of, visitor
+from services.signals.console.http.access import (
+    NotSignedIn,
+    app_pool,
+    cookie_name,
+    is_https,
+    session_of,
+    visitor,
+)
 from services.signals.console.http.forms import Form, OwnForm
 from services.signals.console.http.rendering import render
 from services.signals.console.identity import sign_in_mail
@@ -39,7 +48,15 @@ def mail_link(request: Request, form: OwnForm, later: BackgroundTasks) -> Respon
         email = tenants.checked_email(checked_address(typed))
     except Rejected:
         error = "This is no mail address. It looks like you@example.com"
-        return render(request, "signed_out.html", status_code=422, email=typed[:254], error=error, mailed=False, next=go_on)
+        return render(
+            request,
+            "signed_out.html",
+            status_code=422,
+            email=typed[:254],
+            error=error,
+            mailed=False,
+            next=go_on,
+        )
     later.add_task(sign_in_mail.mail, app_pool(request), email, go_on)
     answer = render(request, "signed_out.html", email=email, error="", mailed=True, next=go_on)
     answer.background = later
@@ -51,7 +68,13 @@ def show_sign_in(request: Request, link: str, next: str = "/") -> Response:
     """A page with one button."""
     with app_pool(request).connection() as connection:
         email = sign_in.find_link(connection, link, now=clock.now())
-    return render(request, "sign_in.html", status_code=200 if email else 410, email=email, next=local_path(next))
+    return render(
+        request,
+        "sign_in.html",
+        status_code=200 if email else 410,
+        email=email,
+        next=local_path(next),
+    )
 
 
 @router.post("/sign-in/{link}")
@@ -83,7 +106,9 @@ def sign_out(request: Request, form: Form) -> Response:
 def start_session(connection: db.Connection, answer: Response, email: str) -> None:
     """Sign an address in, in the browser that gets this answer."""
     session, now = secrets.token_urlsafe(32), clock.now()
-    sign_in.insert_session(connection, session, email=email, now=now, expires_at=now + SESSION_LASTS)
+    sign_in.insert_session(
+        connection, session, email=email, now=now, expires_at=now + SESSION_LASTS
+    )
     answer.set_cookie(
         cookie_name(),
         session,
@@ -104,7 +129,13 @@ def local_path(path: str) -> str:
 def show_unsubscribe(request: Request, token: str) -> Response:
     """A page with one button."""
     known = read_unsubscribe_token(token)
-    return render(request, "unsubscribe.html", status_code=200 if known else 404, email=known[1] if known else None, done=False)
+    return render(
+        request,
+        "unsubscribe.html",
+        status_code=200 if known else 404,
+        email=known[1] if known else None,
+        done=False,
+    )
 
 
 @router.post("/unsubscribe/{token}")
@@ -115,7 +146,9 @@ def do_unsubscribe(request: Request, token: str) -> Response:
         return render(request, "unsubscribe.html", status_code=404, email=None, done=False)
     organization, email = known
     with (
-        suppress(psycopg.errors.ForeignKeyViolation),  # the organization was deleted: it sends nothing anyway
+        suppress(
+            psycopg.errors.ForeignKeyViolation
+        ),  # the organization was deleted: it sends nothing anyway
         db.organization_transaction(app_pool(request), organization) as connection,
     ):
         recipients.unsubscribe(connection, organization, email, at=clock.now())

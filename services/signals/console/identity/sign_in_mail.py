@@ -31,7 +31,9 @@ HTML = """<p><a href="{link}">Sign in to Winback</a> as {email}: {opens}.</p>
 
 
 def mail(pool: ConnectionPool[db.Connection], email: str, go_on: str) -> None:
-    """Mail a link to a member's address; who is none gets nothing. `go_on`: the page that comes after."""
+    """Mail a link to a member's address; who is none gets nothing. `go_on`: the page that comes
+    after.
+    """
     with pool.connection() as connection, connection.transaction():
         if sign_in.open_links(connection, email, now=clock.now()) >= MOST_OPEN:
             log.warning("no further sign-in link: several are open")
@@ -40,10 +42,14 @@ def mail(pool: ConnectionPool[db.Connection], email: str, go_on: str) -> None:
             link = tenants.sign_in_link(connection, email, settings().base_url)
         except NotFound:
             return
-        opens = _opens([isolated(plain_name(one.name)) for one in sign_in.memberships(connection, email)])
+        opens = _opens(
+            [isolated(plain_name(one.name)) for one in sign_in.memberships(connection, email)]
+        )
     sender = own_mailbox("Winback")
     try:
-        _send(sender, email, link if go_on == "/" else f"{link}?next={quote(go_on, safe='')}", opens)
+        _send(
+            sender, email, link if go_on == "/" else f"{link}?next={quote(go_on, safe='')}", opens
+        )
     except Retryable as error:
         log.warning("a sign-in link was not mailed", error=str(error))
 
@@ -52,8 +58,16 @@ def _opens(names: list[str]) -> str:
     """Acme Pipe and Borealis Steel; some of many."""
     if len(names) <= 1:
         return "".join(names)
-    shown, rest = (names, 0) if len(names) <= MOST_NAMED else (names[: MOST_NAMED - 1], len(names) - MOST_NAMED + 1)
-    return f"{', '.join(shown)} and {rest} more" if rest else f"{', '.join(shown[:-1])} and {shown[-1]}"
+    shown, rest = (
+        (names, 0)
+        if len(names) <= MOST_NAMED
+        else (names[: MOST_NAMED - 1], len(names) - MOST_NAMED + 1)
+    )
+    return (
+        f"{', '.join(shown)} and {rest} more"
+        if rest
+        else f"{', '.join(shown[:-1])} and {shown[-1]}"
+    )
 
 
 def _send(sender: Mailbox, email: str, link: str, opens: str) -> None:
@@ -68,7 +82,9 @@ def _send(sender: Mailbox, email: str, link: str, opens: str) -> None:
         html=HTML.format(link=escape(link), email=escape(email), opens=escape(opens)),
     )
     server = Session(mail_server(settings().smtp_url))
-    answer = server.send(sender=sender.email, recipient=email, message=mailed, before_final_dot=lambda: True)
+    answer = server.send(
+        sender=sender.email, recipient=email, message=mailed, before_final_dot=lambda: True
+    )
     server.quit()
     if answer.state != "sent":
         log.warning("a sign-in link was not mailed", state=answer.state, answer=answer.text)

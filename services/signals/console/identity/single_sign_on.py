@@ -1,10 +1,13 @@
-"""Signing in at the organization's identity provider (OpenID Connect), where the settings name one; for members alone.
+"""Signing in at the organization's identity provider (OpenID Connect), where the settings name one;
+for members alone.
 
-GET /sign-in/oidc            to the provider; what has to be remembered goes into a signed cookie of this browser
+GET /sign-in/oidc            to the provider; what has to be remembered goes into a signed cookie of
+                             this browser
 GET /sign-in/oidc/callback   back from it
 
-A link leads there, not a form: browsers hold a form's redirects against form-action, and asking for it changes nothing here.
-Coming back, state is compared with the cookie, so nobody is signed in by an address that somebody else made.
+A link leads there, not a form: browsers hold a form's redirects against form-action, and asking for
+it changes nothing here. Coming back, state is compared with the cookie, so nobody is signed in by
+an address that somebody else made.
 """
 
 import hmac
@@ -44,23 +47,37 @@ def to_the_provider(request: Request, next: Text = "/") -> Response:
         return _refused(request, str(error), status_code=502, next=next)
     answer = RedirectResponse(begun.url, status_code=303)
     remembered = str(_signed().dumps([begun.state, begun.nonce, begun.verifier, local_path(next)]))
-    answer.set_cookie(_cookie(), remembered, max_age=WITHIN_SECONDS, httponly=True, samesite="lax", secure=is_https(), path="/")
+    answer.set_cookie(
+        _cookie(),
+        remembered,
+        max_age=WITHIN_SECONDS,
+        httponly=True,
+        samesite="lax",
+        secure=is_https(),
+        path="/",
+    )
     return answer
 
 
 @router.get("/sign-in/oidc/callback")
-def back(request: Request, state: Text = "", code: Text = "", error: Text = "", iss: Text = "") -> Response:
+def back(
+    request: Request, state: Text = "", code: Text = "", error: Text = "", iss: Text = ""
+) -> Response:
     """A session for a member; anyone else reads why not."""
     if not oidc.configured():
         raise NotHere
     try:
-        began, nonce, verifier, go_on = _signed().loads(request.cookies.get(_cookie(), ""), max_age=WITHIN_SECONDS)
+        began, nonce, verifier, go_on = _signed().loads(
+            request.cookies.get(_cookie(), ""), max_age=WITHIN_SECONDS
+        )
     except (BadData, ValueError, TypeError):
         return _refused(request, BEGIN_AGAIN)
     if not hmac.compare_digest(state.encode(), began.encode()):
         return _refused(request, BEGIN_AGAIN)
     if error or not code:
-        return _refused(request, "the provider said no" + (f" ({error[:100]})" if error else ""), next=go_on)
+        return _refused(
+            request, "the provider said no" + (f" ({error[:100]})" if error else ""), next=go_on
+        )
     if iss and iss != settings().oidc_issuer:  # RFC 9207: the answer of another provider
         return _refused(request, "another provider answered", next=go_on)
     try:
@@ -73,7 +90,10 @@ def back(request: Request, state: Text = "", code: Text = "", error: Text = "", 
     answer = RedirectResponse(go_on, status_code=303)
     with app_pool(request).connection() as connection, connection.transaction():
         if not sign_in.memberships(connection, email):
-            return _refused(request, f"{email} is a member of no organization here: ask an owner or admin to invite you")
+            return _refused(
+                request,
+                f"{email} is a member of no organization here: ask an owner or admin to invite you",
+            )
         start_session(connection, answer, email)
     answer.delete_cookie(_cookie(), path="/", secure=is_https(), httponly=True, samesite="lax")
     return answer

@@ -64,7 +64,9 @@ def show(
         head = head_of(connection, organization)
         narrowed = _filter(typed, head.timezone)
         place = _read_place(before) if before else None
-        found = audit_log.entries(connection, organization, narrowed, before=place, limit=ENTRIES_A_PAGE + 1)
+        found = audit_log.entries(
+            connection, organization, narrowed, before=place, limit=ENTRIES_A_PAGE + 1
+        )
         actors, actions = audit_log.words(connection, organization)
     chosen = {name: value for name, value in typed.items() if value}
     path = f"/o/{organization}/settings/audit"
@@ -104,10 +106,18 @@ def export(
         narrowed = _filter(typed, head.timezone)
         found = list(audit_log.all_entries(connection, organization, narrowed, most=MOST_EXPORTED))
     rows = (
-        (entry.at.isoformat(), entry.actor, entry.action, entry.subject, json.dumps(entry.detail, ensure_ascii=False))
+        (
+            entry.at.isoformat(),
+            entry.actor,
+            entry.action,
+            entry.subject,
+            json.dumps(entry.detail, ensure_ascii=False),
+        )
         for entry in found
     )
-    return csv_export.download(f"{organization}-audit", ("at", "actor", "action", "subject", "detail"), rows)
+    return csv_export.download(
+        f"{organization}-audit", ("at", "actor", "action", "subject", "detail"), rows
+    )
 
 
 def _filter(typed: dict[str, str], timezone: str) -> Filter:
@@ -181,7 +191,9 @@ def _words(value: Any) -> str:
     if isinstance(value, dict) and set(value) == {"from", "to"}:
         return f"{_words(value['from'])} → {_words(value['to'])}"
     if isinstance(value, dict):
-        return plain_name(", ".join(f"{key} {_words(one)}" for key, one in value.items()), longest=LONGEST_DETAIL)
+        return plain_name(
+            ", ".join(f"{key} {_words(one)}" for key, one in value.items()), longest=LONGEST_DETAIL
+        )
     if isinstance(value, list):
         return plain_name(", ".join(_words(one) for one in value) or "none", longest=LONGEST_DETAIL)
     if value is None:

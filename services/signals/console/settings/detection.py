@@ -1,4 +1,5 @@
-"""Win-Back settings: a card a type, tried out as one types, saved as a version that starts a run; sizes and grades beside.
+"""Win-Back settings: a card a type, tried out as one types, saved as a version that starts a run;
+sizes and grades beside.
 
 GET  /settings          the page                 POST  the same, saved
 POST /settings/try      the dry run of what is typed: the parts that change (htmx), or the page
@@ -34,16 +35,22 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 VERSIONS_SHOWN = 8
 UNREAD_SHOWN = 40
-TOO_SLOW = "The orders are too many to try this out while you type. The button below takes up to a minute."
-ONLY_ON_ASKING = "With so many accounts the dry run takes a while, so it waits for the button below."
+TOO_SLOW = (
+    "The orders are too many to try this out while you type. The button below takes up to a minute."
+)
+ONLY_ON_ASKING = (
+    "With so many accounts the dry run takes a while, so it waits for the button below."
+)
 READING = "The orders are being read for this: a few seconds. Without scripts, press Try."
 NO_ORDERS = "No orders yet: with the first ones this shows whom these thresholds would flag."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What every answer here is made from. `typed` may be what cannot be; then `errors` says so and `wanted` is None. `is_reading`:
-    the page asks for its first try itself, since that reads all orders."""
+    """What every answer here is made from. `typed` may be what cannot be; then `errors` says so and
+    `wanted` is None. `is_reading`: the page asks for its first try itself, since that reads all
+    orders.
+    """
 
     organization: str
     who: Visitor
@@ -69,7 +76,14 @@ class Page:
 def show(request: Request, organization: str) -> Response:
     """The settings as they are saved."""
     with organization_of(request, organization) as (who, connection):
-        page = _page(connection, organization, who, None, seconds=dry_run.SECONDS_WHILE_TYPING, reads_ahead=True)
+        page = _page(
+            connection,
+            organization,
+            who,
+            None,
+            seconds=dry_run.SECONDS_WHILE_TYPING,
+            reads_ahead=True,
+        )
         return _whole(request, connection, page)
 
 
@@ -98,7 +112,9 @@ def replay(request: Request, organization: str, form: Form) -> Response:
     by_itself = "hx-request" in request.headers
     with organization_of(request, organization) as (who, connection):
         seconds = dry_run.SECONDS_WHILE_TYPING if by_itself else dry_run.SECONDS_ON_A_BUTTON
-        page = _page(connection, organization, who, form, seconds=seconds, is_try=True, with_replay=True)
+        page = _page(
+            connection, organization, who, form, seconds=seconds, is_try=True, with_replay=True
+        )
         if by_itself:
             return render(request, "parts/settings_replays.html", cards=_cards(page))
         return _whole(request, connection, page)
@@ -112,7 +128,13 @@ def save(request: Request, organization: str, form: Form) -> Response:
         page = _page(connection, organization, who, form, seconds=dry_run.SECONDS_WHILE_TYPING)
         stale = form.get("version") != str(page.version)
         if page.wanted is None or stale:
-            return _whole(request, connection, page, status_code=422 if page.wanted is None else 409, stale=stale)
+            return _whole(
+                request,
+                connection,
+                page,
+                status_code=422 if page.wanted is None else 409,
+                stale=stale,
+            )
         patch = detection_form.patch_of(page.typed, page.head.style)
         saved = configuration.save(connection, organization, patch, actor=who.email, run=True)
     answer = RedirectResponse(f"/o/{organization}/settings", status_code=303)
@@ -125,7 +147,10 @@ def _saved_words(saved: Saved, head: Head) -> str:
     if not saved.changes:
         return "Nothing was changed; a run has been asked for all the same"
     stored = detection_view.saved_words(saved.changes, head.style)
-    return f"Saved as version {saved.version}. {stored}. Its run, number {saved.run}, has been asked for"
+    return (
+        f"Saved as version {saved.version}. {stored}. Its run, number {saved.run}, has been "
+        "asked for"
+    )
 
 
 # -- sizes and grades ------------------------------------------------------------------------------------------------------------
@@ -145,7 +170,9 @@ def save_sizes(request: Request, organization: str, form: Form) -> Response:
         governing(who, organization)
         head = _head(connection, organization)
         size_rows, wrong_sizes = detection_form.read_sizes(form.get("sizes", ""), head.style)
-        grade_rows, wrong_grades = detection_form.read_table(form.get("grade_aliases", ""), name="grade_aliases")
+        grade_rows, wrong_grades = detection_form.read_table(
+            form.get("grade_aliases", ""), name="grade_aliases"
+        )
         errors = [*wrong_sizes, *wrong_grades]
         version, _ = settings.latest(connection, organization)
         if form.get("version") != str(version):
@@ -153,7 +180,9 @@ def save_sizes(request: Request, organization: str, form: Form) -> Response:
         if not errors:
             try:
                 patch = {"sizes": size_rows, "grade_aliases": grade_rows}
-                saved = configuration.save(connection, organization, patch, actor=who.email, run=True)
+                saved = configuration.save(
+                    connection, organization, patch, actor=who.email, run=True
+                )
             except Rejected as refused:
                 errors = list(refused.errors)
         if errors:
@@ -191,8 +220,12 @@ def _sizes(
         may_change=who.governs(organization),
         version=version,
         stale=status_code == 409,
-        sizes=form.get("sizes", "") if form is not None else detection_form.sizes_text(saved.sizes, head.style),
-        grade_aliases=form.get("grade_aliases", "") if form is not None else detection_form.table_text(saved.grade_aliases),
+        sizes=form.get("sizes", "")
+        if form is not None
+        else detection_form.sizes_text(saved.sizes, head.style),
+        grade_aliases=form.get("grade_aliases", "")
+        if form is not None
+        else detection_form.table_text(saved.grade_aliases),
         errors=errors,
         unread=unread[:UNREAD_SHOWN],
         unread_more=max(0, len(unread) - UNREAD_SHOWN),
@@ -213,8 +246,9 @@ def _page(
     with_replay: bool = False,
     reads_ahead: bool = False,
 ) -> Page:
-    """`is_try`: the person's next try ends it; where it has to read the orders first it may take its time. Raises
-    dry_run.Superseded."""
+    """`is_try`: the person's next try ends it; where it has to read the orders first it may take
+    its time. Raises dry_run.Superseded.
+    """
     head = _head(connection, organization)
     version, saved = settings.latest(connection, organization)
     typed = dict(form) if form is not None else detection_form.typed_of(saved, head.style)
@@ -239,7 +273,9 @@ def _page(
     )
     if wanted is None or page.no_dry:
         return page
-    if (head.accounts or 0) > dry_run.WITHOUT_ASKING_ACCOUNTS and seconds < dry_run.SECONDS_ON_A_BUTTON:
+    if (
+        head.accounts or 0
+    ) > dry_run.WITHOUT_ASKING_ACCOUNTS and seconds < dry_run.SECONDS_ON_A_BUTTON:
         return replace(page, no_dry=ONLY_ON_ASKING)
     as_of, run = _as_of(head), runs.newest_number(connection, organization)
     if not dry_run.is_read(organization):
@@ -250,11 +286,15 @@ def _page(
     what = "replays" if with_replay else "tries"
     turn = dry_run.next_turn(organization, f"{who.email} {what}") if is_try else None
     try:
-        tried = dry_run.tried(connection, organization, wanted, as_of=as_of, run=run, seconds=seconds, turn=turn)
+        tried = dry_run.tried(
+            connection, organization, wanted, as_of=as_of, run=run, seconds=seconds, turn=turn
+        )
         names = trials.names(connection, organization, detection_view.names_needed(tried))
         page = replace(page, tried=tried, names=names)
         if with_replay:
-            replayed = dry_run.replayed(connection, organization, wanted, as_of=as_of, run=run, seconds=seconds, turn=turn)
+            replayed = dry_run.replayed(
+                connection, organization, wanted, as_of=as_of, run=run, seconds=seconds, turn=turn
+            )
             page = replace(page, replayed=replayed)
     except TooSlow:
         return replace(page, no_dry=TOO_SLOW)
@@ -299,7 +339,9 @@ def _cards(page: Page) -> list[detection_view.CardView]:
                 names=page.names,
             ),
             no_dry=page.no_dry,
-            replay=detection_view.replay_view(type_, page.replayed[type_]) if page.replayed else None,
+            replay=detection_view.replay_view(type_, page.replayed[type_])
+            if page.replayed
+            else None,
         )
         for type_ in dry_run.TYPES
     ]
@@ -308,16 +350,32 @@ def _cards(page: Page) -> list[detection_view.CardView]:
 def _bar(page: Page) -> dict[str, str]:
     changes = changes_between(page.saved, page.wanted) if page.wanted is not None else []
     if page.wanted is None:
-        return {"what": "Not ready to be saved", "starts": "One field needs another value." if len(page.errors) == 1 else ""}
+        return {
+            "what": "Not ready to be saved",
+            "starts": "One field needs another value." if len(page.errors) == 1 else "",
+        }
     what, starts = detection_view.save_words(changes, page.tried, page.wanted)
     return {"what": what, "starts": starts}
 
 
 def _parts(request: Request, page: Page) -> Response:
-    return render(request, "parts/settings_tried.html", cards=_cards(page), bar=_bar(page), may_change=page.may_change)
+    return render(
+        request,
+        "parts/settings_tried.html",
+        cards=_cards(page),
+        bar=_bar(page),
+        may_change=page.may_change,
+    )
 
 
-def _whole(request: Request, connection: db.Connection, page: Page, *, status_code: int = 200, stale: bool = False) -> Response:
+def _whole(
+    request: Request,
+    connection: db.Connection,
+    page: Page,
+    *,
+    status_code: int = 200,
+    stale: bool = False,
+) -> Response:
     return render(
         request,
         "settings.html",
@@ -358,5 +416,7 @@ def _versions(connection: db.Connection, page: Page) -> list[detection_view.Vers
     if found and found[-1][0] == 1:
         number, _, at, by = found[-1]
         exact = f"{at.astimezone(zone):%-d %b %Y %H:%M}"
-        shown.append(detection_view.version_view(number, by, at, exact, [], style=page.head.style, now=now))
+        shown.append(
+            detection_view.version_view(number, by, at, exact, [], style=page.head.style, now=now)
+        )
     return shown[:VERSIONS_SHOWN]

@@ -1,8 +1,9 @@
 """Win-Back settings as a form: texts as people type them, to and from the settings as JSON.
 
-Every number is typed in the style of the organization's locale (`typed_numbers`); money in the currency, not in its minor units.
-What cannot be read for certain goes on as nothing to `thresholds.checked`, so that there is one place that refuses, and comes
-back beside its field in words for people.
+Every number is typed in the style of the organization's locale (`typed_numbers`); money in the
+currency, not in its minor units. What cannot be read for certain goes on as nothing to
+`thresholds.checked`, so that there is one place that refuses, and comes back beside its field in
+words for people.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,18 +46,30 @@ class FieldSpec:
 CARDS: dict[SignalType, tuple[FieldSpec, ...]] = {
     "dormant": (
         FieldSpec(key="dormant.gap_days", label="Inactivity gap", kind="days"),
-        FieldSpec(key="dormant.minimum_lifetime_revenue_cents", label="Minimum lifetime revenue", kind="money"),
+        FieldSpec(
+            key="dormant.minimum_lifetime_revenue_cents",
+            label="Minimum lifetime revenue",
+            kind="money",
+        ),
     ),
     "lapse": (
         FieldSpec(key="lapse.lapse_days", label="Lapse window", kind="days"),
         FieldSpec(key="lapse.history_days", label="History window", kind="days"),
-        FieldSpec(key="lapse.minimum_revenue_cents", label="Minimum revenue of the size and grade", kind="money"),
+        FieldSpec(
+            key="lapse.minimum_revenue_cents",
+            label="Minimum revenue of the size and grade",
+            kind="money",
+        ),
         FieldSpec(key="lapse.minimum_months", label="Minimum different months", kind="months"),
     ),
     "cherry_picking": (
         FieldSpec(key="cherry_picking.minimum_od", label="Specialty from OD", kind="inches"),
-        FieldSpec(key="cherry_picking.share_percent", label="Specialty share above", kind="percent"),
-        FieldSpec(key="cherry_picking.minimum_revenue_cents", label="Minimum total spend", kind="money"),
+        FieldSpec(
+            key="cherry_picking.share_percent", label="Specialty share above", kind="percent"
+        ),
+        FieldSpec(
+            key="cherry_picking.minimum_revenue_cents", label="Minimum total spend", kind="money"
+        ),
         FieldSpec(key="cherry_picking.window_days", label="Window", kind="days"),
     ),
 }
@@ -68,11 +81,19 @@ READERS: dict[Kind, Callable[[str, NumberStyle], int | str]] = {
     "inches": read_inches,
     "percent": read_percent,
 }
-UNITS: dict[Kind, str] = {"days": "days", "months": "months", "inches": "in", "percent": "%", "money": ""}
+UNITS: dict[Kind, str] = {
+    "days": "days",
+    "months": "months",
+    "inches": "in",
+    "percent": "%",
+    "money": "",
+}
 
 
 def typed_of(settings: DetectionSettings, style: NumberStyle) -> dict[str, str]:
-    """The form's texts for these settings; a switch that is on is "on", one that is off is not there."""
+    """The form's texts for these settings; a switch that is on is "on", one that is off is not
+    there.
+    """
     values = msgspec.to_builtins(settings)
     typed = {}
     for type_, specs in CARDS.items():
@@ -84,7 +105,9 @@ def typed_of(settings: DetectionSettings, style: NumberStyle) -> dict[str, str]:
 
 
 def patch_of(typed: Mapping[str, str], style: NumberStyle) -> dict[str, Any]:
-    """The settings as JSON that the texts mean; a text that means nothing for certain is None, and is refused by its field."""
+    """The settings as JSON that the texts mean; a text that means nothing for certain is None, and
+    is refused by its field.
+    """
     patch: dict[str, Any] = {}
     for type_, specs in CARDS.items():
         patch[type_] = {"enabled": typed.get(f"{type_}.enabled") == "on"}
@@ -97,7 +120,11 @@ def shown(spec: FieldSpec, value: Any, style: NumberStyle) -> str:
     """One value as it is typed."""
     if spec.kind == "money":
         return shown_amount(value, style)
-    return shown_number(Decimal(value), style.numbers) if spec.kind in ("inches", "percent") else str(value)
+    return (
+        shown_number(Decimal(value), style.numbers)
+        if spec.kind in ("inches", "percent")
+        else str(value)
+    )
 
 
 def in_words(spec: FieldSpec, value: Any, style: NumberStyle) -> str:
@@ -124,7 +151,9 @@ def default_in_words(spec: FieldSpec, style: NumberStyle) -> str:
     return str(value) if spec.kind in ("days", "months") else in_words(spec, value, style)
 
 
-def errors_of(errors: tuple[FieldError, ...], typed: Mapping[str, str], style: NumberStyle) -> dict[str, str]:
+def errors_of(
+    errors: tuple[FieldError, ...], typed: Mapping[str, str], style: NumberStyle
+) -> dict[str, str]:
     """field -> what is wrong with it, for people."""
     return {error.field: _said(error, typed, style) for error in errors}
 
@@ -148,12 +177,21 @@ def _said(error: FieldError, typed: Mapping[str, str], style: NumberStyle) -> st
 def _what_it_may_be(spec: FieldSpec, style: NumberStyle) -> str:
     if spec.kind == "money":
         example = shown_amount(50_000 * 10**style.places, style)
-        return f"must be an amount such as {example}, from {exact_money(0, style)} to {exact_money(LARGEST_CENTS, style)}"
+        return (
+            f"must be an amount such as {example}, from {exact_money(0, style)} to "
+            f"{exact_money(LARGEST_CENTS, style)}"
+        )
     if spec.kind == "inches":
-        return f"must be inches such as 6 or {shown_number(Decimal('5.5'), style.numbers)}, above 0 and below 1000"
+        return (
+            f"must be inches such as 6 or {shown_number(Decimal('5.5'), style.numbers)}, above "
+            "0 and below 1000"
+        )
     if spec.kind == "percent":
         return "must be a percentage above 0 and at most 100"
-    least, most_days = 2 if spec.key == "lapse.history_days" else 1, shown_number(Decimal(LARGEST_DAYS), style.numbers)
+    least, most_days = (
+        2 if spec.key == "lapse.history_days" else 1,
+        shown_number(Decimal(LARGEST_DAYS), style.numbers),
+    )
     return f"must be a whole number from {least} to {120 if spec.kind == 'months' else most_days}"
 
 
@@ -180,11 +218,15 @@ def table_text(rows: Mapping[str, str]) -> str:
 
 def sizes_text(rows: Mapping[str, str], style: NumberStyle) -> str:
     """The size table as lines, its inches as they are typed."""
-    return table_text({key: shown_number(Decimal(inches), style.numbers) for key, inches in rows.items()})
+    return table_text(
+        {key: shown_number(Decimal(inches), style.numbers) for key, inches in rows.items()}
+    )
 
 
 def read_sizes(text: str, style: NumberStyle) -> tuple[dict[str, str], list[FieldError]]:
-    """Lines as the size table: `text = inches`. Whatever means no inches for certain is among the errors, and not in the table."""
+    """Lines as the size table: `text = inches`. Whatever means no inches for certain is among the
+    errors, and not in the table.
+    """
     typed, wrong = read_table(text, name="sizes")
     rows = {}
     for key, inches in typed.items():
@@ -194,7 +236,12 @@ def read_sizes(text: str, style: NumberStyle) -> tuple[dict[str, str], list[Fiel
             wrong.append(FieldError(field=f"sizes.{key[:64]}", reason=str(unclear)))
         except NotANumber:
             example = shown_number(Decimal("6.625"), style.numbers)
-            wrong.append(FieldError(field=f"sizes.{key[:64]}", reason=f"must be inches such as {example}, above 0 and below 1000"))
+            wrong.append(
+                FieldError(
+                    field=f"sizes.{key[:64]}",
+                    reason=f"must be inches such as {example}, above 0 and below 1000",
+                )
+            )
     return rows, wrong
 
 
@@ -207,11 +254,19 @@ def read_table(text: str, *, name: str) -> tuple[dict[str, str], list[FieldError
             continue
         key, separator, value = line.rpartition("=") if "=" in line else line.partition("\t")
         if not separator or not key.strip() or not value.strip():
-            wrong.append(FieldError(field=name, reason=f"line {number}: must be a text, =, and what it is read as"))
+            wrong.append(
+                FieldError(
+                    field=name, reason=f"line {number}: must be a text, =, and what it is read as"
+                )
+            )
         elif not (key + value).replace("\t", " ").isprintable():
-            wrong.append(FieldError(field=name, reason=f"line {number}: has characters that cannot be shown"))
+            wrong.append(
+                FieldError(field=name, reason=f"line {number}: has characters that cannot be shown")
+            )
         elif key.strip() in rows:
-            wrong.append(FieldError(field=name, reason=f"line {number}: {key.strip()} is in the table twice"))
+            wrong.append(
+                FieldError(field=name, reason=f"line {number}: {key.strip()} is in the table twice")
+            )
         else:
             rows[key.strip()] = value.strip()
     return rows, wrong

@@ -1,4 +1,6 @@
-"""Win-Back settings as they are shown: cards, the dry run beside each, its histogram, the replay below."""
+"""Win-Back settings as they are shown: cards, the dry run beside each, its histogram, the replay
+below.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +20,11 @@ from shared.domain.typed_numbers import NumberStyle
 from shared.events import Combo, SignalType
 from shared.wording import age, combo_words, count, counted, exact_money, percent, plain_name
 
-TITLES: dict[SignalType, str] = {"dormant": "Fully dormant", "lapse": "Product lapse", "cherry_picking": "Cherry-picking"}
+TITLES: dict[SignalType, str] = {
+    "dormant": "Fully dormant",
+    "lapse": "Product lapse",
+    "cherry_picking": "Cherry-picking",
+}
 MEANINGS: dict[SignalType, str] = {
     "dormant": "The account stopped ordering altogether.",
     "lapse": "The account still orders, but a size and grade it used to buy has gone silent.",
@@ -47,7 +53,9 @@ class FieldView:
 
 @dataclass(frozen=True, kw_only=True)
 class BarView:
-    """A bar: x and width in percent, y and height in pixels, so that it stretches and its letters do not."""
+    """A bar: x and width in percent, y and height in pixels, so that it stretches and its letters
+    do not.
+    """
 
     x: str
     width: str
@@ -61,7 +69,9 @@ class BarView:
 
 @dataclass(frozen=True, kw_only=True)
 class HistogramView:
-    """The candidates by what is measured, with the threshold where it is typed and where it is saved."""
+    """The candidates by what is measured, with the threshold where it is typed and where it is
+    saved.
+    """
 
     label: str
     bars: list[BarView]
@@ -139,7 +149,9 @@ def card_view(
         title=TITLES[type_],
         meaning=MEANINGS[type_],
         is_on=typed.get(f"{type_}.enabled") == "on",
-        fields=[_field_view(spec, typed, saved, errors, style) for spec in detection_form.CARDS[type_]],
+        fields=[
+            _field_view(spec, typed, saved, errors, style) for spec in detection_form.CARDS[type_]
+        ],
         dry=dry,
         no_dry=no_dry,
         replay=replay,
@@ -171,7 +183,13 @@ def _field_view(
 
 
 def dry_view(
-    found: Tried, settings: DetectionSettings, saved: DetectionSettings, *, head: Head, organization: str, names: Mapping[str, str]
+    found: Tried,
+    settings: DetectionSettings,
+    saved: DetectionSettings,
+    *,
+    head: Head,
+    organization: str,
+    names: Mapping[str, str],
 ) -> DryView:
     """A sentence, a histogram, names, and a warning where the threshold does not fit."""
     type_ = found.type
@@ -182,18 +200,26 @@ def dry_view(
         what += f", {_sizes_and_grades(len(found.flagged))}"
     new, gone = _accounts(found.new), _accounts(found.gone)
     if not is_on:
-        verb, note = "Off. Switched on, it would flag", f"({len(found.active)} active today would go)" if found.active else ""
+        verb, note = (
+            "Off. Switched on, it would flag",
+            f"({len(found.active)} active today would go)" if found.active else "",
+        )
     elif not new and not gone:
         verb, note = "Flags", "(as today)"
     else:
-        verb, note = "Would flag", f"({count(len(found.new))} new, {count(len(found.gone))} would go)"
+        verb, note = (
+            "Would flag",
+            f"({count(len(found.new))} new, {count(len(found.gone))} would go)",
+        )
     shown = [("New", new), ("Would go", gone if is_on else _accounts(found.active))]
     return DryView(
         verb=verb,
         what=what,
         note=note,
         histogram=_histogram(found, settings, saved, head) if found.candidates else None,
-        names=[_names(label, subjects, names, organization) for label, subjects in shown if subjects],
+        names=[
+            _names(label, subjects, names, organization) for label, subjects in shown if subjects
+        ],
         warning=_warning(found, settings),
     )
 
@@ -208,13 +234,25 @@ def names_needed(found: Mapping[SignalType, Tried]) -> list[str]:
 
 
 def _accounts(subjects: set[Subject]) -> list[Subject]:
-    return sorted(subjects, key=lambda subject: (subject.account, *(text or "" for text in subject.combo or ())))
+    return sorted(
+        subjects,
+        key=lambda subject: (subject.account, *(text or "" for text in subject.combo or ())),
+    )
 
 
-def _names(label: str, subjects: Sequence[Subject], names: Mapping[str, str], organization: str) -> NamesView:
-    said = [(_name(subject, names), account_path(organization, subject.account)) for subject in subjects[:NAMES_AT_MOST]]
+def _names(
+    label: str, subjects: Sequence[Subject], names: Mapping[str, str], organization: str
+) -> NamesView:
+    said = [
+        (_name(subject, names), account_path(organization, subject.account))
+        for subject in subjects[:NAMES_AT_MOST]
+    ]
     rest = len(subjects) - NAMES_SHOWN
-    more_label = f"and {count(rest)} more" if len(subjects) <= NAMES_AT_MOST else f"and {count(rest)} more, {NAMES_AT_MOST} here"
+    more_label = (
+        f"and {count(rest)} more"
+        if len(subjects) <= NAMES_AT_MOST
+        else f"and {count(rest)} more, {NAMES_AT_MOST} here"
+    )
     return NamesView(
         label=f"{label} ({count(len(subjects))})",
         first=said[:NAMES_SHOWN],
@@ -238,7 +276,8 @@ def _warning(found: Tried, settings: DetectionSettings) -> str:
     usual = usual_days(found.candidates.usual_gaps())
     if found.type == "dormant" and is_too_tight(settings.dormant.gap_days, usual):
         return (
-            f"Half of these accounts order every {usual} days or slower: a gap of {settings.dormant.gap_days} days"
+            f"Half of these accounts order every {usual} days or slower: a gap of "
+            f"{settings.dormant.gap_days} days"
             " flags many that are merely between two orders."
         )
     if found.type == "lapse":
@@ -247,18 +286,33 @@ def _warning(found: Tried, settings: DetectionSettings) -> str:
         wider = round(settings.lapse.lapse_days * 4 / 3)
         if late and 3 * late >= len(found.flagged) and wider < settings.lapse.history_days:
             left = found.candidates.silent(wider)
-            said = f"{count(late)} of the {count(len(found.flagged))} are normally bought every {slow} days or slower."
-            return f"{said} A window of {wider} days would flag {count(left)}." if left < len(found.flagged) else said
+            said = (
+                f"{count(late)} of the {count(len(found.flagged))} are normally bought every "
+                f"{slow} days or slower."
+            )
+            return (
+                f"{said} A window of {wider} days would flag {count(left)}."
+                if left < len(found.flagged)
+                else said
+            )
     return ""
 
 
 # -- the histogram ---------------------------------------------------------------------------------------------------------------
 
 
-def _histogram(found: Tried, settings: DetectionSettings, saved: DetectionSettings, head: Head) -> HistogramView:
+def _histogram(
+    found: Tried, settings: DetectionSettings, saved: DetectionSettings, head: Head
+) -> HistogramView:
     if found.type == "cherry_picking":
-        threshold, was = Fraction(settings.cherry_picking.share_percent), Fraction(saved.cherry_picking.share_percent)
-        bars, unit = share_bars(len(found.candidates), found.candidates.share_above, threshold), "percent"
+        threshold, was = (
+            Fraction(settings.cherry_picking.share_percent),
+            Fraction(saved.cherry_picking.share_percent),
+        )
+        bars, unit = (
+            share_bars(len(found.candidates), found.candidates.share_above, threshold),
+            "percent",
+        )
     elif found.type == "dormant":
         threshold, was = Fraction(settings.dormant.gap_days), Fraction(saved.dormant.gap_days)
         bars, unit = day_bars(found.candidates.days(), settings.dormant.gap_days), "days"
@@ -267,10 +321,13 @@ def _histogram(found: Tried, settings: DetectionSettings, saved: DetectionSettin
         bars, unit = day_bars(found.candidates.days(), settings.lapse.lapse_days), "days"
     most = bars[-1].high
     flagged = count(len(found.flagged))
-    in_unit = f"{_number(threshold)}\u00a0%" if unit == "percent" else counted(int(threshold), "day")
+    in_unit = (
+        f"{_number(threshold)}\u00a0%" if unit == "percent" else counted(int(threshold), "day")
+    )
     over = "above" if unit == "percent" else "at"
     return HistogramView(
-        label=f"{_who(found, settings, head)}; {flagged} lie {over} {in_unit}{'' if unit == 'percent' else ' or more'}",
+        label=f"{_who(found, settings, head)}; {flagged} lie {over} "
+        f"{in_unit}{'' if unit == 'percent' else ' or more'}",
         bars=_bar_views(bars, most),
         ticks=_ticks(bars, most, unit),
         at=_x(threshold, most),
@@ -292,14 +349,20 @@ def _who(found: Tried, settings: DetectionSettings, head: Head) -> str:
             exact_money(settings.lapse.minimum_revenue_cents, head.style),
             counted(settings.lapse.minimum_months, "month"),
         )
-        return f"{_sizes_and_grades(number)} of at least {least} in {months}, by days since the last order"
+        return (
+            f"{_sizes_and_grades(number)} of at least {least} in {months}, by days since the "
+            "last order"
+        )
     least, days = (
         exact_money(settings.cherry_picking.minimum_revenue_cents, head.style),
         settings.cherry_picking.window_days,
     )
     share = found.candidates.usual_share()
     usual = f"; median of the others {percent(round(share * 100))}" if share is not None else ""
-    return f"{counted(number, 'account')} of at least {least} in {counted(days, 'day')}, by share of specialty{usual}"
+    return (
+        f"{counted(number, 'account')} of at least {least} in {counted(days, 'day')}, by share "
+        f"of specialty{usual}"
+    )
 
 
 def _bar_views(bars: Sequence[Bar], most: Fraction) -> list[BarView]:
@@ -329,10 +392,17 @@ def _bar_views(bars: Sequence[Bar], most: Fraction) -> list[BarView]:
 def _ticks(bars: Sequence[Bar], most: Fraction, unit: str) -> list[tuple[str, str, str]]:
     """(x, text, which end of the text stands there)."""
     if unit == "percent":
-        return [(f"{at}%", f"{at}\u00a0%", "" if at == 0 else "e" if at == 100 else "m") for at in range(0, 101, 20)]
+        return [
+            (f"{at}%", f"{at}\u00a0%", "" if at == 0 else "e" if at == 100 else "m")
+            for at in range(0, 101, 20)
+        ]
     edges = [bar.low for bar in bars][2::2]
     inner = [(_x(edge, most), _number(edge), "m") for edge in edges if 100 * edge / most < 90]
-    return [("0%", "0", ""), *[tick for tick in inner if float(tick[0][:-1]) > 5], ("100%", f"{_number(bars[-1].low)}+ d", "e")]
+    return [
+        ("0%", "0", ""),
+        *[tick for tick in inner if float(tick[0][:-1]) > 5],
+        ("100%", f"{_number(bars[-1].low)}+ d", "e"),
+    ]
 
 
 def _x(value: Fraction, most: Fraction) -> str:
@@ -351,7 +421,10 @@ def replay_view(type_: SignalType, quarters: Sequence[Quarter]) -> ReplayView:
     flagged: set[Subject] = set().union(*(quarter.flagged for quarter in quarters))
     back: set[Subject] = set().union(*(quarter.back for quarter in quarters))
     return ReplayView(
-        heads=[(f"Q{(quarter.ended_on.month - 1) // 3 + 1}", str(quarter.ended_on.year)) for quarter in quarters],
+        heads=[
+            (f"Q{(quarter.ended_on.month - 1) // 3 + 1}", str(quarter.ended_on.year))
+            for quarter in quarters
+        ],
         flagged=[*(count(len(quarter.flagged)) for quarter in quarters), count(len(flagged))],
         back=[*(count(len(quarter.back)) for quarter in quarters), count(len(back))],
         what="Sizes and grades flagged" if type_ == "lapse" else "Flagged",
@@ -363,7 +436,9 @@ def change_words(change: Change, style: NumberStyle) -> str:
     section, _, name = change.key.partition(".")
     if change.key in detection_form.FIELDS:
         spec = detection_form.FIELDS[change.key]
-        old, new = (detection_form.in_words(spec, value, style) for value in (change.old, change.new))
+        old, new = (
+            detection_form.in_words(spec, value, style) for value in (change.old, change.new)
+        )
         return f"{TITLES[_type(section)]}, {spec.label[0].lower()}{spec.label[1:]}: {old} to {new}"
     if name == "enabled":
         return f"{TITLES[_type(section)]} switched {'on' if change.new else 'off'}"
@@ -372,7 +447,10 @@ def change_words(change: Change, style: NumberStyle) -> str:
         return f"{table} {plain_name(name)} is read as {plain_name(str(change.new))}"
     if change.new is None:
         return f"{table} {plain_name(name)} is no longer taught"
-    return f"{table} {plain_name(name)} is read as {plain_name(str(change.new))}, no longer {plain_name(str(change.old))}"
+    return (
+        f"{table} {plain_name(name)} is read as {plain_name(str(change.new))}, no longer "
+        f"{plain_name(str(change.old))}"
+    )
 
 
 def saved_words(changes: Sequence[Change], style: NumberStyle) -> str:
@@ -387,18 +465,29 @@ def _type(section: str) -> SignalType:
 
 
 def save_words(
-    changes: Sequence[Change], found: Mapping[SignalType, Tried] | None, wanted: DetectionSettings | None
+    changes: Sequence[Change],
+    found: Mapping[SignalType, Tried] | None,
+    wanted: DetectionSettings | None,
 ) -> tuple[str, str]:
     """(what changes, what saving starts)."""
     if not changes:
         return "Nothing is changed", ""
     changed = {change.key.partition(".")[0] for change in changes}
-    head = f"{counted(len(changes), 'change')} in {', '.join(title for type_, title in TITLES.items() if type_ in changed)}"
+    head = (
+        f"{counted(len(changes), 'change')} in "
+        f"{', '.join(title for type_, title in TITLES.items() if type_ in changed)}"
+    )
     if found is None or wanted is None or len(found) < len(TITLES):
         return head, "Saving starts a run."
     opened = sum(len(one.new) for type_, one in found.items() if getattr(wanted, type_).enabled)
-    closed = sum(len(one.gone if getattr(wanted, type_).enabled else one.active) for type_, one in found.items())
-    return head, f"Saving starts a run: {counted(opened, 'signal')} would open, {count(closed)} would close."
+    closed = sum(
+        len(one.gone if getattr(wanted, type_).enabled else one.active)
+        for type_, one in found.items()
+    )
+    return (
+        head,
+        f"Saving starts a run: {counted(opened, 'signal')} would open, {count(closed)} would close.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -414,7 +503,14 @@ class VersionView:
 
 
 def version_view(
-    number: int, by: str, at: datetime, exact: str, changes: Sequence[Change], *, style: NumberStyle, now: datetime
+    number: int,
+    by: str,
+    at: datetime,
+    exact: str,
+    changes: Sequence[Change],
+    *,
+    style: NumberStyle,
+    now: datetime,
 ) -> VersionView:
     """With at most ten of its changes."""
     said = [change_words(change, style) for change in changes]
@@ -430,7 +526,9 @@ def version_view(
 
 def error_summary(errors: Mapping[str, str]) -> list[dict[str, Any]]:
     """(label, anchor, what is wrong) of each, in the order of the page."""
-    ordered = [key for key in detection_form.FIELDS if key in errors] + [key for key in errors if key not in detection_form.FIELDS]
+    ordered = [key for key in detection_form.FIELDS if key in errors] + [
+        key for key in errors if key not in detection_form.FIELDS
+    ]
     return [
         {
             "label": detection_form.FIELDS[key].label if key in detection_form.FIELDS else key,

@@ -1,7 +1,10 @@
-"""The digest's settings: who gets it, when, how the last one looks, what became of each mail. Members set it up.
+"""The digest's settings: who gets it, when, how the last one looks, what became of each mail.
+Members set it up.
 
-POST /settings/digest            recipients and schedule      POST …/digest/next   the next five firings of what is chosen
-POST …/digest/test               one for whoever asks         POST …/digest/again  who unsubscribed takes it back
+POST /settings/digest            recipients and schedule      POST …/digest/next   the next five
+                                 firings of what is chosen
+POST …/digest/test               one for whoever asks         POST …/digest/again  who unsubscribed
+                                 takes it back
 GET  …/digest/mail/{digest}      the mail's HTML, for the frame: it runs nothing and reaches nothing
 """
 
@@ -52,7 +55,10 @@ FIRINGS_SHOWN = 5
 DIGESTS_SHOWN = 20
 DEFAULT = {"frequency": "weekly", "hour": "8", "weekday": "0"}
 
-MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'; form-action 'none'"
+MAIL_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; "
+    "frame-ancestors 'self'; form-action 'none'"
+)
 PAGE_POLICY = HEADERS["Content-Security-Policy"] + "; frame-src 'self'"
 
 
@@ -93,7 +99,9 @@ def save(request: Request, organization: str, form: Form) -> Response:
             governance.set_schedule(connection, organization, **schedule, by=by)
     except Rejected as refused:
         with organization_of(request, organization) as (who, connection):
-            return _page(request, connection, organization, who, form, by_field(refused), status_code=422)
+            return _page(
+                request, connection, organization, who, form, by_field(refused), status_code=422
+            )
     return _back(request, organization, "Saved")
 
 
@@ -105,7 +113,9 @@ def upcoming(request: Request, organization: str, form: Form) -> Response:
             return _page(request, connection, organization, who, form, {})
         head = head_of(connection, organization)
         schedule, errors = _chosen(connection, organization, head, form)
-        return render(request, "parts/digest_next.html", firings=_firings(schedule, head), errors=errors)
+        return render(
+            request, "parts/digest_next.html", firings=_firings(schedule, head), errors=errors
+        )
 
 
 @router.post("/o/{organization}/settings/digest/test")
@@ -113,7 +123,11 @@ def test(request: Request, organization: str, form: Form) -> Response:
     """The digest of the latest complete run, to whoever asks, alone."""
     with organization_of(request, organization) as (who, connection):
         governance.ask_for_digest(connection, organization, by=actor(who, organization))
-    return _back(request, organization, f"A digest of the latest run is on its way to {who.email}, and to nobody else")
+    return _back(
+        request,
+        organization,
+        f"A digest of the latest run is on its way to {who.email}, and to nobody else",
+    )
 
 
 @router.post("/o/{organization}/settings/digest/again")
@@ -133,7 +147,10 @@ def mail(request: Request, organization: str, digest: str) -> Response:
         found = delivery.body(connection, organization, digest)
     if found is None:
         raise NotHere
-    return HTMLResponse(found[0], headers={"Content-Security-Policy": MAIL_POLICY, "Cache-Control": "private, no-store"})
+    return HTMLResponse(
+        found[0],
+        headers={"Content-Security-Policy": MAIL_POLICY, "Cache-Control": "private, no-store"},
+    )
 
 
 def _back(request: Request, organization: str, said: str) -> Response:
@@ -154,7 +171,11 @@ def _page(
 ) -> Response:
     head = head_of(connection, organization)
     members = delivery.members(connection, organization)
-    chosen = set(form.all("recipient")) if form is not None else {member.email for member in members if member.gets_it}
+    chosen = (
+        set(form.all("recipient"))
+        if form is not None
+        else {member.email for member in members if member.gets_it}
+    )
     schedule, wrong = _chosen(connection, organization, head, form)
     digests = delivery.newest_digests(connection, organization, limit=DIGESTS_SHOWN)
     mails = delivery.mails(connection, organization, [digest.digest for digest in digests])
@@ -188,7 +209,10 @@ def _page(
         is_scheduled=slots.digest_schedule(connection, organization) is not None,
         last=_digest_view(last, [], head) if last else None,
         text=body[1] if body else "",
-        digests=[_digest_view(digest, [one for one in mails if one.digest == digest.digest], head) for digest in digests],
+        digests=[
+            _digest_view(digest, [one for one in mails if one.digest == digest.digest], head)
+            for digest in digests
+        ],
     )
     page.headers["Content-Security-Policy"] = PAGE_POLICY
     return page
@@ -200,7 +224,11 @@ def _typed(connection: db.Connection, organization: str, form: Posted | None) ->
     saved = slots.digest_schedule(connection, organization)
     if saved is None:
         return DEFAULT
-    return {"frequency": saved.frequency, "hour": str(saved.hour), "weekday": str(saved.anchor_on.weekday())}
+    return {
+        "frequency": saved.frequency,
+        "hour": str(saved.hour),
+        "weekday": str(saved.anchor_on.weekday()),
+    }
 
 
 def _chosen(
@@ -212,12 +240,16 @@ def _chosen(
     if form is None or (saved is not None and typed == _typed(connection, organization, None)):
         return saved, {}
     try:
-        frequency, hour, weekday = governance.checked_schedule(typed["frequency"], typed["hour"], typed["weekday"])
+        frequency, hour, weekday = governance.checked_schedule(
+            typed["frequency"], typed["hour"], typed["weekday"]
+        )
     except Rejected as refused:
         return None, by_field(refused)
     now = clock.now()
     anchor_on = first_day(frequency, hour, weekday, now=now, timezone=head.timezone)
-    return Schedule(frequency=frequency, hour=hour, anchor_on=anchor_on, timezone=head.timezone, since=now), {}
+    return Schedule(
+        frequency=frequency, hour=hour, anchor_on=anchor_on, timezone=head.timezone, since=now
+    ), {}
 
 
 def _firings(schedule: Schedule | None, head: Head) -> list[tuple[str, str]]:
@@ -227,7 +259,10 @@ def _firings(schedule: Schedule | None, head: Head) -> list[tuple[str, str]]:
     now = clock.now()
     zone = ZoneInfo(head.timezone)
     return [
-        (f"{long_day(at.astimezone(zone).date())}, {at.astimezone(zone):%H:%M}", f"in {age(at - now)}")
+        (
+            f"{long_day(at.astimezone(zone).date())}, {at.astimezone(zone):%H:%M}",
+            f"in {age(at - now)}",
+        )
         for at in next_firings(schedule, now, FIRINGS_SHOWN)
     ]
 
@@ -242,8 +277,12 @@ def _digest_view(row: DigestRow, mails: list[MailRow], head: Head) -> DigestView
         when=when,
         when_exact=exact,
         kind=f"{kind}, asked for" if row.private else kind,
-        mails=[(mail.email, _state(mail, head), (mail.answer or "") if mail.state != "sent" else "") for mail in mails],
-        summary=", ".join(f"{number} {STATES[state]}" for state, number in states.most_common()) or "nobody to send it to",
+        mails=[
+            (mail.email, _state(mail, head), (mail.answer or "") if mail.state != "sent" else "")
+            for mail in mails
+        ],
+        summary=", ".join(f"{number} {STATES[state]}" for state, number in states.most_common())
+        or "nobody to send it to",
     )
 
 

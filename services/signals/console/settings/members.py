@@ -1,4 +1,6 @@
-"""Members: who belongs to the organization and as what; owners and admins invite, change and remove."""
+"""Members: who belongs to the organization and as what; owners and admins invite, change and
+remove.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -6,7 +8,13 @@ from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.signals.actions import governance, tenants
-from services.signals.console.http.access import NotHere, Visitor, app_pool, governing, organization_of
+from services.signals.console.http.access import (
+    NotHere,
+    Visitor,
+    app_pool,
+    governing,
+    organization_of,
+)
 from services.signals.console.http.forms import Form, flash
 from services.signals.console.http.organization import actor, by_field, head_of, moment, stored
 from services.signals.console.http.rendering import render
@@ -32,9 +40,15 @@ def show(request: Request, organization: str) -> Response:
 
 
 @router.post("/o/{organization}/settings/members/invite")
-def invite(request: Request, organization: str, form: Form, afterwards: BackgroundTasks) -> Response:
+def invite(
+    request: Request, organization: str, form: Form, afterwards: BackgroundTasks
+) -> Response:
     """A membership, and a sign-in link by mail."""
-    typed = {"email": form.get("email", ""), "role": form.get("role", "member"), "digest": form.get("digest", "")}
+    typed = {
+        "email": form.get("email", ""),
+        "role": form.get("role", "member"),
+        "digest": form.get("digest", ""),
+    }
     try:
         with organization_of(request, organization) as (who, connection):
             governing(who, organization)
@@ -48,7 +62,9 @@ def invite(request: Request, organization: str, form: Form, afterwards: Backgrou
             )
     except Rejected as refused:
         with organization_of(request, organization) as (who, connection):
-            return _page(request, connection, organization, who, typed, by_field(refused), status_code=422)
+            return _page(
+                request, connection, organization, who, typed, by_field(refused), status_code=422
+            )
     answer = RedirectResponse(f"/o/{organization}/settings/members", status_code=303)
     flash(request, answer, f"{email} is a member now; a link to sign in is on its way there")
     afterwards.add_task(sign_in_mail.mail, app_pool(request), email, f"/o/{organization}/accounts")
@@ -63,7 +79,9 @@ def change_role(request: Request, organization: str, form: Form) -> Response:
     return _act(
         request,
         organization,
-        lambda connection, who: governance.change_role(connection, organization, email, role, by=actor(who, organization)),
+        lambda connection, who: governance.change_role(
+            connection, organization, email, role, by=actor(who, organization)
+        ),
         f"{email} is {role} now",
     )
 
@@ -75,12 +93,16 @@ def remove(request: Request, organization: str, form: Form) -> Response:
     return _act(
         request,
         organization,
-        lambda connection, who: governance.remove(connection, organization, email, by=actor(who, organization)),
+        lambda connection, who: governance.remove(
+            connection, organization, email, by=actor(who, organization)
+        ),
         f"{email} is no member any more",
     )
 
 
-def _act(request: Request, organization: str, act: Callable[[db.Connection, Visitor], None], said: str) -> Response:
+def _act(
+    request: Request, organization: str, act: Callable[[db.Connection, Visitor], None], said: str
+) -> Response:
     try:
         with organization_of(request, organization) as (who, connection):
             governing(who, organization)
@@ -89,7 +111,15 @@ def _act(request: Request, organization: str, act: Callable[[db.Connection, Visi
         raise NotHere from None
     except Rejected as refused:
         with organization_of(request, organization) as (who, connection):
-            return _page(request, connection, organization, who, {}, {"members": _said(refused)}, status_code=422)
+            return _page(
+                request,
+                connection,
+                organization,
+                who,
+                {},
+                {"members": _said(refused)},
+                status_code=422,
+            )
     answer = RedirectResponse(f"/o/{organization}/settings/members", status_code=303)
     flash(request, answer, said)
     return answer
@@ -122,7 +152,11 @@ def _page(
         head=head,
         tab="members",
         may_change=who.governs(organization),
-        roles=[(name, ROLE_WORDS[name]) for name in reversed(tenants.ROLES) if name != "owner" or role == "owner"],
+        roles=[
+            (name, ROLE_WORDS[name])
+            for name in reversed(tenants.ROLES)
+            if name != "owner" or role == "owner"
+        ],
         typed={"email": "", "role": "member", "digest": "on"} | dict(typed),
         errors=errors,
         members=[

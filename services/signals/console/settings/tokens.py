@@ -1,4 +1,6 @@
-"""ERP tokens: made, rotated and revoked by owners and admins. A token is shown once, in the answer that made it."""
+"""ERP tokens: made, rotated and revoked by owners and admins. A token is shown once, in the answer
+that made it.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -40,9 +42,19 @@ def create(request: Request, organization: str, form: Form) -> Response:
         governing(who, organization)
         try:
             with connection.transaction():
-                token = tenants.create_token(connection, organization, name=name, scopes=scopes, actor=who.email)
+                token = tenants.create_token(
+                    connection, organization, name=name, scopes=scopes, actor=who.email
+                )
         except Rejected as refused:
-            return _page(request, connection, organization, who, typed=(name, scopes), errors=by_field(refused), status_code=422)
+            return _page(
+                request,
+                connection,
+                organization,
+                who,
+                typed=(name, scopes),
+                errors=by_field(refused),
+                status_code=422,
+            )
         return _page(request, connection, organization, who, shown=(name, token))
 
 
@@ -53,7 +65,9 @@ def rotate(request: Request, organization: str, form: Form) -> Response:
     with organization_of(request, organization) as (who, connection):
         governing(who, organization)
         try:
-            token = governance.rotate_token(connection, organization, name, by=actor(who, organization))
+            token = governance.rotate_token(
+                connection, organization, name, by=actor(who, organization)
+            )
         except NotFound:
             raise NotHere from None
         return _page(request, connection, organization, who, shown=(name, token))
@@ -87,7 +101,10 @@ def _page(
 ) -> Response:
     head = head_of(connection, organization)
     uses = organizations.token_uses(connection, organization)
-    found = sorted(organizations.tokens(connection, organization), key=lambda token: (token.revoked_at is not None, token.name))
+    found = sorted(
+        organizations.tokens(connection, organization),
+        key=lambda token: (token.revoked_at is not None, token.name),
+    )
     return render(
         request,
         "settings_tokens.html",
