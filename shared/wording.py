@@ -19,13 +19,20 @@ from babel.numbers import NumberPattern, get_currency_symbol
 from shared.domain.money import minor_places
 from shared.domain.outcomes import Kind as OutcomeKind
 from shared.domain.typed_numbers import NumberMarks, NumberStyle, shown, shown_amount
-from shared.events import Combo
+from shared.events import Combo, SignalType
 
 LOCALE = "en_US"
 NO_BREAK = "\u00a0"
 SIXTEENTHS = 16
 USUAL_DECIMALS = (".", ",")
 USUAL_GROUPS = (".", ",", "’", NO_BREAK, "\u202f")
+TYPE_LETTERS: dict[SignalType, str] = {"dormant": "A", "lapse": "B", "cherry_picking": "C"}
+TYPE_NAMES: dict[SignalType, str] = {
+    "dormant": "Dormant",
+    "lapse": "Product lapse",
+    "cherry_picking": "Cherry-picking",
+}
+TYPE_TITLES = TYPE_NAMES | {"dormant": "Fully dormant"}  # where a mail or a draft is named for it
 OUTCOME_NAMES: dict[OutcomeKind, str] = {
     "reached_out": "Reached out",
     "won_back": "Won back",
@@ -219,6 +226,17 @@ def near_day(day: date) -> str:
 def short_day(day: date, *, seen_from: date) -> str:
     """19 Jul, with its year when that is another than `seen_from`'s."""
     return format_date(day, "d MMM" if day.year == seen_from.year else "d MMM y", locale=LOCALE)
+
+
+def exact_day(day: date) -> str:
+    """23 Nov 2026."""
+    return format_date(day, "d MMM y", locale=LOCALE)
+
+
+def exact_time(at: datetime, timezone: str) -> str:
+    """23 Nov 2026, 07:58:03 CST: in the organization's zone, to the second."""
+    local = at.astimezone(ZoneInfo(timezone))
+    return f"{exact_day(local.date())}, {local:%H:%M:%S %Z}"
 
 
 def clock_time(at: datetime, timezone: str) -> str:

@@ -15,7 +15,7 @@ from statistics import median
 from typing import Literal
 
 from shared import wording
-from shared.domain.letters import HOLD_BUSINESS_DAYS, NAMES
+from shared.domain.letters import HOLD_BUSINESS_DAYS
 from shared.events import SignalType
 
 YEAR_DAYS = 365
@@ -33,7 +33,7 @@ SkipReason = Literal[
 
 def draft_name(signal_type: SignalType, drafted_on: date) -> str:
     """ "Product lapse, 23 Nov": as the console lists it."""
-    return f"{NAMES[signal_type]}, {drafted_on.day} {drafted_on:%b}"
+    return f"{wording.TYPE_TITLES[signal_type]}, {drafted_on.day} {drafted_on:%b}"
 
 
 # -- who is enrolled ------------------------------------------------------------------------------------------------------------

@@ -10,12 +10,6 @@ The rep reads and edits all of it before anything is launched.
 
 from shared.events import SignalType, Step
 
-NAMES: dict[SignalType, str] = {
-    "dormant": "Fully dormant",
-    "lapse": "Product lapse",
-    "cherry_picking": "Cherry-picking",
-}
-
 HOLD_BUSINESS_DAYS = (
     14  # what a draft offers to hold is held six business days beyond its last mail
 )

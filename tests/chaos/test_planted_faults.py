@@ -18,7 +18,8 @@ from services.detector import accounts, restore
 from services.detector.accounts import HeadRecord
 from services.detector.checkpoint import SOURCE_KEY, CheckpointStore, RocksPartition
 from services.detector.pages import head_key, packed, unpacked
-from services.signals.actions import tenants
+from services.signals.actions import tokens
+from services.signals.actions.actor import COMMAND_LINE
 from services.signals.progress.caught_up import wait_until_caught_up
 from services.signals.store import organizations, recipients, slots
 from services.signals.store.positions import CONSUMER
@@ -237,8 +238,12 @@ def test_a_digest_that_never_came_came_three_times_or_under_another_id_is_report
 def a_new_batch(world: World, told: History) -> Batch:
     """Acknowledged now: orders that nobody has seen."""
     with db.connect() as connection:
-        token = tenants.create_token(
-            connection, told.organization, name=f"late-{clock.now_ms()}", scopes=["orders:write"]
+        token = tokens.create(
+            connection,
+            told.organization,
+            name=f"late-{clock.now_ms()}",
+            scopes=["orders:write"],
+            by=COMMAND_LINE,
         )
     steps = world.story(77).steps()
     batch = next(step for step in steps if isinstance(step, Batch))

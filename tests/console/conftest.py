@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from services.signals.actions import tenants
+from services.signals.actions import sign_in
 from services.signals.console.http.forms import csrf_token
 from services.signals.store import organizations
 from shared import db
@@ -86,7 +86,7 @@ def browser(address: str, connection: db.Connection) -> Iterator[MakeBrowser]:
             if organization is not None:
                 with connection.transaction():
                     organizations.set_member(connection, organization, made.email, role)
-                    link = tenants.sign_in_link(connection, made.email, BASE)
+                    link = sign_in.make_link(connection, made.email, BASE)
                 assert made.post(urlsplit(link).path).status_code == 303
             return made
 

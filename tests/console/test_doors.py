@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.signals.actions import tenants
+from services.signals.actions import members, tenants
+from services.signals.actions.actor import COMMAND_LINE
 from services.signals.store import organizations
 from shared import clock, db
 from shared.settings import settings
@@ -50,6 +51,7 @@ def test_organizations_go_by_their_names(
                 currency="USD",
                 timezone="UTC",
                 with_schedules=False,
+                by=COMMAND_LINE,
             )
             organizations.set_member(connection, organization, ana.email, "admin")
     home, switcher = ana.get("/").text, ana.get(f"/o/{tenant}/accounts").text
@@ -113,7 +115,7 @@ def test_a_session_ends_when_its_person_is_removed(
 ) -> None:
     gone = browser(tenant, "member")
     with connection.transaction():
-        organizations.remove_member(connection, tenant, gone.email)
+        members.remove(connection, tenant, gone.email, by=COMMAND_LINE)
     assert gone.get(f"/o/{tenant}/accounts").status_code == 401
 
 

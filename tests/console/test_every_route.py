@@ -14,7 +14,8 @@ import httpx
 import pytest
 from psycopg.types.json import Jsonb
 
-from services.signals.actions import settings, tenants
+from services.signals.actions import settings, sign_in, tokens
+from services.signals.actions.actor import COMMAND_LINE
 from services.signals.console.http.forms import FLASH, csrf_token
 from services.signals.console.settings import detection_form
 from services.signals.persist import handlers
@@ -204,7 +205,9 @@ def furnish(connection: db.Connection, ids: Ids) -> None:
         opened = signal_event("opened", organization, offset=offset, account=ids.account, combo=J55)
         handlers.handle_signals(connection, [record("signals", opened, organization, offset)])
         organizations.set_member(connection, organization, ids.person, "member")
-        tenants.create_token(connection, organization, name=ids.token, scopes=["orders:write"])
+        tokens.create(
+            connection, organization, name=ids.token, scopes=["orders:write"], by=COMMAND_LINE
+        )
         connection.execute(
             "INSERT INTO sequences (organization, sequence, digest, signal_type, name, drafted_at)"
             " VALUES (%s, %s, %s, 'lapse', %s, %s)",
@@ -283,8 +286,12 @@ class Two:
         organization = self.theirs if who == "outsider" else self.mine
         if who.startswith("token"):
             scopes = ["signals:read"] if who == "token" else ["orders:write"]
-            token = tenants.create_token(
-                self.connection, organization, name=secrets.token_hex(8), scopes=scopes
+            token = tokens.create(
+                self.connection,
+                organization,
+                name=secrets.token_hex(8),
+                scopes=scopes,
+                by=COMMAND_LINE,
             )
             client.headers["Authorization"] = f"Bearer {token}"
         elif who != "nobody":
@@ -292,7 +299,7 @@ class Two:
             organizations.set_member(
                 self.connection, organization, email, "owner" if who == "outsider" else who
             )
-            link = tenants.sign_in_link(self.connection, email, "")
+            link = sign_in.make_link(self.connection, email, "")
             assert client.post(link, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 303
         return client
 
@@ -314,7 +321,7 @@ class Two:
         path = route.path.replace(":path", "").format(
             organization=organization, account=ids.account, sequence=ids.sequence, digest=ids.digest, outcome=ids.outcome,
             kind="lost",
-            link=tenants.sign_in_link(self.connection, email_of("member", self.mine), "").split("/")[-1],
+            link=sign_in.make_link(self.connection, email_of("member", self.mine), "").split("/")[-1],
             token=unsubscribe_token(self.mine, ids.person),
         )  # fmt: skip
         session = client.cookies.get(COOKIE)
@@ -347,7 +354,12 @@ def furnished(connection: db.Connection) -> Ids:
     """A new organization with a complete run and one of everything."""
     organization = make_tenant(connection)
     settings.save(
-        connection, organization, {"lapse": {"enabled": True}}, actor="x", run=False, dry_run=False
+        connection,
+        organization,
+        {"lapse": {"enabled": True}},
+        by=COMMAND_LINE,
+        run=False,
+        dry_run=False,
     )
     with connection.transaction():
         handlers.handle_orders(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.signals.console.http.csv_export import cell
-from services.signals.store import settings
+from services.signals.store import audit_log
 from shared import db
 from tests.console.conftest import Browser, MakeBrowser, text_of
 from tests.signals.builders import rows
@@ -268,7 +268,7 @@ def logged(connection: db.Connection, tenant: str) -> str:
     """
     first = datetime(2026, 3, 1, 5, 0, tzinfo=UTC)
     for number in range(120):
-        settings.note(
+        audit_log.note(
             connection,
             tenant,
             at=first + timedelta(minutes=number),

@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from services.signals.persist import handlers
-from services.signals.progress import lag
+from services.signals.progress import dead_letters
 from shared import aside, db, kafka
 from shared.ids import record_key
 from shared.settings import settings
@@ -234,4 +234,4 @@ def test_a_raw_record_belongs_to_whose_token_it_came_with_whatever_it_says(
 def test_a_dead_letter_belongs_to_whom_alone_it_names(
     key: bytes | None, value: bytes | None, organizations: set[str]
 ) -> None:
-    assert lag.organizations_of(key, value) == organizations
+    assert dead_letters.organizations_of(key, value) == organizations

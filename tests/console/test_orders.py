@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from services.signals.actions import members
+from services.signals.actions.actor import COMMAND_LINE
 from services.signals.console import live
 from services.signals.persist import handlers
 from services.signals.store import live as store
-from services.signals.store import organizations
 from shared import db
 from shared.events import Combo
 from tests.console.conftest import MakeBrowser, text_of
@@ -153,7 +154,7 @@ def test_the_stream_is_for_members_and_ends_with_membership(
         lines = answer.iter_lines()
         next(lines)
         with connection.transaction():
-            organizations.remove_member(connection, tenant, ana.email)
+            members.remove(connection, tenant, ana.email, by=COMMAND_LINE)
         assert list(lines) is not None  # it ends
 
 

@@ -7,8 +7,10 @@ from html import unescape
 
 import pytest
 
+from services.signals.actions import members
+from services.signals.actions.actor import COMMAND_LINE
 from services.signals.persist import handlers
-from services.signals.store import organizations, saved_views
+from services.signals.store import saved_views
 from shared import db
 from tests.console.conftest import Browser, MakeBrowser, text_of
 from tests.signals.builders import block, order
@@ -191,7 +193,7 @@ def test_who_is_removed_takes_their_own_views_along(
     ana.post(f"/o/{acme}/views", {"name": "Mine", "query": ""})
     ana.post(f"/o/{acme}/views", {"name": "Ours", "query": "", "everybody": "yes"})
     with connection.transaction():
-        organizations.remove_member(connection, acme, ana.email)
+        members.remove(connection, acme, ana.email, by=COMMAND_LINE)
     assert [name for name, _ in views(browser(acme), acme)] == ["Ours"]
     assert [name for name, _ in views(browser(acme, "member", email=ana.email), acme)] == ["Ours"]
 

@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -49,8 +49,12 @@ def eventually(look: Callable[[], Any]) -> Any:
 
 
 def put(
-    topic: str, value: bytes, headers: Headers = (), codec: str = "zstd", key: bytes | None = None
-) -> int:  # type: ignore[assignment] # none
+    topic: str,
+    value: bytes,
+    headers: Sequence[tuple[str, bytes]] = (),
+    codec: str = "zstd",
+    key: bytes | None = None,
+) -> int:
     """As a connector with limits of its own sends it, into partition 0; its offset."""
     offsets: list[int | None] = []
     producer = Producer(

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from services.signals.actions import tenants
+from services.signals.actions import sign_in, tokens
+from services.signals.actions.actor import COMMAND_LINE
 from services.signals.store import organizations
 from shared import db, kafka
 from shared.settings import settings
@@ -61,10 +62,10 @@ def test_tokens_sessions_and_links_are_in_no_log_no_error_no_metric_and_no_dead_
 ) -> None:
     told = Told()
     with db.connect() as connection:
-        good = told.secret["a token"] = tenants.create_token(
-            connection, organization, name="erp", scopes=["orders:write"]
+        good = told.secret["a token"] = tokens.create(
+            connection, organization, name="erp", scopes=["orders:write"], by=COMMAND_LINE
         )
-        link = tenants.sign_in_link(connection, people, "").rpartition("/")[2]
+        link = sign_in.make_link(connection, people, "").rpartition("/")[2]
     told.secret["a sign-in link"] = link
     told.secret["the password of PostgreSQL"] = urlsplit(
         settings().database_url

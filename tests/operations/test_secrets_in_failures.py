@@ -18,7 +18,8 @@ import httpx
 import psycopg
 import pytest
 
-from services.signals.actions import tenants
+from services.signals.actions import sign_in, tokens
+from services.signals.actions.actor import COMMAND_LINE
 from services.signals.store import organizations
 from shared import db
 from shared.errors import said, without_rows
@@ -84,11 +85,11 @@ def test_a_request_that_fails_inside_tells_nobody_what_it_brought(
     with db.connect() as connection:
         organizations.set_member(connection, organization, email, "owner")
         for scope in ("orders:write", "signals:read"):
-            told.secret[scope] = tenants.create_token(
-                connection, organization, name=scope, scopes=[scope]
+            told.secret[scope] = tokens.create(
+                connection, organization, name=scope, scopes=[scope], by=COMMAND_LINE
             )
         link, spent = (
-            tenants.sign_in_link(connection, email, "").rpartition("/")[2] for _ in range(2)
+            sign_in.make_link(connection, email, "").rpartition("/")[2] for _ in range(2)
         )
         told.secret |= {"a sign-in link": link, "another sign-in link": spent}
     told.secret["the password of PostgreSQL"] = str(urlsplit(settings().database_url).password)

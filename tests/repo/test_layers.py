@@ -3,6 +3,7 @@ line.
 """
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,68 @@ def test_only_stores_hold_sql() -> None:
         for sql in statements(path)
     ]
     none_of(wrong, hint=f"SQL lives in {SQL_LIVES_IN}")
+
+
+def test_pages_and_verbs_leave_changes_to_the_actions() -> None:
+    """A page reads its form, calls an action, and answers; a verb does the same with words."""
+    writers = {name for path in modules("services/signals/store") for name in writers_of(path)}
+    wrong = [
+        f"{name(path)} calls {called}"
+        for path in modules("services/signals/console", "services/signals/cli")
+        for called in calls(path)
+        if called in writers and (name(path), called) != SEEN
+    ]
+    none_of(wrong, hint="what people do lives in services/signals/actions")
+
+
+# that a session was used is noted as it is looked up
+SEEN = ("services/signals/console/http/access.py", "services.signals.store.sign_in.find_session")
+WRITES = re.compile(r"\s*(?:WITH\s.*)?(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s", re.DOTALL)
+
+
+def writers_of(path: Path) -> set[str]:
+    """Full names of a store's functions that change rows, themselves or through another of the
+    module.
+    """
+    module = name(path).removesuffix(".py").replace("/", ".")
+    changing = {
+        target.id
+        for node in parsed(path).body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Constant)
+        and WRITES.match(str(node.value.value))
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    functions = [node for node in parsed(path).body if isinstance(node, ast.FunctionDef)]
+    used = {
+        function.name: {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+        for function in functions
+    }
+    while more := {one for one, names in used.items() if names & changing} - changing:
+        changing |= more
+    return {f"{module}.{function}" for function in changing & used.keys()}
+
+
+def calls(path: Path) -> set[str]:
+    """Full names of what a module calls as `imported.name(…)` or `name(…)`."""
+    known = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    found = set()
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            found.add(known.get(node.func.id, ""))
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+        ):
+            found.add(f"{known.get(node.func.value.id, '')}.{node.func.attr}")
+    return found
 
 
 def test_every_exception_for_sql_is_still_needed() -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 
 from services.signals.actions import tenants
+from services.signals.actions.actor import COMMAND_LINE
 from shared import clock, db, kafka
 from tests.stack_fixtures import Stack
 
@@ -37,6 +38,7 @@ def make_tenant(connection: db.Connection, *, with_schedules: bool = False) -> s
             currency="USD",
             timezone="America/Chicago",
             with_schedules=with_schedules,
+            by=COMMAND_LINE,
         )
     return organization
 

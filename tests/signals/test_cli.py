@@ -281,11 +281,53 @@ def test_members_get_the_digest_until_they_go(connection: db.Connection, tenant:
     ]
     recipients = "SELECT email FROM digest_recipients WHERE organization = %s"
     assert rows(connection, recipients, tenant) == [("ana@example.com",)]
+    winback("member", "add", tenant, "bo@example.com", "--role", "owner")
+    assert rows(connection, recipients, tenant) == [("ana@example.com",), ("bo@example.com",)]
     winback("member", "remove", tenant, "ana@example.com")
-    assert rows(connection, recipients, tenant) == []
+    assert rows(connection, recipients, tenant) == [("bo@example.com",)]
     for wrong in ("no address", "a@b\nc"):
         with pytest.raises(Rejected):
             winback("member", "add", tenant, wrong)
+
+
+def test_the_last_owner_stays_and_what_is_done_to_members_is_noted(
+    connection: db.Connection, tenant: str
+) -> None:
+    winback("member", "add", tenant, "ana@example.com", "--role", "owner")
+    winback("member", "add", tenant, "bo@example.com")
+    for words in (
+        ("member", "remove", tenant, "ana@example.com"),
+        ("member", "add", tenant, "ana@example.com", "--role", "member"),
+    ):
+        with pytest.raises(Rejected, match=r"role: ana@example\.com is the last owner"):
+            winback(*words)
+    winback("member", "add", tenant, "bo@example.com", "--role", "admin")
+    winback("member", "remove", tenant, "bo@example.com")
+    log = (
+        "SELECT actor, action, subject FROM audit_log WHERE organization = %s AND subject LIKE "
+        "'member%%' ORDER BY at, id"
+    )
+    assert rows(connection, log, tenant) == [
+        ("command line", "invited", "member ana@example.com"),
+        ("command line", "invited", "member bo@example.com"),
+        ("command line", "changed role", "member bo@example.com"),
+        ("command line", "removed", "member bo@example.com"),
+    ]
+
+
+def test_a_token_s_end_and_a_run_are_noted(connection: db.Connection, tenant: str) -> None:
+    winback("token", "create", tenant, "--name", "erp")
+    winback("token", "revoke", tenant, "erp")
+    winback("run", "--organization", tenant, "--as-of", "2026-03-02")
+    log = (
+        "SELECT actor, action, subject FROM audit_log WHERE organization = %s AND subject <> "
+        "'organization' ORDER BY at, id"
+    )
+    assert rows(connection, log, tenant) == [
+        ("command line", "created", "token erp"),
+        ("command line", "revoked", "token erp"),
+        ("command line", "asked for", "run 1"),
+    ]
 
 
 def test_settings_keep_a_version_only_where_something_changes(

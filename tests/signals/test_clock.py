@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from services.signals.actions import runs
+from services.signals.actions.actor import COMMAND_LINE
 from services.signals.clock import __main__, auditor, firing
 from services.signals.persist import handlers
 from services.signals.store import slots
@@ -206,8 +207,8 @@ def test_runs_go_into_the_log_in_their_order_one_in_flight_at_a_time(
     connection: db.Connection, publisher: kafka.Publisher, tenant: str
 ) -> None:
     with connection.transaction():
-        runs.ask(connection, tenant, as_of=date(2026, 3, 2))
-        runs.ask(connection, tenant, as_of=date(2026, 3, 9))
+        runs.ask(connection, tenant, as_of=date(2026, 3, 2), by=COMMAND_LINE)
+        runs.ask(connection, tenant, as_of=date(2026, 3, 9), by=COMMAND_LINE)
     partition = kafka.partition_of(tenant)
     start = kafka.end_offset(ORDERS.name, partition)
     for _ in range(3):
@@ -232,8 +233,8 @@ def test_a_run_takes_the_settings_that_count_when_it_goes_out(
     from services.signals.actions import settings as configuration
 
     with connection.transaction():
-        runs.ask(connection, tenant, as_of=date(2026, 3, 2))
-        configuration.save(connection, tenant, {"dormant": {"gap_days": 60}}, actor="test")
+        runs.ask(connection, tenant, as_of=date(2026, 3, 2), by=COMMAND_LINE)
+        configuration.save(connection, tenant, {"dormant": {"gap_days": 60}}, by=COMMAND_LINE)
     partition = kafka.partition_of(tenant)
     start = kafka.end_offset(ORDERS.name, partition)
     firing.publish_runs(connection, publisher)
@@ -253,7 +254,7 @@ def test_an_import_in_flight_holds_runs_back_until_its_lease_ends(
 ) -> None:
     connection.execute(HOLD, (tenant,))
     with connection.transaction():
-        runs.ask(connection, tenant, as_of=date(2026, 3, 2))
+        runs.ask(connection, tenant, as_of=date(2026, 3, 2), by=COMMAND_LINE)
     firing.publish_runs(connection, publisher)
     assert rows(connection, RUNS, tenant) == [(1, date(2026, 3, 2), "manual", False, "import i-1")]
     connection.execute(
@@ -269,7 +270,7 @@ def test_a_run_that_was_held_back_for_two_hours_starts_anyway_and_says_so(
 ) -> None:
     connection.execute(HOLD, (tenant,))
     with connection.transaction():
-        runs.ask(connection, tenant, as_of=date(2026, 3, 2))
+        runs.ask(connection, tenant, as_of=date(2026, 3, 2), by=COMMAND_LINE)
     connection.execute(
         "UPDATE runs SET requested_at = requested_at - interval '2 hours' WHERE organization = %s",
         (tenant,),
@@ -284,10 +285,13 @@ def test_a_run_for_a_day_before_the_latest_one_is_refused(
     connection: db.Connection, tenant: str
 ) -> None:
     with connection.transaction():
-        runs.ask(connection, tenant, as_of=date(2026, 3, 2))
-        assert runs.ask(connection, tenant, as_of=date(2026, 3, 2)) == (2, date(2026, 3, 2))
+        runs.ask(connection, tenant, as_of=date(2026, 3, 2), by=COMMAND_LINE)
+        assert runs.ask(connection, tenant, as_of=date(2026, 3, 2), by=COMMAND_LINE) == (
+            2,
+            date(2026, 3, 2),
+        )
     with pytest.raises(Rejected, match="2026-03-02"), connection.transaction():
-        runs.ask(connection, tenant, as_of=date(2026, 3, 1))
+        runs.ask(connection, tenant, as_of=date(2026, 3, 1), by=COMMAND_LINE)
 
 
 def test_a_digest_s_ticks_go_out_when_its_run_is_complete(
@@ -404,7 +408,7 @@ def test_one_clock_leads_and_another_takes_over_when_its_session_ends(
     threads = [clock_process(stop) for stop in stops]
     wait_until(lambda: len(leaders()) == 1)
     with connection.transaction():
-        runs.ask(connection, tenant, as_of=date(2026, 3, 2))
+        runs.ask(connection, tenant, as_of=date(2026, 3, 2), by=COMMAND_LINE)
     wait_until(lambda: bool(rows(connection, RUNS, tenant)[0][3]))
     former = leaders()[0]
     with psycopg.connect(settings().database_url) as owner:
@@ -412,7 +416,7 @@ def test_one_clock_leads_and_another_takes_over_when_its_session_ends(
     wait_until(lambda: leaders() not in ([], [former]))
     finish(connection, tenant, 1)
     with connection.transaction():
-        runs.ask(connection, tenant, as_of=date(2026, 3, 3))
+        runs.ask(connection, tenant, as_of=date(2026, 3, 3), by=COMMAND_LINE)
     wait_until(lambda: bool(rows(connection, RUNS, tenant)[1][3]))
     for stop in stops:
         stop.set()

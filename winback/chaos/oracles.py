@@ -30,7 +30,7 @@ from shared.events import Order
 from shared.ids import derived
 from winback.chaos import log, store
 from winback.chaos.history import History, Version, in_order
-from winback.chaos.telling import insist
+from winback.chaos.telling import ACTOR, insist
 
 CATCH_UP_SECONDS = 300.0
 MOST_COPIES = 2  # of one mail: the second only where the server's answer, or the sender, was lost
@@ -74,7 +74,7 @@ def settle(history: History, *, as_of: date | None = None) -> date:
 
     def ask() -> tuple[int, date]:
         with db.connect() as connection:
-            return runs.ask(connection, organization, as_of=as_of)
+            return runs.ask(connection, organization, as_of=as_of, by=ACTOR)
 
     number, day = insist(ask)
     waiting.wait_for_run(organization, number, timeout_seconds=CATCH_UP_SECONDS)

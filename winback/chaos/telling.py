@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 import msgspec
 import psycopg
 
-from services.signals.actions import runs, settings, tenants
+from services.signals.actions import runs, settings, tenants, tokens
+from services.signals.actions.actor import Actor
 from services.signals.progress import run as waiting
 from services.signals.store import settings as settings_store
 from shared import clock, db
@@ -29,7 +30,7 @@ from winback.chaos.stories import Batch, RawOrder, Run, Save, Step
 ANSWER_SECONDS = 15.0  # a client's patience with one request
 AGAIN_SECONDS = 0.3
 PATIENCE_SECONDS = 240.0  # with one step; a system that does not come back in that time has failed
-ACTOR = "chaos"
+ACTOR = Actor(name="chaos", role="operator")
 
 T = TypeVar("T")
 
@@ -168,7 +169,7 @@ class Teller:
 
         def ask() -> int:
             with db.connect() as connection:
-                number, _ = runs.ask(connection, self.organization, as_of=step.as_of)
+                number, _ = runs.ask(connection, self.organization, as_of=step.as_of, by=ACTOR)
             return number
 
         number = insist(ask)
@@ -180,7 +181,7 @@ class Teller:
 
         def save() -> tuple[int, dict[str, Any]]:
             with db.connect() as connection:
-                saved = settings.save(connection, self.organization, step.patch, actor=ACTOR)
+                saved = settings.save(connection, self.organization, step.patch, by=ACTOR)
                 _, whole = settings_store.latest(connection, self.organization)
             return saved.version, msgspec.to_builtins(whole)
 
@@ -212,9 +213,10 @@ def organization(
             currency="USD",
             timezone=timezone,
             with_schedules=schedules,
+            by=ACTOR,
         )
-        token = tenants.create_token(
-            connection, name, name="chaos", scopes=["orders:write", "signals:read"]
+        token = tokens.create(
+            connection, name, name="chaos", scopes=["orders:write", "signals:read"], by=ACTOR
         )
     history = History(name)
     history.settings[1] = insist(lambda: _settings(name))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.signals.store import outcomes, settings
+from services.signals.actions.actor import Actor, note
+from services.signals.store import outcomes
 from shared import db
 from shared.domain.outcomes import (
     ANSWERED_WITHIN_DAYS,
@@ -14,7 +15,6 @@ from shared.domain.outcomes import (
     Action,
     Kind,
     Reason,
-    Role,
     Saved,
     may_undo,
     monthly_value_cents,
@@ -44,7 +44,7 @@ class Wish:
 
 
 def act(
-    connection: db.Connection, organization: str, wish: Wish, *, actor: str, at: datetime
+    connection: db.Connection, organization: str, wish: Wish, *, by: Actor, at: datetime
 ) -> Action:
     """Note it. Raises NotFound for an account or signal that is not there, Rejected for what cannot
     be said of it.
@@ -73,7 +73,7 @@ def act(
         outcome=wish.outcome,
         kind=wish.kind,
         at=at,
-        actor=actor,
+        actor=by.name,
         signal=wish.signal,
         episode=episode,
         paused_until=None if wish.kind == "lost" else pause_ends(at),
@@ -94,7 +94,7 @@ def act(
             "monthly_value_cents": value,
             "before": snapshot,
         }
-        _note(connection, organization, action, wish.account, WORDS[wish.kind], detail)
+        _note(connection, organization, by, action, wish.account, WORDS[wish.kind], detail)
     return action
 
 
@@ -103,8 +103,7 @@ def undo(
     organization: str,
     outcome: str,
     *,
-    actor: str,
-    role: Role,
+    by: Actor,
     at: datetime,
 ) -> outcomes.OutcomeRow:
     """Take it back: what stood before stands again. Raises NotFound, Rejected for whoever may not,
@@ -120,7 +119,8 @@ def undo(
         one.kind == "undone" and one.about == outcome for one in done
     ):
         raise Rejected(FieldError(field="undo", reason="it was undone already"))
-    if not may_undo(action, done, actor=actor, role=role, at=at):
+    role = "owner" if by.role == "operator" else by.role
+    if not may_undo(action, done, actor=by.name, role=role, at=at):
         reason = (
             f"only {action.actor} may undo it, for {UNDO_HOURS} hours; an owner or admin always"
         )
@@ -129,7 +129,7 @@ def undo(
         outcome=f"{outcome}:undone",
         kind="undone",
         at=at,
-        actor=actor,
+        actor=by.name,
         signal=action.signal,
         episode=action.episode,
         about=outcome,
@@ -143,7 +143,9 @@ def undo(
         "at": action.at.isoformat(),
         "before": snapshot,
     }
-    _note(connection, organization, taken_back, row.account, f"undid {WORDS[action.kind]}", detail)
+    _note(
+        connection, organization, by, taken_back, row.account, f"undid {WORDS[action.kind]}", detail
+    )
     return row
 
 
@@ -198,6 +200,7 @@ def _snapshot(before: dict[str, Any], saved: list[Saved]) -> dict[str, Any]:
 def _note(
     connection: db.Connection,
     organization: str,
+    by: Actor,
     action: Action,
     account: str,
     words: str,
@@ -208,12 +211,4 @@ def _note(
         if action.signal is None
         else f"account {account}, signal {action.signal}"
     )
-    settings.note(
-        connection,
-        organization,
-        at=action.at,
-        actor=action.actor,
-        action=words,
-        subject=subject,
-        detail=detail,
-    )
+    note(connection, organization, by, words, subject, detail, at=action.at)

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from services.signals.actions.actor import Actor, must_govern, note
 from services.signals.store import runs
 from shared import clock, db
 from shared.errors import FieldError, Rejected
@@ -13,11 +14,13 @@ def ask(
     organization: str,
     *,
     as_of: date | None,
+    by: Actor,
     reason: RunReason = "manual",
 ) -> tuple[int, date]:
     """(number, day). Without a day it is today, or the latest run's day where that is later. Raises
-    NotFound, Rejected.
+    Forbidden, NotFound, Rejected.
     """
+    must_govern(by)
     timezone = runs.lock_organization(connection, organization)
     latest = runs.latest_day(connection, organization)
     if as_of is not None and latest is not None and as_of < latest:
@@ -27,6 +30,15 @@ def ask(
             )
         )
     day = as_of or runs.day_for(connection, organization, clock.today(timezone))
-    return runs.request(
+    number = runs.request(
         connection, organization, as_of=day, reason=reason, requested_at=clock.now()
-    ), day
+    )
+    note_asked(connection, organization, by, number, day)
+    return number, day
+
+
+def note_asked(
+    connection: db.Connection, organization: str, by: Actor, number: int, day: date
+) -> None:
+    """Who asked for the run, in the audit log."""
+    note(connection, organization, by, "asked for", f"run {number}", {"as_of": day.isoformat()})

@@ -7,12 +7,11 @@ from typing import Any
 
 import msgspec
 
-from services.signals.actions.tenants import COMMAND_LINE
+from services.signals.actions import runs as asking
+from services.signals.actions.actor import Actor, must_govern, note
 from services.signals.store import runs, settings
 from shared import clock, db
 from shared.domain.thresholds import DetectionSettings, checked
-
-__all__ = ["COMMAND_LINE", "Change", "Saved", "changes_between", "save"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +37,17 @@ def save(
     organization: str,
     patch: Any,
     *,
-    actor: str,
+    by: Actor,
     run: bool = False,
     dry_run: bool = False,
 ) -> Saved:
     """A new version, if `patch` (decoded JSON) changes anything. Raises Rejected with every field
-    that is wrong, NotFound.
+    that is wrong, Forbidden, NotFound.
 
     The run is for today, or for the latest run's day where that is later; without schedules always
     for the latter, if any.
     """
+    must_govern(by)
     timezone = runs.lock_organization(connection, organization)
     version, current = settings.latest(connection, organization)
     wanted = checked(patch, current)
@@ -57,17 +57,9 @@ def save(
     now = clock.now()
     if changes:
         version += 1
-        settings.save(connection, organization, version, wanted, saved_at=now, saved_by=actor)
+        settings.save(connection, organization, version, wanted, saved_at=now, saved_by=by.name)
         detail = {change.key: {"from": change.old, "to": change.new} for change in changes}
-        settings.note(
-            connection,
-            organization,
-            at=now,
-            actor=actor,
-            action="changed",
-            subject="settings",
-            detail=detail,
-        )
+        note(connection, organization, by, "changed", "settings", detail, at=now)
     number = None
     if run:
         day = runs.day_for(connection, organization, clock.today(timezone))
@@ -76,6 +68,8 @@ def save(
         number = runs.request(
             connection, organization, as_of=day, reason="settings", requested_at=now
         )
+        if not changes:
+            asking.note_asked(connection, organization, by, number, day)
     return Saved(version=version, changes=changes, run=number)
 
 

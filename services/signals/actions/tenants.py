@@ -1,14 +1,12 @@
-"""What an operator does to tenants: create and delete them, hand out tokens and sign-in links,
-erase a person.
-"""
+"""Tenants: whoever operates the installation creates and deletes them."""
 
-import hashlib
 import re
-import secrets
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from services.signals.store import erasure, organizations, settings, sign_in, slots
+from services.signals.actions import tombstones
+from services.signals.actions.actor import Actor, must_govern, must_operate, note
+from services.signals.store import organizations, settings, slots
 from services.signals.store.organizations import Organization
 from shared import clock, db
 from shared.domain.currencies import CURRENCIES
@@ -17,15 +15,9 @@ from shared.errors import FieldError, Rejected
 from shared.wording import LOCALE, known_locale
 
 ORGANIZATION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-EMAIL = re.compile(r"[^\s@\x00-\x1f]{1,64}@[^\s@\x00-\x1f]{1,189}")
-SCOPES = ("orders:write", "accounts:write", "contacts:write", "signals:read")
-ROLES = ("owner", "admin", "member")
-TOKEN_PREFIX = "wb_"  # noqa: S105 # says what it is, when it is found where it should not be
 NIGHTLY_HOUR = 5
 DIGEST_HOUR = 8
-SIGN_IN_WITHIN = timedelta(minutes=30)
 WRONG_LOCALE = "must be a language and a country such as de_DE, with numbers that a keyboard types"
-COMMAND_LINE = "command line"  # the actor in the audit log
 
 
 def create_organization(
@@ -37,12 +29,14 @@ def create_organization(
     timezone: str,
     with_schedules: bool,
     locale: str = LOCALE,
+    by: Actor,
 ) -> None:
     """A tenant with default settings (version 1) and, unless told otherwise, a nightly run and a
     digest on Mondays.
 
-    Raises Rejected for what cannot be, and for an id that exists or did.
+    Raises Forbidden, and Rejected for what cannot be, and for an id that exists or did.
     """
+    must_operate(by)
     known = known_locale(locale)
     wrong = [
         FieldError(field=field, reason=reason)
@@ -75,24 +69,17 @@ def create_organization(
         created_at=now,
     )
     organizations.insert(connection, tenant)
-    settings.save(connection, organization, 1, DEFAULTS, saved_at=now, saved_by=COMMAND_LINE)
+    settings.save(connection, organization, 1, DEFAULTS, saved_at=now, saved_by=by.name)
     if with_schedules:
         add_default_schedules(connection, organization, timezone, now)
-    settings.note(
-        connection,
-        organization,
-        at=now,
-        actor=COMMAND_LINE,
-        action="created",
-        subject="organization",
-        detail={},
-    )
+    note(connection, organization, by, "created", "organization", {}, at=now)
 
 
-def set_locale(connection: db.Connection, organization: str, locale: str) -> str:
-    """How it writes numbers from now on; returns the locale in its one spelling. Raises Rejected,
-    NotFound.
+def set_locale(connection: db.Connection, organization: str, locale: str, *, by: Actor) -> str:
+    """How it writes numbers from now on. Returns the locale in its one spelling. Raises Forbidden,
+    Rejected, NotFound.
     """
+    must_govern(by)
     known = known_locale(locale)
     if known is None:
         raise Rejected(FieldError(field="--locale", reason=WRONG_LOCALE))
@@ -100,16 +87,7 @@ def set_locale(connection: db.Connection, organization: str, locale: str) -> str
     if known != before:
         organizations.set_locale(connection, organization, known)
         detail = {"locale": {"from": before, "to": known}}
-        now = clock.now()
-        settings.note(
-            connection,
-            organization,
-            at=now,
-            actor=COMMAND_LINE,
-            action="changed",
-            subject="organization",
-            detail=detail,
-        )
+        note(connection, organization, by, "changed", "organization", detail)
     return known
 
 
@@ -139,80 +117,14 @@ def add_default_schedules(
     )
 
 
-def checked_email(email: str) -> str:
-    """In the one spelling that is kept. Raises Rejected."""
-    plain = email.strip().lower()
-    if not EMAIL.fullmatch(plain) or not plain.isprintable():
-        raise Rejected(FieldError(field="email", reason=f"{email!r} is no mail address"))
-    return plain
-
-
-def create_token(
-    connection: db.Connection,
-    organization: str,
-    *,
-    name: str,
-    scopes: list[str],
-    actor: str = COMMAND_LINE,
-) -> str:
-    """The token: shown now, never again. Raises Rejected, NotFound."""
-    unknown = [scope for scope in scopes if scope not in SCOPES]
-    if unknown or not scopes:
-        raise Rejected(FieldError(field="--scope", reason=f"must be some of {', '.join(SCOPES)}"))
-    if not 1 <= len(name) <= 64 or not name.isprintable():
-        raise Rejected(FieldError(field="--name", reason="must have 1 to 64 characters"))
-    organizations.find(connection, organization)
-    token, token_hash = new_token()
-    organizations.insert_token(
-        connection, organization, name=name, scopes=sorted(set(scopes)), token_hash=token_hash
-    )
-    detail = {"scopes": sorted(set(scopes))}
-    settings.note(
-        connection,
-        organization,
-        at=clock.now(),
-        actor=actor,
-        action="created",
-        subject=f"token {name}",
-        detail=detail,
-    )
-    return token
-
-
-def new_token() -> tuple[str, bytes]:
-    """(the token, the hash of it that is kept)."""
-    token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    return token, hashlib.sha256(token.encode()).digest()
-
-
-def sign_in_link(connection: db.Connection, email: str, base_url: str) -> str:
-    """A one-time address, good for half an hour. Raises NotFound for who is a member nowhere."""
-    link = secrets.token_urlsafe(32)
-    sign_in.insert_link(
-        connection,
-        email=checked_email(email),
-        link_hash=sign_in.hashed(link),
-        expires_at=clock.now() + SIGN_IN_WITHIN,
-    )
-    return f"{base_url.rstrip('/')}/sign-in/{link}"
-
-
-def erase_contact(connection: db.Connection, organization: str, contact: str) -> bool:
-    """Remove the person's row, what sequences wrote about or to them; the tombstone is the
-    caller's. False: nothing was there.
+def delete_organization(connection: db.Connection, organization: str, *, by: Actor) -> None:
+    """All rows of it, its audit log too, and its accounts and contacts in Kafka; the id is never
+    used again. Raises Forbidden, NotFound, Retryable.
     """
+    must_operate(by)
     organizations.find(connection, organization)
-    found = erasure.erase_contact(connection, organization, contact)
-    settings.note(
-        connection,
-        organization,
-        at=clock.now(),
-        actor=COMMAND_LINE,
-        action="erased",
-        subject="contact",
-        detail={},
-    )
-    return found
+    tombstones.publish(organization, organizations.compacted_ids(connection, organization))
+    organizations.delete(connection, organization)
 
 
 def _is_zone(timezone: str) -> bool:

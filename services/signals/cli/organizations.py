@@ -41,6 +41,7 @@ def create_organization(
     America/Chicago
     """
     from services.signals.actions import tenants
+    from services.signals.actions.actor import COMMAND_LINE
     from shared import db
 
     with db.connect() as connection:
@@ -52,6 +53,7 @@ def create_organization(
             timezone=timezone,
             locale=locale,
             with_schedules=not no_schedules,
+            by=COMMAND_LINE,
         )
     print(json.dumps({"organization": id_}) if as_json else f"created {id_}")
 
@@ -69,10 +71,11 @@ def set_organization(
     Example: winback organization set acme --locale de_DE
     """
     from services.signals.actions import tenants
+    from services.signals.actions.actor import COMMAND_LINE
     from shared import db
 
     with db.connect() as connection:
-        known = tenants.set_locale(connection, id_, locale)
+        known = tenants.set_locale(connection, id_, locale, by=COMMAND_LINE)
     print(f"{id_} writes numbers as in {known}")
 
 
@@ -110,24 +113,16 @@ def delete_organization(
 
     Example: winback organization delete acme --yes
     """
+    from services.signals.actions import tenants
+    from services.signals.actions.actor import COMMAND_LINE
     from services.signals.store import organizations
-    from shared import db, kafka
-    from shared.ids import record_key
+    from shared import db
 
     with db.connect() as connection:
         found = organizations.find(connection, id_)
         if not yes:
             _refuse(f"this deletes {found.name} with all its orders and signals; say --yes")
-        publisher = kafka.Publisher(linger_ms=5)
-        partition = kafka.partition_of(id_)
-        publisher.confirm(
-            [
-                publisher.send(topic, None, key=record_key(id_, name), partition=partition)
-                for topic, name in organizations.compacted_ids(connection, id_)
-            ]
-        )
-        publisher.close()
-        organizations.delete(connection, id_)
+        tenants.delete_organization(connection, id_, by=COMMAND_LINE)
     print(f"deleted {id_}")
 
 
@@ -144,18 +139,14 @@ def add_member(
 
     Example: winback member add acme ana@example.com --role owner
     """
-    from services.signals.actions import tenants
-    from services.signals.store import organizations, recipients
+    from services.signals.actions import members
+    from services.signals.actions.actor import COMMAND_LINE
     from shared import db
 
-    if role not in tenants.ROLES:
-        _refuse(f"--role must be one of {', '.join(tenants.ROLES)}")
-    plain = tenants.checked_email(email)
+    if role not in members.ROLES:
+        _refuse(f"--role must be one of {', '.join(members.ROLES)}")
     with db.connect() as connection:
-        organizations.find(connection, id_)
-        organizations.set_member(connection, id_, plain, role)
-        if digest:
-            recipients.add(connection, id_, plain, added_by=tenants.COMMAND_LINE)
+        plain = members.add(connection, id_, email, role, by=COMMAND_LINE, with_digest=digest)
     print(f"{plain} is {role} of {id_}")
 
 
@@ -163,17 +154,17 @@ def add_member(
 def remove_member(
     id_: OrganizationId, email: Annotated[str, typer.Argument(help="Whose membership ends.")]
 ) -> None:
-    """Remove a member; digests stop too.
+    """Remove a member; digests stop too, and all of their sessions end. The last owner stays.
 
     Example: winback member remove acme ana@example.com
     """
-    from services.signals.actions import tenants
-    from services.signals.store import organizations
+    from services.signals.actions import members
+    from services.signals.actions.actor import COMMAND_LINE
     from shared import db
 
-    plain = tenants.checked_email(email)
+    plain = members.checked_email(email)
     with db.connect() as connection:
-        organizations.remove_member(connection, id_, plain)
+        members.remove(connection, id_, plain, by=COMMAND_LINE)
     print(f"{plain} is no member of {id_} any more")
 
 
@@ -200,12 +191,12 @@ def sign_in(
 
     Example: winback sign-in ana@example.com
     """
-    from services.signals.actions import tenants
+    from services.signals.actions.sign_in import make_link
     from shared import db
     from shared.settings import settings
 
     with db.connect() as connection:
-        address = tenants.sign_in_link(connection, email, settings().base_url)
+        address = make_link(connection, email, settings().base_url)
     print(json.dumps({"address": address}) if as_json else address)
 
 
@@ -227,12 +218,13 @@ def create_token(
 
     Example: winback token create acme --name erp --scope orders:write,accounts:write
     """
-    from services.signals.actions import tenants
+    from services.signals.actions import tokens
+    from services.signals.actions.actor import COMMAND_LINE
     from shared import db
 
     wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
     with db.connect() as connection:
-        created = tenants.create_token(connection, id_, name=name, scopes=wanted)
+        created = tokens.create(connection, id_, name=name, scopes=wanted, by=COMMAND_LINE)
     print(json.dumps({"token": created}) if as_json else created)
 
 
@@ -267,11 +259,12 @@ def revoke_token(
 
     Example: winback token revoke acme erp
     """
-    from services.signals.store import organizations
+    from services.signals.actions import tokens
+    from services.signals.actions.actor import COMMAND_LINE
     from shared import db
 
     with db.connect() as connection:
-        organizations.revoke_token(connection, id_, name)
+        tokens.revoke(connection, id_, name, by=COMMAND_LINE)
     print(f"revoked {name}")
 
 
@@ -284,19 +277,13 @@ def erase_contact(
 
     Example: winback contact erase acme C-1042
     """
-    from services.signals.actions import tenants
-    from shared import db, kafka
+    from services.signals.actions import contacts
+    from services.signals.actions.actor import COMMAND_LINE
+    from shared import db
     from shared.errors import NotFound
-    from shared.ids import record_key
-    from shared.topics import CONTACTS
 
     with db.connect() as connection:
-        found = tenants.erase_contact(connection, id_, contact_id)
-        publisher = kafka.Publisher()
-        publisher.publish(
-            CONTACTS.name, None, key=record_key(id_, contact_id), partition=kafka.partition_of(id_)
-        )
-        publisher.close()
+        found = contacts.erase(connection, id_, contact_id, by=COMMAND_LINE)
     if not found:
         raise NotFound(
             f"{id_} has no contact {contact_id} here; its record in Kafka is erased all the same"

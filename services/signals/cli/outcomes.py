@@ -23,8 +23,8 @@ def undo(
 
     Example: winback undo --organization acme --account A-77
     """
-    from services.signals.actions import outcomes as handler
-    from services.signals.actions.tenants import COMMAND_LINE
+    from services.signals.actions import outcomes as actions
+    from services.signals.actions.actor import COMMAND_LINE
     from services.signals.store import organizations, outcomes
     from shared import clock, db
     from shared.errors import NotFound
@@ -41,14 +41,7 @@ def undo(
                 + (f" on {account}" if account else "")
             )
         if not dry_run:
-            handler.undo(
-                connection,
-                organization,
-                row.outcome,
-                actor=COMMAND_LINE,
-                role="admin",
-                at=clock.now(),
-            )
+            actions.undo(connection, organization, row.outcome, by=COMMAND_LINE, at=clock.now())
     said = {
         "outcome": row.outcome,
         "account": row.account,
@@ -62,7 +55,7 @@ def undo(
         print(json.dumps(said, sort_keys=True))
     else:
         what = (
-            f"{handler.WORDS[row.kind]} on {row.account}, by {row.actor} at "
+            f"{actions.WORDS[row.kind]} on {row.account}, by {row.actor} at "
             f"{row.at:%Y-%m-%d %H:%M} UTC"
         )
         print(f"would undo: {what}" if dry_run else f"undone: {what}")

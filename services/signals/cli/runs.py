@@ -33,10 +33,13 @@ def run(
     Example: winback run --organization acme --as-of 2026-03-02 --wait
     """
     from services.signals.actions import runs
+    from services.signals.actions.actor import COMMAND_LINE
     from shared import db
 
     with db.connect() as connection:
-        number, day = runs.ask(connection, organization, as_of=as_of.date() if as_of else None)
+        number, day = runs.ask(
+            connection, organization, as_of=as_of.date() if as_of else None, by=COMMAND_LINE
+        )
         connection.commit()
     found: dict[str, Any] = {
         "organization": organization,

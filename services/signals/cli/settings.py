@@ -53,7 +53,8 @@ def set_(
 
     Example: echo '{"lapse": {"enabled": true}}' | winback settings set --organization acme --run
     """
-    from services.signals.actions import settings as configuration
+    from services.signals.actions import settings as actions
+    from services.signals.actions.actor import COMMAND_LINE
     from shared import db
     from shared.errors import FieldError, Rejected
 
@@ -65,13 +66,8 @@ def set_(
             FieldError(field=file, reason=f"is no JSON that can be read: {error}")
         ) from None
     with db.connect() as connection:
-        saved = configuration.save(
-            connection,
-            organization,
-            patch,
-            actor=configuration.COMMAND_LINE,
-            run=run,
-            dry_run=dry_run,
+        saved = actions.save(
+            connection, organization, patch, by=COMMAND_LINE, run=run, dry_run=dry_run
         )
     if as_json:
         changed = {change.key: {"from": change.old, "to": change.new} for change in saved.changes}

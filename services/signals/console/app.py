@@ -8,7 +8,7 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from services.signals.console import health, home, orders, sequences, summary
+from services.signals.console import health, home, orders, sequences, summary, unsubscribe
 from services.signals.console.accounts import drawer, outcomes, saved_views, table
 from services.signals.console.api import routes
 from services.signals.console.http import problems
@@ -40,6 +40,7 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
     app.include_router(routes.router)
     app.include_router(single_sign_on.router)  # before doors: its paths look like links
     app.include_router(sign_in.router)
+    app.include_router(unsubscribe.router)
     app.include_router(outcomes.router)
     app.include_router(summary.router)
     app.include_router(orders.router)

@@ -13,13 +13,15 @@ import psycopg
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from services.signals.console.http.access import NotHere, Refused, governing, organization_of
+from services.signals.actions import health as actions
+from services.signals.actions.actor import Actor, must_govern
+from services.signals.console.http.access import NotHere, Refused
 from services.signals.console.http.forms import Form, flash
-from services.signals.console.http.organization import head_of
+from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
-from services.signals.progress import lag as pipeline
+from services.signals.progress import dead_letters, lag
 from services.signals.second_opinion import audit
-from services.signals.store import delivery, health, settings
+from services.signals.store import delivery, health
 from services.signals.store.health import AuditRow, RunRow
 from services.signals.store.pages import Head
 from shared import clock
@@ -32,8 +34,6 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 STALE = timedelta(days=2)  # of a feed: beyond it "dormant" may mean that nothing arrives
 DIGESTS_SHOWN = 10
 AUDIT_SECONDS = 15
-DIFFERENCES_KEPT = 20
-REASON_KEPT = 500  # characters of a dead letter's reason in the audit log
 REASONS = {
     "nightly": "nightly",
     "digest": "for a digest",
@@ -84,19 +84,19 @@ class DeadView:
 def show(request: Request, organization: str, look: bool = False) -> Response:
     """With `look`, Kafka is asked too."""
     with organization_of(request, organization) as (who, connection):
-        governing(who, organization)
+        must_govern(who.acting_in(organization))
         head = head_of(connection, organization)
         runs = health.newest_runs(connection, organization)
         digests = delivery.newest_digests(connection, organization, limit=DIGESTS_SHOWN)
         mails = delivery.mails(connection, organization, [digest.digest for digest in digests])
         audited = health.latest_audit(connection, organization)
-        saved = pipeline.saved(connection, organization)
+        saved = lag.saved(connection, organization)
         replayed = replays(connection) if look else {}
-    lag = found = None
+    behind = found = None
     away = ""
     if look:  # without holding a connection: Kafka may take its time
         try:
-            lag, found = pipeline.lag(organization, saved), pipeline.dead_letters(organization)
+            behind, found = lag.lag(organization, saved), dead_letters.newest(organization)
         except Retryable as error:
             away = str(error)
     at = clock.now()
@@ -126,11 +126,11 @@ def show(request: Request, organization: str, look: bool = False) -> Response:
         looked=look,
         away=away,
         lag=None
-        if lag is None
+        if behind is None
         else [
-            ("Orders not yet looked at by the detector", count(lag.undetected)),
-            ("Orders not yet in the console", count(lag.orders_unsaved)),
-            ("Signals not yet in the console", count(lag.signals_unsaved)),
+            ("Orders not yet looked at by the detector", count(behind.undetected)),
+            ("Orders not yet in the console", count(behind.orders_unsaved)),
+            ("Signals not yet in the console", count(behind.signals_unsaved)),
         ],
         dead=None
         if found is None
@@ -143,8 +143,9 @@ def show(request: Request, organization: str, look: bool = False) -> Response:
 def run_audit(request: Request, organization: str, form: Form) -> Response:
     """Hold every active signal against the second opinion, and note the result."""
     with organization_of(request, organization) as (who, _):
-        governing(who, organization)
-    said = _hold_against(organization, who.email)
+        by = who.acting_in(organization)
+        must_govern(by)
+    said = _hold_against(organization, by)
     answer = RedirectResponse(f"/o/{organization}/health", status_code=303)
     flash(request, answer, said)
     return answer
@@ -154,24 +155,12 @@ def run_audit(request: Request, organization: str, form: Form) -> Response:
 def replay(request: Request, organization: str, form: Form) -> Response:
     """Put one of the organization's dead letters back where it came from, and note who did."""
     with organization_of(request, organization) as (who, _):
-        governing(who, organization)
+        must_govern(who.acting_in(organization))
     try:
-        letter = pipeline.dead_letter(organization, form.get("id", ""))
+        letter = dead_letters.of_organization(organization, form.get("id", ""))
         with organization_of(request, organization) as (who, connection):
-            governing(who, organization)
-            done = pipeline.replay(connection, letter)
-            if done.status == "replayed":
-                detail = {"to": done.to, "reason": letter.reason[:REASON_KEPT]}
-                subject = f"dead letter {letter.id}"
-                settings.note(
-                    connection,
-                    organization,
-                    at=clock.now(),
-                    actor=who.email,
-                    action="replayed",
-                    subject=subject,
-                    detail=detail,
-                )
+            by = who.acting_in(organization)
+            done = actions.replay(connection, organization, letter, by=by)
         said = {
             "replayed": f"Replayed: {letter.id} is in {letter.topic} again.",
             "was replayed before": f"{letter.id} was replayed before.",
@@ -186,26 +175,19 @@ def replay(request: Request, organization: str, form: Form) -> Response:
     return answer
 
 
-def _hold_against(organization: str, actor: str) -> str:
+def _hold_against(organization: str, by: Actor) -> str:
     if not _auditing.acquire(blocking=False):
         raise Refused(409, "an audit is under way: try again in a moment")
     try:
         with health.one_organization(organization, timeout_seconds=AUDIT_SECONDS) as connection:
             report = audit.differences(connection, organization)
-            detail = {
-                "run": report.run,
-                "active": report.active,
-                "differences": len(report.differences),
-                "first": [str(difference) for difference in report.differences[:DIFFERENCES_KEPT]],
-            }
-            settings.note(
+            actions.note_audit(
                 connection,
                 organization,
-                at=clock.now(),
-                actor=actor,
-                action="audited",
-                subject="signals",
-                detail=detail,
+                run=report.run,
+                active=report.active,
+                differences=[str(difference) for difference in report.differences],
+                by=by,
             )
     except Retryable as error:
         return f"Not audited: {error}"
@@ -295,7 +277,7 @@ def _dead(
     )
 
 
-def _dead_line(found: pipeline.Found) -> str:
+def _dead_line(found: dead_letters.Found) -> str:
     line = (
         "None of this organization"
         if found.total == 0

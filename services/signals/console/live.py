@@ -18,7 +18,8 @@ from fastapi.responses import Response, StreamingResponse
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
-from services.signals.console.http.access import NotHere, NotSignedIn, app_pool, organization_of
+from services.signals.console.http.access import NotHere, NotSignedIn, app_pool
+from services.signals.console.http.organization import organization_of
 from services.signals.store import live
 from shared import db
 

@@ -11,7 +11,8 @@ from fastapi.responses import HTMLResponse, Response
 
 from services.signals.console import live as streaming
 from services.signals.console.accounts.row import short_ago
-from services.signals.console.http.access import NotHere, organization_of
+from services.signals.console.http.access import NotHere
+from services.signals.console.http.organization import organization_of
 from services.signals.console.http.problems import like
 from services.signals.console.http.rendering import render
 from services.signals.console.http.views import LETTERS, TYPES, account_path

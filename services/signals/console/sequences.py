@@ -12,21 +12,22 @@ from typing import Annotated, Literal
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from services.signals.console.http.access import NotHere, Refused, Visitor, organization_of
-from services.signals.console.http.forms import Form, Posted, flash
+from services.signals.actions import sequences as actions
+from services.signals.console.http.access import NotHere
+from services.signals.console.http.forms import Form, Posted, by_field, flash
+from services.signals.console.http.organization import organization_of
 from services.signals.console.http.problems import Wrong, like
 from services.signals.console.http.rendering import render
 from services.signals.console.http.views import LETTERS, REASONS, TYPES, account_path
-from services.signals.store import pages, sequences, settings
+from services.signals.store import pages, sequences
 from services.signals.store.pages import Head
 from services.signals.store.sequences import ActivityRow, EnrolledRow, SequenceRow
 from shared import clock, db, wording
 from shared.domain import placeholders
-from shared.domain.editing import MOST_STEPS, Typed, read_steps
+from shared.domain.editing import MOST_STEPS, MOST_WAIT_DAYS, Typed
 from shared.domain.identifiers import wrong_id
 from shared.domain.letters import VARIABLES
 from shared.errors import Rejected
@@ -184,11 +185,13 @@ def edit(request: Request, organization: str, sequence: str, form: Form) -> Resp
         int(edition) if re.fullmatch(r"[0-9]{1,9}", edition) else 0
     )  # of no edition: nothing is saved over
     try:
-        saved = _save(request, organization, sequence, typed, edition=known)
+        with organization_of(request, organization) as (who, connection):
+            by = who.acting_in(organization)
+            actions.edit(connection, organization, sequence, typed, edition=known, by=by)
     except Rejected as error:
-        errors = {one.field: one.reason for one in error.errors}
+        errors = by_field(error)
         return _page(request, organization, sequence, typed=typed, errors=errors, is_changed=True)
-    if not saved:
+    except actions.Newer:
         return _page(
             request, organization, sequence, typed=typed, errors={"steps": NEWER}, is_changed=True
         )
@@ -202,29 +205,16 @@ def archive(request: Request, organization: str, sequence: str, form: Form) -> R
     """Put a draft away, or bring it back."""
     if wrong_id(sequence):
         raise NotHere
-    do = form.get("do", "archive")
-    back = do == "restore"
-    before, after, word = (
-        ("archived", "draft", "brought back") if back else ("draft", "archived", "archived")
-    )
-    with organization_of(request, organization) as (
-        who,
-        connection,
-    ):  # who is no member learns nothing of what is offered
-        row = _sequence(connection, organization, sequence)
-        if do not in ("archive", "restore"):
+    do = next((move for move in actions.MOVES if move == form.get("do", "archive")), None)
+    with organization_of(request, organization) as (who, connection):
+        if do is None:  # who is no member learns nothing of what is offered
             raise Wrong("do", "is none of those offered")
-        if not sequences.set_state(connection, organization, sequence, before=before, after=after):
-            raise Refused(
-                409,
-                f"this sequence is {STATES[row.state].lower()}; only a sequence that is {before} "
-                f"can be {word}",
-            )
-        _note(connection, organization, sequence, who, word, {"before": before})
+        row = actions.move(connection, organization, sequence, do, by=who.acting_in(organization))
     answer = RedirectResponse(
-        _path(organization, sequence) if back else f"/o/{organization}/sequences", status_code=303
+        _path(organization, sequence) if do == "restore" else f"/o/{organization}/sequences",
+        status_code=303,
     )
-    flash(request, answer, f"{word.capitalize()}: {row.name}.")
+    flash(request, answer, f"{actions.MOVES[do][2].capitalize()}: {row.name}.")
     return answer
 
 
@@ -239,53 +229,6 @@ def read_form(form: Posted) -> list[Typed]:
         for n in range(1, MOST_STEPS + 2)
         if f"subject-{n}" in form or f"body-{n}" in form
     ]
-
-
-def _save(
-    request: Request, organization: str, sequence: str, typed: Sequence[Typed], *, edition: int
-) -> bool:
-    """False: it was saved by somebody else meanwhile. Raises Rejected."""
-    with organization_of(request, organization) as (who, connection):
-        row = _sequence(connection, organization, sequence)
-        if row.state != "draft":
-            raise Refused(
-                409, f"only drafts are edited, and this sequence is {STATES[row.state].lower()}"
-            )
-        steps = read_steps(typed, VARIABLES[row.signal_type], _head(connection, organization).style)
-        before = sequences.steps(connection, organization, sequence)
-        if not sequences.save_steps(
-            connection,
-            organization,
-            sequence,
-            steps,
-            edition=edition,
-            actor=who.email,
-            at=clock.now(),
-        ):
-            return False
-        detail = {"before": msgspec.to_builtins(before), "after": msgspec.to_builtins(steps)}
-        _note(connection, organization, sequence, who, "edited", detail)
-        return True
-
-
-def _note(
-    connection: db.Connection,
-    organization: str,
-    sequence: str,
-    who: Visitor,
-    action: str,
-    detail: dict[str, object],
-) -> None:
-    subject = sequences.subject_of(sequence)
-    settings.note(
-        connection,
-        organization,
-        at=clock.now(),
-        actor=who.email,
-        action=action,
-        subject=subject,
-        detail=detail,
-    )
 
 
 # -- what is shown ------------------------------------------------------------------------------------------------------------

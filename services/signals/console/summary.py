@@ -13,8 +13,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from services.signals.console.accounts.outcomes import REASON_NAMES
-from services.signals.console.http.access import NotHere, organization_of
+from services.signals.console.http.access import NotHere
 from services.signals.console.http.csv_export import download
+from services.signals.console.http.organization import organization_of
 from services.signals.console.http.problems import Wrong, like
 from services.signals.console.http.rendering import render
 from services.signals.console.http.views import account_path

@@ -1,4 +1,6 @@
-"""Reading the audit log: narrowed, from its newest end, page by page."""
+"""The audit log of what people do: a row added, and rows read, narrowed, from the newest end, page
+by page.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,8 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from shared import db
+
+INSERT_AUDIT = """
+INSERT INTO audit_log (organization, at, actor, action, subject, detail)
+VALUES (%(organization)s, %(at)s, %(actor)s, %(action)s, %(subject)s, %(detail)s)
+"""
 
 ENTRIES = """
 SELECT
@@ -66,6 +74,30 @@ class Filter:
     subject: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+def note(
+    connection: db.Connection,
+    organization: str,
+    *,
+    at: datetime,
+    actor: str,
+    action: str,
+    subject: str,
+    detail: dict[str, Any],
+) -> None:
+    """One row of the audit log."""
+    connection.execute(
+        INSERT_AUDIT,
+        {
+            "organization": organization,
+            "at": at,
+            "actor": actor,
+            "action": action,
+            "subject": subject,
+            "detail": Jsonb(detail),
+        },
+    )
 
 
 def entries(

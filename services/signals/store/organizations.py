@@ -6,7 +6,6 @@ from datetime import datetime
 
 import psycopg
 
-from services.signals.store import saved_views, sign_in
 from shared import db
 from shared.errors import FieldError, NotFound, Rejected
 
@@ -229,14 +228,12 @@ def set_member(connection: db.Connection, organization: str, email: str, role: s
 
 
 def remove_member(connection: db.Connection, organization: str, email: str) -> None:
-    """Their sessions end at once, and the views that they saved for themselves go. Raises NotFound."""
+    """The membership alone. Raises NotFound."""
     if (
         connection.execute(DELETE_MEMBER, {"organization": organization, "email": email}).rowcount
         == 0
     ):
         raise NotFound(f"{email} is no member of {organization}")
-    sign_in.end_sessions(connection, email)
-    saved_views.delete_of(connection, organization, email)
 
 
 def members(connection: db.Connection, organization: str) -> list[tuple[str, str, datetime]]:

@@ -24,6 +24,7 @@ def add(connection: db.Connection, organization: str, email: str, *, added_by: s
     )
 
 
-def unsubscribe(connection: db.Connection, organization: str, email: str, *, at: datetime) -> None:
-    """No mail of the organization goes to this address any more."""
-    connection.execute(SUPPRESS, {"organization": organization, "email": email, "at": at})
+def unsubscribe(connection: db.Connection, organization: str, email: str, *, at: datetime) -> bool:
+    """No mail of the organization goes to this address any more. False: none did before."""
+    values = {"organization": organization, "email": email, "at": at}
+    return connection.execute(SUPPRESS, values).rowcount == 1

@@ -1,7 +1,6 @@
-"""Versions of an organization's detection settings, and the audit log of what people do."""
+"""Versions of an organization's detection settings."""
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from psycopg.types.json import Jsonb
@@ -35,11 +34,6 @@ LIMIT %s
 INSERT_SETTINGS = """
 INSERT INTO settings_versions (organization, version, settings, saved_at, saved_by)
 VALUES (%(organization)s, %(version)s, %(settings)s, %(saved_at)s, %(saved_by)s)
-"""
-
-INSERT_AUDIT = """
-INSERT INTO audit_log (organization, at, actor, action, subject, detail)
-VALUES (%(organization)s, %(at)s, %(actor)s, %(action)s, %(subject)s, %(detail)s)
 """
 
 HAS_SCHEDULES = """
@@ -89,30 +83,6 @@ def save(
             "settings": Jsonb(msgspec.to_builtins(settings)),
             "saved_at": saved_at,
             "saved_by": saved_by,
-        },
-    )
-
-
-def note(
-    connection: db.Connection,
-    organization: str,
-    *,
-    at: datetime,
-    actor: str,
-    action: str,
-    subject: str,
-    detail: dict[str, Any],
-) -> None:
-    """One row of the audit log."""
-    connection.execute(
-        INSERT_AUDIT,
-        {
-            "organization": organization,
-            "at": at,
-            "actor": actor,
-            "action": action,
-            "subject": subject,
-            "detail": Jsonb(detail),
         },
     )
 

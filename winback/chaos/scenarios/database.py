@@ -93,7 +93,7 @@ def note(history: History, outcome: str) -> None:
                 kind="reached_out",
                 signal=found["signal"],
             )
-            outcomes.act(connection, history.organization, wish, actor=ACTOR, at=clock.now())
+            outcomes.act(connection, history.organization, wish, by=ACTOR, at=clock.now())
         return True
 
     try:
@@ -111,7 +111,7 @@ def change(history: History, turn: int) -> None:
 
     def do() -> tuple[int, dict[str, object]]:
         with db.connect() as connection:
-            saved = configuration.save(connection, history.organization, patch, actor=ACTOR)
+            saved = configuration.save(connection, history.organization, patch, by=ACTOR)
             _, whole = settings_store.latest(connection, history.organization)
         return saved.version, msgspec.to_builtins(whole)
 

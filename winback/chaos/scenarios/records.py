@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from services.signals.actions import tenants
+from services.signals.actions import tokens
 from shared import db, kafka
 from shared.events import Order
 from shared.partitions import partition_of
@@ -20,7 +20,7 @@ from shared.topics import ERP_ORDERS, ORDERS, dead_letters_of
 from winback.chaos import log, oracles, store
 from winback.chaos.scenarios import Scenario
 from winback.chaos.stories import Batch, RawOrder, Run, Save, Step
-from winback.chaos.telling import insist
+from winback.chaos.telling import ACTOR, insist
 from winback.chaos.world import World
 
 STEPS_AT_MOST = 160
@@ -226,8 +226,8 @@ def put_right(world: World, publisher: kafka.Publisher) -> int:
 
     def token() -> str:
         with db.connect() as connection:
-            made = tenants.create_token(
-                connection, history.organization, name="raw", scopes=["orders:write"]
+            made = tokens.create(
+                connection, history.organization, name="raw", scopes=["orders:write"], by=ACTOR
             )
             store.revoke(connection, history.organization, "raw")
         return made

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from services.signals.actions import contacts
 from services.signals.console.accounts import outcomes
 from services.signals.console.accounts.history import EntryView, history
 from services.signals.console.accounts.row import (
@@ -23,11 +24,12 @@ from services.signals.console.accounts.row import (
 from services.signals.console.accounts.table import back_to, head_of, table_of
 from services.signals.console.accounts.why import SignalCard, cards, earliest
 from services.signals.console.http import views
-from services.signals.console.http.access import NotHere, organization_of
+from services.signals.console.http.access import NotHere
 from services.signals.console.http.forms import Form, flash
+from services.signals.console.http.organization import organization_of
 from services.signals.console.http.rendering import render
 from services.signals.store import account as store
-from services.signals.store import accounts, pages, people, settings
+from services.signals.store import accounts, pages
 from services.signals.store.pages import ContactRow, Head, OrderRow, SignalRow
 from shared import clock
 from shared.domain.identifiers import wrong_id
@@ -151,17 +153,8 @@ def choose_primary(request: Request, organization: str, account: str, form: Form
     if wrong_id(account) or wrong_id(contact):
         raise NotHere
     with organization_of(request, organization) as (who, connection):
-        if not people.choose_primary(connection, organization, account, contact):
-            raise NotHere
-        settings.note(
-            connection,
-            organization,
-            at=clock.now(),
-            actor=who.email,
-            action="primary contact",
-            subject=f"account {account}",
-            detail={"contact": contact},
-        )
+        by = who.acting_in(organization)
+        contacts.choose_primary(connection, organization, account, contact, by=by)
     answer = RedirectResponse(back_to(form.get("back", ""), organization), status_code=303)
     flash(request, answer, "Primary contact changed: new drafts write to them")
     return answer

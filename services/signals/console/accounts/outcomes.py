@@ -6,16 +6,16 @@ In the account's route: `outcomes=panel(…)`; in its template: `{% include "par
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from services.signals.actions import outcomes as handler
-from services.signals.console.http.access import NotHere, Visitor, organization_of
+from services.signals.actions import outcomes as actions
+from services.signals.console.http.access import NotHere, Visitor
 from services.signals.console.http.forms import Form, Posted, flash
+from services.signals.console.http.organization import organization_of
 from services.signals.console.http.rendering import render
 from services.signals.console.http.views import account_path
 from services.signals.store import outcomes, pages
@@ -29,7 +29,6 @@ from shared.domain.outcomes import (
     REASONS,
     UNDO_HOURS,
     Reason,
-    Role,
     monthly_value_cents,
 )
 from shared.domain.typed_numbers import NotANumber, NumberStyle, read_amount
@@ -124,7 +123,8 @@ def act(request: Request, organization: str, form: Form) -> Response:
         with organization_of(request, organization) as (who, connection):
             head = _head(connection, organization)
             wish = read_wish(form, organization, who, head)
-            action = handler.act(connection, organization, wish, actor=who.email, at=clock.now())
+            by = who.acting_in(organization)
+            action = actions.act(connection, organization, wish, by=by, at=clock.now())
             name = plain_name(_account(connection, organization, account).name or account)
             noted = outcomes.find(connection, organization, action.outcome)
     except NotFound:
@@ -158,12 +158,11 @@ def undo(request: Request, organization: str, outcome: str, form: Form) -> Respo
         raise NotHere
     try:
         with organization_of(request, organization) as (who, connection):
-            row = handler.undo(
+            row = actions.undo(
                 connection,
                 organization,
                 outcome,
-                actor=who.email,
-                role=role_of(who, organization),
+                by=who.acting_in(organization),
                 at=clock.now(),
             )
         said, account = (
@@ -184,7 +183,7 @@ def undo(request: Request, organization: str, outcome: str, form: Form) -> Respo
     return answer
 
 
-def read_wish(form: Posted, organization: str, who: Visitor, head: Head) -> handler.Wish:
+def read_wish(form: Posted, organization: str, who: Visitor, head: Head) -> actions.Wish:
     """What the form says. Raises Rejected with the fields that are wrong."""
     kind = next((kind for kind in KINDS if kind == form.get("kind")), None)
     reason = next((reason for reason in REASONS if reason == form.get("reason")), None)
@@ -195,7 +194,7 @@ def read_wish(form: Posted, organization: str, who: Visitor, head: Head) -> hand
     signal = form.get("signal") or None
     if signal is not None and wrong_id(signal):
         raise Rejected(FieldError(field="signal", reason="the signal is none of those offered"))
-    return handler.Wish(
+    return actions.Wish(
         outcome=derived(
             "outcome", organization, who.email, form.get("once") or secrets.token_hex(16)
         ),
@@ -271,7 +270,7 @@ def _about(
     head: Head,
     at: datetime,
 ) -> AboutView:
-    found = handler.open_to_win(
+    found = actions.open_to_win(
         connection, organization, account, signal=signal.signal if signal else None, at=at
     )
     return AboutView(
@@ -340,11 +339,6 @@ def _stands(account: AccountRow, rows: list[OutcomeRow], head: Head, at: datetim
     if account.paused_until is not None and at < account.paused_until:
         return f"Off the digest until {_day(account.paused_until, head)}."
     return ""
-
-
-def role_of(who: Visitor, organization: str) -> Role:
-    """As the rules say it; who is not a member does not get here."""
-    return next(role for role in get_args(Role) if role == who.role_in(organization))
 
 
 # -- answers ------------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from services.signals.actions import enrollment
 from services.signals.console.accounts.address import COLUMNS, Address, read_address
 from services.signals.console.accounts.row import (
     ENROLLMENTS,
@@ -23,13 +24,14 @@ from services.signals.console.accounts.row import (
 )
 from services.signals.console.accounts.saved_views import ViewView, entries
 from services.signals.console.http import views
-from services.signals.console.http.access import NotHere, Visitor, app_pool, organization_of
+from services.signals.console.http.access import NotHere, Visitor, app_pool
 from services.signals.console.http.csv_export import download
 from services.signals.console.http.forms import Form, flash
+from services.signals.console.http.organization import organization_of
 from services.signals.console.http.problems import Wrong
 from services.signals.console.http.rendering import render
-from services.signals.console.identity.sign_in import local_path
-from services.signals.store import accounts, pages, settings
+from services.signals.console.paths import local_path
+from services.signals.store import accounts, pages
 from services.signals.store.account_pages import Filter, Sort
 from services.signals.store.accounts import Counted, ListedRow, ListTotals
 from services.signals.store.pages import Head
@@ -174,19 +176,8 @@ def set_enrollment(request: Request, organization: str, form: Form) -> Response:
         raise NotHere
     now = clock.now()
     with organization_of(request, organization) as (who, connection):
-        was = accounts.set_enrollment(connection, organization, account, chosen)
-        if was is None:
-            raise NotHere
-        if was != chosen:
-            settings.note(
-                connection,
-                organization,
-                at=now,
-                actor=who.email,
-                action="enrollment",
-                subject=f"account {account}",
-                detail={"from": was, "to": chosen},
-            )
+        by = who.acting_in(organization)
+        is_new = enrollment.pin(connection, organization, account, chosen, by=by)
         row = accounts.find(connection, organization, account)
     assert row is not None
     if request.headers.get("hx-request") == "true":
@@ -197,7 +188,7 @@ def set_enrollment(request: Request, organization: str, form: Form) -> Response:
             organization=organization,
         )
     answer = RedirectResponse(back_to(form.get("back", ""), organization), status_code=303)
-    if was != chosen:
+    if is_new:
         flash(
             request,
             answer,

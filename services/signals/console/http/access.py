@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import get_args
 from urllib.parse import urlsplit
 
 from fastapi import Request
 from psycopg_pool import ConnectionPool
 
+from services.signals.actions.actor import Actor, Role
 from services.signals.store import sign_in, tokens
 from services.signals.store.sign_in import Membership
 from shared import clock, db
@@ -61,15 +63,14 @@ class Visitor:
             (one.role for one in self.memberships if one.organization == organization), None
         )
 
+    def acting_in(self, organization: str) -> Actor:
+        """As actions take it; only for an organization that they are a member of."""
+        role = next(role for role in get_args(Role) if role == self.role_in(organization))
+        return Actor(name=self.email, role=role)
+
     def governs(self, organization: str) -> bool:
         """Owners and admins change settings, members and tokens."""
-        return self.role_in(organization) in ("owner", "admin")
-
-
-def governing(who: Visitor, organization: str) -> None:
-    """Raises Refused for members."""
-    if not who.governs(organization):
-        raise Refused(403, "this is for owners and admins of the organization; ask one of them")
+        return self.acting_in(organization).governs
 
 
 def app_pool(request: Request) -> ConnectionPool[db.Connection]:
@@ -101,18 +102,6 @@ def visitor(request: Request) -> Visitor:
         if email is None:
             raise NotSignedIn
         return Visitor(email=email, memberships=sign_in.memberships(connection, email))
-
-
-@contextmanager
-def organization_of(request: Request, organization: str) -> Iterator[tuple[Visitor, db.Connection]]:
-    """A transaction that sees the organization alone, for a member of it. Raises NotSignedIn,
-    NotHere.
-    """
-    who = visitor(request)
-    if who.role_in(organization) is None:
-        raise NotHere
-    with db.organization_transaction(app_pool(request), organization) as connection:
-        yield who, connection
 
 
 @contextmanager

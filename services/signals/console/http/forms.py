@@ -21,7 +21,14 @@ from markupsafe import Markup
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from services.signals.console.http.access import NotSignedIn, Refused, is_https, session_of
+from services.signals.console.http.access import (
+    NotHere,
+    NotSignedIn,
+    Refused,
+    is_https,
+    session_of,
+)
+from shared.errors import Rejected
 from shared.http import body_in_time
 from shared.settings import settings
 
@@ -101,6 +108,18 @@ def csrf_field(request: Request) -> Markup:
         if session is None
         else Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, csrf_token(session))
     )
+
+
+def by_field(refused: Rejected) -> dict[str, str]:
+    """field -> reason; fields of the command line are named as the form's are."""
+    return {error.field.lstrip("-"): error.reason for error in refused.errors}
+
+
+def stored(text: str) -> str:
+    """A name that may be in a table. Raises NotHere for one that cannot be."""
+    if "\x00" in text:
+        raise NotHere
+    return text
 
 
 def _refuse_other_sites(request: Request) -> None:

@@ -1,20 +1,26 @@
-"""What the settings pages share: who acts, the head, and how a refusal is told beside its field."""
+"""The organization that a page is of: a transaction that sees it alone, and its head."""
 
-from datetime import datetime
-from zoneinfo import ZoneInfo
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from services.signals.actions.governance import Actor
-from services.signals.console.http.access import NotHere, Visitor
+from fastapi import Request
+
+from services.signals.console.http.access import NotHere, Visitor, app_pool, visitor
 from services.signals.store import pages
 from services.signals.store.pages import Head
-from shared import clock, db
-from shared.errors import Rejected
-from shared.wording import age
+from shared import db
 
 
-def actor(who: Visitor, organization: str) -> Actor:
-    """The member who is signed in."""
-    return Actor(email=who.email, role=who.role_in(organization) or "")
+@contextmanager
+def organization_of(request: Request, organization: str) -> Iterator[tuple[Visitor, db.Connection]]:
+    """A transaction that sees the organization alone, for a member of it. Raises NotSignedIn,
+    NotHere.
+    """
+    who = visitor(request)
+    if who.role_in(organization) is None:
+        raise NotHere
+    with db.organization_transaction(app_pool(request), organization) as connection:
+        yield who, connection
 
 
 def head_of(connection: db.Connection, organization: str) -> Head:
@@ -23,23 +29,3 @@ def head_of(connection: db.Connection, organization: str) -> Head:
     if head is None:
         raise NotHere
     return head
-
-
-def by_field(refused: Rejected) -> dict[str, str]:
-    """field -> reason; fields of the command line are named as the form's are."""
-    return {error.field.lstrip("-"): error.reason for error in refused.errors}
-
-
-def moment(at: datetime | None, timezone: str) -> tuple[str, str]:
-    """(how long ago, exactly when) in the organization's zone."""
-    if at is None:
-        return "", ""
-    exact = f"{at.astimezone(ZoneInfo(timezone)):%-d %b %Y %H:%M:%S}"
-    return f"{age(clock.now() - at)} ago", exact
-
-
-def stored(text: str) -> str:
-    """A name that may be in a table. Raises NotHere for one that cannot be."""
-    if "\x00" in text:
-        raise NotHere
-    return text

@@ -13,10 +13,12 @@ from psycopg_pool import PoolTimeout
 from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 
+from services.signals.actions.actor import Forbidden
+from services.signals.actions.sequences import OutOfTurn
 from services.signals.console.http.access import NotAllowed, NotHere, NotSignedIn, Refused
 from services.signals.console.http.rendering import HEADERS, render
 from services.signals.trial.dry_run import Superseded
-from shared.errors import said
+from shared.errors import NotFound, said
 from shared.http import LAST
 
 log = structlog.get_logger()
@@ -67,6 +69,19 @@ def register(app: FastAPI) -> None:
         return answer(
             request, 404, "Not found", reason, [(str(field), reason) for field in error.args]
         )
+
+    @app.exception_handler(NotFound)
+    def not_found(request: Request, error: NotFound) -> Response:
+        """An action's: what it says names things as the command line does."""
+        return not_here(request, NotHere())
+
+    @app.exception_handler(Forbidden)
+    def forbidden(request: Request, error: Forbidden) -> Response:
+        return answer(request, 403, "Not done", str(error))
+
+    @app.exception_handler(OutOfTurn)
+    def out_of_turn(request: Request, error: OutOfTurn) -> Response:
+        return answer(request, 409, "Not done", str(error))
 
     @app.exception_handler(NotAllowed)
     def not_allowed(request: Request, error: NotAllowed) -> Response:

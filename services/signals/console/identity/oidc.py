@@ -25,7 +25,7 @@ from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
-from services.signals.actions import tenants
+from services.signals.actions.members import checked_email
 from shared import clock
 from shared.errors import Rejected, Retryable
 from shared.mail import checked_address
@@ -155,7 +155,7 @@ def _address(claims: CodeIDToken) -> str:
     if claims.get("email_verified") is not True:
         raise NotIdentified("the provider has not verified your mail address")
     try:
-        return tenants.checked_email(checked_address(str(claims.get("email") or "")))
+        return checked_email(checked_address(str(claims.get("email") or "")))
     except Rejected:
         raise NotIdentified("the provider named no mail address") from None
 

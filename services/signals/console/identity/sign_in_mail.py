@@ -7,7 +7,7 @@ from urllib.parse import quote
 import structlog
 from psycopg_pool import ConnectionPool
 
-from services.signals.actions import tenants
+from services.signals.actions import sign_in as actions
 from services.signals.store import sign_in
 from shared import clock, db
 from shared.errors import NotFound, Retryable
@@ -39,7 +39,7 @@ def mail(pool: ConnectionPool[db.Connection], email: str, go_on: str) -> None:
             log.warning("no further sign-in link: several are open")
             return
         try:
-            link = tenants.sign_in_link(connection, email, settings().base_url)
+            link = actions.make_link(connection, email, settings().base_url)
         except NotFound:
             return
         opens = _opens(

@@ -21,7 +21,8 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from services.signals.console.http.access import NotHere, app_pool, is_https
 from services.signals.console.http.rendering import render
 from services.signals.console.identity import oidc
-from services.signals.console.identity.sign_in import local_path, start_session
+from services.signals.console.identity.sign_in import start_session
+from services.signals.console.paths import local_path
 from services.signals.store import sign_in
 from shared.errors import Retryable
 from shared.settings import settings

@@ -12,11 +12,11 @@ from fastapi.responses import HTMLResponse, Response
 
 from services.signals.actions.settings import Change
 from services.signals.console.http import csv_export
-from services.signals.console.http.access import organization_of
-from services.signals.console.http.organization import head_of, moment
+from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.problems import Wrong
 from services.signals.console.http.rendering import render
 from services.signals.console.settings.detection_view import change_words
+from services.signals.console.words import moment
 from services.signals.store import audit_log
 from services.signals.store.audit_log import Entry, Filter
 from services.signals.store.pages import Head

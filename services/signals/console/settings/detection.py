@@ -17,12 +17,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.signals.actions import settings as configuration
+from services.signals.actions.actor import must_govern
 from services.signals.actions.settings import Saved, changes_between
-from services.signals.console.http.access import NotHere, Visitor, governing, organization_of
+from services.signals.console.http.access import Visitor
 from services.signals.console.http.forms import Form, Posted, flash
+from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
 from services.signals.console.settings import detection_form, detection_view
-from services.signals.store import pages, runs, settings, trials
+from services.signals.store import runs, settings, trials
 from services.signals.store.pages import Head
 from services.signals.trial import dry_run
 from services.signals.trial.dry_run import Quarter, TooSlow, Tried
@@ -124,7 +126,8 @@ def replay(request: Request, organization: str, form: Form) -> Response:
 def save(request: Request, organization: str, form: Form) -> Response:
     """A version, and the run that applies it. What cannot be comes back as it was typed."""
     with organization_of(request, organization) as (who, connection):
-        governing(who, organization)
+        by = who.acting_in(organization)
+        must_govern(by)
         page = _page(connection, organization, who, form, seconds=dry_run.SECONDS_WHILE_TYPING)
         stale = form.get("version") != str(page.version)
         if page.wanted is None or stale:
@@ -136,7 +139,7 @@ def save(request: Request, organization: str, form: Form) -> Response:
                 stale=stale,
             )
         patch = detection_form.patch_of(page.typed, page.head.style)
-        saved = configuration.save(connection, organization, patch, actor=who.email, run=True)
+        saved = configuration.save(connection, organization, patch, by=by, run=True)
     answer = RedirectResponse(f"/o/{organization}/settings", status_code=303)
     flash(request, answer, _saved_words(saved, page.head))
     return answer
@@ -167,8 +170,9 @@ def sizes(request: Request, organization: str) -> Response:
 def save_sizes(request: Request, organization: str, form: Form) -> Response:
     """Both tables as a version, and the run that applies it to all of history."""
     with organization_of(request, organization) as (who, connection):
-        governing(who, organization)
-        head = _head(connection, organization)
+        by = who.acting_in(organization)
+        must_govern(by)
+        head = head_of(connection, organization)
         size_rows, wrong_sizes = detection_form.read_sizes(form.get("sizes", ""), head.style)
         grade_rows, wrong_grades = detection_form.read_table(
             form.get("grade_aliases", ""), name="grade_aliases"
@@ -180,9 +184,7 @@ def save_sizes(request: Request, organization: str, form: Form) -> Response:
         if not errors:
             try:
                 patch = {"sizes": size_rows, "grade_aliases": grade_rows}
-                saved = configuration.save(
-                    connection, organization, patch, actor=who.email, run=True
-                )
+                saved = configuration.save(connection, organization, patch, by=by, run=True)
             except Rejected as refused:
                 errors = list(refused.errors)
         if errors:
@@ -206,7 +208,7 @@ def _sizes(
     *,
     status_code: int = 200,
 ) -> Response:
-    head = _head(connection, organization)
+    head = head_of(connection, organization)
     version, saved = settings.latest(connection, organization)
     unread = trials.unread_texts(connection, organization, saved)
     return render(
@@ -249,7 +251,7 @@ def _page(
     """`is_try`: the person's next try ends it; where it has to read the orders first it may take
     its time. Raises dry_run.Superseded.
     """
-    head = _head(connection, organization)
+    head = head_of(connection, organization)
     version, saved = settings.latest(connection, organization)
     typed = dict(form) if form is not None else detection_form.typed_of(saved, head.style)
     if (reset := typed.pop("reset", None)) in detection_form.FIELDS:
@@ -299,13 +301,6 @@ def _page(
     except TooSlow:
         return replace(page, no_dry=TOO_SLOW)
     return page
-
-
-def _head(connection: db.Connection, organization: str) -> Head:
-    head = pages.head(connection, organization)
-    if head is None:
-        raise NotHere
-    return head
 
 
 def _as_of(head: Head) -> date:

@@ -15,11 +15,12 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from services.signals.actions import governance
-from services.signals.console.http.access import NotHere, Visitor, organization_of
-from services.signals.console.http.forms import Form, Posted, flash
-from services.signals.console.http.organization import actor, by_field, head_of, moment
+from services.signals.actions import digest as actions
+from services.signals.console.http.access import NotHere, Visitor
+from services.signals.console.http.forms import Form, Posted, by_field, flash
+from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import HEADERS, render
+from services.signals.console.words import moment
 from services.signals.store import delivery, slots
 from services.signals.store.delivery import DigestRow, MailRow
 from services.signals.store.pages import Head
@@ -93,10 +94,10 @@ def save(request: Request, organization: str, form: Form) -> Response:
     """Recipients and schedule, both or neither."""
     try:
         with organization_of(request, organization) as (who, connection):
-            by = actor(who, organization)
-            governance.set_recipients(connection, organization, form.all("recipient"), by=by)
+            by = who.acting_in(organization)
+            actions.set_recipients(connection, organization, form.all("recipient"), by=by)
             schedule = {name: form.get(name, "") for name in DEFAULT}
-            governance.set_schedule(connection, organization, **schedule, by=by)
+            actions.set_schedule(connection, organization, **schedule, by=by)
     except Rejected as refused:
         with organization_of(request, organization) as (who, connection):
             return _page(
@@ -122,7 +123,7 @@ def upcoming(request: Request, organization: str, form: Form) -> Response:
 def test(request: Request, organization: str, form: Form) -> Response:
     """The digest of the latest complete run, to whoever asks, alone."""
     with organization_of(request, organization) as (who, connection):
-        governance.ask_for_digest(connection, organization, by=actor(who, organization))
+        actions.ask_for_one(connection, organization, by=who.acting_in(organization))
     return _back(
         request,
         organization,
@@ -134,7 +135,7 @@ def test(request: Request, organization: str, form: Form) -> Response:
 def want_mail_again(request: Request, organization: str, form: Form) -> Response:
     """Who unsubscribed takes it back."""
     with organization_of(request, organization) as (who, connection):
-        governance.want_mail_again(connection, organization, by=actor(who, organization))
+        actions.want_mail_again(connection, organization, by=who.acting_in(organization))
     return _back(request, organization, "You get mails of this organization again")
 
 
@@ -200,7 +201,7 @@ def _page(
             }
             for member in members
         ],
-        frequencies=[(name, FREQUENCIES[name]) for name in governance.frequencies()],
+        frequencies=[(name, FREQUENCIES[name]) for name in actions.frequencies()],
         hours=[(str(hour), f"{hour:02}:00") for hour in range(24)],
         weekdays=list(enumerate(WEEKDAYS)),
         typed=_typed(connection, organization, form),
@@ -240,7 +241,7 @@ def _chosen(
     if form is None or (saved is not None and typed == _typed(connection, organization, None)):
         return saved, {}
     try:
-        frequency, hour, weekday = governance.checked_schedule(
+        frequency, hour, weekday = actions.checked_schedule(
             typed["frequency"], typed["hour"], typed["weekday"]
         )
     except Rejected as refused:

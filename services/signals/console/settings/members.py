@@ -7,21 +7,17 @@ from collections.abc import Callable, Mapping
 from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from services.signals.actions import governance, tenants
-from services.signals.console.http.access import (
-    NotHere,
-    Visitor,
-    app_pool,
-    governing,
-    organization_of,
-)
-from services.signals.console.http.forms import Form, flash
-from services.signals.console.http.organization import actor, by_field, head_of, moment, stored
+from services.signals.actions import members
+from services.signals.actions.actor import Actor
+from services.signals.console.http.access import Visitor, app_pool
+from services.signals.console.http.forms import Form, by_field, flash, stored
+from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
 from services.signals.console.identity import sign_in_mail
+from services.signals.console.words import moment
 from services.signals.store import organizations
 from shared import db
-from shared.errors import NotFound, Rejected
+from shared.errors import Rejected
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -51,13 +47,12 @@ def invite(
     }
     try:
         with organization_of(request, organization) as (who, connection):
-            governing(who, organization)
-            email = governance.invite(
+            email = members.invite(
                 connection,
                 organization,
                 typed["email"],
                 typed["role"],
-                by=actor(who, organization),
+                by=who.acting_in(organization),
                 with_digest=typed["digest"] == "on",
             )
     except Rejected as refused:
@@ -79,9 +74,7 @@ def change_role(request: Request, organization: str, form: Form) -> Response:
     return _act(
         request,
         organization,
-        lambda connection, who: governance.change_role(
-            connection, organization, email, role, by=actor(who, organization)
-        ),
+        lambda connection, by: members.change_role(connection, organization, email, role, by=by),
         f"{email} is {role} now",
     )
 
@@ -93,22 +86,17 @@ def remove(request: Request, organization: str, form: Form) -> Response:
     return _act(
         request,
         organization,
-        lambda connection, who: governance.remove(
-            connection, organization, email, by=actor(who, organization)
-        ),
+        lambda connection, by: members.remove(connection, organization, email, by=by),
         f"{email} is no member any more",
     )
 
 
 def _act(
-    request: Request, organization: str, act: Callable[[db.Connection, Visitor], None], said: str
+    request: Request, organization: str, act: Callable[[db.Connection, Actor], None], said: str
 ) -> Response:
     try:
         with organization_of(request, organization) as (who, connection):
-            governing(who, organization)
-            act(connection, who)
-    except NotFound:
-        raise NotHere from None
+            act(connection, who.acting_in(organization))
     except Rejected as refused:
         with organization_of(request, organization) as (who, connection):
             return _page(
@@ -154,7 +142,7 @@ def _page(
         may_change=who.governs(organization),
         roles=[
             (name, ROLE_WORDS[name])
-            for name in reversed(tenants.ROLES)
+            for name in reversed(members.ROLES)
             if name != "owner" or role == "owner"
         ],
         typed={"email": "", "role": "member", "digest": "on"} | dict(typed),

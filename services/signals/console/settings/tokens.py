@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from services.signals.actions import governance, tenants
-from services.signals.console.http.access import NotHere, Visitor, governing, organization_of
-from services.signals.console.http.forms import Form, flash
-from services.signals.console.http.organization import actor, by_field, head_of, moment, stored
+from services.signals.actions import tokens
+from services.signals.console.http.access import Visitor
+from services.signals.console.http.forms import Form, by_field, flash, stored
+from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
+from services.signals.console.words import moment
 from services.signals.store import organizations
 from shared import db
-from shared.errors import NotFound, Rejected
+from shared.errors import Rejected
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -39,12 +40,10 @@ def create(request: Request, organization: str, form: Form) -> Response:
     """The answer shows the token; nothing else ever does."""
     name, scopes = form.get("name", "").strip(), form.all("scope")
     with organization_of(request, organization) as (who, connection):
-        governing(who, organization)
+        by = who.acting_in(organization)
         try:
             with connection.transaction():
-                token = tenants.create_token(
-                    connection, organization, name=name, scopes=scopes, actor=who.email
-                )
+                token = tokens.create(connection, organization, name=name, scopes=scopes, by=by)
         except Rejected as refused:
             return _page(
                 request,
@@ -63,13 +62,8 @@ def rotate(request: Request, organization: str, form: Form) -> Response:
     """Another secret under the same name."""
     name = stored(form.get("name", ""))
     with organization_of(request, organization) as (who, connection):
-        governing(who, organization)
-        try:
-            token = governance.rotate_token(
-                connection, organization, name, by=actor(who, organization)
-            )
-        except NotFound:
-            raise NotHere from None
+        by = who.acting_in(organization)
+        token = tokens.rotate(connection, organization, name, by=by)
         return _page(request, connection, organization, who, shown=(name, token))
 
 
@@ -78,11 +72,7 @@ def revoke(request: Request, organization: str, form: Form) -> Response:
     """For good."""
     name = stored(form.get("name", ""))
     with organization_of(request, organization) as (who, connection):
-        governing(who, organization)
-        try:
-            governance.revoke_token(connection, organization, name, by=actor(who, organization))
-        except NotFound:
-            raise NotHere from None
+        tokens.revoke(connection, organization, name, by=who.acting_in(organization))
     answer = RedirectResponse(f"/o/{organization}/settings/tokens", status_code=303)
     flash(request, answer, f"The token {name} is revoked; it is refused within seconds")
     return answer

@@ -1,0 +1,48 @@
+"""Leaving an organization's mails, by the link that each of them carries. A GET only shows a page
+(scanners follow links), the POST acts.
+"""
+
+from contextlib import suppress
+
+import psycopg
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+
+from services.signals.actions import digest
+from services.signals.actions.actor import Actor
+from services.signals.console.http.access import app_pool
+from services.signals.console.http.rendering import render
+from shared import db
+from shared.mail import read_unsubscribe_token
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+
+@router.get("/unsubscribe/{token}")
+def show_unsubscribe(request: Request, token: str) -> Response:
+    """A page with one button."""
+    known = read_unsubscribe_token(token)
+    return render(
+        request,
+        "unsubscribe.html",
+        status_code=200 if known else 404,
+        email=known[1] if known else None,
+        done=False,
+    )
+
+
+@router.post("/unsubscribe/{token}")
+def do_unsubscribe(request: Request, token: str) -> Response:
+    """As a mail program does it in one click (RFC 8058): the signed token is all it needs."""
+    known = read_unsubscribe_token(token)
+    if known is None:
+        return render(request, "unsubscribe.html", status_code=404, email=None, done=False)
+    organization, email = known
+    with (
+        suppress(
+            psycopg.errors.ForeignKeyViolation
+        ),  # the organization was deleted: it sends nothing anyway
+        db.organization_transaction(app_pool(request), organization) as connection,
+    ):
+        digest.unsubscribe(connection, organization, by=Actor(name=email, role="member"))
+    return render(request, "unsubscribe.html", email=email, done=True)

@@ -1,0 +1,44 @@
+"""Words that several pages say alike."""
+
+from datetime import datetime, timedelta
+
+from shared import clock
+from shared.wording import age, exact_time
+
+RESOLUTIONS = {
+    "reordered": "came back with an order",
+    "correction": "was never so: orders were corrected",
+    "settings": "ended by a change of settings",
+    "superseded": "the whole account went dormant",
+    "aged_out": "its history slid out of the window",
+}
+REASONS: dict[str, str] = {  # of shared.domain.drafts.SkipReason, and of what stops a sequence
+    "no-contact": "no primary contact",
+    "no-email": "no email address",
+    "unsubscribed": "unsubscribed",
+    "bounced": "mail to them bounced",
+    "account-in-sequence": "the account is in another active sequence",
+    "contact-in-sequence": "the contact is in another active sequence",
+    "reordered": "ordered again",
+    "erased": "erased",
+}
+
+
+def moment(at: datetime | None, timezone: str) -> tuple[str, str]:
+    """(how long ago, exactly when) in the organization's zone; nothing of what never was."""
+    return ("", "") if at is None else (f"{age(clock.now() - at)} ago", exact_time(at, timezone))
+
+
+def short_ago(length: timedelta) -> str:
+    """2 min ago."""
+    minutes = int(max(length, timedelta()) / timedelta(minutes=1))
+    if minutes < 1:
+        return "just now"
+    if minutes < 60:
+        return f"{minutes} min ago"
+    return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440:,} d ago"
+
+
+def shown_of(shown: int, total: int) -> str:
+    """How much of a list is shown, where it is not all."""
+    return f"the newest {shown} of {total:,}" if shown < total else ""

@@ -1,0 +1,37 @@
+"""An organization keeps an owner, whoever removes members and by which door."""
+
+import pytest
+
+from services.signals.actions import members
+from services.signals.actions.actor import COMMAND_LINE, Actor
+from services.signals.store import organizations
+from shared import db
+from shared.errors import NotFound, Rejected
+
+ANA = Actor(name="ana@example.com", role="owner")
+
+
+@pytest.mark.parametrize("by", [ANA, COMMAND_LINE])
+def test_the_last_owner_is_neither_removed_nor_made_less(
+    connection: db.Connection, tenant: str, by: Actor
+) -> None:
+    organizations.set_member(connection, tenant, ANA.name, "owner")
+    organizations.set_member(connection, tenant, "bo@example.com", "admin")
+    for undo_owner in (
+        lambda: members.remove(connection, tenant, ANA.name, by=by),
+        lambda: members.change_role(connection, tenant, ANA.name, "admin", by=by),
+        lambda: members.add(connection, tenant, ANA.name, "member", by=by, with_digest=True),
+    ):
+        with pytest.raises(Rejected, match="is the last owner") as refused:
+            undo_owner()
+        assert [error.field for error in refused.value.errors] == ["role"]
+    assert members.roles(connection, tenant)[ANA.name] == "owner"
+
+
+def test_with_another_owner_one_may_go(connection: db.Connection, tenant: str) -> None:
+    organizations.set_member(connection, tenant, ANA.name, "owner")
+    organizations.set_member(connection, tenant, "bo@example.com", "owner")
+    members.remove(connection, tenant, ANA.name, by=COMMAND_LINE)
+    assert members.roles(connection, tenant) == {"bo@example.com": "owner"}
+    with pytest.raises(NotFound):
+        members.remove(connection, tenant, ANA.name, by=COMMAND_LINE)
