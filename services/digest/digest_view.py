@@ -20,17 +20,11 @@ from services.digest.view import (
 from shared import wording
 from shared.domain.digest import Account, Digest, Item, Row, Section
 from shared.events import CherryPickingFigures, DormantFigures, LapseFigures, SignalType
-from shared.wording import counted, money, short_money
+from shared.wording import TYPE_LETTERS, TYPE_TITLES, counted, money, short_money
 
 LONGEST_OWNER = 40
 
-LETTERS: dict[SignalType, str] = {"dormant": "A", "lapse": "B", "cherry_picking": "C"}
 GLYPHS: dict[SignalType, str] = {"dormant": "●", "lapse": "■", "cherry_picking": "◆"}
-TITLES: dict[SignalType, str] = {
-    "dormant": "Fully dormant",
-    "lapse": "Product lapse",
-    "cherry_picking": "Cherry-picking",
-}
 LEADS: dict[SignalType, str] = {
     "dormant": "Stopped ordering.",
     "lapse": "Still ordering, but no longer these.",
@@ -139,9 +133,9 @@ class Writer:
         shown = f"{wording.count(len(section.rows))} of {wording.count(section.total)}"
         draft = self.occasion.drafts.get(section.type)
         return SectionView(
-            letter=LETTERS[section.type],
+            letter=TYPE_LETTERS[section.type],
             glyph=GLYPHS[section.type],
-            title=TITLES[section.type],
+            title=TYPE_TITLES[section.type],
             total=wording.count(section.total),
             lead=f"{LEADS[section.type]} By lifetime revenue.",
             draft_url=links.sequence(self.organization, draft) if draft else "",
@@ -263,9 +257,9 @@ def _summary_lines(digest: Digest, currency: str) -> Iterable[SummaryLine]:
     units = [wording.whole_units(cents, currency) for cents in running]
     for section, before, after in zip(digest.sections, units, units[1:], strict=False):
         yield SummaryLine(
-            letter=LETTERS[section.type],
+            letter=TYPE_LETTERS[section.type],
             glyph=GLYPHS[section.type],
-            title=TITLES[section.type],
+            title=TYPE_TITLES[section.type],
             accounts=wording.count(section.total),
             new=wording.count(section.new),
             at_stake=wording.money_units(after - before, currency),

@@ -114,6 +114,8 @@ def test_days_are_said_without_arithmetic_left_to_the_reader() -> None:
         wording.clock_time(datetime.fromisoformat("2026-11-23T14:00:00Z"), "America/Chicago")
         == "08:00"
     )
+    at = datetime.fromisoformat("2026-11-23T13:58:03Z")
+    assert wording.exact_time(at, "America/Chicago") == "23 Nov 2026, 07:58:03 CST"
 
 
 def test_shares_have_a_decimal_only_where_there_is_one() -> None:

@@ -7,7 +7,6 @@ Of this organization alone. What Kafka has to be asked for is asked on request, 
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import psycopg
 from fastapi import APIRouter, Request
@@ -27,7 +26,7 @@ from services.signals.store.pages import Head
 from shared import clock
 from shared.dead_letters import DeadLetter, Place, replays
 from shared.errors import NotFound, Rejected, Retryable
-from shared.wording import age, count, counted, plain_name, short_day
+from shared.wording import age, count, counted, exact_time, plain_name, short_day
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -114,7 +113,7 @@ def show(request: Request, organization: str, look: bool = False) -> Response:
         digests=[
             DigestView(
                 subject=plain_name(digest.subject),
-                when=_when(digest.created_at, head),
+                when=exact_time(digest.created_at, head.timezone),
                 states=_states(states.get(digest.digest, [])),
                 is_bad=any(
                     state in ("bounced", "unknown") for state in states.get(digest.digest, [])
@@ -209,7 +208,7 @@ def _feed(head: Head, at: datetime) -> tuple[str, str, bool]:
     if head.last_accepted_at is None:
         return "no orders yet", "", False
     old = at - head.last_accepted_at
-    return f"{age(old)} ago", _when(head.last_accepted_at, head), old > STALE
+    return f"{age(old)} ago", exact_time(head.last_accepted_at, head.timezone), old > STALE
 
 
 def _run(run: RunRow, head: Head, at: datetime) -> RunView:
@@ -234,7 +233,7 @@ def _run(run: RunRow, head: Head, at: datetime) -> RunView:
         is_late=run.completed_at is None and at - run.requested_at > timedelta(minutes=10),
         took="" if run.duration_ms is None else f"{count(run.duration_ms)} ms",
         found=" · ".join(found) if run.completed_at else "",
-        asked=_when(run.requested_at, head),
+        asked=exact_time(run.requested_at, head.timezone),
     )
 
 
@@ -255,7 +254,7 @@ def _audit(row: AuditRow | None, head: Head, at: datetime) -> dict[str, object] 
         "line": f"in {counted(int(detail.get('active', 0)), 'active signal')}, run "
         f"{detail.get('run') or 'none'}",
         "when": f"{age(at - row.at)} ago",
-        "when_exact": _when(row.at, head),
+        "when_exact": exact_time(row.at, head.timezone),
         "by": row.actor,
         "first": [plain_name(str(one)) for one in detail.get("first", [])],
     }
@@ -272,7 +271,7 @@ def _dead(
         reason=plain_name(letter.reason),
         consumer=letter.consumer,
         when=f"{age(at - died)} ago",
-        when_exact=_when(died, head),
+        when_exact=exact_time(died, head.timezone),
         replayed=f"replayed {age(at - again)} ago" if again else "",
     )
 
@@ -284,7 +283,3 @@ def _dead_line(found: dead_letters.Found) -> str:
         else f"{count(found.total)} of this organization"
     )
     return line if found.complete else f"{line}; there are more than could be looked at in time"
-
-
-def _when(at: datetime, head: Head) -> str:
-    return f"{at.astimezone(ZoneInfo(head.timezone)):%-d %b %Y %H:%M:%S}"

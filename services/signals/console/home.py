@@ -1,13 +1,13 @@
 """The way in: which organization, and its first page. Older addresses lead on."""
 
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.signals.console.http.access import visitor
 from services.signals.console.http.rendering import render
+from services.signals.console.paths import accounts_path
 from shared.events import SignalType
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -18,19 +18,17 @@ def home(request: Request) -> Response:
     """The organizations of whoever is signed in; straight on where there is one."""
     who = visitor(request)
     if len(who.memberships) == 1:
-        return RedirectResponse(f"/o/{who.memberships[0].organization}/accounts", status_code=303)
+        return RedirectResponse(accounts_path(who.memberships[0].organization), status_code=303)
     return render(request, "home.html", visitor=who)
 
 
 @router.get("/o/{organization}")
 def organization(organization: str) -> Response:
     """Its first page."""
-    return RedirectResponse(f"/o/{quote(organization, safe='')}/accounts", status_code=303)
+    return RedirectResponse(accounts_path(organization), status_code=303)
 
 
 @router.get("/o/{organization}/signals")
 def signals(organization: str, type: Annotated[SignalType | None, Query()] = None) -> Response:
     """Where mails lead to: the accounts that carry the type, or need a call."""
-    return RedirectResponse(
-        f"/o/{quote(organization, safe='')}/accounts?only={type or 'call'}", status_code=303
-    )
+    return RedirectResponse(f"{accounts_path(organization)}?only={type or 'call'}", status_code=303)

@@ -4,24 +4,31 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from services.signals.console import live as streaming
-from services.signals.console.accounts.row import short_ago
-from services.signals.console.http.access import NotHere
-from services.signals.console.http.organization import organization_of
+from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.problems import like
 from services.signals.console.http.rendering import render
-from services.signals.console.http.views import LETTERS, TYPES, account_path
-from services.signals.store import live, pages
+from services.signals.console.paths import account_path
+from services.signals.console.words import short_ago
+from services.signals.store import live
 from services.signals.store.live import Answered, NewOrder
 from services.signals.store.pages import Head
 from shared import clock
 from shared.events import Combo, SignalType
-from shared.wording import combo_words, counted, money, plain_name, short_day
+from shared.wording import (
+    TYPE_LETTERS,
+    TYPE_NAMES,
+    combo_words,
+    counted,
+    exact_time,
+    money,
+    plain_name,
+    short_day,
+)
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -68,9 +75,7 @@ def orders(
 ) -> Response:
     """The newest first. A page behind the first one stands still."""
     with organization_of(request, organization) as (who, connection):
-        head = pages.head(connection, organization)
-        if head is None:
-            raise NotHere
+        head = head_of(connection, organization)
         counter = live.counter(connection, organization)
         until = head.last_accepted_at or clock.now()
         order_id = None
@@ -125,16 +130,17 @@ def order_view(
 ) -> OrderView:
     """With the activity of its account: dormant, product lapse, cherry-picking, or else active."""
     back = [
-        BadgeView(letter=LETTERS[one.type], words=_back_words(one), is_back=True) for one in ended
+        BadgeView(letter=TYPE_LETTERS[one.type], words=_back_words(one), is_back=True)
+        for one in ended
     ]
     open_ = [
         BadgeView(
-            letter=LETTERS[type_], words=name if active[type_] == 1 else f"{name} ×{active[type_]}"
+            letter=TYPE_LETTERS[type_],
+            words=name if active[type_] == 1 else f"{name} ×{active[type_]}",
         )
-        for type_, name in TYPES.items()
+        for type_, name in TYPE_NAMES.items()
         if type_ in active
     ]
-    accepted = row.accepted_at.astimezone(ZoneInfo(head.timezone))
     return OrderView(
         key=f"{row.order_id}{'+' if ended else ''}",
         order=row.order_id,
@@ -143,7 +149,7 @@ def order_view(
         owner=plain_name(row.owner or ""),
         badges=back + open_,
         when=short_ago(at - row.accepted_at),
-        when_exact=f"{accepted:%Y-%m-%d %H:%M:%S}",
+        when_exact=exact_time(row.accepted_at, head.timezone),
         day=short_day(row.counts_on, seen_from=at.date()),
         lines=counted(row.lines, "line"),
         net=money(row.net_cents, head.currency, head.locale),
@@ -155,7 +161,7 @@ def _back_words(one: Answered) -> str:
     what = (
         combo_words(Combo(od=one.od, grade=one.grade))
         if one.type == "lapse"
-        else TYPES[one.type].lower()
+        else TYPE_NAMES[one.type].lower()
     )
     return f"{what}: came back"
 

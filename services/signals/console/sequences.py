@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Literal
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
@@ -18,21 +17,22 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from services.signals.actions import sequences as actions
 from services.signals.console.http.access import NotHere
 from services.signals.console.http.forms import Form, Posted, by_field, flash
-from services.signals.console.http.organization import organization_of
+from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.problems import Wrong, like
 from services.signals.console.http.rendering import render
-from services.signals.console.http.views import LETTERS, REASONS, TYPES, account_path
-from services.signals.store import pages, sequences
+from services.signals.console.paths import account_path, sequence_path
+from services.signals.console.words import REASONS
+from services.signals.store import sequences
 from services.signals.store.pages import Head
 from services.signals.store.sequences import ActivityRow, EnrolledRow, SequenceRow
 from shared import clock, db, wording
 from shared.domain import placeholders
-from shared.domain.editing import MOST_STEPS, MOST_WAIT_DAYS, Typed
+from shared.domain.editing import MOST_STEPS, Typed
 from shared.domain.identifiers import wrong_id
 from shared.domain.letters import VARIABLES
 from shared.errors import Rejected
 from shared.events import Step
-from shared.wording import age, counted, plain_name, short_day
+from shared.wording import TYPE_LETTERS, TYPE_NAMES, age, counted, plain_name, short_day
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -108,7 +108,7 @@ def show_list(
 ) -> Response:
     """The newest first; archived ones apart."""
     with organization_of(request, organization) as (who, connection):
-        head = _head(connection, organization)
+        head = head_of(connection, organization)
         rows = sequences.newest(connection, organization, archived=state == "archived")
     return render(
         request,
@@ -119,9 +119,9 @@ def show_list(
         archived=state == "archived",
         sequences=[
             {
-                "path": _path(organization, row.sequence),
-                "letter": LETTERS[row.signal_type],
-                "type": TYPES[row.signal_type],
+                "path": sequence_path(organization, row.sequence),
+                "letter": TYPE_LETTERS[row.signal_type],
+                "type": TYPE_NAMES[row.signal_type],
                 "name": row.name,
                 "state": STATES[row.state],
                 "enrolled": wording.count(row.enrolled),
@@ -195,7 +195,7 @@ def edit(request: Request, organization: str, sequence: str, form: Form) -> Resp
         return _page(
             request, organization, sequence, typed=typed, errors={"steps": NEWER}, is_changed=True
         )
-    answer = RedirectResponse(_path(organization, sequence), status_code=303)
+    answer = RedirectResponse(sequence_path(organization, sequence), status_code=303)
     flash(request, answer, "Saved. Nothing is sent until the sequence is launched.")
     return answer
 
@@ -211,7 +211,9 @@ def archive(request: Request, organization: str, sequence: str, form: Form) -> R
             raise Wrong("do", "is none of those offered")
         row = actions.move(connection, organization, sequence, do, by=who.acting_in(organization))
     answer = RedirectResponse(
-        _path(organization, sequence) if do == "restore" else f"/o/{organization}/sequences",
+        sequence_path(organization, sequence)
+        if do == "restore"
+        else f"/o/{organization}/sequences",
         status_code=303,
     )
     flash(request, answer, f"{actions.MOVES[do][2].capitalize()}: {row.name}.")
@@ -249,7 +251,7 @@ def _page(
     if wrong_id(sequence):
         raise NotHere
     with organization_of(request, organization) as (who, connection):
-        head = _head(connection, organization)
+        head = head_of(connection, organization)
         row = _sequence(connection, organization, sequence)
         steps = sequences.steps(connection, organization, sequence)
         place = min(contact, max(0, row.enrolled - 1))
@@ -264,7 +266,7 @@ def _page(
         done = sequences.activity(connection, organization, sequence) if tab == "activity" else []
     shown = typed if typed is not None else [_typed(step) for step in steps]
     wrong = errors or {}
-    path = _path(organization, sequence)
+    path = sequence_path(organization, sequence)
     return render(
         request,
         "sequence.html",
@@ -274,8 +276,8 @@ def _page(
         head=head,
         sequence=row,
         path=path,
-        letter=LETTERS[row.signal_type],
-        type_name=TYPES[row.signal_type],
+        letter=TYPE_LETTERS[row.signal_type],
+        type_name=TYPE_NAMES[row.signal_type],
         state=STATES[row.state],
         is_draft=row.state == "draft",
         drafted=_day(row.drafted_at, head),
@@ -429,17 +431,6 @@ def _day(at: datetime, head: Head) -> str:
     return short_day(
         at.astimezone(ZoneInfo(head.timezone)).date(), seen_from=clock.today(head.timezone)
     )
-
-
-def _path(organization: str, sequence: str) -> str:
-    return f"/o/{quote(organization, safe='')}/sequences/{quote(sequence, safe='')}"
-
-
-def _head(connection: db.Connection, organization: str) -> Head:
-    head = pages.head(connection, organization)
-    if head is None:
-        raise NotHere
-    return head
 
 
 def _sequence(connection: db.Connection, organization: str, sequence: str) -> SequenceRow:

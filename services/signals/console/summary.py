@@ -13,13 +13,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from services.signals.console.accounts.outcomes import REASON_NAMES
-from services.signals.console.http.access import NotHere
 from services.signals.console.http.csv_export import download
-from services.signals.console.http.organization import organization_of
+from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.problems import Wrong, like
 from services.signals.console.http.rendering import render
-from services.signals.console.http.views import account_path
-from services.signals.store import outcomes, pages
+from services.signals.console.paths import account_path
+from services.signals.store import outcomes
 from services.signals.store.outcomes import OutcomeRow
 from services.signals.store.pages import Head
 from shared import clock, wording
@@ -55,9 +54,7 @@ class ActionView:
 def summary(request: Request, organization: str, month: Month = None) -> Response:
     """Of one month in the organization's zone."""
     with organization_of(request, organization) as (who, connection):
-        head = pages.head(connection, organization)
-        if head is None:
-            raise NotHere
+        head = head_of(connection, organization)
         first, after = bounds(month, head)
         rows = outcomes.of_month(
             connection, organization, since=_at(first, head), until=_at(after, head)
@@ -97,9 +94,7 @@ def summary(request: Request, organization: str, month: Month = None) -> Respons
 def summary_csv(request: Request, organization: str, month: Month = None) -> Response:
     """The month's actions, one a row; amounts are exact decimals."""
     with organization_of(request, organization) as (_, connection):
-        head = pages.head(connection, organization)
-        if head is None:
-            raise NotHere
+        head = head_of(connection, organization)
         first, after = bounds(month, head)
         rows = outcomes.of_month(
             connection, organization, since=_at(first, head), until=_at(after, head)

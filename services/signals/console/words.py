@@ -5,13 +5,6 @@ from datetime import datetime, timedelta
 from shared import clock
 from shared.wording import age, exact_time
 
-RESOLUTIONS = {
-    "reordered": "came back with an order",
-    "correction": "was never so: orders were corrected",
-    "settings": "ended by a change of settings",
-    "superseded": "the whole account went dormant",
-    "aged_out": "its history slid out of the window",
-}
 REASONS: dict[str, str] = {  # of shared.domain.drafts.SkipReason, and of what stops a sequence
     "no-contact": "no primary contact",
     "no-email": "no email address",

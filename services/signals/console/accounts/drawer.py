@@ -13,33 +13,48 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from services.signals.actions import contacts
 from services.signals.console.accounts import outcomes
 from services.signals.console.accounts.history import EntryView, history
-from services.signals.console.accounts.row import (
-    BadgeView,
-    EnrollmentView,
-    badges,
-    enrollment_view,
-    exact_day,
-    exact_time,
-)
-from services.signals.console.accounts.table import back_to, head_of, table_of
+from services.signals.console.accounts.row import BadgeView, EnrollmentView, badges, enrollment_view
+from services.signals.console.accounts.table import table_of
 from services.signals.console.accounts.why import SignalCard, cards, earliest
-from services.signals.console.http import views
 from services.signals.console.http.access import NotHere
 from services.signals.console.http.forms import Form, flash
-from services.signals.console.http.organization import organization_of
+from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
+from services.signals.console.paths import account_path, accounts_path, back_to
+from services.signals.console.words import REASONS, shown_of
 from services.signals.store import account as store
 from services.signals.store import accounts, pages
 from services.signals.store.pages import ContactRow, Head, OrderRow, SignalRow
 from shared import clock
 from shared.domain.identifiers import wrong_id
-from shared.wording import counted, money, plain_name, short_day
+from shared.domain.typed_numbers import NumberStyle
+from shared.wording import (
+    TYPE_LETTERS,
+    counted,
+    exact_day,
+    exact_time,
+    money,
+    plain_name,
+    short_day,
+    whole_money,
+)
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 ORDERS_SHOWN = 12
 CARDS_SHOWN = 10
 WHYS_SHOWN = 3  # of the cards, at once; the others' are an address away
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderView:
+    """One order as a row."""
+
+    order: str
+    day: str
+    lines: str
+    net: str
+    note: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +85,7 @@ class DrawerView:
     cards_line: str
     whys: dict[str, bool]
     why_path: str
-    orders: list[views.OrderView]
+    orders: list[OrderView]
     orders_line: str
     contacts: list[ContactView]
     primary_path: str
@@ -105,7 +120,7 @@ def account_page(request: Request, organization: str, account: str) -> Response:
         first_on, orders_count = store.facts(connection, organization, account)
         drawer = DrawerView(
             account=account,
-            path=views.account_path(organization, account),
+            path=account_path(organization, account),
             name=plain_name(row.name or account),
             owner=plain_name(row.owner or "nobody yet"),
             close_path=table.here,
@@ -115,18 +130,18 @@ def account_page(request: Request, organization: str, account: str) -> Response:
             cards=cards(active[:CARDS_SHOWN], behind, versions, usual, row.last_ordered_on, head),
             whys=_whys(active[:CARDS_SHOWN], request.query_params.get("why")),
             why_path=f"{request.url.path}{table.query}{'&' if table.query else '?'}why=",
-            cards_line=views.shown_of(CARDS_SHOWN, len(active)).replace("the newest", "the first")
+            cards_line=shown_of(CARDS_SHOWN, len(active)).replace("the newest", "the first")
             if len(active) > CARDS_SHOWN
             else "",
             orders=_orders(
                 pages.orders_of(connection, organization, account, limit=ORDERS_SHOWN), head, now
             ),
-            orders_line=views.shown_of(min(ORDERS_SHOWN, orders_count), orders_count),
+            orders_line=shown_of(min(ORDERS_SHOWN, orders_count), orders_count),
             contacts=[
                 _contact(contact)
                 for contact in pages.contacts_of(connection, organization, account)
             ],
-            primary_path=f"{views.account_path(organization, account)}/primary",
+            primary_path=f"{account_path(organization, account)}/primary",
             enrolled=[
                 _enrolled(one, organization, head)
                 for one in store.enrollments(connection, organization, account)
@@ -155,7 +170,10 @@ def choose_primary(request: Request, organization: str, account: str, form: Form
     with organization_of(request, organization) as (who, connection):
         by = who.acting_in(organization)
         contacts.choose_primary(connection, organization, account, contact, by=by)
-    answer = RedirectResponse(back_to(form.get("back", ""), organization), status_code=303)
+    answer = RedirectResponse(
+        back_to(form.get("back", ""), organization, otherwise=accounts_path(organization)),
+        status_code=303,
+    )
     flash(request, answer, "Primary contact changed: new drafts write to them")
     return answer
 
@@ -212,7 +230,7 @@ def _whys(signals: Sequence[SignalRow], asked: str | None) -> dict[str, bool]:
 
 def _by_letter(signal: SignalRow) -> tuple[str, int]:
     """A, B, C; the largest lapse first."""
-    return views.LETTERS[signal.type], -signal.figures.get("lapsed_revenue_cents", 0)
+    return TYPE_LETTERS[signal.type], -signal.figures.get("lapsed_revenue_cents", 0)
 
 
 def _at_stake_of(row: accounts.ListedRow) -> str:
@@ -222,9 +240,20 @@ def _at_stake_of(row: accounts.ListedRow) -> str:
     return ", ".join(parts + (["upside"] if row.cherry_picking else [])) or "no active signal"
 
 
-def _orders(rows: Sequence[OrderRow], head: Head, now: datetime) -> list[views.OrderView]:
+def _orders(rows: Sequence[OrderRow], head: Head, now: datetime) -> list[OrderView]:
     today = now.astimezone(ZoneInfo(head.timezone)).date()
-    return [views.order_view(row, style=head.style, today=today) for row in rows]
+    return [order_view(row, style=head.style, today=today) for row in rows]
+
+
+def order_view(row: OrderRow, *, style: NumberStyle, today: date) -> OrderView:
+    """A cancelled order counts nowhere."""
+    return OrderView(
+        order=row.order_id,
+        day=short_day(row.counts_on, seen_from=today),
+        lines=counted(row.lines, "line"),
+        net=whole_money(row.net_cents, style),
+        note="cancelled" if row.cancelled else "",
+    )
 
 
 def _contact(row: ContactRow) -> ContactView:
@@ -237,7 +266,7 @@ def _contact(row: ContactRow) -> ContactView:
 
 
 def _enrolled(row: store.EnrollmentRow, organization: str, head: Head) -> dict[str, str]:
-    reason = views.REASONS.get(row.reason or "", row.reason or "")
+    reason = REASONS.get(row.reason or "", row.reason or "")
     state = {
         "enrolled": f"In, sequence is {row.sequence_state}",
         "skipped": f"Skipped: {reason}",

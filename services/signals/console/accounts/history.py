@@ -7,14 +7,20 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.signals.console.http import views
 from services.signals.store import account as store
 from services.signals.store.pages import Head
 from shared import db
 from shared.events import Combo
-from shared.wording import combo_words, plain_name, short_day
+from shared.wording import TYPE_NAMES, combo_words, exact_time, plain_name, short_day
 
 MOST_ENTRIES = 40
+RESOLUTIONS = {
+    "reordered": "came back with an order",
+    "correction": "was never so: orders were corrected",
+    "settings": "ended by a change of settings",
+    "superseded": "the whole account went dormant",
+    "aged_out": "its history slid out of the window",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +41,7 @@ def history(
     episodes = store.episodes(connection, organization, account)
     for episode in episodes:
         what = (
-            views.TYPES[episode.type]
+            TYPE_NAMES[episode.type]
             if episode.type != "lapse"
             else combo_words(Combo(od=episode.od, grade=episode.grade))
         )
@@ -54,9 +60,7 @@ def history(
                 else ""
             )
             how = (
-                f"came back{by}"
-                if is_back
-                else views.RESOLUTIONS.get(episode.resolution or "", "ended")
+                f"came back{by}" if is_back else RESOLUTIONS.get(episode.resolution or "", "ended")
             )
             entries.append((episode.closed_at, "r" if is_back else "", f"{what}: {how}"))
     entries += [
@@ -77,7 +81,7 @@ def history(
             words=words,
             look=look,
             when=short_day(at.astimezone(zone).date(), seen_from=at.min.date()),
-            when_exact=f"{at.astimezone(zone):%Y-%m-%d %H:%M %Z}",
+            when_exact=exact_time(at, head.timezone),
         )
         for at, look, words in sorted(entries, key=lambda entry: entry[0], reverse=True)[
             :MOST_ENTRIES

@@ -6,7 +6,6 @@ In the account's route: `outcomes=panel(…)`; in its template: `{% include "par
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
@@ -15,9 +14,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from services.signals.actions import outcomes as actions
 from services.signals.console.http.access import NotHere, Visitor
 from services.signals.console.http.forms import Form, Posted, flash
-from services.signals.console.http.organization import organization_of
+from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
-from services.signals.console.http.views import account_path
+from services.signals.console.paths import account_path, back_to
 from services.signals.store import outcomes, pages
 from services.signals.store.outcomes import OutcomeRow
 from services.signals.store.pages import AccountRow, Head, SignalRow
@@ -40,6 +39,7 @@ from shared.wording import (
     age,
     combo_words,
     exact_money,
+    exact_time,
     money,
     plain_name,
     short_day,
@@ -121,7 +121,7 @@ def act(request: Request, organization: str, form: Form) -> Response:
         raise NotHere
     try:
         with organization_of(request, organization) as (who, connection):
-            head = _head(connection, organization)
+            head = head_of(connection, organization)
             wish = read_wish(form, organization, who, head)
             by = who.acting_in(organization)
             action = actions.act(connection, organization, wish, by=by, at=clock.now())
@@ -303,7 +303,7 @@ def done_view(
         state=_state(row, at),
         by=row.actor,
         when=f"{age(at - row.at)} ago",
-        when_exact=f"{row.at.astimezone(ZoneInfo(head.timezone)):%Y-%m-%d %H:%M}",
+        when_exact=exact_time(row.at, head.timezone),
         undo_path=f"/o/{organization}/outcomes/{row.outcome}/undo" if may else "",
         is_undone=row.undone_at is not None,
     )
@@ -390,7 +390,7 @@ def _page(
         status_code=422 if errors else 200,
         visitor=who,
         organization=organization,
-        head=_head(connection, organization),
+        head=head_of(connection, organization),
         name=plain_name(row.name or row.account),
         outcomes=_view(connection, organization, account, who, typed=typed, errors=errors),
     )
@@ -405,7 +405,7 @@ def _view(
     typed: dict[str, str] | None,
     errors: dict[str, str] | None,
 ) -> OutcomesView:
-    head, row = _head(connection, organization), _account(connection, organization, account)
+    head, row = head_of(connection, organization), _account(connection, organization, account)
     shown = panel(
         connection,
         organization,
@@ -417,13 +417,6 @@ def _view(
     return replace(shown, typed=typed or shown.typed, errors=errors or {})
 
 
-def _head(connection: db.Connection, organization: str) -> Head:
-    head = pages.head(connection, organization)
-    if head is None:
-        raise NotHere
-    return head
-
-
 def _account(connection: db.Connection, organization: str, account: str) -> AccountRow:
     row = pages.account(connection, organization, account)
     if row is None:
@@ -432,17 +425,9 @@ def _account(connection: db.Connection, organization: str, account: str) -> Acco
 
 
 def _back(form: Posted, organization: str, account: str) -> str:
-    """Where the form says it came from, inside the organization; else the account's page."""
-    wanted = form.get("back", "")
-    parts = urlsplit(wanted)
-    if (
-        not parts.scheme
-        and not parts.netloc
-        and wanted.startswith(f"/o/{organization}/")
-        and "\\" not in wanted
-    ):
-        return wanted
-    return account_path(organization, account)
+    """Where the form says it came from; else the account's page."""
+    otherwise = account_path(organization, account)
+    return back_to(form.get("back", ""), organization, otherwise=otherwise)
 
 
 def _day(at: datetime, head: Head) -> str:

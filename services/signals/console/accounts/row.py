@@ -4,11 +4,10 @@ all of it text.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from services.signals.console.accounts.address import Address
-from services.signals.console.http import views
 from services.signals.store import accounts
 from services.signals.store.accounts import ListedRow, TopSignal
 from services.signals.store.pages import Head
@@ -16,7 +15,11 @@ from shared.domain.enrollment import INCLUDED, Enrollment, inclusion
 from shared.domain.typed_numbers import NumberStyle
 from shared.events import Combo, SignalType
 from shared.wording import (
+    TYPE_LETTERS,
+    TYPE_NAMES,
     combo_words,
+    exact_day,
+    exact_time,
     money,
     percent,
     plain_name,
@@ -130,14 +133,14 @@ def badges(row: ListedRow, tops: Sequence[TopSignal], head: Head, now: datetime)
     for type_, times in times_of.items():
         if not times:
             continue
-        name = views.TYPES[type_]
+        name = TYPE_NAMES[type_]
         found.append(
             BadgeView(
                 type=type_,
-                letter=views.LETTERS[type_],
+                letter=TYPE_LETTERS[type_],
                 times=f"×{times}" if times > 1 else "",
                 state=state,
-                words=f"{views.LETTERS[type_]}: "
+                words=f"{TYPE_LETTERS[type_]}: "
                 f"{name}{f', {times} combinations' if times > 1 else ''}{said}",
                 title=name
                 if times <= accounts.TOP_ITEMS
@@ -215,24 +218,3 @@ def contact_words(row: ListedRow, head: Head, now: datetime) -> tuple[str, str, 
 def days_since(day: date | None, today: date) -> str:
     """12 d, or nothing."""
     return "" if day is None else f"{max(0, (today - day).days):,} d"
-
-
-def short_ago(length: timedelta) -> str:
-    """2 min ago."""
-    minutes = int(max(length, timedelta()) / timedelta(minutes=1))
-    if minutes < 1:
-        return "just now"
-    if minutes < 60:
-        return f"{minutes} min ago"
-    return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440:,} d ago"
-
-
-def exact_time(at: datetime, timezone: str) -> str:
-    """23 Nov 2026, 07:58 CST."""
-    local = at.astimezone(ZoneInfo(timezone))
-    return f"{exact_day(local.date())}, {local:%H:%M %Z}"
-
-
-def exact_day(day: date) -> str:
-    """23 Nov 2026."""
-    return short_day(day, seen_from=date.min)

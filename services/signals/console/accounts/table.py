@@ -17,21 +17,19 @@ from services.signals.console.accounts.row import (
     ENROLLMENTS,
     RowView,
     enrollment_view,
-    exact_time,
     in_digest,
     row_view,
-    short_ago,
 )
 from services.signals.console.accounts.saved_views import ViewView, entries
-from services.signals.console.http import views
 from services.signals.console.http.access import NotHere, Visitor, app_pool
 from services.signals.console.http.csv_export import download
-from services.signals.console.http.forms import Form, flash
-from services.signals.console.http.organization import organization_of
+from services.signals.console.http.forms import Form, Posted, flash
+from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.problems import Wrong
 from services.signals.console.http.rendering import render
-from services.signals.console.paths import local_path
-from services.signals.store import accounts, pages
+from services.signals.console.paths import accounts_path, back_to
+from services.signals.console.words import short_ago
+from services.signals.store import accounts
 from services.signals.store.account_pages import Filter, Sort
 from services.signals.store.accounts import Counted, ListedRow, ListTotals
 from services.signals.store.pages import Head
@@ -39,7 +37,7 @@ from shared import clock, db
 from shared.domain.identifiers import wrong_id
 from shared.domain.money import minor_places
 from shared.events import SignalType
-from shared.wording import money, plain_name, short_money
+from shared.wording import TYPE_LETTERS, TYPE_NAMES, exact_time, money, plain_name, short_money
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -55,9 +53,10 @@ SORT_NAMES: dict[Sort, str] = {
     "last_order": "last order",
     "name": "name",
 }
+TAB_NAMES = TYPE_NAMES | {"lapse": "Lapse"}
 EXPORTED = (
-    "account", "name", "owner", "dormant", "lapse", "cherry_picking", "enrollment", "in_digest", "last_ordered_on",
-    "lifetime", "at_stake", "currency", "last_contact_at", "paused_until", "lost_at",
+    "account", "name", "owner", "dormant", "lapse", "cherry_picking", "enrollment", "in_digest",
+    "last_ordered_on", "lifetime", "at_stake", "currency", "last_contact_at", "paused_until", "lost_at",
 )  # fmt: skip
 
 
@@ -151,7 +150,7 @@ def choose_columns(request: Request, organization: str, form: Form) -> Response:
     with organization_of(request, organization):
         pass
     hidden = [name for name in COLUMNS if name not in form.all("column")]
-    answer = RedirectResponse(back_to(form.get("back", ""), organization), status_code=303)
+    answer = RedirectResponse(_back(form, organization), status_code=303)
     answer.set_cookie(
         COLUMNS_COOKIE,
         ".".join(hidden),
@@ -187,7 +186,7 @@ def set_enrollment(request: Request, organization: str, form: Form) -> Response:
             enrollment=enrollment_view(row, now),
             organization=organization,
         )
-    answer = RedirectResponse(back_to(form.get("back", ""), organization), status_code=303)
+    answer = RedirectResponse(_back(form, organization), status_code=303)
     if is_new:
         flash(
             request,
@@ -303,21 +302,9 @@ def table_of(
     )
 
 
-def back_to(path: str, organization: str) -> str:
-    """Where a form says that it came from, within the organization."""
-    own = f"/o/{organization}/accounts"
-    plain, question, query = path.partition("?")
-    if local_path(plain) != plain or not (plain == own or plain.startswith(f"{own}/")):
-        return own
-    return f"{plain}{question}{query}" if query.isascii() and query.isprintable() else plain
-
-
-def head_of(connection: db.Connection, organization: str) -> Head:
-    """Raises NotHere."""
-    head = pages.head(connection, organization)
-    if head is None:
-        raise NotHere
-    return head
+def _back(form: Posted, organization: str) -> str:
+    """To the table as it was shown."""
+    return back_to(form.get("back", ""), organization, otherwise=accounts_path(organization))
 
 
 def _columns(address: Address, request: Request) -> frozenset[str]:
@@ -340,10 +327,10 @@ def _around(account: str, names: list[str]) -> tuple[int, int]:
 def _tabs(
     address: Address, totals: ListTotals, everyone: Counted, head: Head
 ) -> list[dict[str, Any]]:
-    counts: dict[SignalType, tuple[str, int]] = {
-        "dormant": ("Dormant", totals.dormant),
-        "lapse": ("Lapse", totals.lapse),
-        "cherry_picking": ("Cherry-picking", totals.cherry_picking),
+    counts: dict[SignalType, int] = {
+        "dormant": totals.dormant,
+        "lapse": totals.lapse,
+        "cherry_picking": totals.cherry_picking,
     }
     some = (
         everyone.number if everyone.is_all else max(everyone.number, head.accounts or 0)
@@ -352,8 +339,13 @@ def _tabs(
         {"name": "All", "letter": "", "count": f"{some:,}", "only": None}
     ]
     found += [
-        {"name": name, "letter": views.LETTERS[only], "count": f"{number:,}", "only": only}
-        for only, (name, number) in counts.items()
+        {
+            "name": TAB_NAMES[only],
+            "letter": TYPE_LETTERS[only],
+            "count": f"{number:,}",
+            "only": only,
+        }
+        for only, number in counts.items()
     ]
     return [
         tab | {"path": address.to(only=tab["only"]).path, "is_chosen": tab["only"] == address.only}

@@ -10,7 +10,6 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from services.signals.console.accounts.strip import StripView, draw
-from services.signals.console.http import views
 from services.signals.store.account import OrderBehind, Version
 from services.signals.store.pages import Head, SignalRow
 from shared.domain.grades import read_grade
@@ -20,6 +19,8 @@ from shared.domain.thresholds import DetectionSettings
 from shared.domain.typed_numbers import NumberStyle
 from shared.events import Combo
 from shared.wording import (
+    TYPE_LETTERS,
+    TYPE_NAMES,
     combo_words,
     counted,
     percent,
@@ -128,8 +129,8 @@ def _card(
     return SignalCard(
         signal=signal.signal,
         type=signal.type,
-        letter=views.LETTERS[signal.type],
-        type_name=views.TYPES[signal.type],
+        letter=TYPE_LETTERS[signal.type],
+        type_name=TYPE_NAMES[signal.type],
         sentence=_sentence(signal, thresholds, head),
         strip=draw(
             as_of=signal.as_of,
@@ -142,7 +143,7 @@ def _card(
             others=[order.counts_on for order in orders],
             about=f"Orders with {_what(signal)}"
             if signal.type == "lapse"
-            else views.TYPES[signal.type],
+            else TYPE_NAMES[signal.type],
             style=style,
         ),
         figures=_figures(signal, thresholds, usual, last_ordered_on, style),

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import pairwise
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -32,6 +31,7 @@ from shared import clock, db
 from shared.domain.thresholds import DetectionSettings, checked
 from shared.errors import Rejected
 from shared.events import SignalType
+from shared.wording import exact_time
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -395,13 +395,13 @@ def _whole(
 
 def _versions(connection: db.Connection, page: Page) -> list[detection_view.VersionView]:
     found = settings.newest_versions(connection, page.organization, limit=VERSIONS_SHOWN + 1)
-    zone, now = ZoneInfo(page.head.timezone), clock.now()
+    zone, now = page.head.timezone, clock.now()
     shown = [
         detection_view.version_view(
             number,
             by,
             at,
-            f"{at.astimezone(zone):%-d %b %Y %H:%M}",
+            exact_time(at, zone),
             changes_between(before[1], wanted),
             style=page.head.style,
             now=now,
@@ -410,7 +410,7 @@ def _versions(connection: db.Connection, page: Page) -> list[detection_view.Vers
     ]
     if found and found[-1][0] == 1:
         number, _, at, by = found[-1]
-        exact = f"{at.astimezone(zone):%-d %b %Y %H:%M}"
+        exact = exact_time(at, zone)
         shown.append(
             detection_view.version_view(number, by, at, exact, [], style=page.head.style, now=now)
         )

@@ -10,7 +10,7 @@ from math import sqrt
 from typing import Any
 
 from services.signals.actions.settings import Change
-from services.signals.console.http.views import LETTERS, account_path
+from services.signals.console.paths import account_path
 from services.signals.console.settings import detection_form
 from services.signals.store.pages import Head
 from services.signals.trial.dry_run import Quarter, Tried
@@ -18,13 +18,18 @@ from shared.domain.thresholds import DetectionSettings
 from shared.domain.trial import Bar, Subject, day_bars, is_too_tight, share_bars, usual_days
 from shared.domain.typed_numbers import NumberStyle
 from shared.events import Combo, SignalType
-from shared.wording import age, combo_words, count, counted, exact_money, percent, plain_name
+from shared.wording import (
+    TYPE_LETTERS,
+    TYPE_TITLES,
+    age,
+    combo_words,
+    count,
+    counted,
+    exact_money,
+    percent,
+    plain_name,
+)
 
-TITLES: dict[SignalType, str] = {
-    "dormant": "Fully dormant",
-    "lapse": "Product lapse",
-    "cherry_picking": "Cherry-picking",
-}
 MEANINGS: dict[SignalType, str] = {
     "dormant": "The account stopped ordering altogether.",
     "lapse": "The account still orders, but a size and grade it used to buy has gone silent.",
@@ -145,8 +150,8 @@ def card_view(
     """A card with what is typed in it, whether that can be or not."""
     return CardView(
         type=type_,
-        letter=LETTERS[type_],
-        title=TITLES[type_],
+        letter=TYPE_LETTERS[type_],
+        title=TYPE_TITLES[type_],
         meaning=MEANINGS[type_],
         is_on=typed.get(f"{type_}.enabled") == "on",
         fields=[
@@ -439,9 +444,9 @@ def change_words(change: Change, style: NumberStyle) -> str:
         old, new = (
             detection_form.in_words(spec, value, style) for value in (change.old, change.new)
         )
-        return f"{TITLES[_type(section)]}, {spec.label[0].lower()}{spec.label[1:]}: {old} to {new}"
+        return f"{TYPE_TITLES[_type(section)]}, {spec.label[0].lower()}{spec.label[1:]}: {old} to {new}"
     if name == "enabled":
-        return f"{TITLES[_type(section)]} switched {'on' if change.new else 'off'}"
+        return f"{TYPE_TITLES[_type(section)]} switched {'on' if change.new else 'off'}"
     table = "Grade" if section == "grade_aliases" else "Size"
     if change.old is None:
         return f"{table} {plain_name(name)} is read as {plain_name(str(change.new))}"
@@ -461,7 +466,7 @@ def saved_words(changes: Sequence[Change], style: NumberStyle) -> str:
 
 
 def _type(section: str) -> SignalType:
-    return next(type_ for type_ in TITLES if type_ == section)
+    return next(type_ for type_ in TYPE_TITLES if type_ == section)
 
 
 def save_words(
@@ -475,9 +480,9 @@ def save_words(
     changed = {change.key.partition(".")[0] for change in changes}
     head = (
         f"{counted(len(changes), 'change')} in "
-        f"{', '.join(title for type_, title in TITLES.items() if type_ in changed)}"
+        f"{', '.join(title for type_, title in TYPE_TITLES.items() if type_ in changed)}"
     )
-    if found is None or wanted is None or len(found) < len(TITLES):
+    if found is None or wanted is None or len(found) < len(TYPE_TITLES):
         return head, "Saving starts a run."
     opened = sum(len(one.new) for type_, one in found.items() if getattr(wanted, type_).enabled)
     closed = sum(
