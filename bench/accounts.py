@@ -22,15 +22,8 @@ import psycopg
 from psycopg import sql
 
 from services.signals.store import accounts
-from services.signals.store.account_pages import (
-    ALONE,
-    Filter,
-    Place,
-    Sort,
-    goes_on,
-    often,
-    page_statements,
-)
+from services.signals.store.account_filter import Filter, often
+from services.signals.store.account_paging import ALONE, Place, Sort, ways
 from shared import db
 from shared.settings import settings
 
@@ -232,20 +225,15 @@ def explained(pool: Any, sort: Sort, narrowed: Filter) -> str:
     with db.organization_transaction(pool, ORGANIZATION) as connection:
         now = datetime.now(UTC)
         found = []
-        statements = page_statements(
-            connection, ORGANIZATION, sort, sort != "name", narrowed, None, now
-        )
         rows_found = None
-        for statement, values in statements:
-            if rows_found is not None and not goes_on(rows_found, 51, values):
+        for way in ways(connection, ORGANIZATION, sort, sort != "name", narrowed, None, now):
+            if rows_found is not None and not way.goes_on(rows_found, 51):
                 continue
             connection.execute(ALONE)
-            text = statement.as_string(connection)
-            rows = connection.execute(
-                ("EXPLAIN (ANALYZE, BUFFERS) " + text).encode(), values | {"limit": 51}
-            )
+            text, values = way.statement.as_string(connection), way.values | {"limit": 51}
+            rows = connection.execute(("EXPLAIN (ANALYZE, BUFFERS) " + text).encode(), values)
             found.append("\n".join(str(row[0]) for row in rows))
-            rows_found = len(connection.execute(statement, values | {"limit": 51}).fetchall())
+            rows_found = len(connection.execute(way.statement, values).fetchall())
         return "\n-- and then, since that filled no page\n".join(found)
 
 

@@ -19,7 +19,8 @@ from bench import dry_run as trial
 from bench.figure import Found, Measured, Plain, Side, Target, timed
 from bench.rig import Rig
 from bench.watched import Failed
-from services.signals.store.account_pages import ALONE, Filter, Sort, page_statements
+from services.signals.store.account_filter import Filter
+from services.signals.store.account_paging import ALONE, Sort, ways
 from services.signals.trial import dry_run
 from shared import db
 
@@ -126,13 +127,13 @@ def pages(rig: Rig) -> list[Found]:
 def by_itself(pool: Any, sort: Sort, narrowed: Filter) -> float:
     """Milliseconds of the statement that finds the fifty rows."""
     with db.organization_transaction(pool, table.ORGANIZATION) as connection:
-        statements = page_statements(
+        asked = ways(
             connection, table.ORGANIZATION, sort, sort != "name", narrowed, None, datetime.now(UTC)
         )
         began = time.perf_counter()
         connection.execute(ALONE)
-        for statement, values in statements:
-            if len(connection.execute(statement, values | {"limit": 51}).fetchall()) >= 51:
+        for way in asked:
+            if len(connection.execute(way.statement, way.values | {"limit": 51}).fetchall()) >= 51:
                 break
         return 1000 * (time.perf_counter() - began)
 

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 from prometheus_client import REGISTRY
 
 from services.signals.clock import measures
-from services.signals.store import runs
+from services.signals.store import run_requests
 from shared import clock, db, kafka, metrics
 from shared.errors import Retryable
 from shared.settings import settings
@@ -95,7 +95,7 @@ def test_the_oldest_run_that_is_not_complete_is_measured(
     with db.connect() as connection, connection.transaction():
         connection.execute(SETTINGS, (organization,))
         asked = clock.now() - timedelta(minutes=20)
-        number = runs.request(
+        number = run_requests.request(
             connection, organization, as_of=clock.now().date(), reason="manual", requested_at=asked
         )
     look(watcher)

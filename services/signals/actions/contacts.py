@@ -2,7 +2,7 @@
 
 from services.signals.actions import tombstones
 from services.signals.actions.actor import Actor, must_operate, note
-from services.signals.store import erasure, organizations, people
+from services.signals.store import contacts, erasure, organizations
 from shared import db
 from shared.errors import NotFound
 from shared.topics import CONTACTS
@@ -12,7 +12,7 @@ def choose_primary(
     connection: db.Connection, organization: str, account: str, contact: str, *, by: Actor
 ) -> None:
     """From now on drafts write to this one, whatever records say. Raises NotFound."""
-    if not people.choose_primary(connection, organization, account, contact):
+    if not contacts.choose_primary(connection, organization, account, contact):
         raise NotFound(f"account {account} has no contact {contact}")
     note(
         connection, organization, by, "primary contact", f"account {account}", {"contact": contact}

@@ -4,7 +4,14 @@ from collections.abc import Collection
 from typing import get_args
 
 from services.signals.actions.actor import Actor, note
-from services.signals.store import delivery, digest_requests, recipients, runs, slots
+from services.signals.store import (
+    delivery,
+    digest_requests,
+    organizations,
+    recipients,
+    run_requests,
+    slots,
+)
 from shared import clock, db
 from shared.domain.cadence import DAYS, Frequency, first_day
 from shared.errors import FieldError, Rejected
@@ -20,7 +27,7 @@ def set_recipients(
     connection: db.Connection, organization: str, emails: Collection[str], *, by: Actor
 ) -> None:
     """Members alone. Who stays keeps the day they were added on. Raises NotFound, Rejected."""
-    runs.lock_organization(connection, organization)
+    organizations.lock(connection, organization)
     known = delivery.members(connection, organization)
     strangers = sorted(set(emails) - {member.email for member in known})
     if strangers:
@@ -55,7 +62,7 @@ def set_schedule(
     """From now on; a schedule that says the same already keeps its rhythm. Raises NotFound,
     Rejected.
     """
-    timezone = runs.lock_organization(connection, organization)
+    timezone = organizations.lock(connection, organization)
     found, at_hour, on_weekday = checked_schedule(frequency, hour, weekday)
     now = clock.now()
     former = slots.digest_schedule(connection, organization)
@@ -103,7 +110,7 @@ def ask_for_one(connection: db.Connection, organization: str, *, by: Actor) -> N
     """
     email = _address_of(by)
     digest_requests.ask(connection, organization, email, at=clock.now())
-    runs.tell_clock(connection)
+    run_requests.tell_clock(connection)
     note(connection, organization, by, "asked for", "digest test", {})
 
 

@@ -4,7 +4,7 @@ import re
 
 from services.signals.actions import digest
 from services.signals.actions.actor import Actor, must_govern, note
-from services.signals.store import organizations, recipients, runs, saved_views, sign_in
+from services.signals.store import organizations, recipients, saved_views, sign_in
 from shared import db
 from shared.errors import FieldError, NotFound, Rejected
 
@@ -26,7 +26,7 @@ def invite(
     it. Raises Forbidden, NotFound, and Rejected for a member that there is.
     """
     must_govern(by)
-    runs.lock_organization(connection, organization)
+    organizations.lock(connection, organization)
     plain = checked_email(email)
     _may_give(role, by)
     if plain in roles(connection, organization):
@@ -56,7 +56,7 @@ def add(
 ) -> str:
     """As `invite`; who is a member already gets the role, and the digest where it is wanted."""
     must_govern(by)
-    runs.lock_organization(connection, organization)
+    organizations.lock(connection, organization)
     plain = checked_email(email)
     if plain not in roles(connection, organization):
         return invite(connection, organization, plain, role, by=by, with_digest=with_digest)
@@ -73,7 +73,7 @@ def change_role(
     NotFound, Rejected.
     """
     must_govern(by)
-    runs.lock_organization(connection, organization)
+    organizations.lock(connection, organization)
     known = roles(connection, organization)
     if email not in known:
         raise NotFound(f"{email} is no member of {organization}")
@@ -98,7 +98,7 @@ def remove(connection: db.Connection, organization: str, email: str, *, by: Acto
     end at once. Raises Forbidden, NotFound, and Rejected for the last owner.
     """
     must_govern(by)
-    runs.lock_organization(connection, organization)
+    organizations.lock(connection, organization)
     known = roles(connection, organization)
     if email not in known:
         raise NotFound(f"{email} is no member of {organization}")

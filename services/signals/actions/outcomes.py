@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.signals.actions.actor import Actor, note
-from services.signals.store import outcomes
+from services.signals.store import outcome_rows, outcomes
+from services.signals.store.outcome_rows import OutcomeRow
 from shared import db
 from shared.domain.outcomes import (
     ANSWERED_WITHIN_DAYS,
@@ -105,11 +106,11 @@ def undo(
     *,
     by: Actor,
     at: datetime,
-) -> outcomes.OutcomeRow:
+) -> OutcomeRow:
     """Take it back: what stood before stands again. Raises NotFound, Rejected for whoever may not,
     or may not any more.
     """
-    row = outcomes.find(connection, organization, outcome)
+    row = outcome_rows.find(connection, organization, outcome)
     if row is None:
         raise NotFound("no such outcome")
     before = outcomes.lock_account(connection, organization, row.account) or {}

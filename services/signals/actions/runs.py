@@ -3,7 +3,7 @@
 from datetime import date
 
 from services.signals.actions.actor import Actor, must_govern, note
-from services.signals.store import runs
+from services.signals.store import organizations, run_requests
 from shared import clock, db
 from shared.errors import FieldError, Rejected
 from shared.events import RunReason
@@ -21,16 +21,16 @@ def ask(
     Forbidden, NotFound, Rejected.
     """
     must_govern(by)
-    timezone = runs.lock_organization(connection, organization)
-    latest = runs.latest_day(connection, organization)
+    timezone = organizations.lock(connection, organization)
+    latest = run_requests.latest_day(connection, organization)
     if as_of is not None and latest is not None and as_of < latest:
         raise Rejected(
             FieldError(
                 field="--as-of", reason=f"must not be before {latest}, the day of the latest run"
             )
         )
-    day = as_of or runs.day_for(connection, organization, clock.today(timezone))
-    number = runs.request(
+    day = as_of or run_requests.day_for(connection, organization, clock.today(timezone))
+    number = run_requests.request(
         connection, organization, as_of=day, reason=reason, requested_at=clock.now()
     )
     note_asked(connection, organization, by, number, day)

@@ -9,7 +9,7 @@ import msgspec
 
 from services.signals.actions import runs as asking
 from services.signals.actions.actor import Actor, must_govern, note
-from services.signals.store import runs, settings
+from services.signals.store import organizations, run_requests, settings
 from shared import clock, db
 from shared.domain.thresholds import DetectionSettings, checked
 
@@ -48,7 +48,7 @@ def save(
     for the latter, if any.
     """
     must_govern(by)
-    timezone = runs.lock_organization(connection, organization)
+    timezone = organizations.lock(connection, organization)
     version, current = settings.latest(connection, organization)
     wanted = checked(patch, current)
     changes = changes_between(current, wanted)
@@ -62,10 +62,10 @@ def save(
         note(connection, organization, by, "changed", "settings", detail, at=now)
     number = None
     if run:
-        day = runs.day_for(connection, organization, clock.today(timezone))
+        day = run_requests.day_for(connection, organization, clock.today(timezone))
         if not settings.has_schedules(connection, organization):
-            day = runs.latest_day(connection, organization) or day
-        number = runs.request(
+            day = run_requests.latest_day(connection, organization) or day
+        number = run_requests.request(
             connection, organization, as_of=day, reason="settings", requested_at=now
         )
         if not changes:

@@ -25,16 +25,16 @@ def undo(
     """
     from services.signals.actions import outcomes as actions
     from services.signals.actions.actor import COMMAND_LINE
-    from services.signals.store import organizations, outcomes
+    from services.signals.store import organizations, outcome_rows
     from shared import clock, db
     from shared.errors import NotFound
 
     with db.connect() as connection:
         organizations.find(connection, organization)
         if outcome is not None:
-            row = outcomes.find(connection, organization, outcome)
+            row = outcome_rows.find(connection, organization, outcome)
         else:
-            row = outcomes.newest(connection, organization, account)
+            row = outcome_rows.newest(connection, organization, account)
         if row is None or (account is not None and row.account != account):
             raise NotFound(
                 f"{organization} has no outcome that could be undone"

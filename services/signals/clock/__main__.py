@@ -13,7 +13,7 @@ import psycopg
 import structlog
 
 from services.signals.clock import auditor, firing, measures
-from services.signals.store.runs import CLOCK_CHANNEL
+from services.signals.store.run_requests import CLOCK_CHANNEL
 from shared import db, kafka, metrics, process
 from shared.errors import Retryable, said
 from shared.health import Readiness

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
-from services.signals.store import digest_requests, runs, slots
+from services.signals.store import digest_requests, organizations, run_requests, slots
 from shared import clock, db, kafka, metrics, tracing
 from shared.domain.cadence import due, next_firing
 from shared.domain.thresholds import DetectionSettings
@@ -47,7 +47,7 @@ def fire_due(connection: db.Connection) -> None:
             continue
         with connection.transaction():
             try:
-                timezone = runs.lock_organization(connection, plan.organization)
+                timezone = organizations.lock(connection, plan.organization)
             except NotFound:
                 continue
             if not slots.fire(
@@ -60,10 +60,12 @@ def fire_due(connection: db.Connection) -> None:
             ):
                 continue
             if found.dropped is None:
-                number = runs.request(
+                number = run_requests.request(
                     connection,
                     plan.organization,
-                    as_of=runs.day_for(connection, plan.organization, clock.today(timezone)),
+                    as_of=run_requests.day_for(
+                        connection, plan.organization, clock.today(timezone)
+                    ),
                     reason=RUN_REASON[plan.kind],
                     requested_at=now,
                 )
@@ -83,13 +85,13 @@ def fire_due(connection: db.Connection) -> None:
 
 def publish_runs(connection: db.Connection, publisher: kafka.Publisher) -> None:
     """Put the next run of each organization into the log, where none is in flight."""
-    for organization in runs.to_publish(connection):
+    for organization in run_requests.to_publish(connection):
         with connection.transaction():
             try:
-                runs.lock_organization(connection, organization)
+                organizations.lock(connection, organization)
             except NotFound:
                 continue
-            run = runs.next_pending(connection, organization)
+            run = run_requests.next_pending(connection, organization)
             if (
                 run is None
                 or run.published_at is not None
@@ -118,7 +120,7 @@ def publish_runs(connection: db.Connection, publisher: kafka.Publisher) -> None:
                         event_id=derived("run", organization, str(run.number)),
                     ),
                 )
-            runs.mark_published(
+            run_requests.mark_published(
                 connection,
                 organization,
                 run.number,
@@ -134,18 +136,18 @@ def publish_runs(connection: db.Connection, publisher: kafka.Publisher) -> None:
         )
 
 
-def _holds_back(connection: db.Connection, organization: str, run: runs.PendingRun) -> bool:
+def _holds_back(connection: db.Connection, organization: str, run: run_requests.PendingRun) -> bool:
     """True while an import holds the organization's runs; after two hours the run starts anyway,
     and says so.
     """
-    holding = runs.holding_import(connection, organization)
+    holding = run_requests.holding_import(connection, organization)
     if holding is None:
         return False
     waited_long = clock.now() - run.requested_at >= HELD_BACK_AT_MOST
     why = (
         f"import {holding}: started anyway after two hours" if waited_long else f"import {holding}"
     )
-    if runs.hold_back(connection, organization, run.number, why):
+    if run_requests.hold_back(connection, organization, run.number, why):
         log.warning("run held back", organization=organization, number=run.number, why=why)
     return not waited_long
 

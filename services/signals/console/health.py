@@ -21,8 +21,8 @@ from services.signals.console.http.rendering import render
 from services.signals.progress import dead_letters, lag
 from services.signals.second_opinion import audit
 from services.signals.store import delivery, health
+from services.signals.store.head import Head
 from services.signals.store.health import AuditRow, RunRow
-from services.signals.store.pages import Head
 from shared import clock
 from shared.dead_letters import DeadLetter, Place, replays
 from shared.errors import NotFound, Rejected, Retryable

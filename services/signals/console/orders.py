@@ -15,8 +15,8 @@ from services.signals.console.http.rendering import render
 from services.signals.console.paths import account_path
 from services.signals.console.words import short_ago
 from services.signals.store import live
+from services.signals.store.head import Head
 from services.signals.store.live import Answered, NewOrder
-from services.signals.store.pages import Head
 from shared import clock
 from shared.events import Combo, SignalType
 from shared.wording import (

@@ -23,7 +23,7 @@ from services.signals.console.http.rendering import render
 from services.signals.console.paths import account_path, sequence_path
 from services.signals.console.words import REASONS
 from services.signals.store import sequences
-from services.signals.store.pages import Head
+from services.signals.store.head import Head
 from services.signals.store.sequences import ActivityRow, EnrolledRow, SequenceRow
 from shared import clock, db, wording
 from shared.domain import placeholders

@@ -18,9 +18,9 @@ from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.problems import Wrong, like
 from services.signals.console.http.rendering import render
 from services.signals.console.paths import account_path
-from services.signals.store import outcomes
-from services.signals.store.outcomes import OutcomeRow
-from services.signals.store.pages import Head
+from services.signals.store import outcome_rows
+from services.signals.store.head import Head
+from services.signals.store.outcome_rows import OutcomeRow
 from shared import clock, wording
 from shared.domain import outcomes as rules
 from shared.domain.money import minor_places
@@ -56,7 +56,7 @@ def summary(request: Request, organization: str, month: Month = None) -> Respons
     with organization_of(request, organization) as (who, connection):
         head = head_of(connection, organization)
         first, after = bounds(month, head)
-        rows = outcomes.of_month(
+        rows = outcome_rows.of_month(
             connection, organization, since=_at(first, head), until=_at(after, head)
         )
     counted = rules.month(row.counted() for row in rows)
@@ -96,7 +96,7 @@ def summary_csv(request: Request, organization: str, month: Month = None) -> Res
     with organization_of(request, organization) as (_, connection):
         head = head_of(connection, organization)
         first, after = bounds(month, head)
-        rows = outcomes.of_month(
+        rows = outcome_rows.of_month(
             connection, organization, since=_at(first, head), until=_at(after, head)
         )
     places = minor_places(head.currency)

@@ -8,7 +8,16 @@ from itertools import groupby
 
 import structlog
 
-from services.signals.store import known, orders, people, runs, signals
+from services.signals.store import (
+    account_records,
+    contacts,
+    known,
+    orders,
+    run_requests,
+    runs,
+    sequences,
+    signals,
+)
 from shared import clock, db, kafka, metrics
 from shared.errors import FieldError, Rejected
 from shared.events import (
@@ -87,14 +96,14 @@ def handle_signals(connection: db.Connection, records: list[Record]) -> None:
     for completion in completed:
         runs.save_completed(connection, completion)
     if completed:
-        runs.tell_clock(connection)
+        run_requests.tell_clock(connection)
 
 
 def handle_accounts(connection: db.Connection, records: list[Record]) -> None:
     """Names and owners. A tombstone says nothing: an account lives as long as its orders."""
     events: list[AccountChanged] = [record.event for record in records if record.event is not None]
     here = known(connection, (event.organization for event in events))
-    people.save_accounts(connection, [event for event in events if event.organization in here])
+    account_records.save(connection, [event for event in events if event.organization in here])
 
 
 def handle_contacts(connection: db.Connection, records: list[Record]) -> None:
@@ -104,9 +113,9 @@ def handle_contacts(connection: db.Connection, records: list[Record]) -> None:
     for is_tombstone, part in groupby(ours, lambda record: record.event is None):
         if is_tombstone:
             for record in part:
-                people.delete_contact(connection, *_contact_of(record))
+                contacts.delete_contact(connection, *_contact_of(record))
         else:
-            people.save_contacts(connection, [record.event for record in part])
+            contacts.save_contacts(connection, [record.event for record in part])
 
 
 def handle_sequences(connection: db.Connection, records: list[Record]) -> None:
@@ -115,7 +124,7 @@ def handle_sequences(connection: db.Connection, records: list[Record]) -> None:
     here = known(connection, (event.organization for event in events))
     for event in events:
         if event.organization in here:
-            people.save_draft(connection, event)
+            sequences.save_draft(connection, event)
 
 
 def _note_age(topic: str, accepted: Iterable[datetime]) -> None:

@@ -1,272 +1,204 @@
-"""One account for its drawer: the orders behind its signals, episodes, history, enrollments in
-sequences.
-"""
+"""One account as it is: its record, signals, orders in short, contacts."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-import msgspec
 from psycopg.rows import class_row
 
 from shared import db
-from shared.domain.thresholds import DetectionSettings
 from shared.events import SignalType
 
-MOST_ORDERS = 5_000  # behind the signals of one account
-MOST_ENTRIES = 60
-
-FACTS = """
-SELECT
-    a.first_ordered_on,
-    (SELECT count(*) FROM orders o WHERE o.organization = a.organization AND o.account = a.account) AS orders
-FROM accounts a
-WHERE a.organization = %(organization)s
-  AND a.account = %(account)s
-"""
-
-ORDERS_BEHIND = """
-SELECT
-    order_id,
-    counts_on,
-    is_activity,
-    net_cents,
-    products,
-    ods,
-    grades,
-    quantities,
-    revenues_cents
-FROM orders
-WHERE organization = %(organization)s
-  AND account = %(account)s
-  AND counts_on > %(after)s
-  AND NOT cancelled
-ORDER BY counts_on DESC, order_id DESC
-LIMIT %(most)s
-"""
-
-VERSIONS = """
-SELECT
-    version,
-    settings,
-    saved_at,
-    saved_by
-FROM settings_versions
-WHERE organization = %(organization)s
-  AND version = ANY(%(versions)s)
-"""
-
-EPISODES = """
+SIGNAL_COLUMNS = """
 SELECT
     s.signal,
+    s.account,
+    a.name,
+    a.owner,
     s.type,
     s.od,
     s.grade,
-    e.episode,
-    e.opened_on,
-    e.opened_at,
-    e.closed_at,
-    e.resolution,
-    CASE WHEN e.episode = s.episode THEN s.recovered_by END AS recovered_by
+    s.detected_at,
+    s.last_seen_at,
+    s.recovered_at,
+    s.resolution,
+    s.episode,
+    s.opened_on,
+    s.as_of,
+    s.settings_version,
+    s.run,
+    s.lifetime_revenue_cents,
+    s.figures
 FROM signals s
-JOIN episodes e USING (organization, signal)
+LEFT JOIN accounts a USING (organization, account)
 WHERE s.organization = %(organization)s
+"""
+
+SIGNALS_OF_ACCOUNT = """
   AND s.account = %(account)s
-ORDER BY e.opened_at DESC, s.signal
-LIMIT %(most)s
+ORDER BY s.recovered_at IS NOT NULL, s.type, s.od NULLS FIRST, s.grade NULLS FIRST
+LIMIT 200
 """
 
-NOTES = """
+ACCOUNT = """
 SELECT
-    at,
-    actor,
-    action,
-    detail
-FROM audit_log
+    account,
+    name,
+    owner,
+    enrollment,
+    last_contact_at,
+    paused_until,
+    lost_at
+FROM accounts
 WHERE organization = %(organization)s
-  AND subject = ANY(%(subjects)s)
-ORDER BY at DESC
-LIMIT %(most)s
+  AND account = %(account)s
 """
 
-SAVED = """
+TOTALS = """
 SELECT
-    version,
-    saved_at,
-    saved_by
-FROM settings_versions
+    count(*) AS orders,
+    coalesce(sum((SELECT sum(cents) FROM unnest(revenues_cents) AS cents)), 0)::bigint AS lifetime_revenue_cents,
+    max(counts_on) FILTER (WHERE EXISTS (SELECT 1 FROM unnest(revenues_cents) AS cents WHERE cents > 0)) AS last_activity_on
+FROM orders
 WHERE organization = %(organization)s
-  AND version > 1
-  AND saved_at >= %(since)s
-ORDER BY version DESC
-LIMIT 10
+  AND account = %(account)s
+  AND NOT cancelled
 """
 
-ENROLLMENTS = """
+ORDERS_OF_ACCOUNT = """
 SELECT
-    e.sequence,
-    s.name,
-    s.state AS sequence_state,
-    e.state,
-    e.reason,
-    e.enrolled_at
-FROM console_enrollments e
-JOIN sequences s USING (organization, sequence)
-WHERE e.organization = %(organization)s
-  AND e.account = %(account)s
-ORDER BY e.enrolled_at DESC, e.sequence
-LIMIT 20
-"""
-
-MEDIAN_SHARES = """
-SELECT
-    number,
-    median_share
-FROM runs
+    order_id,
+    counts_on,
+    cancelled,
+    cardinality(revenues_cents) AS lines,
+    coalesce((SELECT sum(cents) FROM unnest(revenues_cents) AS cents), 0)::bigint AS net_cents
+FROM orders
 WHERE organization = %(organization)s
-  AND number = ANY(%(runs)s)
-  AND median_share IS NOT NULL
+  AND account = %(account)s
+ORDER BY counts_on DESC, order_id DESC
+LIMIT %(limit)s
+"""
+
+CONTACTS = """
+SELECT
+    contact,
+    name,
+    email,
+    is_primary
+FROM contacts
+WHERE organization = %(organization)s
+  AND account = %(account)s
+ORDER BY is_primary DESC, name, contact
+LIMIT 100
 """
 
 
 @dataclass(frozen=True, kw_only=True)
-class OrderBehind:
-    """An order that is not cancelled, with its lines; texts are as sent."""
-
-    order_id: str
-    counts_on: date
-    is_activity: bool
-    net_cents: int
-    products: list[str | None]
-    ods: list[str | None]
-    grades: list[str | None]
-    quantities: list[str | None]
-    revenues_cents: list[int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Version:
-    """Settings that figures were held against."""
-
-    version: int
-    settings: DetectionSettings
-    saved_at: datetime
-    saved_by: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpisodeRow:
-    """One stretch of a signal's life."""
+class SignalRow:
+    """A signal, with the account's name."""
 
     signal: str
+    account: str
+    name: str | None
+    owner: str | None
     type: SignalType
     od: str | None
     grade: str | None
+    detected_at: datetime
+    last_seen_at: datetime
+    recovered_at: datetime | None
+    resolution: str | None
     episode: int
     opened_on: date
-    opened_at: datetime
-    closed_at: datetime | None
-    resolution: str | None
-    recovered_by: str | None
+    as_of: date
+    settings_version: int
+    run: int
+    lifetime_revenue_cents: int
+    figures: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoteRow:
-    """What somebody did to the account."""
+class AccountRow:
+    """An account, as its record and people's actions say."""
 
-    at: datetime
-    actor: str
-    action: str
-    detail: dict[str, Any]
+    account: str
+    name: str | None
+    owner: str | None
+    enrollment: str
+    last_contact_at: datetime | None
+    paused_until: datetime | None
+    lost_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnrollmentRow:
-    """The account in a sequence."""
+class Totals:
+    """Of all orders that are not cancelled."""
 
-    sequence: str
-    name: str
-    sequence_state: str
-    state: str
-    reason: str | None
-    enrolled_at: datetime
+    orders: int
+    lifetime_revenue_cents: int
+    last_activity_on: date | None
 
 
-def facts(connection: db.Connection, organization: str, account: str) -> tuple[date | None, int]:
-    """(first activity day, orders)."""
-    row = connection.execute(FACTS, {"organization": organization, "account": account}).fetchone()
-    return (row[0], int(row[1])) if row else (None, 0)
+@dataclass(frozen=True, kw_only=True)
+class OrderRow:
+    """An order's counting version, in short."""
+
+    order_id: str
+    counts_on: date
+    cancelled: bool
+    lines: int
+    net_cents: int
 
 
-def orders_behind(
-    connection: db.Connection, organization: str, account: str, *, after: date
-) -> list[OrderBehind]:
-    """The newest first, dated after a day."""
-    values = {"organization": organization, "account": account, "after": after, "most": MOST_ORDERS}
-    with connection.cursor(row_factory=class_row(OrderBehind)) as cursor:
-        return cursor.execute(ORDERS_BEHIND, values).fetchall()
+@dataclass(frozen=True, kw_only=True)
+class ContactRow:
+    """A person at the account."""
+
+    contact: str
+    name: str | None
+    email: str | None
+    is_primary: bool
 
 
-def versions(
-    connection: db.Connection, organization: str, numbers: Iterable[int]
-) -> dict[int, Version]:
-    """By their number."""
-    rows = connection.execute(
-        VERSIONS, {"organization": organization, "versions": sorted(set(numbers))}
-    )
-    return {
-        int(number): Version(
-            version=int(number),
-            settings=msgspec.convert(settings, DetectionSettings),
-            saved_at=saved_at,
-            saved_by=str(saved_by),
-        )
-        for number, settings, saved_at, saved_by in rows
-    }
-
-
-def episodes(connection: db.Connection, organization: str, account: str) -> list[EpisodeRow]:
-    """Of all its signals, the newest first."""
-    values = {"organization": organization, "account": account, "most": MOST_ENTRIES}
-    with connection.cursor(row_factory=class_row(EpisodeRow)) as cursor:
-        return cursor.execute(EPISODES, values).fetchall()
-
-
-def notes(
-    connection: db.Connection, organization: str, account: str, signals: Iterable[str]
-) -> list[NoteRow]:
-    """What people did to it or to one of its signals, the newest first."""
-    subjects = [
-        f"account {account}",
-        *(f"account {account}, signal {signal}" for signal in signals),
-    ]
-    values = {"organization": organization, "subjects": subjects, "most": MOST_ENTRIES}
-    with connection.cursor(row_factory=class_row(NoteRow)) as cursor:
-        return cursor.execute(NOTES, values).fetchall()
-
-
-def saved_since(
-    connection: db.Connection, organization: str, since: datetime
-) -> list[tuple[int, datetime, str]]:
-    """(version, when, by whom) of changed settings, the newest first."""
-    return [
-        (int(row[0]), row[1], str(row[2]))
-        for row in connection.execute(SAVED, {"organization": organization, "since": since})
-    ]
-
-
-def enrollments(connection: db.Connection, organization: str, account: str) -> list[EnrollmentRow]:
-    """The newest first."""
-    with connection.cursor(row_factory=class_row(EnrollmentRow)) as cursor:
+def signals_of(connection: db.Connection, organization: str, account: str) -> list[SignalRow]:
+    """Active ones first."""
+    with connection.cursor(row_factory=class_row(SignalRow)) as cursor:
         return cursor.execute(
-            ENROLLMENTS, {"organization": organization, "account": account}
+            SIGNAL_COLUMNS + SIGNALS_OF_ACCOUNT, {"organization": organization, "account": account}
         ).fetchall()
 
 
-def median_shares(
-    connection: db.Connection, organization: str, runs: Sequence[int]
-) -> dict[int, str]:
-    """The usual share of specialty that each run found, as numerator/denominator."""
-    rows = connection.execute(MEDIAN_SHARES, {"organization": organization, "runs": list(runs)})
-    return {int(row[0]): str(row[1]) for row in rows}
+def find(connection: db.Connection, organization: str, account: str) -> AccountRow | None:
+    """None: the organization has no such account."""
+    with connection.cursor(row_factory=class_row(AccountRow)) as cursor:
+        return cursor.execute(
+            ACCOUNT, {"organization": organization, "account": account}
+        ).fetchone()
+
+
+def totals(connection: db.Connection, organization: str, account: str) -> Totals:
+    """Over all orders of the account."""
+    with connection.cursor(row_factory=class_row(Totals)) as cursor:
+        found = cursor.execute(
+            TOTALS, {"organization": organization, "account": account}
+        ).fetchone()
+    assert found is not None
+    return found
+
+
+def orders_of(
+    connection: db.Connection, organization: str, account: str, *, limit: int
+) -> list[OrderRow]:
+    """The newest first."""
+    with connection.cursor(row_factory=class_row(OrderRow)) as cursor:
+        return cursor.execute(
+            ORDERS_OF_ACCOUNT, {"organization": organization, "account": account, "limit": limit}
+        ).fetchall()
+
+
+def contacts_of(connection: db.Connection, organization: str, account: str) -> list[ContactRow]:
+    """The primary one first."""
+    with connection.cursor(row_factory=class_row(ContactRow)) as cursor:
+        return cursor.execute(
+            CONTACTS, {"organization": organization, "account": account}
+        ).fetchall()

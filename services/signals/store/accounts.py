@@ -1,7 +1,7 @@
 """The accounts table: a page of it by any sort and filter, its totals, what a row's tooltip says,
 enrollment.
 
-How a page is asked for, so that it is quick at a million accounts: store/account_pages.py.
+How a page is asked for, so that it is quick at a million accounts: store/account_paging.py.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,21 +12,9 @@ from typing import Any
 from psycopg import sql
 from psycopg.rows import class_row
 
-from services.signals.store.account_pages import (
-    ALONE,
-    CALL,
-    COLUMNS,
-    FLAGGED,
-    MOST_COUNTED,
-    PAGE,
-    Filter,
-    Place,
-    Sort,
-    count_statement,
-    goes_on,
-    page_statements,
-    parts_of,
-)
+from services.signals.store import account_paging
+from services.signals.store.account_filter import CALL, FLAGGED, Filter
+from services.signals.store.account_paging import ALONE, COLUMNS, MOST_COUNTED, Place, Sort
 from shared import db
 from shared.domain.enrollment import Enrollment
 from shared.events import SignalType
@@ -200,16 +188,15 @@ def page(
 ) -> list[ListedRow]:
     """Up to `limit` rows in the order of the sort; before a place: those nearest to it."""
     forwards = place is None or place.is_after
-    rows: list[ListedRow] = []
-    is_asked = False
+    rows: list[ListedRow] | None = None
     connection.execute(ALONE)
     with connection.cursor(row_factory=class_row(ListedRow)) as cursor:
-        for statement, values in page_statements(
+        for way in account_paging.ways(
             connection, organization, sort, descending, narrowed, place, now
         ):
-            if is_asked and not goes_on(len(rows), limit, values):
-                continue
-            rows, is_asked = cursor.execute(statement, values | {"limit": limit}).fetchall(), True
+            if rows is None or way.goes_on(len(rows), limit):
+                rows = cursor.execute(way.statement, way.values | {"limit": limit}).fetchall()
+    assert rows is not None
     return rows if forwards else rows[::-1]
 
 
@@ -223,8 +210,9 @@ def everything(
     now: datetime,
 ) -> Iterator[ListedRow]:
     """All rows, read as they are asked for."""
-    found = parts_of(connection, organization, sort, descending, narrowed, None, now)
-    statement, values = sql.SQL(PAGE).format(**found.texts), found.values
+    statement, values = account_paging.everything(
+        connection, organization, sort, descending, narrowed, now
+    )
     with connection.cursor("everything", row_factory=class_row(ListedRow)) as cursor:
         cursor.itersize = 1_000
         yield from cursor.execute(statement, values)
@@ -234,7 +222,7 @@ def count(
     connection: db.Connection, organization: str, narrowed: Filter, *, now: datetime
 ) -> Counted:
     """How many fit, of those that the filter's index leads to."""
-    statement, values = count_statement(connection, organization, narrowed, now)
+    statement, values = account_paging.count(connection, organization, narrowed, now)
     row = connection.execute(statement, values | {"most": MOST_COUNTED + 1}).fetchone()
     fits, seen = (int(row[0]), int(row[1])) if row else (0, 0)
     return Counted(

@@ -2,7 +2,7 @@
 keeps, for the operator alone.
 """
 
-from services.signals.store import people
+from services.signals.store import contacts
 from shared import db
 
 FORGET_ENROLLMENTS = """
@@ -26,4 +26,4 @@ def erase_contact(connection: db.Connection, organization: str, contact: str) ->
     key = {"organization": organization, "contact": contact}
     mails = connection.execute(FORGET_MAILS, key).rowcount
     enrollments = connection.execute(FORGET_ENROLLMENTS, key).rowcount
-    return people.delete_contact(connection, organization, contact) or mails + enrollments > 0
+    return contacts.delete_contact(connection, organization, contact) or mails + enrollments > 0

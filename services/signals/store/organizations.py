@@ -43,7 +43,15 @@ WHERE organization = %s
 
 SET_LOCALE = "UPDATE organizations SET locale = %(locale)s WHERE organization = %(organization)s"
 
-LOCK_ORGANIZATION = "SELECT 1 FROM organizations WHERE organization = %s FOR UPDATE"
+# So that rows which refer to the organization can still be written.
+LOCK = """
+SELECT timezone
+FROM organizations
+WHERE organization = %s
+FOR NO KEY UPDATE
+"""
+
+LOCK_WHOLE = "SELECT 1 FROM organizations WHERE organization = %s FOR UPDATE"
 
 DELETE_ORDERS = "DELETE FROM orders WHERE organization = %s"
 
@@ -188,6 +196,16 @@ def find(connection: db.Connection, organization: str) -> Organization:
     return _organization(row)
 
 
+def lock(connection: db.Connection, organization: str) -> str:
+    """Take the organization's row until the end of the transaction. Returns its zone. Raises
+    NotFound.
+    """
+    row = connection.execute(LOCK, (organization,)).fetchone()
+    if row is None:
+        raise NotFound(f"there is no organization {organization}")
+    return str(row[0])
+
+
 def _organization(row: Sequence[object]) -> Organization:
     organization, name, currency, timezone, locale, created_at = row
     assert isinstance(created_at, datetime)
@@ -216,7 +234,7 @@ def compacted_ids(connection: db.Connection, organization: str) -> list[tuple[st
 
 def delete(connection: db.Connection, organization: str) -> None:
     """All rows of the organization; its id is not used again."""
-    connection.execute(LOCK_ORGANIZATION, (organization,))  # nobody merges its orders any more
+    connection.execute(LOCK_WHOLE, (organization,))  # nobody merges its orders any more
     connection.execute(DELETE_ORDERS, (organization,))
     connection.execute(DELETE_ORGANIZATION, (organization,))
     connection.execute(REMEMBER_DELETED, (organization,))

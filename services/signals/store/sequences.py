@@ -10,7 +10,7 @@ from typing import Any
 from psycopg.rows import class_row
 
 from shared import db
-from shared.events import SignalType, Step
+from shared.events import SequenceDrafted, SignalType, Step
 
 COLUMNS = """
 SELECT
@@ -106,6 +106,12 @@ DELETE_STEPS = """
 DELETE FROM sequence_steps
 WHERE organization = %(organization)s
   AND sequence = %(sequence)s
+"""
+
+INSERT_SEQUENCE = """
+INSERT INTO sequences (organization, sequence, digest, signal_type, name, drafted_at)
+VALUES (%(organization)s, %(sequence)s, %(digest)s, %(signal_type)s, %(name)s, %(drafted_at)s)
+ON CONFLICT DO NOTHING
 """
 
 INSERT_STEP = """
@@ -205,6 +211,19 @@ def activity(connection: db.Connection, organization: str, sequence: str) -> lis
         return cursor.execute(ACTIVITY, values).fetchall()
 
 
+def save_draft(connection: db.Connection, event: SequenceDrafted) -> None:
+    """A draft that is there is left as it is: someone may have edited it."""
+    key = _key(event.organization, event.sequence)
+    values = {
+        "digest": event.digest,
+        "signal_type": event.signal_type,
+        "name": event.name,
+        "drafted_at": event.drafted_at,
+    }
+    if connection.execute(INSERT_SEQUENCE, key | values).rowcount:
+        _insert_steps(connection, key, event.steps)
+
+
 def save_steps(
     connection: db.Connection,
     organization: str,
@@ -225,20 +244,7 @@ def save_steps(
     ):
         return False
     connection.execute(DELETE_STEPS, key)
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            INSERT_STEP,
-            [
-                key
-                | {
-                    "position": position,
-                    "wait_days": step.wait_days,
-                    "subject": step.subject,
-                    "body": step.text,
-                }
-                for position, step in enumerate(steps, start=1)
-            ],
-        )
+    _insert_steps(connection, key, steps)
     return True
 
 
@@ -253,6 +259,23 @@ def set_state(
 def subject_of(sequence: str) -> str:
     """As the audit log names it."""
     return f"sequence {sequence}"
+
+
+def _insert_steps(connection: db.Connection, key: dict[str, Any], steps: Sequence[Step]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            INSERT_STEP,
+            [
+                key
+                | {
+                    "position": position,
+                    "wait_days": step.wait_days,
+                    "subject": step.subject,
+                    "body": step.text,
+                }
+                for position, step in enumerate(steps, start=1)
+            ],
+        )
 
 
 def _key(organization: str, sequence: str) -> dict[str, Any]:

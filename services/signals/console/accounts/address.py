@@ -13,7 +13,8 @@ from urllib.parse import quote, urlencode
 
 from starlette.datastructures import QueryParams
 
-from services.signals.store.account_pages import Filter, Only, Place, Sort
+from services.signals.store.account_filter import Filter, Only
+from services.signals.store.account_paging import Place, Sort
 from services.signals.store.accounts import ListedRow
 from shared.domain.enrollment import Enrollment
 

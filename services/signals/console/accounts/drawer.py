@@ -23,8 +23,10 @@ from services.signals.console.http.rendering import render
 from services.signals.console.paths import account_path, accounts_path, back_to
 from services.signals.console.words import REASONS, shown_of
 from services.signals.store import account as store
-from services.signals.store import accounts, pages
-from services.signals.store.pages import ContactRow, Head, OrderRow, SignalRow
+from services.signals.store import account_history as past
+from services.signals.store import accounts
+from services.signals.store.account import ContactRow, OrderRow, SignalRow
+from services.signals.store.head import Head
 from shared import clock
 from shared.domain.identifiers import wrong_id
 from shared.domain.typed_numbers import NumberStyle
@@ -102,22 +104,20 @@ def account_page(request: Request, organization: str, account: str) -> Response:
     with organization_of(request, organization) as (who, connection):
         head = head_of(connection, organization)
         row = accounts.find(connection, organization, account)
-        plain = pages.account(connection, organization, account)
+        plain = store.find(connection, organization, account)
         if row is None or plain is None:
             raise NotHere
         table = table_of(connection, request, organization, head, who, beside=account)
-        found = pages.signals_of(connection, organization, account)
+        found = store.signals_of(connection, organization, account)
         active = sorted((signal for signal in found if signal.recovered_at is None), key=_by_letter)
-        versions = store.versions(
+        versions = past.versions(
             connection, organization, (signal.settings_version for signal in active)
         )
         since = earliest(active, versions)
-        behind = (
-            store.orders_behind(connection, organization, account, after=since) if since else []
-        )
-        usual = store.median_shares(connection, organization, [signal.run for signal in active])
+        behind = past.orders_behind(connection, organization, account, after=since) if since else []
+        usual = past.median_shares(connection, organization, [signal.run for signal in active])
         gap = accounts.typical_gaps(connection, organization, [account]).get(account)
-        first_on, orders_count = store.facts(connection, organization, account)
+        first_on, orders_count = past.facts(connection, organization, account)
         drawer = DrawerView(
             account=account,
             path=account_path(organization, account),
@@ -134,17 +134,17 @@ def account_page(request: Request, organization: str, account: str) -> Response:
             if len(active) > CARDS_SHOWN
             else "",
             orders=_orders(
-                pages.orders_of(connection, organization, account, limit=ORDERS_SHOWN), head, now
+                store.orders_of(connection, organization, account, limit=ORDERS_SHOWN), head, now
             ),
             orders_line=shown_of(min(ORDERS_SHOWN, orders_count), orders_count),
             contacts=[
                 _contact(contact)
-                for contact in pages.contacts_of(connection, organization, account)
+                for contact in store.contacts_of(connection, organization, account)
             ],
             primary_path=f"{account_path(organization, account)}/primary",
             enrolled=[
                 _enrolled(one, organization, head)
-                for one in store.enrollments(connection, organization, account)
+                for one in past.enrollments(connection, organization, account)
             ],
             history=history(connection, organization, account, head),
         )
@@ -265,7 +265,7 @@ def _contact(row: ContactRow) -> ContactView:
     )
 
 
-def _enrolled(row: store.EnrollmentRow, organization: str, head: Head) -> dict[str, str]:
+def _enrolled(row: past.EnrollmentRow, organization: str, head: Head) -> dict[str, str]:
     reason = REASONS.get(row.reason or "", row.reason or "")
     state = {
         "enrolled": f"In, sequence is {row.sequence_state}",

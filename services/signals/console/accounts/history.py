@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.signals.store import account as store
-from services.signals.store.pages import Head
+from services.signals.store import account_history as store
+from services.signals.store.head import Head
 from shared import db
 from shared.events import Combo
 from shared.wording import TYPE_NAMES, combo_words, exact_time, plain_name, short_day

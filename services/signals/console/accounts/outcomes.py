@@ -17,9 +17,11 @@ from services.signals.console.http.forms import Form, Posted, flash
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
 from services.signals.console.paths import account_path, back_to
-from services.signals.store import outcomes, pages
-from services.signals.store.outcomes import OutcomeRow
-from services.signals.store.pages import AccountRow, Head, SignalRow
+from services.signals.store import account as accounts
+from services.signals.store import outcome_rows
+from services.signals.store.account import AccountRow, SignalRow
+from services.signals.store.head import Head
+from services.signals.store.outcome_rows import OutcomeRow
 from shared import clock, db
 from shared.domain.identifiers import wrong_id
 from shared.domain.outcomes import (
@@ -174,7 +176,7 @@ def undo(request: Request, organization: str, outcome: str, form: Form) -> Respo
     except Rejected as error:
         said = f"Not undone: {error.errors[0].reason}."
         with organization_of(request, organization) as (_, connection):
-            found = outcomes.find(connection, organization, outcome)
+            found = outcome_rows.find(connection, organization, outcome)
         account = found.account if found else ""
     if request.headers.get("hx-request"):
         return _part(request, organization, account, said={"text": said, "undo": None})
@@ -240,7 +242,7 @@ def panel(
 ) -> OutcomesView:
     """Of one account; `signals` are all of its signals."""
     at = clock.now()
-    rows = outcomes.of_account(connection, organization, account.account)
+    rows = outcome_rows.of_account(connection, organization, account.account)
     abouts = [_about(connection, organization, account.account, None, head, at)]
     abouts += [
         _about(connection, organization, account.account, signal, head, at)
@@ -410,7 +412,7 @@ def _view(
         connection,
         organization,
         row,
-        pages.signals_of(connection, organization, account),
+        accounts.signals_of(connection, organization, account),
         who=who,
         head=head,
     )
@@ -418,7 +420,7 @@ def _view(
 
 
 def _account(connection: db.Connection, organization: str, account: str) -> AccountRow:
-    row = pages.account(connection, organization, account)
+    row = accounts.find(connection, organization, account)
     if row is None:
         raise NotHere
     return row

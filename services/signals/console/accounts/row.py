@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from services.signals.console.accounts.address import Address
 from services.signals.store import accounts
 from services.signals.store.accounts import ListedRow, TopSignal
-from services.signals.store.pages import Head
+from services.signals.store.head import Head
 from shared.domain.enrollment import INCLUDED, Enrollment, inclusion
 from shared.domain.typed_numbers import NumberStyle
 from shared.events import Combo, SignalType

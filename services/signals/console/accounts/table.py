@@ -30,9 +30,10 @@ from services.signals.console.http.rendering import render
 from services.signals.console.paths import accounts_path, back_to
 from services.signals.console.words import short_ago
 from services.signals.store import accounts
-from services.signals.store.account_pages import Filter, Sort
+from services.signals.store.account_filter import Filter
+from services.signals.store.account_paging import Sort
 from services.signals.store.accounts import Counted, ListedRow, ListTotals
-from services.signals.store.pages import Head
+from services.signals.store.head import Head
 from shared import clock, db
 from shared.domain.identifiers import wrong_id
 from shared.domain.money import minor_places

@@ -10,8 +10,9 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from services.signals.console.accounts.strip import StripView, draw
-from services.signals.store.account import OrderBehind, Version
-from services.signals.store.pages import Head, SignalRow
+from services.signals.store.account import SignalRow
+from services.signals.store.account_history import OrderBehind, Version
+from services.signals.store.head import Head
 from shared.domain.grades import read_grade
 from shared.domain.history import YEAR_DAYS
 from shared.domain.sizes import read_od

@@ -11,7 +11,8 @@ from fastapi.responses import JSONResponse
 from services.signals.console.api.shapes import AccountAnswer, SignalsPage, answers
 from services.signals.console.http.access import NotHere, organization_of_token
 from services.signals.console.http.problems import Wrong
-from services.signals.store import listing, pages
+from services.signals.store import account as accounts
+from services.signals.store import listing
 from shared.domain.identifiers import wrong_id
 from shared.events import SignalType
 
@@ -69,10 +70,10 @@ def signals(
 def account(request: Request, account: str) -> JSONResponse:
     """The account, what it bought in all, and its active signals."""
     with organization_of_token(request) as (organization, connection):
-        row = None if wrong_id(account) else pages.account(connection, organization, account)
+        row = None if wrong_id(account) else accounts.find(connection, organization, account)
         if row is None:
             raise NotHere("account")
-        totals = pages.totals(connection, organization, account)
+        totals = accounts.totals(connection, organization, account)
         found = list(listing.signals(connection, organization, active=True, account=account))
     answer: dict[str, Any] = {
         "organization": organization,
@@ -92,7 +93,7 @@ def account(request: Request, account: str) -> JSONResponse:
 
 
 def write_cursor(signal: str, organization: str) -> str:
-    """Opaque to whoever pages. It names its organization, so that no other one's is taken for a
+    """Opaque to whoever accounts. It names its organization, so that no other one's is taken for a
     place in its own signals.
     """
     return base64.urlsafe_b64encode(f"{organization} {signal}".encode()).decode()

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from fastapi import Request
 
 from services.signals.console.http.access import NotHere, Visitor, app_pool, visitor
-from services.signals.store import pages
-from services.signals.store.pages import Head
+from services.signals.store import head
+from services.signals.store.head import Head
 from shared import db
 
 
@@ -25,7 +25,7 @@ def organization_of(request: Request, organization: str) -> Iterator[tuple[Visit
 
 def head_of(connection: db.Connection, organization: str) -> Head:
     """Raises NotHere."""
-    head = pages.head(connection, organization)
-    if head is None:
+    found = head.find(connection, organization)
+    if found is None:
         raise NotHere
-    return head
+    return found

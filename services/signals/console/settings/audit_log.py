@@ -19,7 +19,7 @@ from services.signals.console.settings.detection_view import change_words
 from services.signals.console.words import moment
 from services.signals.store import audit_log
 from services.signals.store.audit_log import Entry, Filter
-from services.signals.store.pages import Head
+from services.signals.store.head import Head
 from shared.domain.cadence import local_instant
 from shared.wording import plain_name
 

@@ -24,7 +24,7 @@ from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
 from services.signals.console.settings import detection_form, detection_view
 from services.signals.store import runs, settings, trials
-from services.signals.store.pages import Head
+from services.signals.store.head import Head
 from services.signals.trial import dry_run
 from services.signals.trial.dry_run import Quarter, TooSlow, Tried
 from shared import clock, db

@@ -12,7 +12,7 @@ from typing import Any
 from services.signals.actions.settings import Change
 from services.signals.console.paths import account_path
 from services.signals.console.settings import detection_form
-from services.signals.store.pages import Head
+from services.signals.store.head import Head
 from services.signals.trial.dry_run import Quarter, Tried
 from shared.domain.thresholds import DetectionSettings
 from shared.domain.trial import Bar, Subject, day_bars, is_too_tight, share_bars, usual_days

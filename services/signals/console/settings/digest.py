@@ -23,7 +23,7 @@ from services.signals.console.http.rendering import HEADERS, render
 from services.signals.console.words import moment
 from services.signals.store import delivery, slots
 from services.signals.store.delivery import DigestRow, MailRow
-from services.signals.store.pages import Head
+from services.signals.store.head import Head
 from shared import clock, db
 from shared.domain.cadence import Frequency, Schedule, first_day, next_firings
 from shared.domain.identifiers import wrong_id

@@ -7,8 +7,9 @@ from typing import Any, get_args
 
 import pytest
 
-from services.signals.store import account_pages, accounts
-from services.signals.store.account_pages import Filter, Only, Place, Sort
+from services.signals.store import account_filter, account_paging, accounts
+from services.signals.store.account_filter import Filter, Only
+from services.signals.store.account_paging import Place, Sort
 from services.signals.store.accounts import ListedRow
 from shared import db
 from shared.domain.enrollment import Enrollment
@@ -87,10 +88,10 @@ def test_every_way_finds_the_same_pages(
     few: int,
     most: int,
 ) -> None:
-    monkeypatch.setattr(account_pages, "MOST_WALKED", walked)
-    monkeypatch.setattr(account_pages, "FARTHEST_WALKED", 3 * walked)
-    monkeypatch.setattr(account_pages, "FEW_FOUND", few)
-    monkeypatch.setattr(account_pages, "MOST_FOUND", most)
+    monkeypatch.setattr(account_paging, "MOST_WALKED", walked)
+    monkeypatch.setattr(account_paging, "FARTHEST_WALKED", 3 * walked)
+    monkeypatch.setattr(account_paging, "FEW_FOUND", few)
+    monkeypatch.setattr(account_filter, "MOST_FOUND", most)
     with connection.transaction():
         everyone = list(
             accounts.everything(
@@ -157,7 +158,7 @@ def place_value(row: ListedRow) -> str | int:
 def test_what_is_not_looked_at_to_the_end_is_said_to_be_more(
     connection: db.Connection, crowd: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(account_pages, "MOST_COUNTED", 100)
+    monkeypatch.setattr(account_paging, "MOST_COUNTED", 100)
     monkeypatch.setattr(accounts, "MOST_COUNTED", 100)
     with connection.transaction():
         assert accounts.count(connection, crowd, Filter(), now=NOW) == accounts.Counted(

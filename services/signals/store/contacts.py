@@ -1,4 +1,4 @@
-"""Accounts as their records name them, contacts, and draft sequences until people edit them."""
+"""People at accounts, as records and people's choices say: one of an account's is primary."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 from services.signals.store import Staging
 from shared import db
-from shared.events import AccountChanged, ContactChanged, SequenceDrafted
+from shared.events import ContactChanged
 
 STAGED = Staging(
     "staged_contacts",
@@ -21,24 +21,6 @@ STAGED = Staging(
         ("revision", "int8"),
     ],
 )
-
-# A field that was not sent changes nothing, so each field is as new as the record that named it.
-MERGE_ACCOUNT = """
-INSERT INTO accounts (organization, account, revision, name, name_revision, owner, owner_revision)
-VALUES (
-    %(organization)s, %(account)s, %(revision)s,
-    %(name)s, CASE WHEN %(name)s::text IS NULL THEN -1 ELSE %(revision)s::bigint END,
-    %(owner)s, CASE WHEN %(owner)s::text IS NULL THEN -1 ELSE %(revision)s::bigint END
-)
-ON CONFLICT (organization, account) DO UPDATE SET
-    revision = greatest(accounts.revision, excluded.revision),
-    name = CASE WHEN excluded.name_revision >= accounts.name_revision AND excluded.name IS NOT NULL
-                THEN excluded.name ELSE accounts.name END,
-    name_revision = greatest(accounts.name_revision, excluded.name_revision),
-    owner = CASE WHEN excluded.owner_revision >= accounts.owner_revision AND excluded.owner IS NOT NULL
-                 THEN excluded.owner ELSE accounts.owner END,
-    owner_revision = greatest(accounts.owner_revision, excluded.owner_revision)
-"""
 
 FORMER_ACCOUNTS = """
 SELECT DISTINCT
@@ -112,35 +94,6 @@ WHERE organization = %(organization)s
 RETURNING account
 """
 
-INSERT_SEQUENCE = """
-INSERT INTO sequences (organization, sequence, digest, signal_type, name, drafted_at)
-VALUES (%(organization)s, %(sequence)s, %(digest)s, %(signal_type)s, %(name)s, %(drafted_at)s)
-ON CONFLICT DO NOTHING
-"""
-
-INSERT_STEP = """
-INSERT INTO sequence_steps (organization, sequence, position, wait_days, subject, body)
-VALUES (%(organization)s, %(sequence)s, %(position)s, %(wait_days)s, %(subject)s, %(body)s)
-"""
-
-
-def save_accounts(connection: db.Connection, events: Sequence[AccountChanged]) -> None:
-    """Names and owners; the greatest revision wins, field by field."""
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            MERGE_ACCOUNT,
-            [
-                {
-                    "organization": event.organization,
-                    "account": event.account,
-                    "revision": event.revision,
-                    "name": event.name,
-                    "owner": event.owner,
-                }
-                for event in events
-            ],
-        )
-
 
 def save_contacts(connection: db.Connection, events: Sequence[ContactChanged]) -> None:
     """Whole contacts, where the record is not older; then the primary one of each account that one
@@ -202,34 +155,3 @@ def delete_contact(connection: db.Connection, organization: str, contact: str) -
     if row is not None:
         _set_primary(connection, {(organization, str(row[0]))})
     return row is not None
-
-
-def save_draft(connection: db.Connection, event: SequenceDrafted) -> None:
-    """A draft that is there is left as it is: someone may have edited it."""
-    sequence = {"organization": event.organization, "sequence": event.sequence}
-    inserted = connection.execute(
-        INSERT_SEQUENCE,
-        sequence
-        | {
-            "digest": event.digest,
-            "signal_type": event.signal_type,
-            "name": event.name,
-            "drafted_at": event.drafted_at,
-        },
-    )
-    if inserted.rowcount == 0:
-        return
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            INSERT_STEP,
-            [
-                sequence
-                | {
-                    "position": position,
-                    "wait_days": step.wait_days,
-                    "subject": step.subject,
-                    "body": step.text,
-                }
-                for position, step in enumerate(event.steps, start=1)
-            ],
-        )

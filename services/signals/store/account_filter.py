@@ -1,0 +1,232 @@
+"""Which accounts a filter lets through: its conditions, and which of them an index leads to.
+
+Conditions are put together from the named ones below; values are always parameters. What few have
+of the filter's words leads to them; what many have of two words, few may have together: then their
+accounts are joined.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Literal, LiteralString
+
+from shared import db
+from shared.domain.enrollment import Enrollment
+
+Only = Literal["dormant", "lapse", "cherry_picking", "call"]
+
+MOST_FOUND = 60_000  # accounts of a word that may lead; a wider search tests rows
+MOST_LEADING = 300_000
+KNOWN_SECONDS = 60.0
+MOST_KNOWN = 10_000
+
+FLAGGED = "a.dormant + a.lapse + a.cherry_picking > 0"
+
+# Whom the digest would show (shared/domain/enrollment.py says the same).
+CALL = (
+    "a.enrollment <> 'no' AND a.lost_at IS NULL AND (a.paused_until IS NULL OR a.paused_until "
+    "<= %(now)s)"
+)
+
+ONLY: dict[Only, str] = {
+    "dormant": f"{FLAGGED} AND a.dormant > 0",
+    "lapse": f"{FLAGGED} AND a.lapse > 0",
+    "cherry_picking": f"{FLAGGED} AND a.cherry_picking > 0",
+    "call": f"{FLAGGED} AND {CALL}",
+}
+
+# A beginning of a word: `words` has a blank before each.
+HAS_WORD = "strpos(a.words, ' ' || lower(%({word})s)) > 0"
+
+# Of all that have it, and of some that have it within a word.
+MAY_HAVE_WORD = (
+    "(strpos(a.sort_name, lower(%({word})s)) > 0 OR strpos(lower(a.account), "
+    "lower(%({word})s)) > 0)"
+)
+
+# The accounts of a word that few have. An array, since for two subqueries PostgreSQL would rather
+# read the whole table.
+OF_WORD = """a.account = ANY (ARRAY(
+    SELECT w.account
+    FROM account_words w
+    WHERE w.organization = %(organization)s
+      AND w.word >= lower(%({word})s)
+      AND w.word < lower(%({word})s) || chr(1114111)
+))"""
+
+# The accounts of two words that many have.
+OF_BOTH = """a.account = ANY (ARRAY(
+    SELECT w.account
+    FROM account_words w
+    JOIN account_words v USING (organization, account)
+    WHERE w.organization = %(organization)s
+      AND w.word >= lower(%({word})s)
+      AND w.word < lower(%({word})s) || chr(1114111)
+      AND v.organization = %(organization)s
+      AND v.word >= lower(%({other})s)
+      AND v.word < lower(%({other})s) || chr(1114111)
+))"""
+
+LEADING = "a.sort_name >= lower(%({word})s) AND a.sort_name < lower(%({word})s) || chr(1114111)"
+
+COUNT_WORD = """
+SELECT count(*)
+FROM (
+    SELECT
+    FROM account_words
+    WHERE organization = %(organization)s
+      AND word >= lower(%(word)s)
+      AND word < lower(%(word)s) || chr(1114111)
+    LIMIT %(most)s
+) AS found
+"""
+
+# As many as have a word: all have it at the beginning of their name, and stand together in the
+# order of names.
+COUNT_LEADING = """
+SELECT count(*)
+FROM (
+    SELECT
+    FROM accounts
+    WHERE organization = %(organization)s
+      AND sort_name >= lower(%(word)s)
+      AND sort_name < lower(%(word)s) || chr(1114111)
+    LIMIT %(most)s
+) AS beginning
+"""
+
+# How many have a word, and when it was counted.
+often: dict[tuple[str, str, str, int], tuple[int, float]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which accounts; all conditions hold at once. `words`: beginnings of words of the name or the
+    id.
+    """
+
+    only: Only | None = None
+    owner: str | None = None
+    enrollment: Enrollment | None = None
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rarest:
+    """The word of a filter that fewest accounts have; `name`: of its parameter."""
+
+    name: str
+    accounts: int
+
+
+@dataclass(kw_only=True)
+class Conditions:
+    """Of a filter, which all hold at once. indexed: what the indexes of the sorts hold. led: what
+    another index leads to. others: tested row by row. named: of the words, over the index of names.
+    gathering: what narrows a gathering further. rarest: None where every word is common.
+    """
+
+    values: dict[str, Any]
+    indexed: list[str] = field(default_factory=list)
+    led: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    named: list[str] = field(default_factory=list)
+    gathering: list[str] = field(default_factory=list)
+    rarest: Rarest | None = None
+
+    @property
+    def without_word(self) -> list[str]:
+        """All but that which the rarest word leads to."""
+        return [*self.indexed, *self.led, *self.others]
+
+    @property
+    def leading(self) -> list[str]:
+        """What some index leads to."""
+        word = [OF_WORD.format(word=self.rarest.name)] if self.rarest else []
+        return [*self.indexed, *self.led, *word]
+
+    @property
+    def whole(self) -> list[str]:
+        """All of them."""
+        return [*self.leading, *self.others]
+
+
+def conditions(
+    connection: db.Connection, organization: str, narrowed: Filter, *, by_name: bool
+) -> Conditions:
+    """`by_name`: accounts are asked for in the order of their names, whose index may lead too."""
+    found = Conditions(values={})
+    _of_columns(found, narrowed)
+    _of_words(found, connection, organization, narrowed.words)
+    if found.rarest is not None:
+        return found
+    if (
+        len(narrowed.words) > 1
+        and narrowed.only is None
+        and narrowed.owner is None
+        and narrowed.enrollment != "yes"
+    ):
+        found.gathering.append(OF_BOTH.format(word="word_0", other="word_1"))
+    if by_name:
+        name = _leading_word(connection, organization, narrowed.words)
+        found.indexed += [] if name is None else [LEADING.format(word=name)]
+    return found
+
+
+def _of_columns(found: Conditions, narrowed: Filter) -> None:
+    if narrowed.only is not None:
+        found.indexed.append(FLAGGED)
+        found.others.append(ONLY[narrowed.only])
+    if narrowed.owner is not None:
+        found.led.append("a.owner = %(owner)s")
+        found.values["owner"] = narrowed.owner
+    if narrowed.enrollment == "auto":
+        found.others.append("a.enrollment = %(enrollment)s")
+    elif narrowed.enrollment is not None:  # few are pinned, and they have an index
+        found.led.append("a.enrollment = %(enrollment)s AND a.enrollment <> 'auto'")
+    if narrowed.enrollment is not None:
+        found.values["enrollment"] = narrowed.enrollment
+
+
+def _of_words(
+    found: Conditions, connection: db.Connection, organization: str, words: tuple[str, ...]
+) -> None:
+    for number, word in enumerate(words):
+        name = f"word_{number}"
+        found.values[name] = word
+        found.others.append(HAS_WORD.format(word=name))
+        found.named.append(MAY_HAVE_WORD.format(word=name))
+        accounts = _counted(connection, COUNT_WORD, organization, word, most=MOST_FOUND + 1)
+        if accounts <= MOST_FOUND and (found.rarest is None or accounts < found.rarest.accounts):
+            found.rarest = Rarest(name=name, accounts=accounts)
+
+
+def _leading_word(
+    connection: db.Connection, organization: str, words: tuple[str, ...]
+) -> str | None:
+    """The parameter of the first word with which every name begins that has it."""
+    for number, word in enumerate(words):
+        having, beginning = (
+            _counted(connection, count, organization, word, most=MOST_LEADING)
+            for count in (COUNT_WORD, COUNT_LEADING)
+        )
+        if having == beginning:
+            return f"word_{number}"
+    return None
+
+
+def _counted(
+    connection: db.Connection, count: LiteralString, organization: str, word: str, *, most: int
+) -> int:
+    """Known for a minute: it only decides how a page is asked for, and the page, its count and its
+    neighbours ask alike.
+    """
+    known, now = (count, organization, word, most), time.monotonic()
+    if known in often and now - often[known][1] < KNOWN_SECONDS:
+        return often[known][0]
+    row = connection.execute(
+        count, {"organization": organization, "word": word, "most": most}
+    ).fetchone()
+    if len(often) >= MOST_KNOWN:
+        often.clear()
+    often[known] = (int(row[0]) if row else 0, now)
+    return often[known][0]
