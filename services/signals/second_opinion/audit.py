@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from psycopg.rows import dict_row
 
+from services.signals.store.orders import DISTINCT_ODS
 from shared import kafka, metrics
 from shared.db import Connection
 from shared.domain.grades import TaughtGrades, read_grade
@@ -38,14 +39,6 @@ FOR_ONE_LARGE_QUERY = """
 SELECT
     set_config('jit', 'off', true),
     set_config('work_mem', '128MB', true)
-"""
-
-DISTINCT_ODS = """
-SELECT DISTINCT line.od
-FROM orders
-CROSS JOIN LATERAL unnest(orders.ods) AS line (od)
-WHERE orders.organization = %s
-  AND line.od IS NOT NULL
 """
 
 DISTINCT_GRADES = """

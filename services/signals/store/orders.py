@@ -194,6 +194,14 @@ ON CONFLICT (organization) DO UPDATE SET
     last_ordered_on = greatest(feeds.last_ordered_on, excluded.last_ordered_on)
 """
 
+DISTINCT_ODS = """
+SELECT DISTINCT line.od
+FROM orders
+CROSS JOIN LATERAL unnest(orders.ods) AS line (od)
+WHERE orders.organization = %s
+  AND line.od IS NOT NULL
+"""
+
 
 def save(connection: db.Connection, accepted: Sequence[Accepted]) -> None:
     """Merge orders as they stand in the log. Several versions of one order are merged one after the

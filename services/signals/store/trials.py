@@ -2,7 +2,7 @@
 `services.signals.trial.columns` reads them.
 """
 
-from services.signals.second_opinion.audit import DISTINCT_ODS
+from services.signals.store.orders import DISTINCT_ODS
 from shared import db
 from shared.domain.sizes import TaughtSizes, read_od
 from shared.domain.thresholds import DetectionSettings
