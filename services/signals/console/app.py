@@ -9,14 +9,21 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from services.signals.console import health, home, orders, sequences, summary, unsubscribe
-from services.signals.console.accounts import drawer, outcomes, saved_views, table
+from services.signals.console.accounts import (
+    drawer,
+    enrollment,
+    export,
+    outcomes,
+    saved_views,
+    table,
+)
 from services.signals.console.api import routes
 from services.signals.console.http import problems
 from services.signals.console.http.compression import Compression
 from services.signals.console.http.rendering import HEADERS, render
 from services.signals.console.identity import sign_in, single_sign_on
 from services.signals.console.live import Streams
-from services.signals.console.settings import audit_log, detection, digest, members, tokens
+from services.signals.console.settings import audit_log, detection, digest, members, sizes, tokens
 from shared import db
 from shared.http import TELEMETRY
 from shared.metrics import READY
@@ -47,11 +54,14 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
     app.include_router(health.router)
     app.include_router(sequences.router)
     app.include_router(detection.router)
+    app.include_router(sizes.router)
     app.include_router(digest.router)
     app.include_router(members.router)
     app.include_router(tokens.router)
     app.include_router(audit_log.router)
     app.include_router(table.router)
+    app.include_router(export.router)
+    app.include_router(enrollment.router)
     app.include_router(saved_views.router)
     app.include_router(drawer.router)
     app.include_router(home.router)

@@ -34,3 +34,8 @@ def back_to(wanted: str, organization: str, *, otherwise: str) -> str:
     if not path.startswith(f"/o/{organization}/") or local_path(path) != path:
         return otherwise
     return wanted if query.isascii() and query.isprintable() else path
+
+
+def back_to_table(wanted: str, organization: str) -> str:
+    """As `back_to`; the table of accounts otherwise."""
+    return back_to(wanted, organization, otherwise=accounts_path(organization))

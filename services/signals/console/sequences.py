@@ -6,10 +6,7 @@ writes.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -20,84 +17,40 @@ from services.signals.console.http.forms import Form, Posted, by_field, flash
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.problems import Wrong, like
 from services.signals.console.http.rendering import render
-from services.signals.console.paths import account_path, sequence_path
-from services.signals.console.words import REASONS
+from services.signals.console.paths import sequence_path
+from services.signals.console.sequence_view import (
+    LISTED,
+    STATES,
+    Tab,
+    activity_lines,
+    person_view,
+    place_in_list,
+    plan,
+    preview,
+    skipped_by_reason,
+    step_views,
+    tabs_of,
+    typed_of,
+)
+from services.signals.console.words import day_of
 from services.signals.store import sequences
-from services.signals.store.head import Head
-from services.signals.store.sequences import ActivityRow, EnrolledRow, SequenceRow
+from services.signals.store.sequences import EnrolledRow, SequenceRow
 from shared import clock, db, wording
-from shared.domain import placeholders
 from shared.domain.editing import MOST_STEPS, Typed
 from shared.domain.identifiers import wrong_id
 from shared.domain.letters import VARIABLES
 from shared.errors import Rejected
-from shared.events import Step
-from shared.wording import TYPE_LETTERS, TYPE_NAMES, age, counted, plain_name, short_day
+from shared.wording import TYPE_LETTERS, TYPE_NAMES, age
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
-Tab = Literal["preview", "contacts", "skipped", "activity"]
-
-STATES = {
-    "draft": "Draft",
-    "launched": "Launched",
-    "paused": "Paused",
-    "finished": "Finished",
-    "archived": "Archived",
-}
 MOST_PLACES = 10**7  # so far a list can be walked
-LISTED = 200  # people on one page of a list
-HEADINGS = ("First mail", "Follow-up", "Last word")
-SKIPPED: dict[str, tuple[str, str]] = {  # reason -> heading, what can be done about it
-    "no-contact": (
-        "No primary contact",
-        "Name one at the account, and it is in from the next draft on.",
-    ),
-    "no-email": ("No email", "Add an address, and the contact is in from the next draft on."),
-    "unsubscribed": ("Opted out", "Their choice; cannot be undone here."),
-    "bounced": ("Bounced", "Correct the address, and the contact is in from the next draft on."),
-    "account-in-sequence": ("Account already in another sequence", "No one is in two at once."),
-    "contact-in-sequence": ("Contact already in another sequence", "No one is in two at once."),
-}
 NOTHING_TO_DO = "what to do with it is none of what is offered"
 TOO_MANY = f"a sequence has {MOST_STEPS} steps at most"
 NEWER = (
     "somebody saved this draft while you were editing it: what you typed is below, what they "
     "saved is on the page without it"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepView:
-    """One step of the form, with what is wrong with it by field."""
-
-    number: int
-    heading: str
-    when: str
-    subject: str
-    body: str
-    wait: str
-    errors: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LetterView:
-    """One mail as a contact gets it: pieces of text, and whether a variable was filled in there."""
-
-    when: str
-    subject: list[tuple[str, bool]]
-    paragraphs: list[list[tuple[str, bool]]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PersonView:
-    """Somebody in a sequence, or left out of it."""
-
-    account: str
-    account_path: str
-    who: str
-    note: str
-    preview_path: str
 
 
 @router.get("/o/{organization}/sequences")
@@ -126,7 +79,7 @@ def show_list(
                 "state": STATES[row.state],
                 "enrolled": wording.count(row.enrolled),
                 "skipped": wording.count(row.skipped),
-                "drafted": _day(row.drafted_at, head),
+                "drafted": day_of(row.drafted_at, head.timezone),
                 "edited": f"{age(clock.now() - row.edited_at)} ago, {row.edited_by}"
                 if row.edited_at
                 else "",
@@ -264,7 +217,7 @@ def _page(
                 connection, organization, sequence, first=first, most=LISTED, skipped=of_skipped
             )
         done = sequences.activity(connection, organization, sequence) if tab == "activity" else []
-    shown = typed if typed is not None else [_typed(step) for step in steps]
+    shown = typed if typed is not None else [typed_of(step) for step in steps]
     wrong = errors or {}
     path = sequence_path(organization, sequence)
     return render(
@@ -280,156 +233,25 @@ def _page(
         type_name=TYPE_NAMES[row.signal_type],
         state=STATES[row.state],
         is_draft=row.state == "draft",
-        drafted=_day(row.drafted_at, head),
-        plan=_plan(row, steps),
+        drafted=day_of(row.drafted_at, head.timezone),
+        plan=plan(row, steps),
         steps=step_views(shown, wrong),
         may_add=len(shown) < MOST_STEPS,
         errors=wrong,
         is_changed=is_changed,
         variables=list(VARIABLES[row.signal_type].items()),
         tab=tab,
-        tabs=_tabs(row),
-        preview=_preview(row, people[0], place, steps, path=path)
+        tabs=tabs_of(row),
+        preview=preview(row, people[0], place, steps, path=path)
         if tab == "preview" and people
         else None,
         people=[
-            _person(one, organization=organization, path=f"?contact={n}")
+            person_view(one, organization=organization, path=f"?contact={n}")
             for n, one in enumerate(people, start=first)
         ],
-        skipped=_skipped(people, organization=organization) if tab == "skipped" else [],
-        listed=_listed(row, tab, first, len(people), path=path),
-        activity=_activity(done, row, head),
-    )
-
-
-def step_views(typed: Sequence[Typed], errors: dict[str, str]) -> list[StepView]:
-    """Numbered from one, each with its own errors."""
-    last = len(typed)
-    return [
-        StepView(
-            number=number,
-            heading=HEADINGS[0] if number == 1 else HEADINGS[2] if number == last else HEADINGS[1],
-            when="on launch" if number == 1 else "if nothing came back",
-            subject=step.subject,
-            body=step.body,
-            wait=step.wait,
-            errors={
-                name: errors[f"{name}-{number}"]
-                for name in ("subject", "body", "wait")
-                if f"{name}-{number}" in errors
-            },
-        )
-        for number, step in enumerate(typed, start=1)
-    ]
-
-
-def _typed(step: Step) -> Typed:
-    return Typed(subject=step.subject, body=step.text, wait=str(step.wait_days))
-
-
-def _plan(row: SequenceRow, steps: Sequence[Step]) -> str:
-    days = sum(step.wait_days for step in steps)
-    return (
-        f"{counted(row.enrolled, 'contact')}, {counted(len(steps), 'mail')} over "
-        f"{counted(days, 'business day')}"
-    )
-
-
-def _tabs(row: SequenceRow) -> list[tuple[Tab, str, str]]:
-    return [
-        ("preview", "Preview", ""),
-        ("contacts", "Contacts", wording.count(row.enrolled)),
-        ("skipped", "Skipped", wording.count(row.skipped)),
-        ("activity", "Activity", ""),
-    ]
-
-
-def _listed(
-    row: SequenceRow, tab: Tab, first: int, shown: int, *, path: str
-) -> dict[str, str] | None:
-    """Which of many a list shows, and the ways to those before and behind; None where it shows all."""
-    total = row.skipped if tab == "skipped" else row.enrolled
-    if tab not in ("contacts", "skipped") or (first == 0 and shown == total):
-        return None
-    return {
-        "place": f"{wording.count(first + min(1, shown))}–{wording.count(first + shown)} of "
-        f"{wording.count(total)}",
-        "before": f"{path}?tab={tab}&first={max(0, first - LISTED)}" if first else "",
-        "after": f"{path}?tab={tab}&first={first + LISTED}" if first + shown < total else "",
-    }
-
-
-def _preview(
-    row: SequenceRow, one: EnrolledRow, place: int, steps: Sequence[Step], *, path: str
-) -> dict[str, object]:
-    """The saved steps as one enrolled contact gets them."""
-    values = dict.fromkeys(VARIABLES[row.signal_type], "…") | one.variables
-    letters = []
-    for number, step in enumerate(steps, start=1):
-        when = "on launch" if number == 1 else f"{counted(step.wait_days, 'business day')} later"
-        body = [
-            placeholders.pieces(part.strip(), values)
-            for part in step.text.split("\n\n")
-            if part.strip()
-        ]
-        letters.append(
-            LetterView(
-                when=when, subject=placeholders.pieces(step.subject, values), paragraphs=body
-            )
-        )
-    return {
-        "account": plain_name(one.account_name or one.account),
-        "to": one.email or "",
-        "letters": letters,
-        "before": f"{path}?contact={place - 1}" if place else "",
-        "after": f"{path}?contact={place + 1}" if place + 1 < row.enrolled else "",
-        "place": f"{wording.count(place + 1)} of {wording.count(row.enrolled)}",
-    }
-
-
-def _person(row: EnrolledRow, *, organization: str, path: str) -> PersonView:
-    stopped = REASONS.get(row.reason or "", row.reason or "")
-    return PersonView(
-        account=plain_name(row.account_name or row.account),
-        account_path=account_path(organization, row.account),
-        who=" · ".join(filter(None, (plain_name(row.contact_name or ""), row.email or ""))),
-        note=f"stopped: {stopped}" if stopped else "",
-        preview_path=path,
-    )
-
-
-def _skipped(
-    rows: Sequence[EnrolledRow], *, organization: str
-) -> list[tuple[str, str, list[PersonView]]]:
-    """(reason, what can be done, who) of each reason."""
-    by_reason: dict[str, list[PersonView]] = {}
-    for row in rows:
-        by_reason.setdefault(row.reason or "", []).append(
-            _person(row, organization=organization, path="")
-        )
-    known = [*SKIPPED, *(reason for reason in by_reason if reason not in SKIPPED)]
-    return [
-        (*SKIPPED.get(reason, (REASONS.get(reason, reason).capitalize(), "")), by_reason[reason])
-        for reason in known
-        if reason in by_reason
-    ]
-
-
-def _activity(
-    rows: Sequence[ActivityRow], row: SequenceRow, head: Head
-) -> list[tuple[str, str, str]]:
-    """(what, who, when), the newest first; it ends with the draft."""
-    done = [(one.action.capitalize(), one.actor, _when(one.at, head)) for one in rows]
-    return [*done, ("Drafted", "with the digest", _when(row.drafted_at, head))]
-
-
-def _when(at: datetime, head: Head) -> str:
-    return f"{_day(at, head)}, {wording.clock_time(at, head.timezone)}"
-
-
-def _day(at: datetime, head: Head) -> str:
-    return short_day(
-        at.astimezone(ZoneInfo(head.timezone)).date(), seen_from=clock.today(head.timezone)
+        skipped=skipped_by_reason(people, organization=organization) if tab == "skipped" else [],
+        listed=place_in_list(row, tab, first, len(people), path=path),
+        activity=activity_lines(done, row, head),
     )
 
 

@@ -12,7 +12,7 @@ from babel.dates import format_date
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
-from services.signals.console.accounts.outcomes import REASON_NAMES
+from services.signals.console.accounts.outcomes_view import REASON_NAMES
 from services.signals.console.http.csv_export import download
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.problems import Wrong, like

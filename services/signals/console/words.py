@@ -1,9 +1,10 @@
 """Words that several pages say alike."""
 
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from shared import clock
-from shared.wording import age, exact_time
+from shared.wording import age, exact_time, short_day
 
 REASONS: dict[str, str] = {  # of shared.domain.drafts.SkipReason, and of what stops a sequence
     "no-contact": "no primary contact",
@@ -35,3 +36,8 @@ def short_ago(length: timedelta) -> str:
 def shown_of(shown: int, total: int) -> str:
     """How much of a list is shown, where it is not all."""
     return f"the newest {shown} of {total:,}" if shown < total else ""
+
+
+def day_of(at: datetime, timezone: str) -> str:
+    """19 Jul: the day in the organization's zone, as one says it there today."""
+    return short_day(at.astimezone(ZoneInfo(timezone)).date(), seen_from=clock.today(timezone))

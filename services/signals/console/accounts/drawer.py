@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.signals.actions import contacts
-from services.signals.console.accounts import outcomes
+from services.signals.console.accounts import outcomes_view
 from services.signals.console.accounts.history import EntryView, history
 from services.signals.console.accounts.row import BadgeView, EnrollmentView, badges, enrollment_view
 from services.signals.console.accounts.table import table_of
@@ -20,7 +20,7 @@ from services.signals.console.http.access import NotHere
 from services.signals.console.http.forms import Form, flash
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
-from services.signals.console.paths import account_path, accounts_path, back_to
+from services.signals.console.paths import account_path, back_to_table
 from services.signals.console.words import REASONS, shown_of
 from services.signals.store import account as store
 from services.signals.store import account_history as past
@@ -148,7 +148,7 @@ def account_page(request: Request, organization: str, account: str) -> Response:
             ],
             history=history(connection, organization, account, head),
         )
-        panel = outcomes.panel(connection, organization, plain, found, who=who, head=head)
+        panel = outcomes_view.panel(connection, organization, plain, found, who=who, head=head)
     return render(
         request,
         "accounts.html",
@@ -170,10 +170,7 @@ def choose_primary(request: Request, organization: str, account: str, form: Form
     with organization_of(request, organization) as (who, connection):
         by = who.acting_in(organization)
         contacts.choose_primary(connection, organization, account, contact, by=by)
-    answer = RedirectResponse(
-        back_to(form.get("back", ""), organization, otherwise=accounts_path(organization)),
-        status_code=303,
-    )
+    answer = RedirectResponse(back_to_table(form.get("back", ""), organization), status_code=303)
     flash(request, answer, "Primary contact changed: new drafts write to them")
     return answer
 

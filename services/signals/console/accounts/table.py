@@ -1,42 +1,31 @@
-"""The accounts table: a page by sort and filter, enrollment changed in place, columns, the same
-rows as CSV.
-"""
+"""The accounts table: a page by sort and filter, and which columns this browser shows."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from services.signals.actions import enrollment
 from services.signals.console.accounts.address import COLUMNS, Address, read_address
 from services.signals.console.accounts.row import (
     ENROLLMENTS,
     RowView,
-    enrollment_view,
-    in_digest,
     row_view,
 )
 from services.signals.console.accounts.saved_views import ViewView, entries
-from services.signals.console.http.access import NotHere, Visitor, app_pool
-from services.signals.console.http.csv_export import download
-from services.signals.console.http.forms import Form, Posted, flash
+from services.signals.console.http.access import Visitor
+from services.signals.console.http.forms import Form
 from services.signals.console.http.organization import head_of, organization_of
-from services.signals.console.http.problems import Wrong
 from services.signals.console.http.rendering import render
-from services.signals.console.paths import accounts_path, back_to
+from services.signals.console.paths import back_to_table
 from services.signals.console.words import short_ago
 from services.signals.store import accounts
 from services.signals.store.account_filter import Filter
 from services.signals.store.account_paging import Sort
-from services.signals.store.accounts import Counted, ListedRow, ListTotals
+from services.signals.store.accounts import Counted, ListTotals
 from services.signals.store.head import Head
 from shared import clock, db
-from shared.domain.identifiers import wrong_id
-from shared.domain.money import minor_places
 from shared.events import SignalType
 from shared.wording import TYPE_LETTERS, TYPE_NAMES, exact_time, money, plain_name, short_money
 
@@ -55,10 +44,6 @@ SORT_NAMES: dict[Sort, str] = {
     "name": "name",
 }
 TAB_NAMES = TYPE_NAMES | {"lapse": "Lapse"}
-EXPORTED = (
-    "account", "name", "owner", "dormant", "lapse", "cherry_picking", "enrollment", "in_digest",
-    "last_ordered_on", "lifetime", "at_stake", "currency", "last_contact_at", "paused_until", "lost_at",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,38 +105,13 @@ def accounts_page(request: Request, organization: str) -> Response:
     )
 
 
-@router.get("/o/{organization}/accounts.csv")
-def export(request: Request, organization: str) -> Response:
-    """All rows of the view, as they are read."""
-    with organization_of(request, organization) as (_, connection):
-        head = head_of(connection, organization)
-    address, now = read_address(organization, request.query_params), clock.now()
-
-    def rows() -> Iterator[list[Any]]:
-        with db.organization_transaction(app_pool(request), organization) as connection:
-            found = accounts.everything(
-                connection,
-                organization,
-                sort=address.sort,
-                descending=address.descending,
-                narrowed=address.narrowed,
-                now=now,
-            )
-            for row in found:
-                yield _exported(row, head.currency, now)
-
-    return download(
-        f"accounts-{organization}-{clock.today(head.timezone).isoformat()}", EXPORTED, rows()
-    )
-
-
 @router.post("/o/{organization}/columns")
 def choose_columns(request: Request, organization: str, form: Form) -> Response:
     """Which columns this browser shows, where a view does not say it."""
     with organization_of(request, organization):
         pass
     hidden = [name for name in COLUMNS if name not in form.all("column")]
-    answer = RedirectResponse(_back(form, organization), status_code=303)
+    answer = RedirectResponse(back_to_table(form.get("back", ""), organization), status_code=303)
     answer.set_cookie(
         COLUMNS_COOKIE,
         ".".join(hidden),
@@ -160,40 +120,6 @@ def choose_columns(request: Request, organization: str, form: Form) -> Response:
         samesite="lax",
         path="/",
     )
-    return answer
-
-
-@router.post("/o/{organization}/enrollment")
-def set_enrollment(request: Request, organization: str, form: Form) -> Response:
-    """`auto`, `yes` or `no` is the pressed button's name, the account its value; scripts get only
-    the cell back.
-    """
-    pressed = [(pin, form[pin]) for pin in ENROLLMENTS if pin in form]
-    if len(pressed) != 1:
-        raise Wrong("enrollment", "must be one of auto, yes and no")
-    chosen, account = pressed[0]
-    if wrong_id(account):
-        raise NotHere
-    now = clock.now()
-    with organization_of(request, organization) as (who, connection):
-        by = who.acting_in(organization)
-        is_new = enrollment.pin(connection, organization, account, chosen, by=by)
-        row = accounts.find(connection, organization, account)
-    assert row is not None
-    if request.headers.get("hx-request") == "true":
-        return render(
-            request,
-            "parts/enrollment.html",
-            enrollment=enrollment_view(row, now),
-            organization=organization,
-        )
-    answer = RedirectResponse(_back(form, organization), status_code=303)
-    if is_new:
-        flash(
-            request,
-            answer,
-            f"{plain_name(row.name or account)}: enrollment {ENROLLMENTS[row.enrollment]}",
-        )
     return answer
 
 
@@ -303,11 +229,6 @@ def table_of(
     )
 
 
-def _back(form: Posted, organization: str) -> str:
-    """To the table as it was shown."""
-    return back_to(form.get("back", ""), organization, otherwise=accounts_path(organization))
-
-
 def _columns(address: Address, request: Request) -> frozenset[str]:
     """Those that the address names, as a saved view's does; else this browser's own."""
     if address.columns is not None:
@@ -402,25 +323,3 @@ def _range(first: int, shown: int, total: Counted) -> str:
     last = first + shown - 1
     some = f"{total.number:,}" if total.is_all else f"more than {max(total.number, last):,}"
     return f"{first:,}–{last:,} of {some}"
-
-
-def _exported(row: ListedRow, currency: str, now: datetime) -> list[Any]:
-    places = minor_places(currency)
-    return [
-        row.account,
-        row.name or "",
-        row.owner or "",
-        row.dormant,
-        row.lapse,
-        row.cherry_picking,
-        row.enrollment,
-        "yes" if in_digest(row, now) else "no",
-        row.last_ordered_on or "",
-        Decimal(row.lifetime_cents).scaleb(-places),
-        Decimal(row.at_stake_cents).scaleb(-places),
-        currency,
-        *(
-            "" if at is None else at.isoformat(timespec="seconds")
-            for at in (row.last_contact_at, row.paused_until, row.lost_at)
-        ),
-    ]

@@ -1,10 +1,8 @@
-"""Win-Back settings: a card a type, tried out as one types, saved as a version that starts a run;
-sizes and grades beside.
+"""Win-Back settings: a card a type, tried out as one types, saved as a version that starts a run.
 
 GET  /settings          the page                 POST  the same, saved
 POST /settings/try      the dry run of what is typed: the parts that change (htmx), or the page
 POST /settings/replay   the last four quarters under it, likewise
-GET  /settings/sizes    size table, grade aliases POST  the same, saved
 """
 
 from collections.abc import Mapping
@@ -36,7 +34,6 @@ from shared.wording import exact_time
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 VERSIONS_SHOWN = 8
-UNREAD_SHOWN = 40
 TOO_SLOW = (
     "The orders are too many to try this out while you type. The button below takes up to a minute."
 )
@@ -141,11 +138,11 @@ def save(request: Request, organization: str, form: Form) -> Response:
         patch = detection_form.patch_of(page.typed, page.head.style)
         saved = configuration.save(connection, organization, patch, by=by, run=True)
     answer = RedirectResponse(f"/o/{organization}/settings", status_code=303)
-    flash(request, answer, _saved_words(saved, page.head))
+    flash(request, answer, saved_words(saved, page.head))
     return answer
 
 
-def _saved_words(saved: Saved, head: Head) -> str:
+def saved_words(saved: Saved, head: Head) -> str:
     """What was stored, so that whoever typed it sees how it was read."""
     if not saved.changes:
         return "Nothing was changed; a run has been asked for all the same"
@@ -153,84 +150,6 @@ def _saved_words(saved: Saved, head: Head) -> str:
     return (
         f"Saved as version {saved.version}. {stored}. Its run, number {saved.run}, has been "
         "asked for"
-    )
-
-
-# -- sizes and grades ------------------------------------------------------------------------------------------------------------
-
-
-@router.get("/o/{organization}/settings/sizes")
-def sizes(request: Request, organization: str) -> Response:
-    """The two tables, and what could not be read."""
-    with organization_of(request, organization) as (who, connection):
-        return _sizes(request, connection, organization, who, None, {})
-
-
-@router.post("/o/{organization}/settings/sizes")
-def save_sizes(request: Request, organization: str, form: Form) -> Response:
-    """Both tables as a version, and the run that applies it to all of history."""
-    with organization_of(request, organization) as (who, connection):
-        by = who.acting_in(organization)
-        must_govern(by)
-        head = head_of(connection, organization)
-        size_rows, wrong_sizes = detection_form.read_sizes(form.get("sizes", ""), head.style)
-        grade_rows, wrong_grades = detection_form.read_table(
-            form.get("grade_aliases", ""), name="grade_aliases"
-        )
-        errors = [*wrong_sizes, *wrong_grades]
-        version, _ = settings.latest(connection, organization)
-        if form.get("version") != str(version):
-            return _sizes(request, connection, organization, who, form, {}, status_code=409)
-        if not errors:
-            try:
-                patch = {"sizes": size_rows, "grade_aliases": grade_rows}
-                saved = configuration.save(connection, organization, patch, by=by, run=True)
-            except Rejected as refused:
-                errors = list(refused.errors)
-        if errors:
-            said: dict[str, list[str]] = {}
-            for error in errors:
-                table, _, row = error.field.partition(".")
-                said.setdefault(table, []).append(f"{row}: {error.reason}" if row else error.reason)
-            return _sizes(request, connection, organization, who, form, said, status_code=422)
-    answer = RedirectResponse(f"/o/{organization}/settings/sizes", status_code=303)
-    flash(request, answer, _saved_words(saved, head))
-    return answer
-
-
-def _sizes(
-    request: Request,
-    connection: db.Connection,
-    organization: str,
-    who: Visitor,
-    form: Posted | None,
-    errors: Mapping[str, list[str]],
-    *,
-    status_code: int = 200,
-) -> Response:
-    head = head_of(connection, organization)
-    version, saved = settings.latest(connection, organization)
-    unread = trials.unread_texts(connection, organization, saved)
-    return render(
-        request,
-        "settings_sizes.html",
-        status_code=status_code,
-        visitor=who,
-        organization=organization,
-        head=head,
-        tab="sizes",
-        may_change=who.governs(organization),
-        version=version,
-        stale=status_code == 409,
-        sizes=form.get("sizes", "")
-        if form is not None
-        else detection_form.sizes_text(saved.sizes, head.style),
-        grade_aliases=form.get("grade_aliases", "")
-        if form is not None
-        else detection_form.table_text(saved.grade_aliases),
-        errors=errors,
-        unread=unread[:UNREAD_SHOWN],
-        unread_more=max(0, len(unread) - UNREAD_SHOWN),
     )
 
 
