@@ -27,8 +27,8 @@ from shared.mail import unsubscribe_token
 from shared.settings import settings
 from tests.collector import collecting
 from tests.console.conftest import COOKIE
-from tests.console.test_single_sign_on import CLIENT, SECRET, Provider
-from tests.console.test_single_sign_on import running as running  # the fixture
+from tests.console.identity.test_single_sign_on import CLIENT, SECRET, Provider
+from tests.console.identity.test_single_sign_on import running as running  # the fixture
 from tests.operations.told import WAIT_SECONDS, Told, look, serving
 from tests.stack_fixtures import Stack
 from winback.serve import Service

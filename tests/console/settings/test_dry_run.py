@@ -36,7 +36,7 @@ from shared.domain.thresholds import DEFAULTS, DetectionSettings, checked
 from shared.domain.trial import BACK_WITHIN, Subject, day_bars, quarter_ends, share_bars
 from shared.events import Line, SignalType
 from tests.console.conftest import MakeBrowser, text_of
-from tests.console.test_settings import typed
+from tests.console.settings.test_detection import typed
 from tests.signals.builders import block, completed, order, record, requested
 
 AS_OF = date(2026, 3, 2)

@@ -50,7 +50,15 @@ def running() -> Iterator[Provider]:
         port = free.getsockname()[1]
     callback = "http://127.0.0.1:8080/sign-in/oidc/callback"
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.console.provider", str(port), CLIENT, SECRET, callback],
+        [
+            sys.executable,
+            "-m",
+            "tests.console.identity.provider",
+            str(port),
+            CLIENT,
+            SECRET,
+            callback,
+        ],
         cwd=ROOT,
     )
     provider, until = Provider(f"http://127.0.0.1:{port}"), time.monotonic() + 60

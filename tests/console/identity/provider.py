@@ -1,7 +1,7 @@
 """A small OpenID Connect provider, a process of its own: discovery, keys, a page to sign in, codes
 that work once, PKCE, id tokens.
 
-    python -m tests.console.provider PORT CLIENT_ID CLIENT_SECRET REDIRECT_URI
+    python -m tests.console.identity.provider PORT CLIENT_ID CLIENT_SECRET REDIRECT_URI
 
 It is strict with its client, and lies in its id tokens where the form of its page says so (`lie`),
 as no honest one would.
