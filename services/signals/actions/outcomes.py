@@ -16,6 +16,7 @@ from shared.domain.outcomes import (
     Action,
     Kind,
     Reason,
+    Role,
     Saved,
     may_undo,
     monthly_value_cents,
@@ -120,8 +121,7 @@ def undo(
         one.kind == "undone" and one.about == outcome for one in done
     ):
         raise Rejected(FieldError(field="undo", reason="it was undone already"))
-    role = "owner" if by.role == "operator" else by.role
-    if not may_undo(action, done, actor=by.name, role=role, at=at):
+    if not _may_undo(action, done, by, at):
         reason = (
             f"only {action.actor} may undo it, for {UNDO_HOURS} hours; an owner or admin always"
         )
@@ -148,6 +148,17 @@ def undo(
         connection, organization, by, taken_back, row.account, f"undid {WORDS[action.kind]}", detail
     )
     return row
+
+
+def may_undo_row(row: OutcomeRow, by: Actor, at: datetime) -> bool:
+    """Whether `undo` would let them, so that pages offer it to nobody else."""
+    action = Action(outcome=row.outcome, kind=row.kind, at=row.at, actor=row.actor)
+    return row.undone_at is None and _may_undo(action, [action], by, at)
+
+
+def _may_undo(action: Action, done: list[Action], by: Actor, at: datetime) -> bool:
+    role: Role = "owner" if by.role == "operator" else by.role
+    return may_undo(action, done, actor=by.name, role=role, at=at)
 
 
 def open_to_win(

@@ -12,8 +12,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.signals.actions import contacts
 from services.signals.console.accounts import outcomes_view
+from services.signals.console.accounts.badges import BadgeView, badges
 from services.signals.console.accounts.history import EntryView, history
-from services.signals.console.accounts.row import BadgeView, EnrollmentView, badges, enrollment_view
+from services.signals.console.accounts.row import EnrollmentView, enrollment_view
 from services.signals.console.accounts.table import table_of
 from services.signals.console.accounts.why import SignalCard, cards, earliest
 from services.signals.console.http.access import NotHere

@@ -17,7 +17,7 @@ from services.signals.store.account import AccountRow, SignalRow
 from services.signals.store.head import Head
 from services.signals.store.outcome_rows import OutcomeRow
 from shared import clock, db
-from shared.domain.outcomes import PAUSE_DAYS, REASONS, UNDO_HOURS, Reason, monthly_value_cents
+from shared.domain.outcomes import PAUSE_DAYS, REASONS, Reason, monthly_value_cents
 from shared.events import Combo
 from shared.wording import OUTCOME_NAMES, age, combo_words, exact_money, exact_time, money
 
@@ -141,8 +141,7 @@ def done_view(
         words += f", {money(row.monthly_value_cents or 0, head.currency, head.locale)} a month"
     if row.kind == "lost":
         words += f": {REASON_NAMES[row.reason]}"
-    mine = row.actor == who.email and at - row.at <= timedelta(hours=UNDO_HOURS)
-    may = row.undone_at is None and (mine or who.governs(organization))
+    may = actions.may_undo_row(row, who.acting_in(organization), at)
     return DoneView(
         words=words,
         state=_state(row, at),

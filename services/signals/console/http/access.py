@@ -64,7 +64,7 @@ class Visitor:
         )
 
     def acting_in(self, organization: str) -> Actor:
-        """As actions take it; only for an organization that they are a member of."""
+        """As actions take it; only of an organization that they are a member of."""
         role = next(role for role in get_args(Role) if role == self.role_in(organization))
         return Actor(name=self.email, role=role)
 
