@@ -20,7 +20,7 @@ from services.signals.console.http.access import Visitor
 from services.signals.console.http.forms import Form, Posted, flash
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
-from services.signals.console.settings import detection_form, detection_view
+from services.signals.console.settings import detection_form, detection_view, dry_run_view
 from services.signals.store import runs, settings, trials
 from services.signals.store.head import Head
 from services.signals.trial import dry_run
@@ -29,7 +29,7 @@ from shared import clock, db
 from shared.domain.thresholds import DetectionSettings, checked
 from shared.errors import Rejected
 from shared.events import SignalType
-from shared.wording import exact_time
+from shared.wording import exact_day, exact_time
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -210,7 +210,7 @@ def _page(
         tried = dry_run.tried(
             connection, organization, wanted, as_of=as_of, run=run, seconds=seconds, turn=turn
         )
-        names = trials.names(connection, organization, detection_view.names_needed(tried))
+        names = trials.names(connection, organization, dry_run_view.names_needed(tried))
         page = replace(page, tried=tried, names=names)
         if with_replay:
             replayed = dry_run.replayed(
@@ -244,7 +244,7 @@ def _cards(page: Page) -> list[detection_view.CardView]:
             style=page.head.style,
             dry=None
             if page.tried is None or type_ not in page.tried or page.wanted is None
-            else detection_view.dry_view(
+            else dry_run_view.dry_view(
                 page.tried[type_],
                 page.wanted,
                 page.saved,
@@ -253,9 +253,7 @@ def _cards(page: Page) -> list[detection_view.CardView]:
                 names=page.names,
             ),
             no_dry=page.no_dry,
-            replay=detection_view.replay_view(type_, page.replayed[type_])
-            if page.replayed
-            else None,
+            replay=dry_run_view.replay_view(type_, page.replayed[type_]) if page.replayed else None,
         )
         for type_ in dry_run.TYPES
     ]
@@ -304,7 +302,7 @@ def _whole(
         version=page.version,
         stale=stale,
         summary=detection_view.error_summary(page.errors),
-        as_of=detection_view.day_words(_as_of(page.head)),
+        as_of=exact_day(_as_of(page.head)),
         is_reading=page.is_reading,
         replays_by_itself=(page.tried is not None or page.is_reading)
         and (page.head.accounts or 0) <= dry_run.REPLAYED_UNASKED_ACCOUNTS,
