@@ -6,16 +6,18 @@
     bounced   it never will (5xx)
     unknown   the final dot went out and no answer came back: it may have the mail
 
-The final dot is a separate write. `before_final_dot` is called before it, so that the caller can
-put down, durably, that from now on the mail may have arrived; where it says no, the connection is
-dropped and the server has nothing.
+The final dot is a separate write, made inside of the caller's `at_final_dot`. On entering it the
+caller can put down, durably, that from now on the mail may have arrived, and take locks that it
+gives back once the dot is written. Where it says no, the connection is dropped and the server has
+nothing.
 """
 
 import re
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -58,7 +60,7 @@ class Answer:
     instead of one.
     """
 
-    state: Literal["sent", "retry", "bounced", "unknown", "dropped"]  # dropped: by before_final_dot
+    state: Literal["sent", "retry", "bounced", "unknown", "dropped"]  # dropped: by at_final_dot
     text: str
 
 
@@ -132,10 +134,18 @@ class Session:
         return self._smtp.has_extn(extension)
 
     def send(
-        self, *, sender: str, recipient: str, message: bytes, before_final_dot: Callable[[], bool]
+        self,
+        *,
+        sender: str,
+        recipient: str,
+        message: bytes,
+        at_final_dot: AbstractContextManager[bool],
     ) -> Answer:
         """One transaction. `message` has CRLF line ends; addresses were checked
         (`mail.checked_address`).
+
+        at_final_dot: entered once the server has all but the dot, left when the dot is written. It
+        says whether the dot may be written.
         """
         dotted = False
         try:
@@ -148,12 +158,13 @@ class Session:
             if refusal is not None:
                 return refusal
             self._smtp.send(_LINE_THAT_STARTS_WITH_A_DOT.sub(b"..", message))
-            if not before_final_dot():
-                self.close()
-                return Answer(state="dropped", text="given up before the final dot")
-            self._timeout(ANSWER_SECONDS)
-            dotted = True
-            self._smtp.send(b".\r\n")
+            with at_final_dot as may_be_written:
+                if not may_be_written:
+                    self.close()
+                    return Answer(state="dropped", text="given up before the final dot")
+                self._timeout(ANSWER_SECONDS)
+                dotted = True
+                self._smtp.send(b".\r\n")
             return self._answer(*self._smtp.getreply())
         except (OSError, smtplib.SMTPException) as error:
             self.close()

@@ -8,7 +8,8 @@ Message-ID, once.
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import psycopg
@@ -119,18 +120,20 @@ class Sender:
             )
 
     def _hand_over(self, session: Session, claimed: Claimed) -> Answer:
-        def before_final_dot() -> bool:
+        @contextmanager
+        def at_final_dot() -> Iterator[bool]:
             try:
                 with self.pool.connection() as connection:
-                    return store.submitting(connection, claimed, now=self.now())
+                    is_noted = store.submitting(connection, claimed, now=self.now())
             except psycopg.OperationalError:
-                return False
+                is_noted = False
+            yield is_noted
 
         return session.send(
             sender=self.from_address,
             recipient=mail.checked_address(claimed.email),
             message=claimed.message,
-            before_final_dot=before_final_dot,
+            at_final_dot=at_final_dot(),
         )
 
     def _settle(self, claimed: Claimed, answer: Answer) -> None:

@@ -5,7 +5,8 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from shared.smtp import Answer, MailServer, Session, mail_server
 from tests.digest.servers import HOST, Answers, serving
 
 MESSAGE = b"Subject: x\r\n\r\none\r\n.two\r\n..three\r\n.\r\nfour\r\n"
+LET_GO: AbstractContextManager[bool] = nullcontext(True)
 
 
 @pytest.fixture
@@ -34,13 +36,16 @@ def session(answers: Answers) -> Iterator[Session]:
 
 
 def send(
-    session: Session, *, message: bytes = MESSAGE, before: Callable[[], bool] = lambda: True
+    session: Session,
+    *,
+    message: bytes = MESSAGE,
+    at_final_dot: AbstractContextManager[bool] = LET_GO,
 ) -> Answer:
     return session.send(
         sender="winback@pipe.example",
         recipient="ana@example.com",
         message=message,
-        before_final_dot=before,
+        at_final_dot=at_final_dot,
     )
 
 
@@ -119,9 +124,26 @@ def test_a_stall_after_the_final_dot_leaves_it_unknown(
 def test_giving_up_before_the_final_dot_leaves_the_server_nothing(
     session: Session, answers: Answers
 ) -> None:
-    assert send(session, before=lambda: False).state == "dropped"
+    assert send(session, at_final_dot=nullcontext(False)).state == "dropped"
     assert not session.is_open
     assert answers.mails == []
+
+
+def test_what_is_held_at_the_final_dot_is_held_until_the_server_has_it(
+    session: Session, answers: Answers
+) -> None:
+    arrived = threading.Event()
+    answers.at_dot = lambda content: arrived.set()
+    held: list[str] = []
+
+    @contextmanager
+    def at_final_dot() -> Iterator[bool]:
+        held.append("not there yet" if not arrived.is_set() else "too late")
+        yield True
+        held.append("there" if arrived.wait(10) else "given back before the dot was written")
+
+    assert send(session, at_final_dot=at_final_dot()).state == "sent"
+    assert held == ["not there yet", "there"]
 
 
 def test_a_connection_lost_before_the_final_dot_is_certainly_not_sent() -> None:

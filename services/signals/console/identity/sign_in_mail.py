@@ -1,6 +1,7 @@
 """One-time links by mail: for members alone, a few at a time, and silent about who is one."""
 
 import secrets
+from contextlib import nullcontext
 from html import escape
 from urllib.parse import quote
 
@@ -83,7 +84,7 @@ def _send(sender: Mailbox, email: str, link: str, opens: str) -> None:
     )
     server = Session(mail_server(settings().smtp_url))
     answer = server.send(
-        sender=sender.email, recipient=email, message=mailed, before_final_dot=lambda: True
+        sender=sender.email, recipient=email, message=mailed, at_final_dot=nullcontext(True)
     )
     server.quit()
     if answer.state != "sent":
