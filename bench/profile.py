@@ -78,7 +78,7 @@ GROUPS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("Polars", r"polars"),
         (
             "mail",
-            r"aiosmtplib|smtplib|[/(]email/|services/digest/outbox\.py|shared/smtp\.py|shared/mail\.py",
+            r"aiosmtplib|smtplib|[/(]email/|shared/outbox/|shared/smtp\.py|shared/mail\.py",
         ),
         ("templates", r"jinja2|css_inline|mjml|markupsafe|services/digest/templates"),
         ("HTTP server", r"fastapi|starlette|uvicorn|httptools|h11|anyio"),

@@ -15,11 +15,13 @@ from bench.figure import Measured, Result, Side, Target, timed
 from bench.figures.persist import owner
 from bench.rig import Rig, make_organization
 from bench.watched import Failed
-from services.digest import handlers, outbox_store
-from services.digest.outbox import Sender
+from services.digest import handlers
+from services.digest.outbox import MAILS
 from shared import clock, db
 from shared.domain.thresholds import DEFAULTS
 from shared.events import DigestDue
+from shared.outbox import store as outbox_store
+from shared.outbox.sender import Sender
 from shared.settings import settings
 
 ORGANIZATION = "bench-digest"
@@ -86,7 +88,7 @@ def digests(rig: Rig) -> list[Result]:
             connection.execute(statement.encode(), values)
     messages: list[tuple[str, bytes]] = []
     with db.pool("winback_worker") as pool:
-        sender = Sender(pool)
+        sender = Sender(MAILS, pool)
 
         def ours() -> Measured:
             slot = f"bench-{time.monotonic_ns()}"
@@ -117,7 +119,8 @@ def digests(rig: Rig) -> list[Result]:
 
             measured = timed(work)
             with pool.connection() as connection:
-                states = [one.state for one in outbox_store.states(connection, ORGANIZATION, slot)]
+                mails = outbox_store.states(connection, MAILS, ORGANIZATION, slot)
+            states = [one.state for one in mails]
             if states != ["sent"] * recipients:
                 raise Failed(f"{states.count('sent')} of {recipients} mails were sent")
             return measured

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import structlog
 
 from services.digest.app import CONSUMER, RECORDS_AT_ONCE, ROUTES
-from services.digest.outbox import Sender, measure
+from services.digest.outbox import MAILS, tidy
 from shared import consuming, db, mail, process
+from shared.outbox.measuring import measure
+from shared.outbox.sender import Sender
 from shared.settings import settings
 from shared.smtp import mail_server
 
@@ -31,10 +33,10 @@ def main() -> None:
         db.pool("winback_worker", most=SENDERS + 4) as pool,
     ):
         threads = [
-            _thread(f"sender-{number}", lambda: Sender(pool).run(this.stop))
+            _thread(f"sender-{number}", lambda: Sender(MAILS, pool).run(this.stop))
             for number in range(SENDERS)
         ]
-        threads.append(_thread("measure", lambda: measure(pool, this.stop)))
+        threads.append(_thread("measure", lambda: measure(MAILS, pool, this.stop, tidy=tidy)))
         consuming.consume(
             consumer=CONSUMER,
             routes=ROUTES,

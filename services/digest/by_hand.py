@@ -7,14 +7,16 @@ import time
 import msgspec
 import structlog
 
-from services.digest import handlers, outbox_store, store
+from services.digest import handlers, store
 from services.digest.handlers import Planned
-from services.digest.outbox import Sender
-from services.digest.outbox_store import MailState
+from services.digest.outbox import MAILS
 from shared import clock, db, kafka
 from shared.errors import NotFound
 from shared.events import DigestDue, SequencesDue
 from shared.ids import derived
+from shared.outbox import store as outbox_store
+from shared.outbox.sender import Sender
+from shared.outbox.store import MailState
 from shared.settings import settings
 from shared.smtp import Session, mail_server
 from shared.topics import SEQUENCE_TICKS
@@ -101,11 +103,11 @@ def _deliver(organization: str, digest: str, timeout_seconds: float) -> list[Mai
     """Beside the digest service, if it runs: whoever claims a mail sends it."""
     until = time.monotonic() + timeout_seconds
     with db.pool("winback_worker") as pool:
-        sender = Sender(pool, digest=digest)
+        sender = Sender(MAILS, pool, batch=digest)
         while True:
             sender.send_due()
             with pool.connection() as connection:
-                mails = outbox_store.states(connection, organization, digest)
+                mails = outbox_store.states(connection, MAILS, organization, digest)
             if not any(mail.waits for mail in mails) or time.monotonic() > until:
                 sender.close()
                 return mails

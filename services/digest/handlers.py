@@ -12,12 +12,14 @@ from services.digest import shown, store
 from services.digest.edition import Edition, edit
 from services.digest.facts import Facts, Purchase, Recipient
 from services.digest.frame import Occasion
+from services.digest.outbox import MAILS
 from shared import clock, db, mail, tracing
 from shared.domain.cadence import next_firing
 from shared.domain.digest import SECTION_TYPES
 from shared.errors import Rejected
 from shared.events import DigestDue, SignalType
 from shared.ids import derived
+from shared.outbox import store as outbox_store
 from shared.records import Record
 from shared.settings import settings
 
@@ -73,9 +75,8 @@ def plan(
         if only_to is None
         else [_by_hand(connection, due.organization, only_to)]
     )
-    store.insert_mails(
-        connection, [_mail_row(due, facts, edition, recipient, at=at) for recipient in to]
-    )
+    mails = [_mail_row(due, facts, edition, recipient, at=at) for recipient in to]
+    outbox_store.plan(connection, MAILS, mails)
     log.info(
         "digest planned",
         organization=due.organization,

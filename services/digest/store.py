@@ -1,7 +1,7 @@
 """The digest's SQL: what it reads of others through their views, and the rows of its own digests
 and mails.
 
-The outbox's statements are in `outbox_store`.
+The outbox's statements are in `shared.outbox.store` and `mails_store`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -213,20 +213,11 @@ SELECT EXISTS (
 
 INSERT_DIGEST = """
 INSERT INTO digests (
-    organization, digest, slot, slot_at, run, heartbeat, recoverable_revenue_cents,
-    shown, subject, html, body, created_at, private
+    organization, digest, slot, slot_at, run, heartbeat,
+    recoverable_revenue_cents, shown, subject, html, body, created_at, private
 ) VALUES (
-    %(organization)s, %(digest)s, %(slot)s, %(slot_at)s, %(run)s, %(heartbeat)s, %(recoverable_revenue_cents)s,
-    %(shown)s, %(subject)s, %(html)s, %(body)s, %(created_at)s, %(private)s
-)
-ON CONFLICT DO NOTHING
-"""
-
-INSERT_MAIL = """
-INSERT INTO digest_mails (
-    organization, digest, email, message_id, message, state, next_attempt_at, queued_at, answer
-) VALUES (
-    %(organization)s, %(digest)s, %(email)s, %(message_id)s, %(message)s, %(state)s, %(at)s, %(at)s, %(answer)s
+    %(organization)s, %(digest)s, %(slot)s, %(slot_at)s, %(run)s, %(heartbeat)s,
+    %(recoverable_revenue_cents)s, %(shown)s, %(subject)s, %(html)s, %(body)s, %(created_at)s, %(private)s
 )
 ON CONFLICT DO NOTHING
 """
@@ -356,12 +347,6 @@ def is_planned(connection: db.Connection, organization: str, slot: str) -> bool:
 def insert_digest(connection: db.Connection, row: dict[str, Any]) -> bool:
     """False where the digest, or one for its slot, is there already: it came again."""
     return connection.execute(INSERT_DIGEST, row | {"shown": Jsonb(row["shown"])}).rowcount == 1
-
-
-def insert_mails(connection: db.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """One a recipient."""
-    with connection.cursor() as cursor:
-        cursor.executemany(INSERT_MAIL, rows)
 
 
 def _run(row: dict[str, Any] | None) -> Run | None:

@@ -17,11 +17,13 @@ from pathlib import Path
 import pytest
 from psycopg_pool import ConnectionPool
 
-from services.digest.outbox import Sender
 from shared import db, smtp
 from shared.errors import Retryable
+from shared.outbox.sender import Sender
 from shared.smtp import MailServer
-from tests.digest.test_outbox import HOUR, Outbox, ambiguous
+from tests.digest.rows import address
+from tests.digest.test_outbox import digest
+from tests.outbox.contract import HOUR, Batch, ambiguous
 from winback.stack import processes
 
 HOST = "127.0.0.1"
@@ -34,8 +36,8 @@ def pool(stack: object) -> Iterator[ConnectionPool[db.Connection]]:
 
 
 @pytest.fixture
-def one(pool: ConnectionPool[db.Connection], organization: str) -> Outbox:
-    return Outbox(pool, organization).plan()
+def one(pool: ConnectionPool[db.Connection], organization: str) -> Batch:
+    return digest(pool, organization, (address(),))
 
 
 @pytest.fixture
@@ -103,9 +105,9 @@ FOR_NOW = [
     "faults", [faults for _, faults in FOR_NOW], ids=[name for name, _ in FOR_NOW]
 )
 def test_what_was_certainly_not_taken_goes_out_once_later(
-    faults: list[str], one: Outbox, place: Path
+    faults: list[str], one: Batch, place: Path
 ) -> None:
-    before = ambiguous()
+    before = ambiguous(one.outbox)
     with (
         sink(place / "bad", *faults) as bad,
         suppress(Retryable),
@@ -117,12 +119,12 @@ def test_what_was_certainly_not_taken_goes_out_once_later(
         one.send(server=good.server, later=2 * HOUR)
         assert len(good.message_ids()) == 1
     assert one.state()[0] == "sent"
-    assert ambiguous() == before
+    assert ambiguous(one.outbox) == before
 
 
 @pytest.mark.parametrize("at", ["RCPT", "."])
 def test_a_refusal_for_good_bounces_and_is_not_tried_again(
-    at: str, one: Outbox, place: Path
+    at: str, one: Batch, place: Path
 ) -> None:
     with sink(place / "bad", "-f", at, "-B", "550 5.1.1 no such user") as bad:
         one.send(server=bad.server)
@@ -136,12 +138,12 @@ def test_a_refusal_for_good_bounces_and_is_not_tried_again(
 
 @pytest.mark.parametrize("fault", ["dropped", "stalled"])
 def test_a_mail_whose_answer_is_lost_goes_out_once_more_with_its_message_id(
-    fault: str, one: Outbox, place: Path, monkeypatch: pytest.MonkeyPatch
+    fault: str, one: Batch, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(smtp, "ANSWER_SECONDS", 1.0 if fault == "stalled" else 30.0)
-    before = ambiguous()
+    before = ambiguous(one.outbox)
     with sink(place / "bad", *(["-q", "."] if fault == "dropped" else ["-W", ".:8"])) as bad:
-        with closing(Sender(one.pool, digest=one.digest, server=bad.server)) as sender:
+        with closing(Sender(one.outbox, one.pool, batch=one.name, server=bad.server)) as sender:
             sender.send_due()
         assert one.state()[0] == "unknown"
         [first] = bad.message_ids()
@@ -151,11 +153,11 @@ def test_a_mail_whose_answer_is_lost_goes_out_once_more_with_its_message_id(
         one.send(server=good.server, later=2 * HOUR)
         assert good.message_ids() == [first]
     assert one.state()[0] == "sent"
-    assert ambiguous() == before + 1
+    assert ambiguous(one.outbox) == before + 1
 
 
 def test_a_mail_whose_answer_is_lost_each_time_goes_out_twice_and_no_more(
-    one: Outbox, place: Path
+    one: Batch, place: Path
 ) -> None:
     with sink(place / "bad", "-q", ".") as bad:
         one.send(server=bad.server)

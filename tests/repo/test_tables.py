@@ -85,6 +85,31 @@ def test_nobody_writes_the_table_of_another() -> None:
     none_of(wrong)
 
 
+def test_an_outbox_is_of_its_service_s_own_table() -> None:
+    """`shared.outbox` writes the table that it is given: nobody gives it another's."""
+    owner_of = {table: next(iter(who)) for table, who in owners().items()}
+    outboxes = {
+        name(path): keyword.value.value
+        for path in modules("services")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Outbox"
+        for keyword in node.keywords
+        if keyword.arg == "table"
+        and isinstance(keyword.value, ast.Constant)
+        and isinstance(keyword.value.value, str)
+    }
+    assert "digest_mails" in outboxes.values()
+    none_of(
+        [
+            f"{path} has the outbox {table}, which is {owner_of[table]}'s"
+            for path, table in outboxes.items()
+            if owner_of[table] != path.split("/")[1]
+        ]
+    )
+
+
 def tables_with_organization() -> set[str]:
     """Those whose CREATE TABLE has an `organization` column."""
     texts = [
