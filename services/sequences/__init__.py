@@ -8,7 +8,7 @@ owns      enrollments, sequence_mails
 The sequence and its steps, which people edit, belong to the signals service; who is enrolled, and
 what is sent, is here. Launching and sending come later, and their rows fit: an enrollment goes from
 enrolled to active at launch, has the next step and its time, and ends finished or stopped;
-sequence_mails is an outbox like the digest's, a row per step and contact, claimed with a lease. At
-launch and before every mail `shared.domain.drafts.skip` is asked again, and whether the signal is
-active.
+sequence_mails is an outbox (`shared.outbox`), a row per step and contact. Nothing plans one yet:
+tests/sequences/test_outbox.py holds the table to the contract. At launch and before every mail
+`shared.domain.drafts.skip` is asked again, and whether the signal is active.
 """

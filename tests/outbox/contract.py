@@ -345,8 +345,12 @@ class OutboxContract(ABC):
         assert len(answers.mails) == 2
 
     def test_the_note_is_committed_and_what_the_guard_locked_is_held_over_the_dot(
-        self, one: Batch, pool: ConnectionPool[db.Connection]
+        self,
+        one: Batch,
+        pool: ConnectionPool[db.Connection],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        monkeypatch.setattr(final_dot, "HOLD_SECONDS", 60.0)
         lock = secrets.randbits(62)
 
         def locking(connection: db.Connection, mail: Claimed) -> None:
