@@ -16,7 +16,7 @@ SUPPRESS = """
 UPDATE digest_mails m
 SET state = 'suppressed',
     answer = s.reason
-FROM digest_suppressions s
+FROM published_suppressions s
 WHERE m.state IN ('queued', 'retry')
   AND s.organization = m.organization
   AND s.email = m.email

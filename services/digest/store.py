@@ -38,7 +38,7 @@ SELECT
     name,
     currency,
     timezone
-FROM digest_organizations
+FROM published_organizations
 WHERE organization = %s
 """
 
@@ -50,7 +50,7 @@ SELECT
     accounts,
     settings,
     median_share
-FROM digest_runs
+FROM published_runs
 WHERE organization = %(organization)s
   AND completed_at IS NOT NULL
   AND (%(number)s::int IS NULL OR number = %(number)s)
@@ -72,7 +72,7 @@ SELECT
     figures,
     paused_until,
     lost_at
-FROM digest_signals
+FROM published_signals
 WHERE organization = %(organization)s
   AND recovered_at IS NULL
   AND run >= %(run)s
@@ -88,7 +88,7 @@ SELECT
     enrollment,
     paused_until,
     lost_at
-FROM digest_accounts
+FROM published_accounts
 WHERE organization = %(organization)s
   AND (enrollment = 'yes' OR account = ANY(%(accounts)s))
 """
@@ -97,7 +97,7 @@ FEED = """
 SELECT
     (
         SELECT count(*)
-        FROM digest_orders
+        FROM published_orders
         WHERE organization = %(organization)s
           AND accepted_at > %(since)s
     ) AS received,
@@ -130,7 +130,7 @@ SELECT
 FROM unnest(%(accounts)s::text[]) AS wanted (account)
 CROSS JOIN LATERAL (
     SELECT o.counts_on
-    FROM digest_orders o
+    FROM published_orders o
     WHERE o.organization = %(organization)s
       AND o.account = wanted.account
       AND o.counts_on <= %(as_of)s
@@ -139,7 +139,7 @@ CROSS JOIN LATERAL (
     ORDER BY o.counts_on DESC
     LIMIT 1
 ) AS last_day
-JOIN digest_orders bought
+JOIN published_orders bought
     ON bought.organization = %(organization)s
     AND bought.account = wanted.account
     AND bought.counts_on = last_day.counts_on
@@ -190,14 +190,14 @@ SELECT
         ) THEN 'bounced'
     END AS refused
 FROM digest_recipients_view r
-LEFT JOIN digest_suppressions s USING (organization, email)
+LEFT JOIN published_suppressions s USING (organization, email)
 WHERE r.organization = %s
 ORDER BY r.email
 """
 
 SUPPRESSION = """
 SELECT reason
-FROM digest_suppressions
+FROM published_suppressions
 WHERE organization = %s
   AND email = %s
 """

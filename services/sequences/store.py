@@ -37,8 +37,8 @@ SELECT
         WHERE e.organization = o.organization
           AND e.digest = %(digest)s
     ) AS drafted
-FROM digest_organizations o
-LEFT JOIN digest_runs r
+FROM published_organizations o
+LEFT JOIN published_runs r
     ON r.organization = o.organization
     AND r.number = %(run)s
     AND r.completed_at IS NOT NULL
@@ -53,7 +53,7 @@ WITH seen AS (
         type,
         account,
         jsonb_agg(jsonb_build_object('od', od, 'grade', grade, 'figures', figures)) AS signals
-    FROM digest_signals
+    FROM published_signals
     WHERE organization = %(organization)s
       AND recovered_at IS NULL
       AND run >= %(run)s
@@ -67,8 +67,8 @@ busy AS MATERIALIZED (
         e.account,
         lower(c.email) AS email
     FROM enrollments e
-    JOIN digest_sequences s USING (organization, sequence)
-    LEFT JOIN digest_contacts c USING (organization, contact)
+    JOIN published_sequences s USING (organization, sequence)
+    LEFT JOIN published_contacts c USING (organization, contact)
     WHERE e.organization = %(organization)s
       AND e.state IN ('enrolled', 'active')
       AND s.state IN ('launched', 'paused')
@@ -88,7 +88,7 @@ SELECT
     coalesce(
         (
             SELECT s.reason
-            FROM digest_suppressions s
+            FROM published_suppressions s
             WHERE s.organization = %(organization)s
               AND lower(s.email) = lower(c.email)
             LIMIT 1
@@ -105,8 +105,8 @@ SELECT
     seen.account IN (SELECT account FROM busy) AS account_in_sequence,
     EXISTS (SELECT FROM busy WHERE busy.email = lower(c.email)) AS contact_in_sequence
 FROM seen
-JOIN digest_accounts a ON a.organization = %(organization)s AND a.account = seen.account
-LEFT JOIN digest_contacts c
+JOIN published_accounts a ON a.organization = %(organization)s AND a.account = seen.account
+LEFT JOIN published_contacts c
     ON c.organization = %(organization)s
     AND c.account = seen.account
     AND c.is_primary
@@ -123,7 +123,7 @@ SELECT
     line.grade,
     line.quantity,
     line.revenue_cents
-FROM digest_orders o
+FROM published_orders o
 CROSS JOIN LATERAL unnest(o.products, o.ods, o.grades, o.quantities, o.revenues_cents)
     AS line (product, od, grade, quantity, revenue_cents)
 WHERE o.organization = %(organization)s

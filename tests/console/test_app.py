@@ -219,7 +219,7 @@ def test_unsubscribing_acts_on_the_post_alone_and_needs_only_its_token(
     console: httpx.Client, connection: db.Connection, acme: str
 ) -> None:
     path = f"/unsubscribe/{unsubscribe_token(acme, 'ana@example.com')}"
-    suppressed = "SELECT email, reason FROM digest_suppressions WHERE organization = %s"
+    suppressed = "SELECT email, reason FROM published_suppressions WHERE organization = %s"
     assert "ana@example.com" in console.get(path).text
     assert rows(connection, suppressed, acme) == []
     for _ in range(2):

@@ -26,14 +26,19 @@ WRITES = re.compile(
     r")UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE(?:\s+TABLE)?)\s+(?:ONLY\s+)?(\w+)"
 )
 CREATES = re.compile(r"\bCREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+)")
+VIEWS = re.compile(r"\bCREATE\s+(?:OR\s+REPLACE\s+)?VIEW\s+(\w+)")
+
+
+def migrations() -> list[str]:
+    """Their text, without comments."""
+    paths = sorted((ROOT / "shared/migrations").glob("*.sql"))
+    return [re.sub(r"--.*", "", path.read_text()) for path in paths]
 
 
 def tables() -> set[str]:
     """Every table that the migrations make, and the one that `db.migrate` makes for them."""
-    texts = [path.read_text() for path in (ROOT / "shared/migrations").glob("*.sql")] + list(
-        statements(ROOT / "shared/db.py")
-    )
-    return {table for text in texts for table in CREATES.findall(re.sub(r"--.*", "", text))}
+    texts = [*migrations(), *statements(ROOT / "shared/db.py")]
+    return {table for text in texts for table in CREATES.findall(text)}
 
 
 def owners() -> dict[str, set[str]]:
@@ -110,14 +115,29 @@ def test_an_outbox_is_of_its_service_s_own_table() -> None:
     )
 
 
+def test_a_view_that_several_services_read_is_named_for_what_it_publishes() -> None:
+    """A service's name is for the view that it alone reads."""
+    readers: dict[str, set[str]] = defaultdict(set)
+    views = {view for text in migrations() for view in VIEWS.findall(text)}
+    for path in modules("services"):
+        for statement in statements(path):
+            for view in views & set(re.findall(r"\w+", statement)):
+                readers[view].add(name(path).split("/")[1])
+    assert len(readers) > 1
+    none_of(
+        [
+            f"{view} is read by {', '.join(sorted(who))}"
+            for view, who in sorted(readers.items())
+            if not view.startswith("published_") and who != {view.split("_")[0]}
+        ]
+    )
+
+
 def tables_with_organization() -> set[str]:
     """Those whose CREATE TABLE has an `organization` column."""
-    texts = [
-        re.sub(r"--.*", "", path.read_text()) for path in (ROOT / "shared/migrations").glob("*.sql")
-    ]
     made = [
         match
-        for text in texts
+        for text in migrations()
         for match in re.findall(r"\bCREATE\s+TABLE\s+(\w+)\s*\((.*?)\n\);", text, re.DOTALL)
     ]
     return {table for table, body in made if re.search(r"^\s*organization\s", body, re.MULTILINE)}

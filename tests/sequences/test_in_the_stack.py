@@ -40,7 +40,7 @@ SELECT
     s.name,
     s.state,
     count(*)
-FROM digest_sequences s
+FROM published_sequences s
 JOIN sequence_steps USING (organization, sequence)
 WHERE s.organization = %s
 GROUP BY s.organization, s.sequence, s.signal_type, s.name, s.state
@@ -54,7 +54,7 @@ SELECT
     contact,
     state,
     reason
-FROM console_enrollments
+FROM published_enrollments
 WHERE organization = %s
 ORDER BY signal_type, account
 """

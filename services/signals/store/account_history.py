@@ -111,7 +111,7 @@ SELECT
     e.state,
     e.reason,
     e.enrolled_at
-FROM console_enrollments e
+FROM published_enrollments e
 JOIN sequences s USING (organization, sequence)
 WHERE e.organization = %(organization)s
   AND e.account = %(account)s

@@ -44,7 +44,7 @@ SELECT
     subject,
     private,
     created_at
-FROM console_digests
+FROM published_digests
 WHERE organization = %(organization)s
 """
 
@@ -60,7 +60,7 @@ DIGEST_BODY = """
 SELECT
     html,
     body
-FROM console_digests
+FROM published_digests
 WHERE organization = %(organization)s
   AND digest = %(digest)s
 """
@@ -74,7 +74,7 @@ SELECT
     next_attempt_at,
     sent_at,
     answer
-FROM console_digest_mails
+FROM published_digest_mails
 WHERE organization = %(organization)s
   AND digest = ANY(%(digests)s)
 ORDER BY email

@@ -133,7 +133,7 @@ TOKEN_USES = """
 SELECT
     name,
     last_used_at
-FROM console_token_uses
+FROM published_token_uses
 WHERE organization = %s
 """  # noqa: S105 # SQL
 

@@ -29,7 +29,7 @@ CROSS JOIN LATERAL (
     SELECT
         count(*) FILTER (WHERE state <> 'skipped') AS enrolled,
         count(*) FILTER (WHERE state = 'skipped') AS skipped
-    FROM console_enrollments
+    FROM published_enrollments
     WHERE organization = s.organization
       AND sequence = s.sequence
 ) e
@@ -67,7 +67,7 @@ SELECT
     e.state,
     e.reason,
     e.variables
-FROM console_enrollments e
+FROM published_enrollments e
 LEFT JOIN accounts a ON a.organization = e.organization AND a.account = e.account
 LEFT JOIN contacts c ON c.organization = e.organization AND c.contact = e.contact
 WHERE e.organization = %(organization)s
