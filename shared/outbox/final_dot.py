@@ -48,7 +48,6 @@ class FinalDot:
                 connection = held.enter_context(self._pool.connection())
                 if not store.note(connection, self._outbox, self._mail, now=self._now()):
                     return False
-                connection.commit()
                 asked_at = time.monotonic()
                 store.hold(connection, seconds=HOLD_SECONDS)
                 self.refusal = self._outbox.guard(connection, self._mail)

@@ -6,7 +6,7 @@ from.
 before still says counts for nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -227,11 +227,9 @@ def claim(
 
 
 def note(connection: db.Connection, outbox: Outbox, mail: Claimed, *, now: datetime) -> bool:
-    """That the final dot is about to go out; the caller commits it first. False: the mail is not
-    ours any more.
-    """
+    """That the final dot is about to go out, committed. False: the mail is not ours any more."""
     asked = {**mail.claim, "now": now, "lease": LEASE}
-    return connection.execute(composed(outbox, NOTE), asked).rowcount == 1
+    return _committed(connection, composed(outbox, NOTE), asked) == 1
 
 
 def hold(connection: db.Connection, *, seconds: float) -> None:
@@ -249,9 +247,11 @@ def settle(
     now: datetime,
     next_attempt_at: datetime,
 ) -> bool:
-    """Note what the server, or the guard, said. False: another sender has the mail meanwhile."""
+    """Note what the server, or the guard, said, committed. False: another sender has the mail
+    meanwhile.
+    """
     said = {"state": state, "answer": answer, "now": now, "next_attempt_at": next_attempt_at}
-    return connection.execute(composed(outbox, SETTLE), {**mail.claim, **said}).rowcount == 1
+    return _committed(connection, composed(outbox, SETTLE), {**mail.claim, **said}) == 1
 
 
 def release(connection: db.Connection, outbox: Outbox, mails: Sequence[Claimed]) -> None:
@@ -279,6 +279,17 @@ def states(
         MailState(email=email, state=state, answer=answer, waits=waits)
         for email, state, answer, waits in connection.execute(composed(outbox, STATES), asked)
     ]
+
+
+def _committed(connection: db.Connection, statement: bytes, asked: Mapping[str, object]) -> int:
+    """A transaction of one statement, and so without the two exchanges of BEGIN and COMMIT. Returns
+    how many rows it changed.
+    """
+    connection.autocommit = True
+    try:
+        return connection.execute(statement, asked).rowcount
+    finally:
+        connection.autocommit = False
 
 
 @cache
