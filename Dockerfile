@@ -7,7 +7,7 @@ COPY requirements/main.txt requirements/build.txt requirements/
 RUN python -m venv /opt/build \
  && /opt/build/bin/pip install --require-hashes -r requirements/build.txt \
  && /opt/winback/bin/pip install --require-hashes -r requirements/main.txt
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY shared shared
 COPY services services
 COPY winback winback
