@@ -1,6 +1,7 @@
 """What is not documented is not there: settings, verbs, metrics, decisions."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,9 @@ from tests.repo.tree import ROOT, files, name, none_of
 from winback import reference
 from winback.cli import VERBS
 
-DOCS = [path for path in files("docs") if path.suffix == ".md"] + [ROOT / "README.md"]
+DOCS = [path for path in files("docs") if path.suffix == ".md"] + [
+    ROOT / page for page in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+]
 DECISIONS = [name(path) for path in files("docs/decisions") if path.name[0].isdigit()]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 DECISION_LONGEST_LINES = 50  # a page
@@ -89,3 +92,27 @@ def test_links_between_documents_lead_somewhere() -> None:
         and not (path.parent / link.split("#")[0]).exists()
     ]
     none_of(wrong)
+
+
+def test_links_to_a_heading_find_it() -> None:
+    wrong = [
+        f"{name(path)}: {link}"
+        for path in DOCS
+        for link in LINK.findall(path.read_text())
+        if "://" not in link and "#" in link
+        if link.split("#")[1] not in anchors(path, link.split("#")[0])
+    ]
+    none_of(wrong)
+
+
+def anchors(path: Path, page: str) -> set[str]:
+    """Of the page's headings: lower case, hyphens for blanks, no other marks."""
+    text = (path.parent / page).read_text() if page else path.read_text()
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs/README.md").read_text()
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert sorted(page for page in pages if f"]({page})" not in index) == []

@@ -1,13 +1,13 @@
 """The second opinion: which signals should be active, from the orders as PostgreSQL has them, by
 rules written in SQL.
 
-firing        the signals that fire on a day under some settings, with all figures (the dry run of
-              Settings asks the same)
+firing        the signals that fire on a day under some settings, with all figures
 differences   the active signals held against that, as of the latest complete run, in one snapshot
 
 The rules are in `audit.sql`, written from the product's description and sharing none with the
-detector. Accounts that an order touched after the run are left out and counted: their signals may
-rightly have closed since.
+detector, nor with the dry run, which has them over columns (docs/decisions/15-rules-four-times.md).
+Accounts that an order touched after the run are left out and counted: their signals may rightly
+have closed since.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
