@@ -1,7 +1,6 @@
 """A collector of traces that keeps what it is sent: OTLP over HTTP, as every process exports it."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.eventually import eventually
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +73,8 @@ class Collector:
         """The spans of a trace once they are as they should be: each process sends its own, every
         few seconds.
         """
-        until = time.monotonic() + seconds
-        while not done(spans := self.of(trace)):
-            assert time.monotonic() < until, "\n".join(map(str, spans))
-            time.sleep(0.1)
-        return spans
+        eventually(lambda: done(self.of(trace)), seconds=seconds, what=f"all spans of {trace}")
+        return self.of(trace)
 
 
 def _seen(service: str, span: Span) -> Seen:

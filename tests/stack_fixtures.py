@@ -19,7 +19,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
@@ -33,6 +32,7 @@ import pytest
 from shared import db
 from shared.settings import settings
 from tests.collector import Collector, collecting
+from tests.eventually import eventually
 from winback.dev import SCHEMA_TRIES, current
 from winback.stack import processes
 from winback.stack.home import Home
@@ -114,16 +114,15 @@ class Stack:
         self, name: str, *, other_than: int | None = None, seconds: float = 120.0
     ) -> int:
         """Until the service is ready (under another pid). Returns its pid."""
-        until = time.monotonic() + seconds
-        while True:
-            service = self.service(name)
-            if service["ready"] and service["pid"] != other_than:
-                pid: int = service["pid"]
-                return pid
-            assert time.monotonic() < until, (
-                f"{name} is not ready after {seconds} s: {service['problem']}"
-            )
-            time.sleep(0.05)
+
+        def ready() -> bool:
+            seen.update(self.service(name))
+            return bool(seen["ready"] and seen["pid"] != other_than)
+
+        seen: dict[str, Any] = {}
+        eventually(ready, seconds=seconds, what=f"a ready {name}")
+        pid: int = seen["pid"]
+        return pid
 
     def log(self) -> str:
         """What the supervisor said."""
@@ -171,14 +170,18 @@ def start_stack(
             | {"WINBACK_HOME": str(home.path), **(env or {})},
             preexec_fn=processes.die_with_parent,
         )
-    until = time.monotonic() + seconds
-    while not current(home)["ready"]:
-        broken = current(home)["schema"]["failures"] >= SCHEMA_TRIES
-        if broken or supervisor.poll() is not None or time.monotonic() > until:
-            said = (home.logs / "supervisor.log").read_text()
-            stop_stack(home, supervisor)
-            raise RuntimeError(f"the stack did not become ready:\n{said}")
-        time.sleep(0.05)
+
+    def ready() -> bool:
+        state = current(home)
+        assert state["schema"]["failures"] < SCHEMA_TRIES, state["schema"]
+        return bool(state["ready"])
+
+    try:
+        eventually(ready, seconds=seconds, running=supervisor, what="a stack that is ready")
+    except BaseException as error:
+        said = (home.logs / "supervisor.log").read_text()
+        stop_stack(home, supervisor)
+        raise RuntimeError(f"the stack did not become ready:\n{said}") from error
     reach = home.env()
     reach["WINBACK_SECRET"] = Path(reach.pop("WINBACK_SECRET_FILE")).read_text().strip()
     return Stack(home, reach, supervisor)

@@ -8,7 +8,6 @@ import re
 import signal
 import smtplib
 import tempfile
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from shared import clock, db, kafka
 from shared.partitions import partition_of
 from shared.settings import settings
 from shared.topics import ORDERS, STATE_CHANGELOG
+from tests.eventually import eventually
 from tests.stack_fixtures import Mailbox
 from winback.chaos import log, oracles, store
 from winback.chaos.history import History
@@ -203,10 +203,7 @@ def test_a_digest_that_never_came_came_three_times_or_under_another_id_is_report
 ) -> None:
     email = f"{told.organization}@chaos.example"
     fire_a_digest(told.organization, email)
-    until = time.monotonic() + 60
-    while not (mails := mailbox.mails(email)):
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    mails = eventually(lambda: mailbox.mails(email), what="a mail")
     found, copies = oracles.delivered(told.organization, mailbox.url)
     assert (found.all, list(copies.values())) == ([], [1])
 

@@ -4,11 +4,11 @@ could not find out.
 
 import re
 import secrets
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
+import httpx
 import msgspec
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -20,6 +20,7 @@ from shared.ids import record_key
 from shared.settings import settings
 from shared.topics import ERP_ORDERS, ORDERS, dead_letters_of
 from tests.console.conftest import MakeBrowser, text_of
+from tests.eventually import eventually
 from tests.signals.builders import ACCEPTED_AT, block, completed, order, record, requested
 from tests.signals.conftest import make_tenant
 
@@ -95,12 +96,15 @@ def test_lag_and_dead_letters_are_looked_for_on_request(
             publisher.publish(dead_letters_of(ORDERS.name), value, key=None, headers=headers)
     finally:
         publisher.close()
-    ana, until = browser(acme), time.monotonic() + 60
-    page = ana.get(f"/o/{acme}/health?look=true")
-    while (
-        "Kafka does not answer" in page.text and time.monotonic() < until
-    ):  # a broker that has just begun says so for a while
-        page = ana.get(f"/o/{acme}/health?look=true")
+    ana = browser(acme)
+
+    def looked_at() -> httpx.Response | None:
+        """A broker that has just begun does not answer for a while."""
+        found = ana.get(f"/o/{acme}/health?look=true")
+        return None if "Kafka does not answer" in found.text else found
+
+    page = eventually(looked_at, what="a look into Kafka")
+    assert page is not None
     said = text_of(page)
     assert "Orders not yet looked at by the detector" in said
     assert f"must&lt;/b&gt; be a number of {acme}" in page.text and other not in page.text

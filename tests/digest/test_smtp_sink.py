@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from shared.outbox.sender import Sender
 from shared.smtp import MailServer
 from tests.digest.rows import address
 from tests.digest.test_outbox import digest
+from tests.eventually import eventually
 from tests.outbox.contract import HOUR, Batch, ambiguous
 from winback.stack import processes
 
@@ -77,15 +77,12 @@ def sink(folder: Path, *faults: str) -> Iterator[Sink]:
     command = [program, *user, "-d", f"{folder}/%M.", *faults, f"inet:{HOST}:{port}", "10"]
     with subprocess.Popen(command, preexec_fn=processes.die_with_parent) as process:
         try:
-            until = time.monotonic() + 20
-            while True:
-                try:
-                    socket.create_connection((HOST, port), timeout=1).close()
-                    break
-                except OSError:
-                    assert process.poll() is None
-                    assert time.monotonic() < until
-                    time.sleep(0.05)
+            eventually(
+                lambda: socket.create_connection((HOST, port), timeout=1),
+                ignoring=OSError,
+                running=process,
+                what="a sink that listens",
+            ).close()
             yield Sink(server=MailServer(host=HOST, port=port, security="none"), folder=folder)
         finally:
             process.terminate()

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from shared.events import Order, OrdersAccepted, OrdersRecord
 from shared.records import Record, record_of
 from shared.settings import settings
 from shared.topics import ORDERS
+from tests.eventually import eventually
 from tests.stack_fixtures import Stack
 from winback.stack import processes
 
@@ -72,11 +72,12 @@ class Ingest:
             preexec_fn=processes.die_with_parent,
         )
         self.url = f"http://127.0.0.1:{port}"
-        until = time.monotonic() + START_SECONDS
-        while not self._answers(200 if ready else 503):
-            assert self.process.poll() is None, "ingest ended"
-            assert time.monotonic() < until, "ingest is not ready"
-            time.sleep(0.05)
+        eventually(
+            lambda: self._answers(200 if ready else 503),
+            seconds=START_SECONDS,
+            running=self.process,
+            what="an ingest that is ready" if ready else "an ingest that answers",
+        )
 
     def kill(self) -> None:
         """kill -9, as a machine would."""
@@ -157,14 +158,16 @@ def records(topic: str, partition: int) -> list[Record]:
     try:
         low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
         consumer.assign([TopicPartition(topic, partition, found[-1].offset + 1 if found else low)])
-        until = time.monotonic() + 90
-        while (left := end - (found[-1].offset + 1 if found else low)) > 0:
-            assert time.monotonic() < until, f"{topic}/{partition} cannot be read up to {end}"
-            for message in consumer.consume(
-                min(left, 1000), 0.5
-            ):  # it waits for as many as it is asked for
+
+        def all_read() -> bool:
+            left = end - (found[-1].offset + 1 if found else low)
+            # it waits for as many as it is asked for
+            for message in consumer.consume(min(left, 1000), 0.5) if left > 0 else []:
                 assert message.error() is None, message.error()
                 found.append(record_of(message))
+            return left <= 0
+
+        eventually(all_read, what=f"all of {topic}/{partition} up to {end}", pause=0)
         return list(found)
     finally:
         consumer.close()

@@ -1,8 +1,6 @@
 """What waits for Kafka is bounded, and a sender hears at once of a Kafka that is away."""
 
 import asyncio
-import os
-import signal
 
 import httpx
 import pytest
@@ -14,6 +12,7 @@ from shared.errors import Retryable
 from shared.kafka import Publisher
 from shared.settings import settings
 from shared.topics import ORDERS
+from tests.children import stopped
 from tests.ingest.door import Ingest, landed, records
 from tests.ingest.test_acceptance import ORDER, accepted
 from tests.stack_fixtures import Stack
@@ -30,19 +29,15 @@ def test_more_than_the_bound_is_overload_and_a_failure_is_told_at_once_for_a_whi
         publisher = Publisher(extra={"delivery.timeout.ms": 3000})
         batcher = Batcher(publisher, linger_ms=1)
         await until_taken(batcher, order)
-        os.kill(broker, signal.SIGSTOP)
-        try:
+        with stopped(broker):
             waiting = asyncio.create_task(batcher.put_orders(0, [order] * 600))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0)  # it waits for the broker
             with pytest.raises(Overloaded):
                 await batcher.put_orders(0, [order])
             with pytest.raises(Retryable):
                 await waiting
             with pytest.raises(Retryable, match="does not take"):
                 await batcher.put_orders(0, [order])
-        finally:
-            os.kill(broker, signal.SIGCONT)
-        await asyncio.sleep(batching.BROKEN_SECONDS)
         await until_taken(batcher, order)
         publisher.close()
 
@@ -56,7 +51,7 @@ async def until_taken(batcher: Batcher, order: bytes) -> None:
             await batcher.put_orders(0, [order])
             return
         except Retryable:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.1)
 
 
 def test_an_order_by_itself_waits_for_nobody_and_what_comes_meanwhile_shares_a_block(

@@ -4,7 +4,7 @@ keeps moving.
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,11 +17,11 @@ from shared.kafka import Headers, Publisher
 from shared.records import Record
 from shared.settings import settings
 from shared.topics import ERP_ORDERS, dead_letters_of
+from tests.eventually import eventually
 from tests.ingest.conftest import TOPICS_ORGANIZATION
 from tests.ingest.door import Ingest, landed, make_token, records
 from tests.ingest.hostile import ORDERS as HOSTILE
 
-WAIT_SECONDS = 90.0
 ORDER = {
     "order": "O-1",
     "account": "A-1",
@@ -44,19 +44,11 @@ def put(publisher: Publisher, body: Any, token: str | None) -> int:
     return publisher.publish(ERP_ORDERS.name, value, partition=0, headers=headers)
 
 
-def eventually(look: Callable[[], Any]) -> Any:
-    until = time.monotonic() + WAIT_SECONDS
-    while not (found := look()):
-        assert time.monotonic() < until
-        time.sleep(0.1)
-    return found
-
-
 def wait_for(organization: str, count: int) -> list[Order]:
-    found: list[Order] = eventually(
-        lambda: (orders := landed(organization)) and len(orders) >= count and orders
+    return eventually(
+        lambda: orders if len(orders := landed(organization)) >= count else [],
+        what=f"{count} orders",
     )
-    return found
 
 
 def dead_letters() -> dict[int, Record]:
@@ -67,8 +59,8 @@ def dead_letters() -> dict[int, Record]:
 
 def dead_letter(offset: int) -> tuple[Record, str]:
     """The dead letter of a record, and its reason."""
-
-    found: Record = eventually(lambda: dead_letters().get(offset))
+    found = eventually(lambda: dead_letters().get(offset), what=f"a dead letter of {offset}")
+    assert found is not None
     return found, dict(found.headers)["dead_reason"].decode()
 
 

@@ -418,9 +418,7 @@ def test_a_body_that_drips_is_refused_in_time_and_holds_nobody_up(
 
 @pytest.mark.parametrize("beginning", [b"", b"POST /v1/orders HTTP/1.1\r\nHost: x\r\nA: "])
 def test_a_connection_without_a_request_is_closed(beginning: bytes, impatient: Ingest) -> None:
-    began = time.monotonic()
-    assert on_the_wire(impatient, beginning, seconds=60) == b""
-    assert time.monotonic() - began < 50
+    assert on_the_wire(impatient, beginning, seconds=50) == b""
 
 
 def test_a_connection_may_be_used_again_after_a_while_of_work(

@@ -4,11 +4,8 @@
 
 import gzip
 import json
-import os
-import signal
 import socket
 import threading
-import time
 import uuid
 from contextlib import ExitStack, suppress
 
@@ -19,6 +16,8 @@ import pytest
 from shared import db, ids, kafka
 from shared.events import AccountChanged, ContactChanged
 from shared.topics import ACCOUNTS, CONTACTS
+from tests.children import stopped
+from tests.eventually import eventually
 from tests.ingest.door import Ingest, landed, make_token, problem_fields, records
 from tests.stack_fixtures import Organizations, Stack
 
@@ -244,8 +243,7 @@ def test_concurrent_requests_share_blocks(ingest: Ingest, organization: str, tok
     assert process is not None
     before = len(records("orders", kafka.partition_of(organization)))
     with ExitStack() as opened:
-        os.kill(process.pid, signal.SIGSTOP)
-        try:
+        with stopped(process.pid):
             place = (str(address.host), address.port or 0)
             wires = [
                 opened.enter_context(socket.create_connection(place, timeout=90)) for _ in range(50)
@@ -257,8 +255,6 @@ def test_concurrent_requests_share_blocks(ingest: Ingest, organization: str, tok
                     f"application/json\r\nContent-Length: {len(body)}"
                 )
                 wire.sendall(f"POST /v1/orders HTTP/1.1\r\n{head}\r\n\r\n{body}".encode())
-        finally:
-            os.kill(process.pid, signal.SIGCONT)
         assert {wire.recv(12) for wire in wires} == {b"HTTP/1.1 202"}
     assert len({order.order for order in landed(organization)}) == 50
     assert len(records("orders", kafka.partition_of(organization))) - before < 50
@@ -286,18 +282,15 @@ def test_while_kafka_is_frozen_it_says_503_and_nothing_is_lost_after(
     key = uuid.uuid4().hex
     broker = stack.service("kafka")["pid"]
     try:
-        os.kill(broker, signal.SIGSTOP)
-        try:
+        with stopped(broker):
             answer = ingest.post("orders", ORDER, token=token, key=key, wait=30)
-        finally:
-            os.kill(broker, signal.SIGCONT)
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
         assert problem_fields(answer) == set()
-        until = time.monotonic() + 90
-        while ingest.post("orders", ORDER, token=token, key=key).status_code != 202:
-            assert time.monotonic() < until
-            time.sleep(0.5)
+        eventually(
+            lambda: ingest.post("orders", ORDER, token=token, key=key).status_code == 202,
+            what="a broker that takes it",
+        )
         assert (
             len({(order.order, order.revision, order.content) for order in landed(organization)})
             == 1
@@ -326,12 +319,10 @@ def test_further_requests_are_told_429_at_once_while_every_place_is_taken(
             answer = ingest.post("orders", ORDER, token=token)
             assert answer.status_code == 429
             assert int(answer.headers["retry-after"]) > 0
-        until = time.monotonic() + 90
-        while (
-            ingest.post("orders", ORDER, token=token).status_code != 202
-        ):  # the place is free again
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        eventually(
+            lambda: ingest.post("orders", ORDER, token=token).status_code == 202,
+            what="a place that is free again",
+        )
         assert ingest.stop() == 0
     finally:
         ingest.kill()

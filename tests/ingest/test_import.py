@@ -4,10 +4,8 @@ behind.
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -20,6 +18,8 @@ import pytest
 from shared import db, ids, kafka
 from shared.events import AccountChanged, ContactChanged, Line
 from shared.topics import ACCOUNTS, CONTACTS, ORDERS
+from tests.children import child, stopped
+from tests.eventually import eventually
 from tests.ingest.door import landed, records
 from tests.stack_fixtures import Stack
 
@@ -39,6 +39,20 @@ INSERT INTO orders (organization, order_id, account, ordered_on, counts_on, revi
                     quantities, revenues_cents, accepted_at, source_offset)
 VALUES (%s, %s, 'A', '2026-03-01', '2026-03-01', %s, decode(%s, 'hex'), false, '{}', '{}', '{}', '{}', '{}', now(), 0)
 """
+
+
+def end_of_orders(organization: str) -> int:
+    """The offset behind the last record of the organization's partition."""
+    return kafka.end_offset(ORDERS.name, kafka.partition_of(organization))
+
+
+def wait_for_a_block(organization: str, process: "subprocess.Popen[bytes]", before: int) -> None:
+    """Until the import has put something behind `before`, or has ended."""
+    eventually(
+        lambda: process.poll() is not None or end_of_orders(organization) > before,
+        what="a block of it",
+        pause=0,
+    )
 
 
 @pytest.fixture
@@ -255,20 +269,15 @@ def test_a_killed_import_is_resumed_without_a_double_effect(
     ]
     kills = 0
     for _ in range(3):
-        before = kafka.end_offset(ORDERS.name, kafka.partition_of(organization))
-        with subprocess.Popen(command, env=os.environ | stack.env) as process:
-            until = time.monotonic() + WAIT_SECONDS
-            while (
-                process.poll() is None
-                and kafka.end_offset(ORDERS.name, kafka.partition_of(organization)) == before
-            ):
-                assert time.monotonic() < until
+        before = end_of_orders(organization)
+        with child(command, env=os.environ | stack.env) as process:
+            wait_for_a_block(organization, process, before)
             if process.poll() is None:
-                process.send_signal(signal.SIGSTOP)  # it ends no sooner than it was looked at
-                for _, held in imports_of(organization, IN_FLIGHT):
-                    assert held, "an import in flight holds back runs"
-                    kills += 1
-                process.kill()
+                with stopped(process.pid):  # it ends no sooner than it was looked at
+                    for _, held in imports_of(organization, IN_FLIGHT):
+                        assert held, "an import in flight holds back runs"
+                        kills += 1
+                    process.kill()
     assert kills > 0
     answer = imported(stack, path, "-o", organization, "--resume")
     assert (answer["orders"], answer["lines"], answer["rejected"]) == (count, count, 0)
@@ -301,25 +310,21 @@ def test_the_same_file_twice_at_once_is_refused_while_the_first_lives_and_its_le
         "-o",
         organization,
     ]
-    before = kafka.end_offset(ORDERS.name, kafka.partition_of(organization))
-    with subprocess.Popen(command, env=os.environ | stack.env) as first:
-        until = time.monotonic() + WAIT_SECONDS
-        while kafka.end_offset(ORDERS.name, kafka.partition_of(organization)) == before:
-            assert first.poll() is None and time.monotonic() < until
-        first.send_signal(signal.SIGSTOP)
-        second = subprocess.run(
-            [*command, "--resume"],
-            env=os.environ | stack.env,
-            capture_output=True,
-            text=True,
-            timeout=WAIT_SECONDS,
-        )
-        assert (second.returncode, "another process imports the same files" in second.stderr) == (
-            3,
-            True,
-        ), second.stderr
-        assert [held for _, held in imports_of(organization, IN_FLIGHT)] == [True]
-        first.send_signal(signal.SIGCONT)
+    before = end_of_orders(organization)
+    with child(command, env=os.environ | stack.env) as first:
+        wait_for_a_block(organization, first, before)
+        assert first.poll() is None
+        with stopped(first.pid):
+            second = subprocess.run(
+                [*command, "--resume"],
+                env=os.environ | stack.env,
+                capture_output=True,
+                text=True,
+                timeout=WAIT_SECONDS,
+            )
+            said = "another process imports the same files" in second.stderr
+            assert (second.returncode, said) == (3, True), second.stderr
+            assert [held for _, held in imports_of(organization, IN_FLIGHT)] == [True]
         assert first.wait(WAIT_SECONDS) == 0
     assert imports_of(organization) == [(30_000, True, True)]
     assert len(landed(organization)) == 30_000

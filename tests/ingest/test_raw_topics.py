@@ -5,10 +5,9 @@ whatever fails between.
 import json
 import os
 import threading
-import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -28,24 +27,16 @@ from shared.errors import Retryable
 from shared.kafka import Headers, Publisher, Sent
 from shared.settings import settings
 from shared.topics import ERP_ORDERS, LARGEST_DEAD_LETTER_BYTES, MEGABYTE, dead_letters_of
+from tests.eventually import eventually
 from tests.ingest.door import Ingest, landed, records
 from tests.stack_fixtures import Stack
 
-WAIT_SECONDS = 90.0
 ORDER = {
     "order": "O-1",
     "account": "A-1",
     "ordered_on": "2026-03-30",
     "lines": [{"product": "P", "revenue": "10.00"}],
 }
-
-
-def eventually(look: Callable[[], Any]) -> Any:
-    until = time.monotonic() + WAIT_SECONDS
-    while not (found := look()):
-        assert time.monotonic() < until
-        time.sleep(0.1)
-    return found
 
 
 def put(
@@ -96,8 +87,7 @@ def letters(topic: str) -> dict[int, DeadLetter]:
 
 
 def letter(topic: str, offset: int) -> DeadLetter:
-    found: DeadLetter = eventually(lambda: letters(topic).get(offset))
-    return found
+    return eventually(lambda: letters(topic)[offset], what="a dead letter", ignoring=KeyError)
 
 
 def make_topic(name: str, *, partitions: int = 1, largest_bytes: int = 4 * MEGABYTE) -> None:
@@ -288,10 +278,10 @@ def test_a_topic_that_is_not_there_stops_no_other_is_named_and_is_taken_up_when_
     with reading(stack, {missing: token}) as running:
         put(ERP_ORDERS.name, order("of-another-topic"), bearer(token))
         eventually(lambda: names(organization) == ["of-another-topic"])
-        said = eventually(
-            lambda: missing in (answer := httpx.get(f"{running.url}/readyz")).text and answer
-        )
-        assert said.status_code == 200  # HTTP and the other topics are taken
+        eventually(lambda: missing in httpx.get(f"{running.url}/readyz").text)
+        assert (
+            httpx.get(f"{running.url}/readyz").status_code == 200
+        )  # HTTP and the other topics are taken
         make_topic(missing)
         put(missing, order("of-the-late-topic"))
         eventually(lambda: "of-the-late-topic" in names(organization))

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -22,6 +21,7 @@ from typing import Any
 
 import yaml
 
+from tests.eventually import eventually
 from tests.operations.rules import PROMETHEUS, groups
 from tests.stack_fixtures import Stack
 from winback.serve import Service
@@ -86,20 +86,24 @@ class Prometheus:
 
     def wait_until_all_fired(self, wanted: "list[Alert]", *, seconds: float = 120.0) -> None:
         """Until each has fired at some moment: one that looks back over seconds is soon over."""
-        until, left = time.monotonic() + seconds, list(wanted)
-        while left := [alert for alert in left if not alert.is_in(self.firing())]:
-            assert time.monotonic() < until, (
-                f"after {seconds} s still silent: {left}; firing: {self.firing()}"
-            )
-            time.sleep(0.3)
+        left = list(wanted)
+
+        def all_fired() -> bool:
+            firing = self.firing()
+            left[:] = [alert for alert in left if not alert.is_in(firing)]
+            return not left
+
+        eventually(all_fired, seconds=seconds, what=f"an alarm of each of {wanted}", pause=0.3)
         FIRED.update(alert.name for alert in wanted)
 
     def wait_until_all_clear(self, wanted: "list[Alert]", *, seconds: float = 180.0) -> None:
         """Until none of them fires."""
-        until = time.monotonic() + seconds
-        while left := [alert for alert in wanted if alert.is_in(self.firing())]:
-            assert time.monotonic() < until, f"after {seconds} s still firing: {left}"
-            time.sleep(0.3)
+        eventually(
+            lambda: not any(alert.is_in(self.firing()) for alert in wanted),
+            seconds=seconds,
+            what=f"an end of each of {wanted}",
+            pause=0.3,
+        )
         CLEARED.update(FIRED & {alert.name for alert in wanted})
 
     def _get(self, path: str) -> Any:
@@ -168,12 +172,12 @@ def watching(
         )
     running = Prometheus(f"http://{HOST}:{port}")
     try:
-        until = time.monotonic() + 60
-        while not answers(running, expected):
-            assert process.poll() is None and time.monotonic() < until, (
-                folder / "prometheus.log"
-            ).read_text()
-            time.sleep(0.2)
+        eventually(
+            lambda: answers(running, expected),
+            running=process,
+            what=f"a scrape of each of {expected} processes ({folder / 'prometheus.log'})",
+            pause=0.2,
+        )
         yield running
     finally:
         process.terminate()

@@ -13,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 import pytest
 
 from shared.settings import PREFIX
+from tests.eventually import eventually
 from tests.operations.rules import ROOT
 from tests.stack_fixtures import Stack
 from winback.serve import Service
@@ -167,14 +167,14 @@ def test_every_process_becomes_healthy_and_ends_in_time(
         }
         for name in Service:
             check = compose[name]["healthcheck"]
-            until = (
-                time.monotonic()
-                + seconds(check["start_period"])
-                + check["retries"] * seconds(check["interval"])
+            eventually(
+                containers[name].is_healthy,
+                seconds=seconds(check["start_period"])
+                + check["retries"] * seconds(check["interval"]),
+                running=started[name],
+                what=f"a healthy {name}",
+                pause=0.2,
             )
-            while not containers[name].is_healthy():
-                assert started[name].poll() is None and time.monotonic() < until, name
-                time.sleep(0.2)
         for process in started.values():
             process.send_signal(signal.SIGTERM)
         for name, process in started.items():

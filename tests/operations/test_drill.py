@@ -2,9 +2,9 @@
 slow ones: `make drill`.
 """
 
-import time
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 import pytest
@@ -13,6 +13,7 @@ from ops import dashboards
 from shared import clock, kafka
 from shared.events import SequencesDue
 from shared.topics import ACCOUNTS, SEQUENCE_TICKS
+from tests.eventually import eventually
 from tests.operations.prometheus import Alert, Prometheus, faster, watching
 from tests.operations.world import World, again_and_again, frozen
 from tests.stack_fixtures import Stack, pointed_to
@@ -150,10 +151,10 @@ def test_what_goes_wrong_is_seen_to_fire_and_to_clear(
 def test_every_panel_of_the_dashboards_has_something_to_show(
     prometheus: Prometheus, busy: None
 ) -> None:
-    left = [query for query in dashboards.queries() if query not in RIGHTLY_EMPTY]
-    until = time.monotonic() + 120
-    while left := [
-        query for query in left if not prometheus.query(query.replace("$__rate_interval", "10m"))
-    ]:
-        assert time.monotonic() < until, left
-        time.sleep(0.5)
+    for query in dashboards.queries():
+        if query not in RIGHTLY_EMPTY:
+            eventually(
+                partial(prometheus.query, query.replace("$__rate_interval", "10m")),
+                what=f"a series of {query}",
+                pause=0.5,
+            )

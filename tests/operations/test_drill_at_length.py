@@ -19,6 +19,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from shared import db
 from shared.settings import settings
+from tests.eventually import eventually
 from tests.operations.prometheus import CLEARED, Alert, Prometheus, watching
 from tests.operations.rules import alerts
 from tests.operations.world import World, again_and_again, frozen, slowed
@@ -88,10 +89,7 @@ def test_a_broker_that_freezes(stack: Stack, prometheus: Prometheus, world: Worl
     ]
     with again_and_again(lambda: world.post(seconds=20), every=0.2), frozen(stack, "kafka"):
         prometheus.wait_until_all_fired(wrong)
-    until = time.monotonic() + 60
-    while world.post() != 202:  # as a sender does that was told to come again
-        assert time.monotonic() < until
-        time.sleep(1)
+    eventually(lambda: world.post() == 202, what="an order that is taken", pause=1.0)
     prometheus.wait_until_all_clear(wrong)
 
 
@@ -118,13 +116,12 @@ def test_a_consumer_that_waits_for_postgresql(
 
 def test_a_broker_that_is_slow(stack: Stack, prometheus: Prometheus, world: World) -> None:
     wrong = [Alert("CheckpointsSlow")]
-    began = time.monotonic()
-    with again_and_again(world.post, every=0.02):
-        while not wrong[0].is_in(prometheus.firing()):
-            assert time.monotonic() - began < 120
-            with frozen(stack, "kafka"):
-                time.sleep(1.6)
-            time.sleep(0.2)
+
+    def hold_up() -> None:
+        with frozen(stack, "kafka"):
+            time.sleep(1.6)
+
+    with again_and_again(world.post, every=0.02), again_and_again(hold_up, every=0.2):
         prometheus.wait_until_all_fired(wrong)
     for _ in range(40):
         assert world.post() == 202
@@ -218,13 +215,9 @@ def test_a_broker_that_is_lost(stack: Stack, prometheus: Prometheus, tmp_path: P
     }
     broker = second_broker(stack, tmp_path)
     try:
-        until = time.monotonic() + 60
-        while len(admin.list_topics(timeout=10).brokers) < 2:
-            assert time.monotonic() < until
-            time.sleep(0.2)
+        eventually(lambda: len(admin.list_topics(timeout=10).brokers) >= 2, what="a second broker")
         for future in admin.delete_topics(list(topics), operation_timeout=20).values():
             future.result()
-        time.sleep(2)
         create(admin, list(topics.values()))
         prometheus.wait_until_all_clear(wrong)
         broker.send_signal(signal.SIGKILL)
@@ -238,15 +231,12 @@ def test_a_broker_that_is_lost(stack: Stack, prometheus: Prometheus, tmp_path: P
 
 
 def create(admin: AdminClient, topics: list[NewTopic]) -> None:
-    until = time.monotonic() + 30
-    while True:
-        try:
-            for future in admin.create_topics(topics, operation_timeout=20).values():
-                future.result()
-            return
-        except KafkaException:  # not quite deleted yet
-            assert time.monotonic() < until
-            time.sleep(1)
+    def created() -> bool:
+        for future in admin.create_topics(topics, operation_timeout=20).values():
+            future.result()
+        return True
+
+    eventually(created, ignoring=KafkaException, what="topics that are not quite deleted yet")
 
 
 def second_broker(stack: Stack, folder: Path) -> "subprocess.Popen[bytes]":

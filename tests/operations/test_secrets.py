@@ -5,7 +5,6 @@ said then is searched for them.
 import json
 import secrets
 import signal
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,8 +19,9 @@ from shared import db, kafka
 from shared.settings import settings
 from shared.topics import ERP_ORDERS, dead_letters_of
 from tests.console.conftest import COOKIE
+from tests.eventually import eventually
 from tests.ingest.door import records
-from tests.operations.told import NOWHERE, WAIT_SECONDS, Told, look, serving
+from tests.operations.told import NOWHERE, Told, look, serving
 from tests.stack_fixtures import Stack
 from winback.serve import Service
 
@@ -136,10 +136,11 @@ def put_aside(told: Told, stack: Stack, token: str) -> None:
         ERP_ORDERS.name, marker, headers=[("Authorization", f"Bearer {token}".encode())]
     )
     publisher.close()
-    dead, until = dead_letters_of(ERP_ORDERS.name), time.monotonic() + WAIT_SECONDS
-    while not (found := [record for record in records(dead, 0) if record.value == marker]):
-        assert time.monotonic() < until, "it is not put aside"
-        time.sleep(0.1)
+    dead = dead_letters_of(ERP_ORDERS.name)
+    found = eventually(
+        lambda: [record for record in records(dead, 0) if record.value == marker],
+        what="its dead letter",
+    )
     assert dict(found[0].headers)["Authorization"] == f"Bearer {token}".encode()
     place = f"{dead}/0/{found[0].offset}"
     told.texts["dead-letters list"] = stack.winback(

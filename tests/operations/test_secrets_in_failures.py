@@ -7,9 +7,8 @@ metrics and traces are searched, and must show the fault all the same.
 """
 
 import secrets
-import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -29,6 +28,7 @@ from tests.collector import collecting
 from tests.console.conftest import COOKIE
 from tests.console.identity.test_single_sign_on import CLIENT, SECRET, Provider
 from tests.console.identity.test_single_sign_on import running as running  # the fixture
+from tests.eventually import eventually
 from tests.operations.told import WAIT_SECONDS, Told, look, serving
 from tests.stack_fixtures import Stack
 from winback.serve import Service
@@ -130,7 +130,7 @@ def test_a_request_that_fails_inside_tells_nobody_what_it_brought(
             "GET /sign-in/oidc/callback",
             "POST /unsubscribe/{token}",
         )
-        wait_for(lambda: all(map(collector.named, spans)), "a span of each")
+        eventually(lambda: all(map(collector.named, spans)), what="a span of each")
         served.close()  # what they still had to say is in the logs
         told.texts["traces"] = collector.said()
     logs = {
@@ -190,8 +190,9 @@ def break_console(
             failed(told, "the API without tokens", person.get("/v1/signals", headers=asked))
         with taking_no_row("sign_in_links"):  # behind the answer
             told.texts["no link is kept"] = person.post("/sign-in", data={"email": email}).text
-            wait_for(
-                lambda: "sign_in_links" in log.read_text(), "a line on sign_in_links in the log"
+            eventually(
+                lambda: "sign_in_links" in log.read_text(),
+                what="a line on sign_in_links in the log",
             )
         told.texts["the mail server wants no login"] = person.post(
             "/sign-in", data={"email": email}
@@ -201,14 +202,6 @@ def break_console(
                 told.secret["the secret"], organization, email
             )
             failed(told, "unsubscribing fails", person.post(f"/unsubscribe/{words}"))
-
-
-def wait_for(done: Callable[[], bool], what: str) -> None:
-    """Until it is so."""
-    until = time.monotonic() + WAIT_SECONDS
-    while not done():
-        assert time.monotonic() < until, f"there is not {what}"
-        time.sleep(0.05)
 
 
 def unsubscribe_token_of(secret: str, organization: str, email: str) -> str:

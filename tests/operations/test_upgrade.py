@@ -24,6 +24,7 @@ from pathlib import Path
 import pytest
 
 from shared import clock, db
+from tests.eventually import eventually
 from tests.operations.rules import ROOT
 from tests.operations.world import World
 from tests.stack_fixtures import Stack, pointed_to, start_stack, stop_stack
@@ -101,11 +102,10 @@ class Fleet:
                 preexec_fn=processes.die_with_parent,
             )
         self.running[name, tree] = (process, port)
-        until = time.monotonic() + 60
-        while not is_ready(port):
-            said = (self.stack.home.logs / f"upgrade-{number}-{name}.log").read_text()[-2000:]
-            assert process.poll() is None and time.monotonic() < until, f"{name} of {tree}: {said}"
-            time.sleep(0.1)
+        said = self.stack.home.logs / f"upgrade-{number}-{name}.log"
+        eventually(
+            lambda: is_ready(port), running=process, what=f"{name} of {tree}, ready ({said})"
+        )
 
     def end(self, name: str, tree: Path) -> None:
         process, _ = self.running.pop((name, tree))
@@ -149,7 +149,7 @@ class Feed:
                 order, f"A-{number % 40}", days_ago, number
             ) and not self._stop.wait(0.2):
                 """An ERP comes again."""
-            time.sleep(0.02)
+            self._stop.wait(0.02)
 
     def _sent(self, order: str, account: str, days_ago: int, number: int) -> bool:
         day = (

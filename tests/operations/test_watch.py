@@ -1,7 +1,6 @@
 """What the leading clock measures from outside, on real Kafka and PostgreSQL."""
 
 import json
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from shared import clock, db, kafka, metrics
 from shared.errors import Retryable
 from shared.settings import settings
 from shared.topics import ERP_ORDERS
+from tests.eventually import eventually
 from tests.stack_fixtures import Stack
 
 pytestmark = pytest.mark.system
@@ -32,15 +32,14 @@ def watcher(stack: Stack) -> measures.Watcher:
 
 def look(watcher: measures.Watcher) -> None:
     """Once; a broker that has just begun is asked again, as the clock does."""
-    until = time.monotonic() + 60
-    while True:
-        try:
-            with db.connect() as connection:
-                connection.autocommit = True
-                return watcher.look(connection)
-        except Retryable:
-            assert time.monotonic() < until
-            time.sleep(0.5)
+
+    def once() -> bool:
+        with db.connect() as connection:
+            connection.autocommit = True
+            watcher.look(connection)
+        return True
+
+    eventually(once, ignoring=Retryable, what="a broker that answers")
 
 
 def value(name: str, **labels: str) -> float | None:
@@ -59,10 +58,12 @@ def test_a_position_that_stands_still_while_records_wait_is_measured(
     look(watcher)
     assert value("winback_unread_records", **place) == end
     assert value("winback_stuck_seconds", **place) == 0
-    time.sleep(0.01)
-    look(watcher)
-    stuck = value("winback_stuck_seconds", **place)
-    assert stuck is not None and stuck > 0
+
+    def stuck() -> float | None:
+        look(watcher)
+        return value("winback_stuck_seconds", **place)
+
+    eventually(stuck, what="seconds that it stands still")
     with db.connect() as connection, connection.transaction():
         assert db.move_position(
             connection, consumer="halted", topic=ERP_ORDERS.name, partition=0, expected=0, next_offset=end

@@ -7,7 +7,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from shared.settings import PREFIX
+from tests.eventually import eventually
 from winback.chaos.machine import free_port
 from winback.serve import Service
 
@@ -84,14 +84,16 @@ def serving(
 
 def look(told: Told, address: str, path: str, status: int) -> None:
     """Until the answer has this status; it is told."""
-    until = time.monotonic() + WAIT_SECONDS
-    while True:
-        try:
-            answer = httpx.get(address + path, timeout=20)
-            if answer.status_code == status:
-                break
-        except httpx.TransportError:
-            """It does not listen yet."""
-        assert time.monotonic() < until, f"{address}{path} does not come to {status}"
-        time.sleep(0.1)
-    told.texts[address + path] = answer.text
+
+    def answer() -> httpx.Response | None:
+        found = httpx.get(address + path, timeout=20)
+        return found if found.status_code == status else None
+
+    answered = eventually(
+        answer,
+        seconds=WAIT_SECONDS,
+        ignoring=httpx.TransportError,
+        what=f"the status {status} of {address}{path}",
+    )
+    assert answered is not None
+    told.texts[address + path] = answered.text

@@ -1,8 +1,6 @@
 """A tenant of the running services, and what can be done to it and to them."""
 
 import json
-import os
-import signal
 import threading
 import time
 import urllib.error
@@ -17,6 +15,7 @@ import msgspec
 from shared import clock, db, kafka
 from shared.events import DigestDue, Order, OrdersAccepted
 from shared.topics import DIGEST_TICKS, ORDERS
+from tests.children import stopped
 from tests.stack_fixtures import Stack
 
 
@@ -135,14 +134,8 @@ ORDER = b"""
 @contextmanager
 def frozen(stack: Stack, *names: str) -> Iterator[None]:
     """They live and do nothing, as a machine that swaps."""
-    pids = [stack.service(name)["pid"] for name in names]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with stopped(*(stack.service(name)["pid"] for name in names)):
         yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager

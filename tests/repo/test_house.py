@@ -22,6 +22,17 @@ MOCKS = re.compile(
     r"unittest\.mo" + r"ck|Magic" + r"Mock|pytest\.mark\.(?:sk" + r"ip|xf" + r"ail)"
     r'|monkeypatch\.setattr\((?!clock, "now"|\w+, "[A-Z_]+")'
 )
+WAITS = re.compile(
+    r"\btime\.sle" + r"ep\(|SIGST" + r"OP|SIGCO" + r"NT|until = time\.mono" + r"tonic"
+)
+FAULTS = {
+    "tests/children.py",
+    "tests/eventually.py",
+    "tests/ingest/test_hostile.py",  # a connection between whose requests a while goes by
+    "tests/operations/test_drill_at_length.py",
+    "tests/operations/test_upgrade.py",
+    "tests/operations/world.py",
+}
 HOSTS = re.compile(
     r"pypi\.or"
     + r"g|pythonhosted\.or"
@@ -123,3 +134,16 @@ def test_a_service_says_what_it_consumes_produces_and_owns() -> None:
             re.search(rf"^{word}\b", text, re.MULTILINE)
             for word in ("consumes", "produces", "owns")
         ), name(path)
+
+
+def test_tests_wait_in_one_place_and_stop_processes_in_one() -> None:
+    """`eventually` and `stopped`. What takes time by its nature is in FAULTS: a fault of so many
+    seconds, a sender that pauses.
+    """
+    none_of(
+        [
+            f"{path}:{number}: {line.strip()}"
+            for path, number, line in lines_of("tests", only_python=True)
+            if path not in FAULTS and WAITS.search(line)
+        ]
+    )

@@ -1,7 +1,6 @@
 """Ticks to drafts and recoveries to stops, through real Kafka into real PostgreSQL."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -27,6 +26,7 @@ from shared.events import (
 )
 from shared.settings import settings
 from shared.topics import SEQUENCE_TICKS, SEQUENCES, SIGNALS, dead_letters_of
+from tests.eventually import eventually
 from tests.sequences.world import DRAFTED_AT, RUN_AT, RUN_DAY, World
 from tests.stack_fixtures import Stack
 
@@ -59,7 +59,12 @@ class Running:
         offset = self.publisher.publish(
             topic, value, key=organization.encode(), partition=partition
         )
-        self.wait_for(lambda: self._position(topic, partition) > offset)
+
+        def taken() -> bool:
+            assert not self.failed, self.failed
+            return self._position(topic, partition) > offset
+
+        eventually(taken, what=f"a position behind {topic}/{partition}/{offset}")
 
     def tick(self, organization: str, *, run: int = 1, digest: str = DIGEST) -> None:
         due = SequencesDue(
@@ -93,13 +98,6 @@ class Running:
             organization=event.organization,
             partition=partition,
         )
-
-    def wait_for(self, done: Callable[[], bool]) -> None:
-        until = time.monotonic() + WAIT_SECONDS
-        while not done():
-            assert not self.failed, self.failed
-            assert time.monotonic() < until
-            time.sleep(0.02)
 
     @staticmethod
     def _position(topic: str, partition: int) -> int:
@@ -151,11 +149,14 @@ def published(topic: str, decode: Callable[[bytes], Any]) -> list[Any]:
     end = kafka.end_offset(topic, 0)
     consumer.assign([TopicPartition(topic, 0, 0)])
     found: list[Any] = []
-    until = time.monotonic() + WAIT_SECONDS
-    while len(found) < end and time.monotonic() < until:
-        message = consumer.poll(1)
+
+    def all_read() -> bool:
+        message = consumer.poll(1) if len(found) < end else None
         if message is not None and message.error() is None:
             found.append(decode(message.value() or b""))
+        return len(found) >= end
+
+    eventually(all_read, what=f"{end} records of {topic}", pause=0)
     consumer.close()
     return found
 

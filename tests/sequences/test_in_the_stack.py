@@ -1,13 +1,12 @@
 """From files to drafts and back: every service as a real process, driven by the command line alone."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared import db
+from tests.eventually import eventually
 from tests.stack_fixtures import Stack
 
 WAIT_SECONDS = 60.0
@@ -65,13 +64,6 @@ def rows(query: str) -> list[tuple[Any, ...]]:
         return connection.execute(query.encode(), (ORGANIZATION,)).fetchall()
 
 
-def wait_for(done: Callable[[], bool]) -> None:
-    until = time.monotonic() + WAIT_SECONDS
-    while not done():
-        assert time.monotonic() < until
-        time.sleep(0.1)
-
-
 @pytest.mark.system
 def test_a_digest_makes_drafts_with_contacts_and_an_order_stops_them(
     services: Stack, tmp_path: Path
@@ -97,7 +89,7 @@ def test_a_digest_makes_drafts_with_contacts_and_an_order_stops_them(
     services.winback("run", "--organization", ORGANIZATION, "--as-of", "2026-11-23", "--wait")
 
     services.winback("digest", "send", "--organization", ORGANIZATION)
-    wait_for(lambda: len(rows(DRAFTS)) == 2)
+    eventually(lambda: len(rows(DRAFTS)) == 2, what="two drafts")
     drafted = rows(DRAFTS)
     assert [(kind, state, steps) for kind, _, state, steps in drafted] == [
         ("dormant", "draft", 3),
@@ -111,4 +103,7 @@ def test_a_digest_makes_drafts_with_contacts_and_an_order_stops_them(
 
     put("orders", ANSWER)
     services.winback("wait", "--organization", ORGANIZATION)
-    wait_for(lambda: ("lapse", "permian", "C-1", "stopped", "reordered") in rows(ENROLLMENTS))
+    eventually(
+        lambda: ("lapse", "permian", "C-1", "stopped", "reordered") in rows(ENROLLMENTS),
+        what="an enrollment that is stopped",
+    )

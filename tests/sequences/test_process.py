@@ -5,11 +5,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.eventually import eventually
 from tests.stack_fixtures import Stack
 
 COMMAND = (sys.executable, "-P", "-m", "winback", "serve", "sequences")
@@ -44,10 +44,12 @@ def asked(url: str) -> tuple[int, str]:
 def test_it_gets_ready_serves_its_metrics_and_drains_on_sigterm(stack: Stack) -> None:
     url = f"http://127.0.0.1:{(port := free_port())}"
     with serving(stack.env | {"WINBACK_SEQUENCES_PORT": str(port)}) as process:
-        until = time.monotonic() + START_SECONDS
-        while asked(f"{url}/readyz")[0] != 200:
-            assert process.poll() is None and time.monotonic() < until
-            time.sleep(0.1)
+        eventually(
+            lambda: asked(f"{url}/readyz")[0] == 200,
+            seconds=START_SECONDS,
+            running=process,
+            what="a ready process",
+        )
         assert asked(f"{url}/healthz") == (200, "ok\n")
         assert "winback_drafts_total" in asked(f"{url}/metrics")[1]
         process.send_signal(signal.SIGTERM)

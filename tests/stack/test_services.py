@@ -2,10 +2,10 @@
 
 import os
 import signal
-import time
 
 import pytest
 
+from tests.eventually import eventually
 from tests.stack_fixtures import Stack
 from winback.serve import Service
 from winback.stack import processes
@@ -37,10 +37,11 @@ def test_services_drain_on_sigterm_within_their_time_and_are_started_again(servi
     pids = {name: services.wait_ready(name) for name in Service}
     for pid in pids.values():
         os.kill(pid, signal.SIGTERM)
-    until = time.monotonic() + DRAIN_SECONDS
-    while any(processes.started(pid) for pid in pids.values()):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    eventually(
+        lambda: not any(processes.started(pid) for pid in pids.values()),
+        seconds=DRAIN_SECONDS,
+        what="the end of each",
+    )
     for name, pid in pids.items():
         services.wait_ready(name, other_than=pid)
         assert f"{name}: ended with 0; starting it again" in services.log()

@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.children import stopped
+from tests.eventually import eventually
 from winback.dev import current, supervisor_of
 from winback.stack import processes
 from winback.stack.home import Home
@@ -21,10 +22,10 @@ def home(tmp_path: Path) -> Iterator[Home]:
     """A running supervisor over the plan, all of it started (`bad` once at least)."""
     home = Home(tmp_path / "home")
     process = start(home)
-    wait_for(
+    eventually(
         lambda: [service(home, name)["ready"] for name in ("good", "parent", "slow")] == [True] * 3
     )
-    wait_for(lambda: "lacks" in service(home, "bad")["problem"])
+    eventually(lambda: "lacks" in service(home, "bad")["problem"])
     yield home
     if process.poll() is None:
         process.terminate()
@@ -34,7 +35,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
 def test_a_killed_part_is_started_again_and_the_others_keep_running(home: Home) -> None:
     before = {name: service(home, name)["pid"] for name in ("good", "parent", "slow")}
     os.kill(before["good"], signal.SIGKILL)
-    wait_for(
+    eventually(
         lambda: service(home, "good")["ready"] and service(home, "good")["pid"] != before["good"]
     )
     after = {name: service(home, name)["pid"] for name in ("parent", "slow")}
@@ -47,7 +48,7 @@ def test_a_part_that_cannot_start_is_reported_with_its_last_words_and_tried_agai
     home: Home,
 ) -> None:
     assert service(home, "bad")["problem"] == "ended with 1: it lacks a thing"
-    wait_for(lambda: service(home, "bad")["restarts"] >= 2)
+    eventually(lambda: service(home, "bad")["restarts"] >= 2)
     assert not current(home)["ready"]
     assert log(home).count("it lacks a thing") == 1  # said once, not at every try
 
@@ -56,16 +57,15 @@ def test_what_a_killed_part_leaves_behind_is_ended(home: Home) -> None:
     parent = service(home, "parent")["pid"]
     (orphan,) = descendants_of(parent)
     os.kill(parent, signal.SIGKILL)
-    wait_for(lambda: processes.started(orphan) is None)
+    eventually(lambda: processes.started(orphan) is None)
 
 
 def test_a_frozen_part_is_not_ready_and_is_ready_again_when_it_wakes(home: Home) -> None:
     pid = service(home, "good")["pid"]
-    os.kill(pid, signal.SIGSTOP)
-    wait_for(lambda: not service(home, "good")["ready"])
-    assert service(home, "good")["problem"] == "does not answer"
-    os.kill(pid, signal.SIGCONT)
-    wait_for(lambda: service(home, "good")["ready"])
+    with stopped(pid):
+        eventually(lambda: not service(home, "good")["ready"])
+        assert service(home, "good")["problem"] == "does not answer"
+    eventually(lambda: service(home, "good")["ready"])
     assert service(home, "good")["pid"] == pid
 
 
@@ -77,7 +77,7 @@ def test_the_end_is_bounded_also_for_a_part_that_does_not_drain_and_leaves_nothi
     all_of_it = descendants_of(supervisor["pid"])
     assert len(all_of_it) >= 4
     os.kill(supervisor["pid"], signal.SIGTERM)
-    wait_for(lambda: supervisor_of(home) is None)
+    eventually(lambda: supervisor_of(home) is None)
     assert [pid for pid in all_of_it if processes.started(pid)] == []
     assert "slow: did not end within 1 s: killed" in log(home)
 
@@ -87,7 +87,7 @@ def test_a_killed_supervisor_takes_its_parts_with_it(home: Home) -> None:
     assert supervisor is not None
     parts = [service(home, name)["pid"] for name in ("good", "parent", "slow")]
     os.kill(supervisor["pid"], signal.SIGKILL)
-    wait_for(lambda: [pid for pid in parts if processes.started(pid)] == [])
+    eventually(lambda: [pid for pid in parts if processes.started(pid)] == [])
     assert current(home)["ready"] is False
     assert [service["pid"] for service in current(home)["services"]] == [None] * 4
 
@@ -117,18 +117,19 @@ def test_what_an_earlier_supervisor_left_is_ended_and_a_pid_given_to_somebody_el
     ]
     home.write_state({"boot": processes.boot(), "supervisor": None, "services": services})
     supervisor = start(home)
+    said = f"left: pid {left.pid} was left behind by an earlier supervisor: ended"
+    eventually(lambda: said in log(home), running=supervisor, what="a word about what was left")
     assert left.wait(20) == -signal.SIGKILL
     assert stranger.poll() is None
     for process in (stranger, supervisor):
         process.terminate()
         process.wait(20)
-    assert f"left: pid {left.pid} was left behind by an earlier supervisor: ended" in log(home)
 
 
 def test_services_wait_for_a_schema_that_fails_and_say_so(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     supervisor = start(home, "broken-schema")
-    wait_for(lambda: current(home)["schema"]["failures"] >= 3)
+    eventually(lambda: current(home)["schema"]["failures"] >= 3)
     assert (
         service(home, "slow")["problem"]
         == "waits for migrations and topics: 0009_x.sql: syntax error"
@@ -175,10 +176,3 @@ def descendants_of(pid: int) -> list[int]:
     for child in [one for one, parent in below.items() if parent == pid]:
         found += [child, *descendants_of(child)]
     return found
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not come about in time"
-        time.sleep(0.02)

@@ -8,13 +8,13 @@ id without invisible characters, a day of the calendar) may be refused where it 
 
 import os
 import sys
-import time
 from pathlib import Path
 from subprocess import run
 
 import httpx
 import pytest
 
+from tests.eventually import eventually
 from tests.ingest.door import EVERY_SCOPE, make_token
 from tests.stack_fixtures import START_SECONDS, Stack
 
@@ -24,15 +24,12 @@ EXAMPLES = "30"
 
 def wait_ready(url: str) -> None:
     """By its own word: other tests kill what it stands on, and the supervisor hears of that later."""
-    until = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            if httpx.get(f"{url}/readyz", timeout=20).status_code == 200:
-                return
-        except httpx.TransportError:
-            """It does not listen yet."""
-        assert time.monotonic() < until
-        time.sleep(0.2)
+    eventually(
+        lambda: httpx.get(f"{url}/readyz", timeout=20).status_code == 200,
+        seconds=START_SECONDS,
+        ignoring=httpx.TransportError,
+        what=f"a ready {url}",
+    )
 
 
 @pytest.mark.parametrize("service", ["ingest", "console"])

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.console.browser import world as w
 from tests.console.browser.conftest import Person, said
 from tests.console.browser.world import World
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.usefixtures("services")
 
@@ -27,7 +28,7 @@ def test_one_signs_in_by_the_link_in_a_mail_and_out_again(person: Person, world:
     page.get_by_label("Your mail address").fill(email)
     page.get_by_role("button", name="Mail me a link").click()
     expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
-    w.wait_for(lambda: any("Sign in" in mail["subject"] for mail in world.mailbox.mails(email)))
+    eventually(lambda: any("Sign in" in mail["subject"] for mail in world.mailbox.mails(email)))
     text = next(mail["text"] for mail in world.mailbox.mails(email) if "Sign in" in mail["subject"])
     link = re.search(r"https?://\S+", text)
     assert link is not None
@@ -272,7 +273,7 @@ def test_the_next_order_clears_lost(person: Person, world: World) -> None:
         page.reload()
         return lost.count() == 0
 
-    w.wait_for(is_cleared)
+    eventually(is_cleared)
     expect(
         page.get_by_role("region", name="Outcomes").get_by_text(f"cleared by order {sent['order']}")
     ).to_be_visible()

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.console.browser import world as w
 from tests.console.browser.conftest import Person, said
 from tests.console.browser.world import World
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.usefixtures("services")
 
@@ -102,7 +103,7 @@ def test_the_digest_is_set_up_previewed_and_sent_to_oneself(person: Person, worl
     expect(page.locator("pre")).to_contain_text("recoverable")
     page.get_by_role("button", name="Send me a test").click()
     expect(said(page, "on its way")).to_be_visible()
-    w.wait_for(
+    eventually(
         lambda: any(
             "to call" in mail["subject"] for mail in world.mailbox.mails(world.people["admin"])
         )
@@ -183,12 +184,12 @@ def test_a_token_is_rotated_and_the_one_before_stops(person: Person, world: Worl
     expect(shown).not_to_have_value(first)
     second = shown.input_value()
     assert world.answer_to(second) == NOTHING_TO_TAKE
-    w.wait_for(lambda: world.answer_to(first) == UNKNOWN)  # ingest knows a token for some seconds
+    eventually(lambda: world.answer_to(first) == UNKNOWN)  # ingest knows a token for some seconds
     page.goto(world.path("settings/tokens"))
     page.get_by_label(f"Rotate or revoke {name}…").click()
     page.get_by_role("button", name=f"Revoke {name}", exact=True).click()
     expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("revoked")
-    w.wait_for(lambda: world.answer_to(second) == UNKNOWN)
+    eventually(lambda: world.answer_to(second) == UNKNOWN)
 
 
 def test_what_an_erp_sent_wrong_says_why_on_the_health_page_and_goes_in_again(
@@ -202,7 +203,7 @@ def test_what_an_erp_sent_wrong_says_why_on_the_health_page_and_goes_in_again(
         page.goto(world.path("health?look=true"))
         return wrong.count() > 0
 
-    w.wait_for(is_there)
+    eventually(is_there)
     wrong.get_by_role("button", name=re.compile("^Replay")).first.click()
     expect(said(page, "Replayed: erp-orders-dead/")).to_be_visible()
     expect(wrong.filter(has_text="replayed").first).to_be_visible()

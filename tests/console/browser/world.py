@@ -7,9 +7,7 @@ distributor's data does: by the command line and over HTTP.
 
 import json
 import secrets
-import time
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +18,7 @@ import httpx
 from shared import clock
 from shared.kafka import Headers, Publisher
 from shared.topics import ERP_ORDERS
+from tests.eventually import eventually
 from tests.stack_fixtures import Mailbox, Stack
 from winback.demo import pipe
 from winback.demo.story import PIPE_SETTINGS
@@ -157,13 +156,5 @@ def build(stack: Stack, folder: Path) -> World:
         people=people,
         token=json.loads(made.stdout)["token"],
     )
-    wait_for(lambda: bool(world.mailbox.mails(people["owner"])))
+    eventually(lambda: world.mailbox.mails(people["owner"]), seconds=WAIT_SECONDS, what="a digest")
     return world
-
-
-def wait_for(done: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
-    """Until it is so."""
-    until = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.1)

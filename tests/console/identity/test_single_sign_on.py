@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from services.signals.store import organizations
 from shared import db
 from shared.settings import settings
 from tests.console.conftest import Browser, MakeBrowser, text_of
+from tests.eventually import eventually
 from tests.repo.tree import ROOT
 from tests.signals.conftest import make_tenant
 
@@ -61,15 +61,14 @@ def running() -> Iterator[Provider]:
         ],
         cwd=ROOT,
     )
-    provider, until = Provider(f"http://127.0.0.1:{port}"), time.monotonic() + 60
+    provider = Provider(f"http://127.0.0.1:{port}")
     try:
-        while True:
-            try:
-                httpx.get(f"{provider.url}/keys")
-                break
-            except httpx.ConnectError:
-                assert process.poll() is None and time.monotonic() < until
-                time.sleep(0.1)
+        eventually(
+            lambda: httpx.get(f"{provider.url}/keys"),
+            ignoring=httpx.ConnectError,
+            running=process,
+            what="a provider that listens",
+        )
         yield provider
     finally:
         process.send_signal(signal.SIGTERM)

@@ -3,8 +3,6 @@ opinion's SQL, and plain Python.
 """
 
 import random
-import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
@@ -37,6 +35,7 @@ from shared.domain.trial import BACK_WITHIN, Subject, day_bars, quarter_ends, sh
 from shared.events import Line, SignalType
 from tests.console.conftest import MakeBrowser, text_of
 from tests.console.settings.test_detection import typed
+from tests.eventually import eventually
 from tests.signals.builders import block, completed, order, record, requested
 
 AS_OF = date(2026, 3, 2)
@@ -447,11 +446,11 @@ def test_a_try_ends_when_the_same_person_s_next_one_begins(
     with ThreadPoolExecutor(3) as threads, db.connect() as locking:
         locking.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
         first = threads.submit(try_out, headers)
-        until(lambda: waiting(connection) == 1)
+        eventually(lambda: waiting(connection) == 1)
         second = threads.submit(try_out, own)
-        until(lambda: dry_run._turns[acme, f"{ana.email} tries"] == 2)
+        eventually(lambda: dry_run._turns[acme, f"{ana.email} tries"] == 2)
         third = threads.submit(try_out, headers)
-        until(lambda: dry_run._turns[acme, f"{ana.email} tries"] == 3)
+        eventually(lambda: dry_run._turns[acme, f"{ana.email} tries"] == 3)
         assert waiting(connection) == 1  # one reads, two wait for it
         locking.rollback()
         assert (first.result().status_code, second.result().status_code) == (204, 409)
@@ -522,10 +521,3 @@ def test_ledgers_that_nobody_uses_make_room(connection: db.Connection, acme: str
     assert list(small._places) == [acme]  # the one that is asked for stays, however large
     small.get(connection, "another", run=1, seconds=30)
     assert list(small._places) == ["another"]
-
-
-def until(holds: Any, seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        threading.Event().wait(0.01)

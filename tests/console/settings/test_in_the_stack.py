@@ -4,7 +4,6 @@ after saving; a test digest reaches whoever asked. Every service as a real proce
 
 import json
 import re
-import time
 from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ import pytest
 from services.signals.console.settings import detection_form
 from shared.domain.thresholds import DEFAULTS
 from shared.wording import number_style
+from tests.eventually import eventually
 from tests.stack_fixtures import Mailbox, Stack
 
 ORGANIZATION = "dry-run"
@@ -92,10 +92,7 @@ def test_what_the_dry_run_promises_is_what_the_detector_finds_after_saving(
         assert (int(opened), int(closed)) == (len(after - before), len(before - after))
 
         post(f"{settings}/digest/test", {})
-        until = time.monotonic() + WAIT_SECONDS
-        while not (mails := mailbox.mails(email)):
-            assert time.monotonic() < until
-            time.sleep(0.2)
+        mails = eventually(lambda: mailbox.mails(email), what="the digest")
         accounts = len({account for _, account, _ in after})
         assert f"{accounts} accounts to call" in mails[0]["subject"]
         shown = client.get(f"{settings}/digest").text

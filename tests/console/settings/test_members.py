@@ -1,12 +1,10 @@
 """Members: who may invite, change and remove whom; an owner always stays."""
 
-import time
-from collections.abc import Callable
-
 import pytest
 
 from shared import db
 from tests.console.conftest import Browser, MakeBrowser, text_of
+from tests.eventually import eventually
 from tests.signals.builders import rows
 from tests.stack_fixtures import Mailbox
 
@@ -19,13 +17,6 @@ ROLES = "SELECT email, role FROM members WHERE organization = %s"
 
 def roles(connection: db.Connection, organization: str) -> dict[str, str]:
     return {str(email): str(role) for email, role in rows(connection, ROLES, organization)}
-
-
-def wait_for(done: Callable[[], bool], seconds: float = 20) -> None:
-    until = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def test_who_is_invited_gets_a_link_and_the_digest(
@@ -45,7 +36,7 @@ def test_who_is_invited_gets_a_link_and_the_digest(
     assert rows(connection, NOTED, tenant) == [
         (owner.email, "invited", f"member {email}", {"role": "admin", "digest": True})
     ]
-    wait_for(lambda: bool(mailbox.mails(email)))
+    eventually(lambda: mailbox.mails(email), what="a mail")
     assert "/sign-in/" in mailbox.mails(email)[0]["text"]
     page = text_of(owner.get(f"/o/{tenant}/settings/members"))
     assert f"{email} is a member now" in page

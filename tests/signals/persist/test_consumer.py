@@ -3,7 +3,6 @@ be read.
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,6 +24,7 @@ from shared.ids import record_key
 from shared.records import Record
 from shared.settings import settings
 from shared.topics import CONTACTS, ORDERS, SIGNALS, dead_letters_of
+from tests.eventually import eventually
 from tests.ingest.door import records
 from tests.signals.builders import (
     block,
@@ -84,13 +84,16 @@ def publish(
 
 def wait_for(connection: db.Connection, organization: str, ends: dict[str, int]) -> None:
     """Until the consumer has taken the records at these offsets."""
-    until = time.monotonic() + 60
-    while any(
-        positions.of(connection, CONSUMER, topic, kafka.partition_of(organization)) <= end
-        for topic, end in ends.items()
-    ):
-        assert time.monotonic() < until, "the consumer does not get there"
-        time.sleep(0.02)
+    partition = kafka.partition_of(organization)
+    for topic, end in ends.items():
+        wait_until_behind(connection, topic, partition, end)
+
+
+def wait_until_behind(connection: db.Connection, topic: str, partition: int, offset: int) -> None:
+    eventually(
+        lambda: positions.of(connection, CONSUMER, topic, partition) > offset,
+        what=f"a position behind {topic}/{partition}/{offset}",
+    )
 
 
 @pytest.fixture
@@ -300,10 +303,7 @@ def test_what_cannot_be_read_is_put_aside_once_and_the_partition_moves_on(
     }
     with consuming(publisher):
         wait_for(connection, tenant, ends)
-        until = time.monotonic() + 90
-        while positions.of(connection, CONSUMER, SIGNALS.name, elsewhere) <= foreign:
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        wait_until_behind(connection, SIGNALS.name, elsewhere, foreign)
     mine = {
         topic: {*places, (elsewhere, foreign)} if topic == SIGNALS.name else set(places)
         for topic, places in unread.items()

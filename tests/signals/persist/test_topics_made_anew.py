@@ -2,7 +2,6 @@
 nothing is passed by.
 """
 
-import time
 import uuid
 
 import pytest
@@ -11,6 +10,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from shared import db, kafka
 from shared.settings import settings
+from tests.eventually import eventually
 from tests.stack_fixtures import Stack
 
 pytestmark = pytest.mark.system
@@ -42,12 +42,10 @@ def test_a_topic_has_another_id_when_it_is_made_anew(stack: Stack) -> None:
     ids = []
     for _ in range(2):
         admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
-        while name not in admin.list_topics(timeout=10).topics:
-            time.sleep(0.05)
+        eventually(lambda: name in admin.list_topics(timeout=10).topics, what="the topic")
         ids.append(kafka.topic_ids(name)[name])
         admin.delete_topics([name])[name].result(30)
-        while name in admin.list_topics(timeout=10).topics:
-            time.sleep(0.05)
+        eventually(lambda: name not in admin.list_topics(timeout=10).topics, what="its end")
     assert ids[0] != ids[1]
     assert all(0 < one < 2**63 for one in ids)
 
