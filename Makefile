@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test drill upgrade fuzz check asyncapi chaos bench schemas up down secrets requirements
+.PHONY: help setup setup-dev demo test test-fast drill upgrade fuzz check asyncapi chaos bench schemas up down secrets requirements
 
 help: ## List these.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,8 +20,11 @@ setup-dev: python
 demo: setup ## Two distributors' orders through the whole system: signals, a digest, drafts, and where to look.
 	@$(BIN)/winback demo
 
-test: setup-dev ## Every test, on real Kafka, PostgreSQL and SMTP, which it starts itself.
-	@$(BIN)/pytest
+test: setup-dev ## Every test, on real Kafka, PostgreSQL and SMTP, which it starts itself; T="tests/console -k badge": of them these.
+	@$(BIN)/pytest $(T)
+
+test-fast: setup-dev ## What needs no stack, within a minute; T as above.
+	@$(BIN)/pytest -m 'not system' $(T)
 
 fuzz: setup-dev ## What no test lists: made-up files, bodies and requests for some minutes; ends at the first fault.
 	@PYTHONPATH=. $(BIN)/python -m tests.ingest.fuzz --rounds 20000

@@ -1,8 +1,28 @@
-"""Fixtures for all tests: one real stack a session (tests/stack_fixtures.py); `make fuzz` looks
-longer than `make test`.
+"""For all tests: one real stack a session (tests/stack_fixtures.py), the marker of those that need
+it, and limits.
+
+A test is `system` when a fixture of its closure starts a stack: nobody has to say so, and nobody
+can forget to. `start_stack` refuses to start one for a test that is not.
 """
 
+import pytest
 from hypothesis import settings
 
 pytest_plugins = ["tests.stack_fixtures"]
+settings.register_profile("tests", deadline=None)  # how long an example takes, a machine decides
 settings.register_profile("fuzz", max_examples=5_000, deadline=None)
+settings.load_profile("tests")
+
+STACKS = frozenset({"stack", "stack_with_services", "organizations", "mailbox"})
+MINUTES = ("drill", "upgrade")  # markers of tests that may take many
+MINUTES_SECONDS = 3600
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses among them
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        long = any(item.get_closest_marker(name) for name in MINUTES)
+        if long or STACKS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("system")
+        if long:
+            item.add_marker(pytest.mark.timeout(MINUTES_SECONDS))

@@ -45,6 +45,25 @@ VALUES (%s, %s, %s, %s)
 """
 
 
+class Unmarked(Exception):
+    """A stack was started for a test that is said to need none."""
+
+
+@dataclass
+class _Now:
+    """The test that runs."""
+
+    item: pytest.Item | None = None
+
+
+_now = _Now()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    _now.item = item
+
+
 @dataclass(frozen=True)
 class Mailbox:
     """What the mail sink kept."""
@@ -144,8 +163,10 @@ def start_stack(
     *options: str, seconds: float = START_SECONDS, env: Mapping[str, str] | None = None
 ) -> Stack:
     """A supervisor that ends with this process, in a folder that PostgreSQL's user can get to. env:
-    for all that it starts.
+    for all that it starts. Raises Unmarked for a test without the marker `system`.
     """
+    if _now.item is not None and _now.item.get_closest_marker("system") is None:
+        raise Unmarked(f"{_now.item.nodeid} is not marked `system`, and starts a stack")
     folder = Path(tempfile.mkdtemp(prefix="winback-test-"))
     folder.chmod(0o755)
     home = Home(folder / "home")

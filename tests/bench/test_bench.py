@@ -38,6 +38,7 @@ def tiny() -> Iterator[Rig]:
         yield found
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("name", LIGHT)
 def test_a_figure_checks_its_answers_and_has_both_sides(tiny: Rig, name: str) -> None:
     for result in FIGURES[name][0](tiny):
@@ -46,6 +47,7 @@ def test_a_figure_checks_its_answers_and_has_both_sides(tiny: Rig, name: str) ->
         assert len(result.ratios) == tiny.rounds.count
 
 
+@pytest.mark.system
 def test_naive_faust_answers_as_it_should(tiny: Rig) -> None:
     few = tiny.workload(orders=NAIVE_ORDERS, accounts=NAIVE_ACCOUNTS)
     assert naive_side(tiny, few).run().units == len(few.orders)

@@ -11,8 +11,6 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from services.detector import accounts, restore
 from services.detector.accounts import HeadRecord
 from services.detector.checkpoint import SOURCE_KEY, CheckpointStore, RocksPartition
@@ -34,8 +32,6 @@ from winback.chaos.machine import freeze, wake
 from winback.chaos.stories import Batch
 from winback.chaos.telling import Teller
 from winback.chaos.world import World
-
-pytestmark = pytest.mark.system
 
 
 def test_a_system_that_keeps_its_promises_is_left_in_peace_also_when_records_come_again(

@@ -2,12 +2,8 @@
 of them, for longer.
 """
 
-import pytest
-
 from winback.chaos.scenarios import pipeline, records
 from winback.chaos.world import World
-
-pytestmark = pytest.mark.system
 
 
 def test_ingest_is_killed_while_clients_send(world: World) -> None:

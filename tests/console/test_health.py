@@ -75,11 +75,13 @@ def test_an_audit_on_request_is_noted_and_shown(browser: MakeBrowser, tenant: st
 
 
 def test_an_audit_in_the_middle_of_things_says_what_it_waits_for(
-    browser: MakeBrowser, acme: str
+    browser: MakeBrowser, connection: db.Connection, acme: str
 ) -> None:
+    with connection.transaction():
+        handlers.handle_orders(connection, [record("orders", requested(acme, 2), acme, 3)])
     ana = browser(acme)
     ana.post(f"/o/{acme}/health/audit")
-    assert "Not audited:" in text_of(ana.get(f"/o/{acme}/health"))
+    assert f"Not audited: run 2 of {acme} is under way" in text_of(ana.get(f"/o/{acme}/health"))
 
 
 def test_lag_and_dead_letters_are_looked_for_on_request(

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from confluent_kafka import Producer
 
 from services.detector.app import build
@@ -20,7 +19,6 @@ from tests.stack_fixtures import Stack
 CSV = "order,account,ordered_on,revenue\n{}\n"
 
 
-@pytest.mark.system
 def test_a_detector_whose_partition_was_taken_saves_nothing_more_leaves_and_the_next_one_has_it_all(
     services: Stack, organization: str, tmp_path: Path
 ) -> None:

@@ -37,7 +37,6 @@ def test_a_changelog_that_is_gone_stops_the_restore(code: int) -> None:
         restore.reached(an_event(code), KafkaError(code))
 
 
-@pytest.mark.system
 def test_a_changelog_that_ends_with_markers_is_restored_to_its_end(
     stack: Stack, tmp_path: Path
 ) -> None:

@@ -27,7 +27,7 @@ from tests.stack_fixtures import Stack
 from winback.serve import Service
 from winback.stack import probes, processes
 
-pytestmark = [pytest.mark.system, pytest.mark.drill]
+pytestmark = pytest.mark.drill
 
 BIN = Path(sys.executable).parent
 VOLUME = "/mnt"

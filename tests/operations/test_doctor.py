@@ -32,8 +32,6 @@ from winback.doctor import catalogue_store, kafka, machine, mail, postgres
 from winback.doctor.findings import Finding, exit_code, good, note
 from winback.doctor.findings import away as gone
 
-pytestmark = pytest.mark.system
-
 
 def states(findings: Iterator[Finding]) -> dict[str, str]:
     return {finding.name: finding.state for finding in findings}

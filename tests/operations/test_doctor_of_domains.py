@@ -19,8 +19,6 @@ from tests.operations.configured import Configure
 from winback.doctor import domain
 from winback.doctor.findings import Finding
 
-pytestmark = pytest.mark.system
-
 ED25519 = base64.b64encode(bytes(32)).decode()
 
 

@@ -18,8 +18,6 @@ from tests.operations.prometheus import Alert, Prometheus, faster, watching
 from tests.operations.world import World, again_and_again, frozen
 from tests.stack_fixtures import Stack, pointed_to
 
-pytestmark = pytest.mark.system
-
 RUN = """
 INSERT INTO runs (organization, number, as_of, settings_version, reason, requested_at)
 VALUES (%s, %s, current_date, 1, 'digest', now() - interval '3 hours')

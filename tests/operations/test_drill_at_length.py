@@ -27,7 +27,7 @@ from tests.stack_fixtures import Stack, pointed_to, start_stack, stop_stack
 from winback.stack import jars, java, probes, processes
 from winback.stack.parts import HOST
 
-pytestmark = [pytest.mark.system, pytest.mark.drill]
+pytestmark = pytest.mark.drill
 
 CLOCK, BROKER = "second-clock", 2
 

@@ -25,8 +25,6 @@ from tests.eventually import eventually
 from tests.operations.world import World
 from tests.stack_fixtures import Stack
 
-pytestmark = pytest.mark.system
-
 SLOT = """
 INSERT INTO slots (organization, kind, slot_at, fired_at, run)
 VALUES (%s, 'digest', now(), now(), 1)

@@ -17,8 +17,6 @@ from shared.topics import ERP_ORDERS
 from tests.eventually import eventually
 from tests.stack_fixtures import Stack
 
-pytestmark = pytest.mark.system
-
 SETTINGS = (
     "INSERT INTO settings_versions (organization, version, settings, saved_by) VALUES (%s, "
     "1, '{}', 'test')"

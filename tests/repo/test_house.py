@@ -1,6 +1,9 @@
 """Rules of the house that a reader would otherwise have to remember."""
 
 import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
 
 from tests.repo.tree import CODE, ROOT, files, modules, name, none_of
 
@@ -15,6 +18,7 @@ IGNORE = re.compile(
     r"#\s*(?:type:\s*ignore\[[^\]]+\]|noqa:\s*[A-Z0-9, "
     r"]*[A-Z0-9]|fmt:\s*(?:skip|off))(?P<reason>.*)$"
 )
+ANY_IGNORE = re.compile(r"#\s*(?:type:\s*ignore|noqa|fmt:)")
 BARE_IGNORE = re.compile(r"#\s*(?:type:\s*ignore(?!\[)|noqa(?!:))")
 REASON = re.compile(r"\s+[#—-]\s*\S")
 # a constant in capitals may be set (smaller buffers, shorter waits), and the clock; no other code
@@ -46,13 +50,25 @@ MACHINE_PATHS = re.compile(
 )
 
 
-def lines_of(*folders: str, only_python: bool = False) -> list[tuple[str, int, str]]:
-    paths = modules(*folders) if only_python else files(*folders)
-    return [
-        (name(path), number, line)
-        for path in paths
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
-    ]
+def lines_with(
+    pattern: re.Pattern[str], *folders: str, only_python: bool = False
+) -> Iterator[tuple[str, int, str]]:
+    """File, number and text of every line in which it is found. Most files are seen in one look."""
+    for path in modules(*folders) if only_python else files(*folders):
+        text = text_of(path)
+        if pattern.search(text):
+            for number, line in enumerate(text.splitlines(), start=1):
+                if pattern.search(line):
+                    yield name(path), number, line
+
+
+@cache
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def told(found: Iterable[tuple[str, int, str]]) -> list[str]:
+    return [f"{path}:{number}: {line.strip()[:100]}" for path, number, line in found]
 
 
 def test_no_module_is_too_long_to_be_one_idea() -> None:
@@ -76,18 +92,12 @@ def test_every_module_begins_with_its_idea() -> None:
 
 
 def test_nothing_is_left_for_later_in_the_code() -> None:
-    none_of(
-        [
-            f"{path}:{number}: {line.strip()}"
-            for path, number, line in lines_of(only_python=True)
-            if UNFINISHED.search(line)
-        ]
-    )
+    none_of(told(lines_with(UNFINISHED, only_python=True)))
 
 
 def test_an_ignore_carries_its_reason() -> None:
     wrong = []
-    for path, number, line in lines_of(only_python=True):
+    for path, number, line in lines_with(ANY_IGNORE, only_python=True):
         found = IGNORE.search(line)
         layout_only = found is not None and "fmt:" in found[0] and "fmt: off" not in found[0]
         if BARE_IGNORE.search(line) or (
@@ -98,33 +108,15 @@ def test_an_ignore_carries_its_reason() -> None:
 
 
 def test_nothing_is_mocked_and_no_test_is_left_out() -> None:
-    none_of(
-        [
-            f"{path}:{number}: {line.strip()}"
-            for path, number, line in lines_of("tests", only_python=True)
-            if MOCKS.search(line)
-        ]
-    )
+    none_of(told(lines_with(MOCKS, "tests", only_python=True)))
 
 
 def test_no_file_names_a_package_registry() -> None:
-    none_of(
-        [
-            f"{path}:{number}: {line.strip()[:100]}"
-            for path, number, line in lines_of()
-            if HOSTS.search(line)
-        ]
-    )
+    none_of(told(lines_with(HOSTS)))
 
 
 def test_no_file_knows_the_machine_it_was_written_on() -> None:
-    none_of(
-        [
-            f"{path}:{number}: {line.strip()[:100]}"
-            for path, number, line in lines_of()
-            if MACHINE_PATHS.search(line)
-        ]
-    )
+    none_of(told(lines_with(MACHINE_PATHS)))
 
 
 def test_a_service_says_what_it_consumes_produces_and_owns() -> None:
@@ -140,10 +132,5 @@ def test_tests_wait_in_one_place_and_stop_processes_in_one() -> None:
     """`eventually` and `stopped`. What takes time by its nature is in FAULTS: a fault of so many
     seconds, a sender that pauses.
     """
-    none_of(
-        [
-            f"{path}:{number}: {line.strip()}"
-            for path, number, line in lines_of("tests", only_python=True)
-            if path not in FAULTS and WAITS.search(line)
-        ]
-    )
+    found = lines_with(WAITS, "tests", only_python=True)
+    none_of(told(one for one in found if one[0] not in FAULTS))

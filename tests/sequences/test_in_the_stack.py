@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from shared import db
 from tests.eventually import eventually
 from tests.stack_fixtures import Stack
@@ -64,7 +62,6 @@ def rows(query: str) -> list[tuple[Any, ...]]:
         return connection.execute(query.encode(), (ORGANIZATION,)).fetchall()
 
 
-@pytest.mark.system
 def test_a_digest_makes_drafts_with_contacts_and_an_order_stops_them(
     services: Stack, tmp_path: Path
 ) -> None:

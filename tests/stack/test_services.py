@@ -3,14 +3,10 @@
 import os
 import signal
 
-import pytest
-
 from tests.eventually import eventually
 from tests.stack_fixtures import Stack
 from winback.serve import Service
 from winback.stack import processes
-
-pytestmark = pytest.mark.system
 
 DRAIN_SECONDS = 30
 

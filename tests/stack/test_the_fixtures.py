@@ -11,8 +11,6 @@ from shared.settings import settings
 from shared.topics import TOPICS
 from tests.stack_fixtures import Mailbox, Organizations, Stack
 
-pytestmark = pytest.mark.system
-
 
 def test_topics_and_tables_are_there(stack: Stack) -> None:
     assert kafka.create_topics() == []

@@ -15,7 +15,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import pytest
 from typer.testing import CliRunner
 
 from shared import db
@@ -27,8 +26,6 @@ from tests.stack_fixtures import Stack
 from tests.system import real_orders
 from tests.system.real_orders import Invoice
 from winback.cli import app
-
-pytestmark = pytest.mark.system
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TIMES = ("detected_at", "last_seen_at", "recovered_at", "closed_at")

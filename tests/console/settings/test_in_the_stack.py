@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
-import pytest
 
 from services.signals.console.settings import detection_form
 from shared.domain.thresholds import DEFAULTS
@@ -41,7 +40,6 @@ def order_lines() -> str:
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.system
 def test_what_the_dry_run_promises_is_what_the_detector_finds_after_saving(
     services: Stack, mailbox: Mailbox, tmp_path: Path
 ) -> None:

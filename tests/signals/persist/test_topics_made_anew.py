@@ -4,7 +4,6 @@ nothing is passed by.
 
 import uuid
 
-import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -12,8 +11,6 @@ from shared import db, kafka
 from shared.settings import settings
 from tests.eventually import eventually
 from tests.stack_fixtures import Stack
-
-pytestmark = pytest.mark.system
 
 
 def position(consumer: str, topic: str) -> int:

@@ -25,8 +25,6 @@ from tests.oracle.histories import FIRST_DAY
 from tests.oracle.oracle import Oracle
 from tests.stack_fixtures import Organizations, Stack
 
-pytestmark = pytest.mark.system
-
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TODAY = date(2026, 6, 1)
 LAST_RUN_AT = (
