@@ -13,11 +13,12 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from shared.errors import Retryable
+from winback.serve import Service
 from winback.stack import home as homes
 from winback.stack import processes
 from winback.stack.home import Home
@@ -45,6 +46,13 @@ def up(
     without_services: bool = typer.Option(
         False, help="Only Kafka, PostgreSQL and the mail sink, with topics and tables."
     ),
+    without: Annotated[
+        list[Service] | None,
+        typer.Option(
+            help="Not this service (may be repeated): who works on it serves it, with "
+            "`winback serve SERVICE --reload`."
+        ),
+    ] = None,
 ) -> None:
     """Start everything; without --detach until Ctrl-C. State is kept in .winback (or WINBACK_HOME)
     for the next time.
@@ -71,9 +79,14 @@ def up(
                 show(home)
 
         raise typer.Exit(
-            supervise(home, partial(parts.plan, with_services=not without_services), say=say)
+            supervise(
+                home,
+                partial(parts.plan, with_services=not without_services, without=without or ()),
+                say=say,
+            )
         )
-    start_detached(home, *(("--without-services",) if without_services else ()))
+    options = ["--without-services"] if without_services else []
+    start_detached(home, *options, *(f"--without={service}" for service in without or ()))
     wait_until_ready(home, timeout)
     show(home)
 

@@ -33,10 +33,24 @@ MODULES = {  # each has a main() that returns when the service has drained
 
 
 @app.command("serve")
-def serve(service: Annotated[Service, typer.Argument(help="Which process to become.")]) -> None:
+def serve(
+    service: Annotated[Service, typer.Argument(help="Which process to become.")],
+    reload: Annotated[
+        bool,
+        typer.Option(
+            "--reload",
+            help="For who works on it: again whenever its code changes; templates are read anew.",
+        ),
+    ] = False,
+) -> None:
     """Become one process of the system. Settings come from the environment; SIGTERM drains within
-    30 s.
+    30 s. To work on one beside all the others: `winback dev up --detach --without console`, then
+    `winback serve console --reload`.
 
     Example: winback serve detector
     """
+    if reload:
+        from winback.reload import serve_again_and_again
+
+        raise typer.Exit(serve_again_and_again(service))
     importlib.import_module(MODULES[service]).main()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from winback.serve import Service
 from winback.stack import processes
 
 Winback = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -31,7 +32,7 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def winback(directory: Path) -> Iterator[Winback]:
-    """The command in that directory, without a WINBACK_… setting; everything ends with the tests."""
+    """The command in that directory, without a WINBACK_… setting; all ends with the tests."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("WINBACK_")}
 
     def run(*words: str) -> "subprocess.CompletedProcess[str]":
@@ -75,7 +76,7 @@ def test_logs_are_by_service_and_an_unknown_one_is_wrong_use(winback: Winback, u
     assert winback("dev", "logs", "nobody").returncode == 2
 
 
-def test_down_leaves_no_process_and_the_next_up_knows_what_the_last_one_knew(
+def test_down_leaves_no_process_and_the_next_up_with_what_it_is_told_knows_what_the_last_one_knew(
     winback: Winback, up: None, directory: Path
 ) -> None:
     home = directory / ".winback"
@@ -95,7 +96,10 @@ def test_down_leaves_no_process_and_the_next_up_knows_what_the_last_one_knew(
     assert winback("migrate").returncode == 3  # what it needs is not there
     assert winback("dev", "down").stdout == "it was not up\n"
 
-    winback(*WITHOUT_SERVICES)
+    but_the_clock = [f"--without={name}" for name in Service if name != Service.CLOCK]
+    assert winback("dev", "up", "--detach", *but_the_clock).returncode == 0
+    services = json.loads(winback("dev", "status", "--json").stdout)["services"]
+    assert [service["name"] for service in services] == ["kafka", "postgres", "smtp", "clock"]
     assert winback("migrate").stdout == "nothing to apply\n"
     assert winback("topics").stdout == "nothing to create\n"
     assert (home / "secret").read_text() == secret
