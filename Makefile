@@ -24,7 +24,7 @@ test: setup-dev ## Every test, on real Kafka, PostgreSQL and SMTP, which it star
 	@$(BIN)/pytest $(T)
 
 test-fast: setup-dev ## What needs no stack, within a minute; T as above.
-	@$(BIN)/pytest -m 'not system' $(T)
+	@$(BIN)/pytest -m 'not system and not slow' -n 2 $(T)
 
 fuzz: setup-dev ## What no test lists: made-up files, bodies and requests for some minutes; ends at the first fault.
 	@PYTHONPATH=. $(BIN)/python -m tests.ingest.fuzz --rounds 20000

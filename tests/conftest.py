@@ -5,6 +5,8 @@ A test is `system` when a fixture of its closure starts a stack: nobody has to s
 can forget to. `start_stack` refuses to start one for a test that is not.
 """
 
+import os
+
 import pytest
 from hypothesis import settings
 
@@ -16,6 +18,9 @@ settings.load_profile("tests")
 STACKS = frozenset({"stack", "stack_with_services", "organizations", "mailbox"})
 MINUTES = ("drill", "upgrade")  # markers of tests that may take many
 MINUTES_SECONDS = 3600
+
+# A broker that lives for minutes is compiled for longer than it runs: half of its start's work.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses among them

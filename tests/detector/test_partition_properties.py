@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -32,7 +33,9 @@ from tests.oracle.oracle import Oracle
 from tests.oracle.projection import Projection
 from tests.oracle.rules import Key
 
-slow = settings(  # 100 examples; --hypothesis-profile=fuzz: 5,000
+pytestmark = pytest.mark.slow
+
+patient = settings(  # 100 examples; --hypothesis-profile=fuzz: 5,000
     deadline=None,
     suppress_health_check=[
         HealthCheck.too_slow,
@@ -94,7 +97,7 @@ def play(steps: Sequence[Step]) -> tuple[Detector, Oracle]:
     return detector, oracle
 
 
-@slow
+@patient
 @given(histories.histories())
 def test_rolling_state_says_what_recomputation_from_scratch_says(steps: list[Step]) -> None:
     detector, oracle = play(steps)
@@ -102,7 +105,7 @@ def test_rolling_state_says_what_recomputation_from_scratch_says(steps: list[Ste
         assert detector.said.signals(organization) == oracle.signals(organization)
 
 
-@slow
+@patient
 @given(histories.quiet())
 def test_what_days_alone_open_and_close_is_found_without_looking_at_everybody(
     steps: list[Step],
@@ -111,7 +114,7 @@ def test_what_days_alone_open_and_close_is_found_without_looking_at_everybody(
     assert detector.said.signals(ORGANIZATIONS[0]) == oracle.signals(ORGANIZATIONS[0])
 
 
-@slow
+@patient
 @given(histories.crowded())
 def test_shares_and_estimates_of_a_crowd_are_the_oracles(
     crowd: tuple[list[Order], RunRequested, RunRequested],
@@ -124,7 +127,7 @@ def test_shares_and_estimates_of_a_crowd_are_the_oracles(
     assert detector.said.signals(first.organization) == oracle.signals(first.organization)
 
 
-@slow
+@patient
 @given(histories.histories(revisions_given=True, pauses=False), st.randoms(use_true_random=False))
 def test_what_is_active_after_a_run_depends_on_the_set_of_orders_alone(
     steps: list[Step], chance: Random
@@ -152,7 +155,7 @@ def test_what_is_active_after_a_run_depends_on_the_set_of_orders_alone(
         assert active(shuffled, organization) == active(straight, organization)
 
 
-@slow
+@patient
 @given(histories.histories(revisions_given=True))
 def test_orders_that_come_again_change_nothing_and_say_nothing(steps: list[Step]) -> None:
     detector, _ = play(steps)
@@ -161,7 +164,7 @@ def test_orders_that_come_again_change_nothing_and_say_nothing(steps: list[Step]
             assert detector.record(step, offset) == []
 
 
-@slow
+@patient
 @given(histories.histories(pauses=False))
 def test_a_run_counts_what_it_says_and_completes_last(steps: list[Step]) -> None:
     detector = Detector()

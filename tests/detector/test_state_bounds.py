@@ -1,10 +1,13 @@
 """No value grows without bound, and an order of any age is found by a bounded number of reads."""
 
+import pytest
+
 from tests.detector.logs import Log, order
 
 LARGEST_VALUE = 64 * 1024
 
 
+@pytest.mark.slow
 def test_an_account_with_100_000_orders_keeps_its_values_small_and_its_orders_correctable() -> None:
     log = Log()
     count = 100_000

@@ -226,7 +226,7 @@ UNREADABLE: list[bytes] = [
     "order,account".encode("utf-16")[:-1],
     b'order,"acc\rount\n',
     b"\x1f\x8b\x08\x00garbage",
-    gzip.compress(b"order,account\n" * 1000)[:-30],
+    gzip.compress(b"order,account\n" * 1000, mtime=0)[:-30],
     b"\x28\xb5\x2f\xfdgarbage",
     zstandard.compress(b"order,account\n" * 1000)[:-5],
     b"PAR1" + b"\x00" * 100,

@@ -43,6 +43,7 @@ def promtool(*words: str, cwd: Path = PROMETHEUS) -> "subprocess.CompletedProces
     )
 
 
+@pytest.mark.slow
 def test_every_alert_is_seen_to_fire_and_to_be_silent() -> None:
     done = promtool("test", "rules", "alerts_test.yml")
     assert done.returncode == 0, done.stdout + done.stderr

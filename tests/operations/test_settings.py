@@ -94,7 +94,7 @@ def test_a_number_out_of_its_bounds_is_named(monkeypatch: pytest.MonkeyPatch, na
     )
 
 
-@pytest.mark.parametrize("name", ANY_TEXT)
+@pytest.mark.parametrize("name", sorted(ANY_TEXT))
 def test_what_takes_any_text_says_so(name: str) -> None:
     assert accepts(Settings.model_fields[name]) == "any text"
 
@@ -105,6 +105,7 @@ def test_a_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hunter2" not in refused(monkeypatch, "erp_tokens", "hunter2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", Service)
 def test_every_process_ends_with_that_line(service: Service) -> None:
     env = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
