@@ -40,16 +40,24 @@ FILL = (
     """,
     """
     INSERT INTO accounts (
-        organization, account, name, owner, enrollment, first_ordered_on, last_ordered_on, lifetime_cents,
-        at_stake_cents, dormant, lapse, cherry_picking, last_contact_at, words
+        organization, account, name, owner, enrollment, first_ordered_on, last_ordered_on,
+        lifetime_cents, at_stake_cents, dormant, lapse, cherry_picking, last_contact_at, words
     )
-    SELECT made.*, (SELECT coalesce(' ' || string_agg(word, ' '), '') FROM words_of(made.name, made.account))
+    SELECT
+        made.*,
+        (
+            SELECT coalesce(' ' || string_agg(word, ' '), '')
+            FROM words_of(made.name, made.account)
+        )
     FROM (
         SELECT
             %(organization)s,
             'A-' || n AS account,
-            (ARRAY['Permian', 'Caprock', 'Osage', 'Llano', 'Redwater', 'Mesquite', 'Copper', 'Harbor'])[1 + n * 7 %% 8]
-                || ' ' || (ARRAY['Supply', 'Drilling', 'Pipe', 'Resources', 'Energy'])[1 + n * 11 %% 5]
+            (ARRAY[
+                'Permian', 'Caprock', 'Osage', 'Llano', 'Redwater', 'Mesquite', 'Copper', 'Harbor'
+            ])[1 + n * 7 %% 8]
+                || ' '
+                || (ARRAY['Supply', 'Drilling', 'Pipe', 'Resources', 'Energy'])[1 + n * 11 %% 5]
                 || ' ' || (n * 31 %% 9973) AS name,
             'rep-' || (n * 13 %% 60),
             CASE WHEN n %% 1000 = 0 THEN 'yes' WHEN n %% 500 = 1 THEN 'no' ELSE 'auto' END,
@@ -73,13 +81,16 @@ FILL = (
     """,
     """
     INSERT INTO signals (
-        organization, signal, account, type, od, grade, detected_at, last_seen_at, episode, opened_on, as_of, settings_version,
-        run, lifetime_revenue_cents, figures, source_offset
+        organization, signal, account, type, od, grade, detected_at, last_seen_at, episode,
+        opened_on, as_of, settings_version, run, lifetime_revenue_cents, figures, source_offset
     )
     SELECT
-        organization, 's-' || account || '-' || g, account, 'lapse', '5.5', 'J' || g, now(), now(), 1, '2026-01-01',
-        '2026-11-23', 1, 1, lifetime_cents,
-        jsonb_build_object('lapsed_revenue_cents', at_stake_cents, 'days_silent', 94, 'distinct_months', 4), 1
+        organization, 's-' || account || '-' || g, account, 'lapse', '5.5', 'J' || g, now(), now(),
+        1, '2026-01-01', '2026-11-23', 1, 1, lifetime_cents,
+        jsonb_build_object(
+            'lapsed_revenue_cents', at_stake_cents, 'days_silent', 94, 'distinct_months', 4
+        ),
+        1
     FROM accounts
     CROSS JOIN generate_series(1, 3) AS g
     WHERE organization = %(organization)s
@@ -87,12 +98,14 @@ FILL = (
     """,
     """
     INSERT INTO orders (
-        organization, order_id, account, ordered_on, counts_on, revision, content, cancelled, products, ods, grades, quantities,
-        revenues_cents, accepted_at, source_offset, net_cents, is_activity
+        organization, order_id, account, ordered_on, counts_on, revision, content, cancelled,
+        products, ods, grades, quantities, revenues_cents, accepted_at, source_offset, net_cents,
+        is_activity
     )
     SELECT
-        organization, 'SO-' || account || '-' || g, account, last_ordered_on - g * 20, last_ordered_on - g * 20, 1, '\\x00', false,
-        ARRAY['pipe'], ARRAY['5.5'], ARRAY['J55'], ARRAY['1'], ARRAY[1000::bigint], now(), 1, 1000, true
+        organization, 'SO-' || account || '-' || g, account, last_ordered_on - g * 20,
+        last_ordered_on - g * 20, 1, '\\x00', false, ARRAY['pipe'], ARRAY['5.5'], ARRAY['J55'],
+        ARRAY['1'], ARRAY[1000::bigint], now(), 1, 1000, true
     FROM accounts
     CROSS JOIN generate_series(1, 3) AS g
     WHERE organization = %(organization)s
@@ -134,7 +147,7 @@ FILTERS: dict[str, Filter] = {
 
 
 def fill(number: int) -> None:
-    """The organization with so many accounts, a tenth of them flagged; nothing where it is there."""
+    """The organization with so many accounts, a tenth of them flagged, unless it is there."""
     with psycopg.connect(settings().database_url) as connection:
         if connection.execute(
             "SELECT 1 FROM organizations WHERE organization = %s", (ORGANIZATION,)

@@ -33,8 +33,13 @@ active AS (
         max(counts_on) FILTER (WHERE revenue_cents > 0) AS last_on,
         sum(revenue_cents) AS lifetime,
         sum(revenue_cents) FILTER (WHERE counts_on > $as_of - $window_days) AS spend,
-        coalesce(sum(revenue_cents) FILTER (WHERE counts_on > $as_of - $window_days AND od::decimal(9, 3) >= $minimum_od), 0)
-            AS specialty
+        coalesce(
+            sum(revenue_cents) FILTER (
+                WHERE counts_on > $as_of - $window_days
+                  AND od::decimal(9, 3) >= $minimum_od
+            ),
+            0
+        ) AS specialty
     FROM lines
     WHERE counts_on <= $as_of
     GROUP BY organization, account
@@ -67,7 +72,8 @@ combos AS (
 ),
 lapsed AS (
     SELECT
-        organization, account, 'lapse' AS type, od, grade, [$as_of - combo_on, earned, months] AS figures
+        organization, account, 'lapse' AS type, od, grade,
+        [$as_of - combo_on, earned, months] AS figures
     FROM combos
     JOIN active USING (organization, account)
     WHERE $as_of - last_on < $gap_days
@@ -77,7 +83,8 @@ lapsed AS (
 ),
 picking AS (
     SELECT
-        organization, account, 'cherry_picking' AS type, '' AS od, '' AS grade, [specialty, spend] AS figures
+        organization, account, 'cherry_picking' AS type, '' AS od, '' AS grade,
+        [specialty, spend] AS figures
     FROM active
     WHERE spend >= $minimum_spend
       AND spend > 0
@@ -195,7 +202,6 @@ class Gathered:
         if self.signals != expected:
             missing, surplus = sorted(expected - self.signals), sorted(self.signals - expected)
             raise Failed(
-                f"{who} answers wrongly: {len(missing)} missing {missing[:2]}, {len(surplus)} too "
-                f"many {surplus[:2]}, "
-                f"of {len(expected)}"
+                f"{who} answers wrongly: {len(missing)} missing {missing[:2]}, "
+                f"{len(surplus)} too many {surplus[:2]}, of {len(expected)}"
             )

@@ -36,9 +36,8 @@ NOT_YET = {
     KafkaError.NON_EMPTY_GROUP,
 }
 QUIET = {"log_level": 0}  # what goes wrong is raised
-STAMP_MS = (
-    1_782_907_200_000  # the time of every record that is filled in: a round repeats the one before
-)
+# the time of every record that is filled in: a round repeats the one before
+STAMP_MS = 1_782_907_200_000
 
 
 class Broker:
@@ -92,9 +91,8 @@ class Broker:
 
     def forget_group(self, group: str) -> None:
         """The group has consumed nothing."""
-        until = (
-            time.monotonic() + 90
-        )  # a broker that never had a group makes its topic for them first
+        # a broker that never had a group makes its topic for them first
+        until = time.monotonic() + 90
         while True:
             try:
                 self._admin.delete_consumer_groups([group], request_timeout=5)[group].result()

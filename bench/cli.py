@@ -35,8 +35,8 @@ def bench(
         typer.Option(
             min=0.001,
             max=10,
-            help="Share of the full workload: 0.1 is a tenth of its orders. Without it, each "
-            "figure's own (`--figure list`).",
+            help="Share of the full workload: 0.1 is a tenth of its orders. "
+            "Without it, each figure's own (`--figure list`).",
         ),
     ] = None,
     profiled: Annotated[
@@ -54,8 +54,8 @@ def bench(
         ),
     ] = None,
 ) -> None:
-    """Measure figures, each a ratio of runs side by side on a stack of its own, answers checked
-    first.
+    """Measure figures, each a ratio of runs side by side on a stack of its own,
+    answers checked first.
 
     A figure that fails is told and left out, the others are measured; exit 1 for it, as for a
     target that is missed.
@@ -70,9 +70,8 @@ def bench(
     if unknown := [name for name in names if name not in FIGURES]:
         print(f"winback: no figure {unknown[0]}; there are {', '.join(FIGURES)}", file=sys.stderr)
         raise typer.Exit(2)
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING)
-    )  # of what runs in this process
+    # of what runs in this process
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     found: list[Found] = []
     scales: dict[str, float] = {}
     failed: list[str] = []

@@ -40,20 +40,31 @@ AS_OF = date(2026, 11, 23)
 TARGET_RATIO = 2.0
 
 FILL = (
-    "INSERT INTO organizations (organization, name, currency, timezone) VALUES (%(organization)s, "
-    "'Bench', 'USD', 'UTC')",
-    "INSERT INTO accounts (organization, account) SELECT %(organization)s, 'A-' || n FROM "
-    "generate_series(1, %(accounts)s) AS n",
+    "INSERT INTO organizations (organization, name, currency, timezone) "
+    "VALUES (%(organization)s, 'Bench', 'USD', 'UTC')",
+    "INSERT INTO accounts (organization, account) "
+    "SELECT %(organization)s, 'A-' || n FROM generate_series(1, %(accounts)s) AS n",
     """
     INSERT INTO orders (
-        organization, order_id, account, ordered_on, counts_on, revision, content, cancelled, products, ods, grades, quantities,
-        revenues_cents, accepted_at, source_offset, net_cents, is_activity
+        organization, order_id, account, ordered_on, counts_on, revision, content, cancelled,
+        products, ods, grades, quantities, revenues_cents, accepted_at, source_offset, net_cents,
+        is_activity
     )
     SELECT
         %(organization)s, 'SO-' || n, 'A-' || a, day, day, 1, '\\x00', n %% 200 = 0,
         ARRAY['pipe', 'pipe', 'pipe', 'pipe'],
-        ARRAY[ods[1 + (n + a) %% 12], ods[1 + (n / 3 + a) %% 12], ods[1 + a %% 12], ods[1 + (a * 5) %% 12]],
-        ARRAY[grades[1 + (n + a) %% 6], grades[1 + a %% 6], grades[1 + a %% 6], grades[1 + (a * 3) %% 6]],
+        ARRAY[
+            ods[1 + (n + a) %% 12],
+            ods[1 + (n / 3 + a) %% 12],
+            ods[1 + a %% 12],
+            ods[1 + (a * 5) %% 12]
+        ],
+        ARRAY[
+            grades[1 + (n + a) %% 6],
+            grades[1 + a %% 6],
+            grades[1 + a %% 6],
+            grades[1 + (a * 3) %% 6]
+        ],
         ARRAY['1', '1', '1', '1'],
         ARRAY[n * 37 %% 900000 - 20000, n * 41 %% 500000, n * 43 %% 700000, n * 47 %% 100000],
         now(), n, 0, true
@@ -61,12 +72,20 @@ FILL = (
         SELECT
             n,
             a,
-            date '2026-11-20' - (n * 104729 %% 900)::int - CASE WHEN a %% 10 = 0 THEN 120 ELSE 0 END AS day
-        FROM (SELECT n, (1 + n * 7919 %% %(accounts)s)::int AS a FROM generate_series(1::bigint, %(orders)s) AS n) AS numbered
+            date '2026-11-20'
+                - (n * 104729 %% 900)::int
+                - CASE WHEN a %% 10 = 0 THEN 120 ELSE 0 END AS day
+        FROM (
+            SELECT n, (1 + n * 7919 %% %(accounts)s)::int AS a
+            FROM generate_series(1::bigint, %(orders)s) AS n
+        ) AS numbered
     ) AS dated
     CROSS JOIN (
         SELECT
-            ARRAY['5 1/2', '5.5', '4.5', '9 5/8', '7', '2 7/8', '2.375', '13 3/8', '6.625', NULL, '168.3 mm', '10.75'] AS ods,
+            ARRAY[
+                '5 1/2', '5.5', '4.5', '9 5/8', '7', '2 7/8',
+                '2.375', '13 3/8', '6.625', NULL, '168.3 mm', '10.75'
+            ] AS ods,
             ARRAY['J55', 'J-55', 'L80', 'P110', NULL, 'N80'] AS grades
     ) AS texts
     """,
@@ -77,24 +96,48 @@ FILL = (
 DUCKDB = """
 WITH account AS (
     SELECT account, sum(cents) AS lifetime, max(day) FILTER (cents > 0) AS last_on
-    FROM '{file}' WHERE day <= $day GROUP BY account
+    FROM '{file}'
+    WHERE day <= $day
+    GROUP BY account
 ),
 combo AS (
-    SELECT account, od, grade, max(day) FILTER (cents > 0) AS last_on,
+    SELECT
+        account, od, grade, max(day) FILTER (cents > 0) AS last_on,
         sum(cents) FILTER (day > $day - $history) AS earned,
-        count(DISTINCT date_trunc('month', date '1970-01-01' + day)) FILTER (cents > 0 AND day > $day - $history) AS active_months
-    FROM '{file}' WHERE day <= $day AND (od IS NOT NULL OR grade IS NOT NULL) GROUP BY account, od, grade
+        count(DISTINCT date_trunc('month', date '1970-01-01' + day))
+            FILTER (cents > 0 AND day > $day - $history) AS active_months
+    FROM '{file}'
+    WHERE day <= $day
+      AND (od IS NOT NULL OR grade IS NOT NULL)
+    GROUP BY account, od, grade
 ),
 spend AS (
-    SELECT account, sum(cents) AS total, coalesce(sum(cents) FILTER (od::decimal(9, 3) >= $od::decimal(9, 3)), 0) AS specialty
-    FROM '{file}' WHERE day > $day - $window AND day <= $day GROUP BY account
+    SELECT
+        account, sum(cents) AS total,
+        coalesce(sum(cents) FILTER (od::decimal(9, 3) >= $od::decimal(9, 3)), 0) AS specialty
+    FROM '{file}'
+    WHERE day > $day - $window
+      AND day <= $day
+    GROUP BY account
 )
-SELECT 'dormant', account, NULL, NULL FROM account WHERE $day - last_on >= $gap AND lifetime >= $lifetime
+SELECT 'dormant', account, NULL, NULL
+FROM account
+WHERE $day - last_on >= $gap
+  AND lifetime >= $lifetime
 UNION ALL
-SELECT 'lapse', account, od, grade FROM combo JOIN account USING (account)
-WHERE $day - account.last_on < $gap AND $day - combo.last_on >= $lapse AND earned >= $earned AND active_months >= $months
+SELECT 'lapse', account, od, grade
+FROM combo
+JOIN account USING (account)
+WHERE $day - account.last_on < $gap
+  AND $day - combo.last_on >= $lapse
+  AND earned >= $earned
+  AND active_months >= $months
 UNION ALL
-SELECT 'cherry_picking', account, NULL, NULL FROM spend WHERE total > 0 AND total >= $spend AND specialty * 100 > total * $share
+SELECT 'cherry_picking', account, NULL, NULL
+FROM spend
+WHERE total > 0
+  AND total >= $spend
+  AND specialty * 100 > total * $share
 """
 
 
@@ -234,8 +277,8 @@ def main() -> None:
                     )
                 )
     print(
-        f"{options.accounts:,} accounts, {options.orders:,} orders, {lines:,} lines that count, "
-        f"{len(fires):,} flagged"
+        f"{options.accounts:,} accounts, {options.orders:,} orders, "
+        f"{lines:,} lines that count, {len(fires):,} flagged"
     )
     print(f"{'':18}{'wall s':>9}{'CPU s':>9}{'x DuckDB':>10}")
     medians = {name: statistics.median(wall for wall, _ in times) for name, times in found.items()}

@@ -64,8 +64,8 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A ratio with all that it was made from. `load`: of the machine, when it began and when it
-    ended.
+    """A ratio with all that it was made from. `load`: of the machine, when it
+    began and when it ended.
     """
 
     figure: str
@@ -148,9 +148,8 @@ class Rounds:
     count: int
     say: Callable[[str], None]
     profiles: Path | None = None
-    processes: list[profile.Read] = field(
-        default_factory=list
-    )  # of the latest timed round of the first side, which is ours
+    # of the latest timed round of the first side, which is ours
+    processes: list[profile.Read] = field(default_factory=list)
 
     def run(self, sides: Sequence[Side]) -> dict[str, list[Measured]]:
         """What each side measured, round by round; ours is the first."""
@@ -164,14 +163,14 @@ class Rounds:
                     self.processes = processes
                 kept[side.name].append(measured)
                 self.say(
-                    f"round {number + 1} · {side.name}: {measured.rate:,.0f}/s in "
-                    f"{measured.seconds:.2f} s"
+                    f"round {number + 1} · {side.name}: "
+                    f"{measured.rate:,.0f}/s in {measured.seconds:.2f} s"
                 )
         return kept
 
     def compare(
-        self, figure: str, *, title: str, unit: str, ours: Side, references: Sequence[Side], note: str = "",
-        profiled: bool = True,
+        self, figure: str, *, title: str, unit: str, ours: Side, references: Sequence[Side],
+        note: str = "", profiled: bool = True,
     ) -> list[Result]:  # fmt: skip
         """Our side against each reference. Where `compares` is time, values are seconds.
         `profiled`: no other figure reads it.
@@ -213,7 +212,8 @@ class Rounds:
             return profile.summary(reads, self.processes)
 
     def result(
-        self, figure: str, *, title: str, unit: str, ours: Side, reference: Side, kept: dict[str, list[Measured]], note: str = "",
+        self, figure: str, *, title: str, unit: str, ours: Side, reference: Side,
+        kept: dict[str, list[Measured]], note: str = "",
         began: float | None = None,
     ) -> Result:  # fmt: skip
         """One pair of sides that `run` has measured. `began`: the machine's load then."""
@@ -233,8 +233,8 @@ class Rounds:
 
 
 def _result(
-    figure: str, title: str, unit: str, name: str, mine: list[Measured], reference: Side, theirs: list[Measured],
-    load: tuple[float, float], note: str,
+    figure: str, title: str, unit: str, name: str, mine: list[Measured], reference: Side,
+    theirs: list[Measured], load: tuple[float, float], note: str,
 ) -> Result:  # fmt: skip
     target = reference.target
     assert target is not None

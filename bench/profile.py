@@ -1,5 +1,5 @@
-"""Where the time of our side goes: py-spy reads its Python processes for one more round, which is
-not timed.
+"""Where the time of our side goes: py-spy reads its Python processes for one more
+round, which is not timed.
 
 py-spy samples every thread of a process a hundred times a second, frames of C, C++ and Rust
 included. A sample belongs to the group of the innermost frame that a rule of `GROUPS` knows, else
@@ -39,9 +39,12 @@ FUNCTIONS = 3  # named in a group
 WHILE_ALIVE = "import time\nuntil = time.monotonic() + 30\nwhile time.monotonic() < until: pass"
 
 WAITS = re.compile(
-    r"^(clock_nanosleep|__?nanosleep|epoll_p?wait|_*p?poll|p?select|_*select|pthread_cond_\w*wait\w*|_*futex\w*|_*sem_\w*wait\w*"
-    r"|accept4?|wait4|waitpid|syscall|select_\w+_impl|select_\w+|_queue_SimpleQueue_get\w*|time_sleep|pysleep|take_gil"
-    r"|(lock_)?PyThread_acquire_lock\w*|acquire_timed|rd_kafka_(consume|q_serve|q_pop)\w*|cnd_timedwait\w*) "
+    r"^(clock_nanosleep|__?nanosleep|epoll_p?wait|_*p?poll|p?select|_*select"
+    r"|pthread_cond_\w*wait\w*|_*futex\w*|_*sem_\w*wait\w*"
+    r"|accept4?|wait4|waitpid|syscall|select_\w+_impl|select_\w+"
+    r"|_queue_SimpleQueue_get\w*|time_sleep|pysleep|take_gil"
+    r"|(lock_)?PyThread_acquire_lock\w*|acquire_timed"
+    r"|rd_kafka_(consume|q_serve|q_pop)\w*|cnd_timedwait\w*) "
 )
 PYTHON = re.compile(r"\((.*\.py|<.*>)\)$")
 IMPORTS = "<frozen importlib"
@@ -92,8 +95,8 @@ GROUPS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """One process, read from `begin` to `end`: its stacks, outermost frame first, each with its
-    samples.
+    """One process, read from `begin` to `end`: its stacks, outermost frame first,
+    each with its samples.
     """
 
     name: str
@@ -183,8 +186,8 @@ def _recording(pid: int, output: Path) -> Recording:
         output,
     ]
     spy = subprocess.Popen(  # noqa: S603 - commands of the benchmark itself
-        list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        preexec_fn=processes.die_with_parent,
+        list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, preexec_fn=processes.die_with_parent,
     )  # fmt: skip
     assert spy.stdout is not None
     spy.stdout.readline()  # that it samples, or why it does not
@@ -208,22 +211,22 @@ def alive(folder: Path) -> str | None:
     )
     words = " ".join((done.stderr or "it gave no sample").split())
     return (
-        f"py-spy cannot read processes here ({words}); it needs ptrace of one's own processes "
-        "(kernel.yama.ptrace_scope 0 or 1)"
+        f"py-spy cannot read processes here ({words}); "
+        "it needs ptrace of one's own processes (kernel.yama.ptrace_scope 0 or 1)"
     )
 
 
 def may_be_read() -> None:
-    """Of a child before it starts its program: it ends with its parent, and others of the same user
-    may read it.
+    """Of a child before it starts its program: it ends with its parent, and others of the
+    same user may read it.
     """
     processes.die_with_parent()
     processes.LIBC.prctl(PR_SET_PTRACER, ANYBODY, 0, 0, 0)
 
 
 def parsed(raw: str) -> dict[tuple[str, ...], int]:
-    """py-spy's raw format: frames joined by `;`, a space, the number of samples. Line numbers are
-    dropped.
+    """py-spy's raw format: frames joined by `;`, a space, the number of samples.
+    Line numbers are dropped.
     """
     found: Counter[tuple[str, ...]] = Counter()
     for line in raw.splitlines():
@@ -250,8 +253,8 @@ def group_of(stack: tuple[str, ...]) -> str:
 
 
 def function_of(stack: tuple[str, ...]) -> str:
-    """The innermost function in Python; what C it called counts as its own. Of an import, the
-    package.
+    """The innermost function in Python; what C it called counts as its own. Of
+    an import, the package.
     """
     if any(IMPORTS in one for one in stack):
         modules = [one for one in stack if one.startswith("<module> (")]
@@ -283,7 +286,8 @@ def summary(reads: Sequence[Read], timed: Sequence[Read]) -> dict[str, Any]:
     share = (1 - unseen) / max(1, sampled)
     rows = [
         {"group": name, "share": round(count * share, 4), "functions": [
-            [function, round(times * share, 4)] for function, times in functions[name].most_common(FUNCTIONS)
+            [function, round(times * share, 4)]
+            for function, times in functions[name].most_common(FUNCTIONS)
             if times * share >= LEAST_SHARE
         ]}
         for name, count in groups.most_common()

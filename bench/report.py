@@ -21,21 +21,20 @@ def line(found: Found) -> str:
     verdict = "reached" if found.reached else "NOT reached"
     if isinstance(found, Growth):
         return (
-            f"{found.figure}: {found.title}: exponent {found.exponent:.2f} (≤ {found.bound}) "
-            f"{verdict}"
+            f"{found.figure}: {found.title}: "
+            f"exponent {found.exponent:.2f} (≤ {found.bound}) {verdict}"
         )
     if isinstance(found, Plain):
         return (
-            f"{found.figure}: {found.title}: {found.value:,.2f} {found.unit} (≤ "
-            f"{found.bound:g}) {verdict}"
+            f"{found.figure}: {found.title}: "
+            f"{found.value:,.2f} {found.unit} (≤ {found.bound:g}) {verdict}"
         )
     return (
         f"{found.figure}: {found.title}: {found.ratio:.3g} of {found.reference} ({found.target}) "
-        f"{verdict}; "
-        f"{found.ours_value:,.4g} against {found.reference_value:,.4g} {found.unit}; "
+        f"{verdict}; {found.ours_value:,.4g} against {found.reference_value:,.4g} {found.unit}; "
         f"CPU {found.ours_cpu_seconds:.1f} against {found.reference_cpu_seconds:.1f} s; "
-        f"peak {found.ours_peak_bytes / MEGA:.0f} against {found.reference_peak_bytes / MEGA:.0f} "
-        f"MB; load {found.load}"
+        f"peak {found.ours_peak_bytes / MEGA:.0f} against "
+        f"{found.reference_peak_bytes / MEGA:.0f} MB; load {found.load}"
     )
 
 
@@ -60,9 +59,8 @@ def write(path: Path, found: Sequence[Found], *, rounds: int, scales: Mapping[st
                 if row.get("profile"):
                     row["profile"] = row["profile"] | {"on": at["on"]}
                 elif "profile" in row:
-                    row["profile"] = before.get(
-                        row["title"]
-                    )  # measured without one: the older says its own day
+                    # measured without one: the older says its own day
+                    row["profile"] = before.get(row["title"])
                 kept[name].append(row)
     kept_file.write_text(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     path.write_text(page(kept))
@@ -81,8 +79,8 @@ def machine() -> str:
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
-        f"{os.cpu_count()} × {model}, {memory:.0f} GB, Linux {platform.release()}, Python "
-        f"{platform.python_version()}"
+        f"{os.cpu_count()} × {model}, {memory:.0f} GB, "
+        f"Linux {platform.release()}, Python {platform.python_version()}"
     )
 
 
@@ -116,13 +114,15 @@ def page(kept: dict[str, list[dict[str, Any]]]) -> str:
 HEAD = """\
 # Speed
 
-Every figure is a **ratio to a reference that ran in the same command**, on the same broker, in turns; a ratio is the median over
-the rounds of each round's own ratio, and the answers of both sides are checked before a time is believed. Absolute numbers are of a
-machine that others used too: do not compare them across days.
+Every figure is a **ratio to a reference that ran in the same command**, on the same broker, in
+turns; a ratio is the median over the rounds of each round's own ratio, and the answers of both
+sides are checked before a time is believed. Absolute numbers are of a machine that others used too:
+do not compare them across days.
 
-Written by `make bench`, that is `winback bench --profile --report docs/performance.md`, in half an hour on two quiet cores;
-`winback bench --figure NAME` measures one, `--figure list` names them with the share of the full workload that each is measured at.
-A load above 3 where each was measured means that others had the cores.
+Written by `make bench`, that is `winback bench --profile --report docs/performance.md`, in half an
+hour on two quiet cores; `winback bench --figure NAME` measures one, `--figure list` names them with
+the share of the full workload that each is measured at. A load above 3 where each was measured
+means that others had the cores.
 """
 RATIOS = """\
 | figure | reference | ratio | target | | ours | reference's | CPU s | peak MB |
@@ -131,9 +131,10 @@ GROWTH = """\
 | what grows | work | cost | exponent | at most | |
 |---|---|---|---|---|---|"""
 PROFILES = """\
-Of each figure that misses its target: one more round of our side, not timed, read by py-spy (`winback bench --profile`). Shares are
-of the CPU of all the processes listed; a function's is its own with the C under it. How long they took is of the last timed round;
-a process that waits has nothing to do, waits for another one, or for a core.
+Of each figure that misses its target: one more round of our side, not timed, read by py-spy
+(`winback bench --profile`). Shares are of the CPU of all the processes listed; a function's is its
+own with the C under it. How long they took is of the last timed round; a process that waits has
+nothing to do, waits for another one, or for a core.
 """
 PROFILE = """\
 | CPU | for | most of it in |
@@ -154,10 +155,9 @@ def ratio_row(one: dict[str, Any]) -> str:
         mark += f" {one['cores']} of {one['needs_cores']} cores"
     return (
         f"| {one['title']} | {one['reference']} | **{one['ratio']:.3g}** | {one['target']} | "
-        f"{mark} "
-        f"| {value(one['ours_value'])} {one['unit']} | {value(one['reference_value'])} "
-        f"| {one['ours_cpu_seconds']:.1f} / {one['reference_cpu_seconds']:.1f} "
-        f"| {one['ours_peak_bytes'] / MEGA:.0f} / {one['reference_peak_bytes'] / MEGA:.0f} |"
+        f"{mark} | {value(one['ours_value'])} {one['unit']} | {value(one['reference_value'])} | "
+        f"{one['ours_cpu_seconds']:.1f} / {one['reference_cpu_seconds']:.1f} | "
+        f"{one['ours_peak_bytes'] / MEGA:.0f} / {one['reference_peak_bytes'] / MEGA:.0f} |"
     )
 
 
@@ -191,8 +191,8 @@ def profiles(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def process_line(one: dict[str, Any]) -> str:
     return (
-        f"- `{one['name']}`: {one['seconds']:.1f} s, {one['cpu_seconds']:.1f} of CPU; it "
-        f"waited {one['waited']:.0%} of the time."
+        f"- `{one['name']}`: {one['seconds']:.1f} s, {one['cpu_seconds']:.1f} of CPU; "
+        f"it waited {one['waited']:.0%} of the time."
     )
 
 
@@ -204,8 +204,8 @@ def group_row(one: dict[str, Any]) -> str:
 def plain_row(one: dict[str, Any]) -> str:
     mark = "✓" if one["reached"] else "✗"
     return (
-        f"| {one['title']} | **{value(one['value'])}** {one['unit']} | {value(one['bound'])} | "
-        f"{mark} |"
+        f"| {one['title']} | **{value(one['value'])}** {one['unit']} | "
+        f"{value(one['bound'])} | {mark} |"
     )
 
 
@@ -222,8 +222,7 @@ def told(one: dict[str, Any]) -> str:
     if short_of_cores(one):
         said.append(
             f"**it needs {one['needs_cores']} cores, one for broker and benchmark, this machine "
-            f"has {one['cores']}**: the ratio "
-            "says what they share, not what more of them would do"
+            f"has {one['cores']}**: the ratio says what they share, not what more of them would do"
         )
     return "; ".join(said) + "."
 

@@ -76,7 +76,7 @@ class Rig:
         return self._workloads[small]
 
     def forget_workloads(self) -> None:
-        """All but the full one, which several figures share: their orders are many small objects."""
+        """All but the full one, which several figures share: orders are many small objects."""
         for shape in [shape for shape in self._workloads if shape.orders < Shape().orders]:
             del self._workloads[shape]
 
@@ -84,7 +84,7 @@ class Rig:
     def _workloads(self) -> dict[Shape, Workload]:
         return {}
 
-    # -- the log --------------------------------------------------------------------------------------------------------------
+    # -- the log -----------------------------------------------------------------------------------
 
     def fill_orders(self, workload: Workload, *, runs: bool = True, anew: bool = True) -> None:
         """The topic `orders`: the blocks of the workload, then a run of each organization. `anew`:
@@ -130,7 +130,7 @@ class Rig:
         )
         kafka.create_topics()
 
-    # -- processes ------------------------------------------------------------------------------------------------------------
+    # -- processes ---------------------------------------------------------------------------------
 
     def winback(self, *words: str, env: dict[str, str] | None = None) -> Watched:
         """`winback WORDS` as a process."""
@@ -240,7 +240,7 @@ def make_organization(name: str, *, currency: str = "USD", timezone: str = "UTC"
     """A tenant without schedules."""
     with db.connect() as connection:
         connection.execute(
-            "INSERT INTO organizations (organization, name, currency, timezone) VALUES (%s, %s, "
-            "%s, %s) ON CONFLICT DO NOTHING",
+            "INSERT INTO organizations (organization, name, currency, timezone) "
+            "VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
             (name, name.title(), currency, timezone),
         )

@@ -1,5 +1,5 @@
-"""docs/scaling.md: what a hundred million orders a day would take, worked out from the figures of
-docs/performance.md.
+"""docs/scaling.md: what a hundred million orders a day would take, worked out from the
+figures of docs/performance.md.
 
 Each number of the page is assumed, measured, or computed; a computed one stands with its
 arithmetic, so that it can be done again. Written whenever the report is; a figure that was not
@@ -38,8 +38,8 @@ ASSUMED = f"""\
 
 @dataclass
 class Page:
-    """The rows of its two tables as they come about; None is a number that nothing was measured
-    for.
+    """The rows of its two tables as they come about; None is a number that
+    nothing was measured for.
     """
 
     measured: list[str] = field(default_factory=list)
@@ -165,8 +165,8 @@ def page(rows: Rows) -> str:
     records = _times(keys, ORDERS_A_DAY * YEAR / PARTITIONS)
     it.work_out(
         "restore of a wiped partition after a year, at most",
-        f"{ORDERS_A_DAY:,} × {YEAR} ÷ {PARTITIONS} × {_said(keys)} records ÷ {_said(reads)}/s ÷ "
-        "3,600",
+        f"{ORDERS_A_DAY:,} × {YEAR} ÷ {PARTITIONS} × "
+        f"{_said(keys)} records ÷ {_said(reads)}/s ÷ 3,600",
         None if records is None or not reads else records / reads / 3600,
         "hours",
     )
@@ -257,9 +257,10 @@ def _said(value: float | None) -> str:
 HEAD = """\
 # A hundred million orders a day
 
-What it would take, worked out from the figures of [performance](performance.md) whenever that page is written. **Nothing of this
-size was run.** What is assumed, what was measured, and what follows stand apart. The measured ones are of the machine and the day
-that their rows name, and of a smaller workload: that a cost stays the same for each order is as true as "Cost as work grows" there.
+What it would take, worked out from the figures of [performance](performance.md) whenever that page
+is written. **Nothing of this size was run.** What is assumed, what was measured, and what follows
+stand apart. The measured ones are of the machine and the day that their rows name, and of a smaller
+workload: that a cost stays the same for each order is as true as "Cost as work grows" there.
 """
 MEASURED = """\
 | measured | | row |
@@ -270,23 +271,29 @@ COMPUTED = """\
 SO = """\
 ## What that needs
 
-- **Brokers.** Three of them carry the peak; their disks are the cost, since `orders` is kept for ever.
-- **Partitions.** All of one organization is in one partition, and one worker folds one partition at a time, so the largest
-  organization bounds the whole. Where one partition's drain is above the peak of all, even one organization that sends everything
-  fits. What asks for partitions is the state: it is what a new worker reads back from the changelog.
-- **Workers.** Their memory is bounded by `WINBACK_DETECTOR_CACHE_ACCOUNTS`, whatever the state ("State larger than the cache" and
-  the memory row say at what price). More workers than the fold needs keep a restore short and a failure small. Keep their disks:
-  then a start reads seconds of changelog, and the hours above are only of a disk that was lost. They are an upper bound: a
+- **Brokers.** Three of them carry the peak; their disks are the cost, since `orders` is kept for
+  ever.
+- **Partitions.** All of one organization is in one partition, and one worker folds one partition at
+  a time, so the largest organization bounds the whole. Where one partition's drain is above the
+  peak of all, even one organization that sends everything fits. What asks for partitions is the
+  state: it is what a new worker reads back from the changelog.
+- **Workers.** Their memory is bounded by `WINBACK_DETECTOR_CACHE_ACCOUNTS`, whatever the state
+  ("State larger than the cache" and the memory row say at what price). More workers than the fold
+  needs keep a restore short and a failure small. Keep their disks: then a start reads seconds of
+  changelog, and the hours above are only of a disk that was lost. They are an upper bound: a
   compacted changelog holds each key's last value.
 - **Ingest.** Any number of processes behind any balancer; they hold no state.
-- **Sink.** Several processes; each takes whole partitions. The figure is of PostgreSQL on the same cores.
+- **Sink.** Several processes; each takes whole partitions. The figure is of PostgreSQL on the same
+  cores.
 - **PostgreSQL.** One primary is the wall. Nothing in the system splits a database.
 
 ## So
 
-**PostgreSQL holds it, and by its size, not by its speed**: everything before it fits on a few machines. A single installation is
-meant for what one primary keeps. Beyond that there are two ways, neither of them built:
+**PostgreSQL holds it, and by its size, not by its speed**: everything before it fits on a few
+machines. A single installation is meant for what one primary keeps. Beyond that there are two ways,
+neither of them built:
 
-1. Several installations, organizations shared out among them. Nothing crosses organizations, so nothing else changes.
-2. Old orders out of the read model, since the log keeps them: the console's order pages, the second opinion and the dry run would
-   then end at an age."""
+1. Several installations, organizations shared out among them. Nothing crosses organizations, so
+   nothing else changes.
+2. Old orders out of the read model, since the log keeps them: the console's order pages, the second
+   opinion and the dry run would then end at an age."""

@@ -1,5 +1,5 @@
-"""A process of one round: its lines as they come, CPU seconds and peak memory from /proc, and a
-gentle end.
+"""A process of one round: its lines as they come, CPU seconds and peak memory from
+/proc, and a gentle end.
 
 CPU is user and system time of the process with its ended children, from `mark` on; memory is the
 peak of resident pages, start included.
@@ -42,8 +42,10 @@ class Watched:
         self._cpu_at_mark = 0.0
         self.marked_at = self.started_at
         self.process = subprocess.Popen(  # noqa: S603 - commands of the benchmark itself
-            [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", cwd=cwd, env={**os.environ, **(env or {})}, preexec_fn=profile.may_be_read,
+            [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+            errors="replace", cwd=cwd, env={**os.environ, **(env or {})},
+            preexec_fn=profile.may_be_read,
         )  # fmt: skip
         self._recording = profile.begin(self.process.pid)
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -141,14 +143,14 @@ class Watched:
 
 
 def run_to_end(command: Sequence[str], *, units: float, env: Mapping[str, str]) -> Measured:
-    """A command from its start to its end, whatever it does in between. Raises Failed where it does
-    not end well.
+    """A command from its start to its end, whatever it does in between. Raises Failed
+    where it does not end well.
     """
     began = time.monotonic()
     with tempfile.TemporaryFile() as output:
         child = subprocess.Popen(  # noqa: S603 - commands of the benchmark itself
-            list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **env},
-            preexec_fn=profile.may_be_read,
+            list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            env={**os.environ, **env}, preexec_fn=profile.may_be_read,
         )  # fmt: skip
         recording = profile.begin(child.pid)
         _, status, usage = os.wait4(child.pid, 0)
@@ -163,8 +165,8 @@ def run_to_end(command: Sequence[str], *, units: float, env: Mapping[str, str]) 
         if child.returncode != 0:
             output.seek(0)
             raise Failed(
-                f"{' '.join(command)[-120:]}: exit "
-                f"{child.returncode}\n{output.read()[-2000:].decode(errors='replace')}"
+                f"{' '.join(command)[-120:]}: exit {child.returncode}\n"
+                f"{output.read()[-2000:].decode(errors='replace')}"
             )
     return Measured(
         units=units,

@@ -122,9 +122,9 @@ class Workload:
         ]
 
     def write_csv(self, path: Path, *, once: bool = False) -> None:
-        """A row a line, as interfaces.md names the columns; the same lines as `orders`. `once`: a
-        version that came twice is there once, since rows of one order are its lines, however often
-        it comes.
+        """A row a line, as interfaces.md names the columns; the same lines as `orders`.
+        `once`: a version that came twice is there once, since rows of one order are its lines,
+        however often it comes.
         """
         orders: Iterable[Order] = self.orders
         if once:
@@ -157,8 +157,8 @@ def _rows(orders: Iterable[Order]) -> Iterator[tuple[object, ...]]:
         for line in order.lines:
             revenue = f"{line.revenue_cents // 100}.{line.revenue_cents % 100:02d}"
             yield (
-                order.order, order.account, order.ordered_on.isoformat(), order.revision, status, line.product, line.od,
-                line.grade, line.quantity, revenue,
+                order.order, order.account, order.ordered_on.isoformat(), order.revision, status,
+                line.product, line.od, line.grade, line.quantity, revenue,
             )  # fmt: skip
 
 
@@ -255,8 +255,8 @@ def _order(
         ],
     )
     return Order(
-        organization=organization, order=id_, account=name, ordered_on=on, counts_on=on, revision=revision, content=content,
-        lines=lines, cancelled=cancelled,
+        organization=organization, order=id_, account=name, ordered_on=on, counts_on=on,
+        revision=revision, content=content, lines=lines, cancelled=cancelled,
     )  # fmt: skip
 
 

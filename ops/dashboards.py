@@ -1,5 +1,5 @@
-"""Grafana's dashboards, from the tables below; `python -m ops.dashboards` writes them into
-ops/grafana/dashboards/.
+"""Grafana's dashboards, from the tables below; `python -m ops.dashboards` writes
+them into ops/grafana/dashboards/.
 
 A panel is a title, what it should make somebody think, a unit, and queries with their legend. Every
 metric of `shared/metrics.py` is on one of them.
@@ -392,7 +392,8 @@ DIGESTS = {
             "s",
             (
                 (
-                    "time() - max by (organization) (winback_digest_last_success_timestamp_seconds)",
+                    "time() - max by (organization) "
+                    "(winback_digest_last_success_timestamp_seconds)",
                     "{{organization}}",
                 ),
             ),

@@ -41,14 +41,17 @@ START_POLICY = Path("/usr/sbin/policy-rc.d")
 
 NO_PIP = """\
 winback: this Python has neither venv with pip, nor pip, nor is there uv.
-One of these helps:  apt-get install python3-venv   |   dnf install python3-pip   |   a Python from python.org"""
+One of these helps:
+  apt-get install python3-venv
+  dnf install python3-pip
+  a Python from python.org"""
 
 
 def main() -> None:
     if sys.version_info < LEAST:
         sys.exit(
-            f"winback: Python {'.'.join(map(str, LEAST))} or newer is needed, this is "
-            f"{sys.version.split()[0]}"
+            f"winback: Python {'.'.join(map(str, LEAST))} or newer is needed, "
+            f"this is {sys.version.split()[0]}"
         )
     os.chdir(ROOT)
     if not PYTHON.exists():
@@ -134,8 +137,8 @@ def install_system_packages() -> None:
     by_hand = f"apt-get install --no-install-recommends {' '.join(packages)}"
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         sys.exit(
-            "winback: the tests need programs that this system lacks; with Debian's names: "
-            f"{by_hand}"
+            "winback: the tests need programs that this system lacks; "
+            f"with Debian's names: {by_hand}"
         )
     unruled = not START_POLICY.exists()
     if unruled:

@@ -1,5 +1,5 @@
-"""Every figure by its name, in the order of the report. A figure takes a rig and returns what it
-found.
+"""Every figure by its name, in the order of the report. A figure takes a rig and
+returns what it found.
 
 The number is the share of the full workload that it is measured at: the largest that lets all
 figures, three rounds and a profile each, end within half an hour on two quiet cores.

@@ -1,5 +1,5 @@
-"""Draining the log: fold everything into durable state, then one run of the three rules over every
-organization.
+"""Draining the log: fold everything into durable state, then one run of the three rules
+over every organization.
 
 The time of a round is from the first partition owned until every run is answered and the group has
 committed the end of the log: what it did is durable then. Every round begins with nothing: no
@@ -35,8 +35,8 @@ def expected(rig: Rig, workload: Workload) -> set[Answer]:
     if not found:
         raise Failed("the workload raises no signal: nothing would be checked")
     rig.say(
-        f"{len(workload.orders):,} orders, {workload.lines:,} lines; {len(found):,} signals "
-        "expected"
+        f"{len(workload.orders):,} orders, {workload.lines:,} lines; "
+        f"{len(found):,} signals expected"
     )
     return found
 
@@ -74,8 +74,8 @@ def ours(
 
 
 def peer(
-    rig: Rig, workload: Workload, wanted: set[Answer], start: Callable[[str], Watched], *, name: str, source: str = ORDERS.name,
-    ends_at_close: bool = False,
+    rig: Rig, workload: Workload, wanted: set[Answer], start: Callable[[str], Watched], *,
+    name: str, source: str = ORDERS.name, ends_at_close: bool = False,
 ) -> Measured:  # fmt: skip
     """One drain by a peer. `ends_at_close`: what it did is durable only once it has closed, so
     closing counts.
@@ -110,7 +110,7 @@ def peer(
 
 
 def drain(rig: Rig) -> list[Result]:
-    """The same rules and the same state in a plain loop: what Faust, fences and checkpoints cost."""
+    """The same rules and state in a plain loop: what Faust, fences and checkpoints cost."""
     workload = rig.workload()
     wanted = expected(rig, workload)
     rig.fill_orders(workload)

@@ -34,7 +34,8 @@ FILL = (
     """,
     """
     INSERT INTO runs (
-        organization, number, as_of, settings_version, reason, requested_at, published_at, completed_at, accounts
+        organization, number, as_of, settings_version, reason, requested_at, published_at,
+        completed_at, accounts
     )
     VALUES (%(organization)s, 1, %(as_of)s, 1, 'digest', now(), now(), now(), %(accounts)s)
     """,
@@ -45,14 +46,15 @@ FILL = (
     """,
     """
     INSERT INTO signals (
-        organization, signal, account, type, detected_at, last_seen_at, episode, opened_on, as_of, settings_version, run,
-        lifetime_revenue_cents, figures, source_offset
+        organization, signal, account, type, detected_at, last_seen_at, episode, opened_on, as_of,
+        settings_version, run, lifetime_revenue_cents, figures, source_offset
     )
     SELECT
-        %(organization)s, 's-' || n, 'A-' || n, 'dormant', now(), now(), 1, %(as_of)s, %(as_of)s, 1, 1, 20000000 + n,
+        %(organization)s, 's-' || n, 'A-' || n, 'dormant', now(), now(), 1, %(as_of)s, %(as_of)s, 1,
+        1, 20000000 + n,
         jsonb_build_object(
-            'days_inactive', 100 + n, 'last_ordered_on', %(last_on)s::text, 'lifetime_revenue_cents', 20000000 + n,
-            'last_year_revenue_cents', 5000000
+            'days_inactive', 100 + n, 'last_ordered_on', %(last_on)s::text,
+            'lifetime_revenue_cents', 20000000 + n, 'last_year_revenue_cents', 5000000
         ),
         1
     FROM generate_series(1, %(accounts)s) AS n
@@ -108,8 +110,8 @@ def digests(rig: Rig) -> list[Result]:
                     messages[:] = [
                         (email, bytes(message))
                         for email, message in connection.execute(
-                            "SELECT email, message FROM digest_mails WHERE organization = %s AND "
-                            "digest = %s",
+                            "SELECT email, message FROM digest_mails "
+                            "WHERE organization = %s AND digest = %s",
                             (ORGANIZATION, slot),
                         )
                     ]
@@ -155,9 +157,8 @@ def digests(rig: Rig) -> list[Result]:
                     target=Target(compares="rate", bound=0.5, moonshot=0.9),
                 )
             ],
-            note=f"{recipients} recipients, {ACCOUNTS} accounts, one sender; the sink is a Python "
-            "process on this "
-            "machine and holds both sides",
+            note=f"{recipients} recipients, {ACCOUNTS} accounts, one sender; "
+            "the sink is a Python process on this machine and holds both sides",
         )
         sender.close()
     return found

@@ -1,5 +1,5 @@
-"""Live: orders over HTTP, and how long after its 2xx an order's recovery is in PostgreSQL and in
-the console.
+"""Live: orders over HTTP, and how long after its 2xx an order's recovery is in
+PostgreSQL and in the console.
 """
 
 import http.client
@@ -153,7 +153,7 @@ def in_log(rig: Rig) -> int:
 
 
 def ingest(rig: Rig) -> list[Result]:
-    """`POST /v1/orders`, in batches of 100 and one by one, against a route that parses and returns."""
+    """`POST /v1/orders`, in batches of 100 and singly, against a route that parses and returns."""
     make_organization(ORGANIZATION)
     rig.broker.make(ORDERS.name, partitions=rig.partitions)
     found: list[Result] = []
@@ -262,8 +262,8 @@ def latency(rig: Rig) -> list[Found]:
     )
     kept = {mine.name: my_times, echo.name: their_times}
     note = (
-        f"{count} orders a round, {ORDERS_A_SECOND:g} a second, each the recovery of another "
-        "account; p50 of each round: ours, echo"
+        f"{count} orders a round, {ORDERS_A_SECOND:g} a second, "
+        "each the recovery of another account; p50 of each round: ours, echo"
     )
     told = "Order accepted → seen in the console, median"
     result = rig.rounds.result(
@@ -276,8 +276,8 @@ def latency(rig: Rig) -> list[Found]:
         note=note,
     )
     looks = (
-        f"{len(seen)} orders, one after the other; the console looks once a second and tells "
-        "its open pages then"
+        f"{len(seen)} orders, one after the other; "
+        "the console looks once a second and tells its open pages then"
     )
     return [
         replace(result, profile=profile),
@@ -346,8 +346,8 @@ def flagged(rig: Rig, process: Watched, count: int, number: int) -> None:
     with owner() as connection:
         while True:
             row = connection.execute(
-                "SELECT count(*) FROM signals WHERE organization = %s AND recovered_at IS NULL AND "
-                "account LIKE %s",
+                "SELECT count(*) FROM signals "
+                "WHERE organization = %s AND recovered_at IS NULL AND account LIKE %s",
                 (ORGANIZATION, f"R{number}-%"),
             ).fetchone()
             assert row is not None
@@ -387,8 +387,7 @@ def recovered(door: Door, count: int, number: int) -> list[float]:
         while len(found) < count:
             rows = connection.execute(
                 "SELECT account FROM signals WHERE organization = %s AND recovered_at IS NOT NULL "
-                "AND account LIKE %s"
-                " AND NOT account = ANY(%s)",
+                "AND account LIKE %s AND NOT account = ANY(%s)",
                 (ORGANIZATION, f"R{number}-%", list(found)),
             ).fetchall()
             now = time.monotonic()
@@ -417,8 +416,8 @@ def seen_in_console(door: Door, port: int, number: int) -> list[float]:
     email, session = "bench@example.com", f"bench-session-{time.monotonic_ns()}"
     with owner() as connection:
         connection.execute(
-            "INSERT INTO members (organization, email, role) VALUES (%s, %s, 'owner') ON CONFLICT "
-            "DO NOTHING",
+            "INSERT INTO members (organization, email, role) "
+            "VALUES (%s, %s, 'owner') ON CONFLICT DO NOTHING",
             (ORGANIZATION, email),
         )
         connection.execute(
@@ -443,9 +442,8 @@ def seen_in_console(door: Door, port: int, number: int) -> list[float]:
     threading.Thread(target=listen, daemon=True).start()
     found = []
     for at in range(SEEN):
-        time.sleep(
-            SEEN_EVERY_SECONDS + at / SEEN
-        )  # what the order before had to tell is told; not in step with the console's looks
+        # what the order before had to tell is told; not in step with the console's looks
+        time.sleep(SEEN_EVERY_SECONDS + at / SEEN)
         account = account_of(number, at)
         posting = http.client.HTTPConnection("127.0.0.1", door.port, timeout=60)
         value = json.dumps(body(f"L{account}", account, "10.00")).encode()
@@ -457,8 +455,8 @@ def seen_in_console(door: Door, port: int, number: int) -> list[float]:
         until = accepted + START_SECONDS
         with owner() as connection:
             while connection.execute(
-                "SELECT 1 FROM signals WHERE organization = %s AND account = %s AND recovered_at "
-                "IS NULL",
+                "SELECT 1 FROM signals "
+                "WHERE organization = %s AND account = %s AND recovered_at IS NULL",
                 (ORGANIZATION, account),
             ).fetchone():
                 time.sleep(0.003)

@@ -1,5 +1,5 @@
-"""What people wait for: a page of the accounts table, a dry run of settings (`bench.accounts` and
-`bench.dry_run`).
+"""What people wait for: a page of the accounts table, a dry run of settings
+(`bench.accounts` and `bench.dry_run`).
 """
 
 import statistics
@@ -69,8 +69,8 @@ def pages(rig: Rig) -> list[Found]:
                     )
                 ],
                 note=f"{count:,} accounts; p95 of {len(table.FILTERS)} filters × "
-                f"{len(get_args(Sort))} sorts; "
-                "the page asks for badges, gaps, counts and owners too",
+                f"{len(get_args(Sort))} sorts; the page asks for badges, "
+                "gaps, counts and owners too",
             )
         ]
         typical = {one: statistics.median(of) for one, of in times.items()}
@@ -93,8 +93,8 @@ def pages(rig: Rig) -> list[Found]:
             (
                 "Accounts page, the slowest of all searches, filters and sorts",
                 typical[slowest[0]],
-                f"nobody searched for it in the minute before; {told}; the first by its questions, "
-                f"ms: {questions}; plans: {PLANS}",
+                "nobody searched for it in the minute before; "
+                f"{told}; the first by its questions, ms: {questions}; plans: {PLANS}",
             ),
             (
                 "Accounts page, median of all searches, filters and sorts",
@@ -139,8 +139,8 @@ def by_itself(pool: Any, sort: Sort, narrowed: Filter) -> float:
 
 
 def trials(rig: Rig) -> list[Found]:
-    """Another try of thresholds in the console against DuckDB over the same lines; answers compared
-    first.
+    """Another try of thresholds in the console against DuckDB over the same lines;
+    answers compared first.
     """
     people, orders = (
         max(200, int(TRIAL_ACCOUNTS * rig.scale)),
@@ -176,11 +176,13 @@ def trials(rig: Rig) -> list[Found]:
         note = f"{people:,} accounts, {orders:,} orders, {lines:,} lines"
         found: list[Found] = [
             *rig.rounds.compare(
-                "trials", title="Dry run, a further try", unit="s", ours=Side(name="dry run", run=further), references=[reference],
+                "trials", title="Dry run, a further try", unit="s",
+                ours=Side(name="dry run", run=further), references=[reference],
                 note=note,
             ),
             *rig.rounds.compare(
-                "trials", title="Dry run, the first try", unit="s", ours=Side(name="dry run", run=first), references=[reference],
+                "trials", title="Dry run, the first try", unit="s",
+                ours=Side(name="dry run", run=first), references=[reference],
                 note=f"{note}; it reads the orders from PostgreSQL, DuckDB has them in a file",
             ),
         ]  # fmt: skip

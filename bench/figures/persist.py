@@ -30,14 +30,14 @@ TRUNCATE orders, accounts, account_words, signals, episodes, runs, imports, feed
 """
 BARE_TABLE = """
 CREATE TABLE IF NOT EXISTS bench_bare (
-    organization text, order_id text, account text, ordered_on date, counts_on date, revision int8, content bytea, cancelled bool,
-    products text[], ods text[], grades text[], quantities text[], revenues_cents int8[], accepted_at timestamptz,
-    source_offset int8
+    organization text, order_id text, account text, ordered_on date, counts_on date, revision int8,
+    content bytea, cancelled bool, products text[], ods text[], grades text[], quantities text[],
+    revenues_cents int8[], accepted_at timestamptz, source_offset int8
 )
 """
 COPY_TYPES = (
-    "text", "text", "text", "date", "date", "int8", "bytea", "bool", "text[]", "text[]", "text[]", "text[]", "int8[]",
-    "timestamptz", "int8",
+    "text", "text", "text", "date", "date", "int8", "bytea", "bool", "text[]", "text[]", "text[]",
+    "text[]", "int8[]", "timestamptz", "int8",
 )  # fmt: skip
 
 
@@ -101,13 +101,13 @@ def count_orders(workload: Workload) -> None:
     )
     if (row[0], int(row[1] or 0)) != (len(counting), cents):
         raise Failed(
-            f"the read model holds {row[0]} orders of {row[1]} cents, not {len(counting)} of "
-            f"{cents}"
+            f"the read model holds {row[0]} orders of {row[1]} cents, "
+            f"not {len(counting)} of {cents}"
         )
 
 
 def copied(orders: list[Order]) -> Measured:
-    """The reference: the same rows, made before, by one binary COPY into a table without an index."""
+    """The reference: the same rows, made before, by one binary COPY into a table without index."""
     rows = [row_of(order) for order in orders]
     with owner() as connection:
         connection.execute(BARE_TABLE)
@@ -130,9 +130,11 @@ def row_of(order: Order) -> tuple[object, ...]:
     """As the read model keeps it."""
     lines = order.lines
     return (
-        order.organization, order.order, order.account, order.ordered_on, order.counts_on, order.revision,
-        bytes.fromhex(order.content), order.cancelled, [line.product for line in lines], [line.od for line in lines],
-        [line.grade for line in lines], [line.quantity for line in lines], [line.revenue_cents for line in lines], ACCEPTED_AT, 1,
+        order.organization, order.order, order.account, order.ordered_on, order.counts_on,
+        order.revision, bytes.fromhex(order.content), order.cancelled,
+        [line.product for line in lines], [line.od for line in lines],
+        [line.grade for line in lines], [line.quantity for line in lines],
+        [line.revenue_cents for line in lines], ACCEPTED_AT, 1,
     )  # fmt: skip
 
 
@@ -156,8 +158,7 @@ def sink(rig: Rig) -> list[Found]:
                 )
             ],
             note=f"{len(workload.orders):,} orders; ours reads Kafka, decides which version "
-            "counts, keeps indexes and accounts; "
-            "CPU and memory of the client alone",
+            "counts, keeps indexes and accounts; CPU and memory of the client alone",
         )
     ]
     with owner() as connection:
@@ -257,6 +258,6 @@ def backfill(rig: Rig) -> list[Result]:
                 target=Target(compares="rate", bound=0.6, moonshot=0.9),
             )
         ],
-        note=f"{len(workload.orders):,} orders of one organization and a run on {LAST_DAY}; the "
-        "import's start counts",
+        note=f"{len(workload.orders):,} orders of one organization and a run on {LAST_DAY}; "
+        "the import's start counts",
     )

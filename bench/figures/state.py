@@ -1,5 +1,5 @@
-"""The detector's state: larger than its cache, uneven, shared by workers, gone, or only taken up
-again.
+"""The detector's state: larger than its cache, uneven, shared by workers, gone,
+or only taken up again.
 
 Every drain is as in `detector.py`, answers checked.
 """
@@ -107,7 +107,8 @@ def workers(rig: Rig) -> list[Result]:
     ):
         target = Target(compares="rate", bound=bound, moonshot=moonshot)
         result = rig.rounds.result(
-            "workers", title=f"Drain by {many.name}", unit="orders/s", ours=many, reference=replace(one, target=target), kept=kept,
+            "workers", title=f"Drain by {many.name}", unit="orders/s", ours=many,
+            reference=replace(one, target=target), kept=kept,
             note="8 organizations",
         )  # fmt: skip
         found.append(replace(result, needs_cores=cores, profile=profile if many is two else None))
@@ -176,8 +177,8 @@ def restored(rig: Rig) -> list[Found]:
             value=size / len(workload.orders),
             bound=json_bytes,
             unit="bytes",
-            note="keys and values of one drain before compaction; at most the order's own JSON, "
-            f"{json_bytes:.0f} bytes",
+            note="keys and values of one drain before compaction; "
+            f"at most the order's own JSON, {json_bytes:.0f} bytes",
         ),
         Plain(
             figure="restore",

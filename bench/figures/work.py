@@ -146,8 +146,8 @@ def runs(rig: Rig) -> list[Found]:
                         target=Target(compares="time", bound=0.5, moonshot=0.1),
                     )
                 ],
-                note=f"{accounts:,} accounts, {counts[0]:,} signals, {len(workload.organizations)} "
-                "organizations at once; "
+                note=f"{accounts:,} accounts, {counts[0]:,} signals, "
+                f"{len(workload.organizations)} organizations at once; "
                 "other settings each time, so every account is looked at; DuckDB on all cores",
             )
         ]
@@ -170,8 +170,8 @@ def runs(rig: Rig) -> list[Found]:
                     target=Target(compares="time", bound=0.05),
                 )
             ],
-            note=f"{due:,} of {accounts:,} accounts, no open signals; the time that the runs "
-            "themselves say",
+            note=f"{due:,} of {accounts:,} accounts, no open signals; "
+            "the time that the runs themselves say",
         )
         single = over_all(silent=True).cpu_seconds
         ten = sum(over_all(silent=True).cpu_seconds for _ in range(10))
@@ -210,16 +210,21 @@ def growth(rig: Rig) -> list[Found]:
         )
 
     grown(
-        "Orders × 10", "orders", [{"orders": orders, "accounts": 5_000} for orders in (30_000, 300_000)],
+        "Orders × 10", "orders",
+        [{"orders": orders, "accounts": 5_000} for orders in (30_000, 300_000)],
         lambda workload: len(workload.orders),
     )  # fmt: skip
     grown(
-        "Accounts × 10", "accounts", [{"orders": 100_000, "accounts": accounts} for accounts in (4_000, 40_000)],
+        "Accounts × 10", "accounts",
+        [{"orders": 100_000, "accounts": accounts} for accounts in (4_000, 40_000)],
         lambda workload: workload.shape.accounts,
     )  # fmt: skip
     grown(
         "Organizations 1 → 1,000", "organizations",
-        [{"orders": 100_000, "accounts": 20_000, "organizations": count} for count in (1, 10, 100, 1_000)],
+        [
+            {"orders": 100_000, "accounts": 20_000, "organizations": count}
+            for count in (1, 10, 100, 1_000)
+        ],
         lambda workload: workload.shape.organizations,
     )  # fmt: skip
     measured = []
@@ -257,6 +262,8 @@ def growth_of(
     """The exponent between the first and the last."""
     exponent = math.log(cost[-1] / cost[0]) / math.log(work[-1] / work[0])
     return Growth(
-        figure=figure, title=title, work=list(work), cost=[round(one, 3) for one in cost], work_unit=work_unit, cost_unit=cost_unit,
-        exponent=exponent, note="one drain each, all else alike, its start left out" if figure == "growth" else "",
+        figure=figure, title=title, work=list(work), cost=[round(one, 3) for one in cost],
+        work_unit=work_unit, cost_unit=cost_unit,
+        exponent=exponent,
+        note="one drain each, all else alike, its start left out" if figure == "growth" else "",
     )  # fmt: skip

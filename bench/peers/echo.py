@@ -3,9 +3,9 @@ Kafka can take.
 
 python -m bench.peers.echo TOPIC COUNT PER_SECOND
 
-Prints the latencies in seconds as a JSON list. A few records go there and back first, unmeasured:
-who connects for the first time waits for the broker's list of topics, and our side has long been
-connected.
+Prints the latencies in seconds as a JSON list. A few records go there and back first,
+unmeasured: who connects for the first time waits for the broker's list of topics, and our side
+has long been connected.
 """
 
 import json

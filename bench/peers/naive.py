@@ -1,5 +1,5 @@
-"""Faust as its documentation shows it: one record an order, a stock table, `table[key] = value` for
-each.
+"""Faust as its documentation shows it: one record an order, a stock table,
+`table[key] = value` for each.
 
     python -m bench.peers.naive GROUP STATE TOPIC PARTITIONS
 
@@ -88,8 +88,9 @@ async def run(event: dict[str, object]) -> None:
         for signal, figures in explained(standing, of, cells, Fraction(4, 5)).items():
             combo = {"od": signal.combo.od, "grade": signal.combo.grade} if signal.combo else None
             found = {
-                "type": "SignalOpened", "organization": event["organization"], "account": key.removeprefix(prefix),
-                "signal_type": signal.type, "combo": combo, "figures": msgspec.to_builtins(figures),
+                "type": "SignalOpened", "organization": event["organization"],
+                "account": key.removeprefix(prefix), "signal_type": signal.type, "combo": combo,
+                "figures": msgspec.to_builtins(figures),
             }  # fmt: skip
             await signals.send(value=json.dumps(found).encode())
     await signals.send(

@@ -1,5 +1,5 @@
-"""The Kafka Streams peer: its jars fetched and checked as the broker's are, its one class compiled
-once.
+"""The Kafka Streams peer: its jars fetched and checked as the broker's are, its
+one class compiled once.
 
 Needs a JDK (javac) of 17 or newer and, the first time, Maven.
 """
@@ -68,9 +68,9 @@ def _compiled(own: list[Path]) -> Path:
         new = classes.with_suffix(".new")
         shutil.rmtree(new, ignore_errors=True)
         path = ":".join(map(str, [*own, *jars.ensure()]))
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - ours
             [compiler, "-cp", path, "-d", str(new), str(SOURCE)], capture_output=True, text=True
-        )  # noqa: S603 - ours
+        )
         if done.returncode != 0:
             raise Retryable(f"the Kafka Streams peer does not compile: {done.stderr[-1000:]}")
         new.replace(classes)
