@@ -82,7 +82,7 @@ WHERE consumer = %(consumer)s
 
 
 def pool(role: Role, *, least: int = 1, most: int = 4) -> ConnectionPool[Connection]:
-    """An open pool whose connections act as `role`. Close it at the end (it is a context manager)."""
+    """An open pool whose connections act as `role`. A context manager: close it at the end."""
 
     def configure(connection: Connection) -> None:
         connection.execute(f"SET ROLE {role}")  # one of two literals
@@ -103,8 +103,8 @@ def pool(role: Role, *, least: int = 1, most: int = 4) -> ConnectionPool[Connect
 
 @contextmanager
 def connect(role: Role = "winback_worker") -> Iterator[Connection]:
-    """One connection acting as `role`, for command-line verbs; commits at the end, rolls back on an
-    error.
+    """One connection acting as `role`, for command-line verbs; commits at the end,
+    rolls back on an error.
 
     Raises Retryable where PostgreSQL cannot be reached.
     """
@@ -176,8 +176,8 @@ def migrations() -> list[str]:
 
 
 def position(connection: Connection, *, consumer: str, topic: str, partition: int) -> int:
-    """The next offset that `consumer` has not yet put into PostgreSQL; 0 for a partition never
-    seen.
+    """The next offset that `consumer` has not yet put into PostgreSQL; 0 for
+    a partition never seen.
     """
     connection.execute(
         INSERT_POSITION, {"consumer": consumer, "topic": topic, "partition": partition}
@@ -193,8 +193,8 @@ def position(connection: Connection, *, consumer: str, topic: str, partition: in
 def lock_position(
     connection: Connection, *, consumer: str, topic: str, partition: int
 ) -> int | None:
-    """The stored position, locked until the end of the caller's transaction; None for a partition
-    never seen.
+    """The stored position, locked until the end of the caller's transaction; None for
+    a partition never seen.
     """
     row = connection.execute(
         LOCK_POSITION, {"consumer": consumer, "topic": topic, "partition": partition}
@@ -211,8 +211,8 @@ def move_position(
     expected: int,
     next_offset: int,
 ) -> bool:
-    """Compare-and-set in the caller's transaction. False: another process was faster; roll back and
-    seek again.
+    """Compare-and-set in the caller's transaction. False: another process was faster;
+    roll back and seek again.
     """
     done = connection.execute(
         MOVE_POSITION,

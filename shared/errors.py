@@ -2,12 +2,12 @@
 
     WinbackError
     ├── Rejected      the input is wrong: it goes to the dead letters (or back to the sender) with
-                      the fields that are
+    │                 the fields that are
     ├── Retryable     something outside is not there now: the same call may go through later
     │   ├── NoTopic   Kafka is there, and has no such topic (or partition) yet
     │   └── TooLarge  Kafka takes no record of that size there, until its limit is raised
     └── Misconfigured a setting cannot be right: the process says which in one line and does not
-    start
+                      start
 
 Anything else is a bug and stops the process loudly.
 """
@@ -22,8 +22,8 @@ class WinbackError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class FieldError:
-    """One reason for a refusal: `field` in the sender's own terms (`lines[3].revenue`), `reason` in
-    words.
+    """One reason for a refusal: `field` in the sender's own terms
+    (`lines[3].revenue`), `reason` in words.
     """
 
     field: str

@@ -1,5 +1,5 @@
-"""Every event on Kafka: past tense, frozen, one definition each (msgspec); `schemas/` is generated
-from here.
+"""Every event on Kafka: past tense, frozen, one definition each (msgspec); `schemas/`
+is generated from here.
 
 JSON on the wire, tagged by `type`, with a `version` in it: readers ignore unknown fields and send
 unknown types and versions to the dead letters. Money is integer cents of the organization's
@@ -25,7 +25,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=Tru
     version: Literal[1] = 1
 
 
-# -- orders -------------------------------------------------------------------------------------------------------------
+# -- orders ----------------------------------------------------------------------------------------
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -45,7 +45,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
     organization: stamped by ingest from the token, never from the payload.
     ordered_on: the day as sent. counts_on: the day it counts on; differs only when sent ahead of
-    the organization's day.
+      the organization's day.
     revision: as sent, or the time of acceptance in ms with `revision_given` false.
     content: SHA-256 (hex) of the content as sent (`domain.orders.content_hash`).
     """
@@ -65,8 +65,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
 
 class OrdersAccepted(Event, frozen=True, kw_only=True):
-    """A block: orders of one partition (of any of its organizations) that were accepted within one
-    linger.
+    """A block: orders of one partition (of any of its organizations) that were
+    accepted within one linger.
     """
 
     accepted_at: datetime
@@ -87,7 +87,7 @@ class RunRequested(Event, frozen=True, kw_only=True):
     requested_at: datetime
 
 
-# -- signals ------------------------------------------------------------------------------------------------------------
+# -- signals ---------------------------------------------------------------------------------------
 
 
 class Combo(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +98,7 @@ class Combo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DormantFigures(msgspec.Struct, frozen=True, kw_only=True, tag="dormant", tag_field="of"):
-    """A's figures; `last_year_revenue_cents` is net over the 365 days up to the last activity day."""
+    """A's figures; `last_year_revenue_cents`: net over the 365 days up to the last activity."""
 
     days_inactive: int
     last_ordered_on: date
@@ -107,7 +107,7 @@ class DormantFigures(msgspec.Struct, frozen=True, kw_only=True, tag="dormant", t
 
 
 class LapseFigures(msgspec.Struct, frozen=True, kw_only=True, tag="lapse", tag_field="of"):
-    """B's figures, inside the history window; `last_ordered_on` is the combo's last activity day."""
+    """B's figures, inside the history window; `last_ordered_on`: the combo's last activity."""
 
     days_silent: int
     last_ordered_on: date
@@ -133,9 +133,9 @@ class SignalEvent(Event, frozen=True, kw_only=True):
     """What the three signal events share.
 
     id: UUIDv5 of what the event says, so that a repeat is recognised. at: the time of the source
-    record; every `…_at` is this.
+      record; every `…_at` is this.
     source_offset: of the record in `orders` that caused it. run: number of the run, None when an
-    order caused it.
+      order caused it.
     """
 
     id: str
@@ -194,14 +194,13 @@ class RunCompleted(Event, frozen=True, kw_only=True):
     opened: int
     seen: int
     recovered: int
-    median_specialty_share: str | None = (
-        None  # of the estimate's formula, as "numerator/denominator"; None: C is off
-    )
+    # of the estimate's formula, as "numerator/denominator"; None: C is off
+    median_specialty_share: str | None = None
     duration_ms: int = 0
     repeated: bool = False  # the number was not above the state's: nothing was evaluated
 
 
-# -- accounts and contacts ------------------------------------------------------------------------------------------------
+# -- accounts and contacts -------------------------------------------------------------------------
 
 
 class AccountChanged(Event, frozen=True, kw_only=True):
@@ -228,7 +227,7 @@ class ContactChanged(Event, frozen=True, kw_only=True):
     primary: bool = False
 
 
-# -- ticks and drafts -----------------------------------------------------------------------------------------------------
+# -- ticks and drafts ------------------------------------------------------------------------------
 
 
 class DigestDue(Event, frozen=True, kw_only=True):
@@ -236,7 +235,7 @@ class DigestDue(Event, frozen=True, kw_only=True):
     heartbeat says why.
 
     slot: unique id of the firing. digest: the digest's id. slot_at: when the schedule fired.
-    next_at: its next firing.
+      next_at: its next firing.
     only_to: someone asked for it, and it goes to this address alone; None: to the recipients.
     """
 
@@ -271,8 +270,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SequenceDrafted(Event, frozen=True, kw_only=True):
-    """A fresh draft for one type, from one digest. sequence: derived from (organization, digest,
-    type).
+    """A fresh draft for one type, from one digest. sequence: derived from
+    (organization, digest, type).
     """
 
     organization: str

@@ -21,8 +21,8 @@ from shared.settings import settings
 DRAIN_SECONDS = 20
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -32,12 +32,11 @@ HEADERS = {
 # of sending into a closed one.
 LAST = {"Connection": "close"}
 
-NOT_TRACED = re.compile(
-    r"/(healthz|readyz|metrics|static/.*)|.*/live"
-)  # asked all the time, or open all the time
+# asked all the time, or open all the time
+NOT_TRACED = re.compile(r"/(healthz|readyz|metrics|static/.*)|.*/live")
 
-# What FastAPI itself does where traces are on (shared/tracing.py): a span for a request, and
-# nothing else.
+# What FastAPI itself does where traces are on (shared/tracing.py): a span for a
+# request, and nothing else.
 TELEMETRY: TelemetryConfig = {
     "metrics": False,
     "logs": False,
@@ -69,8 +68,7 @@ class Careful(H11Protocol):
 
     _head: asyncio.TimerHandle | None = None
 
-    # as uvicorn has it
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self._head = self.loop.call_later(settings().http_head_seconds, self._give_up)
 
@@ -85,7 +83,7 @@ class Careful(H11Protocol):
             self._forget()
 
     def on_response_complete(self) -> None:
-        """The next request of the connection has as long, from its first byte on (`data_received`)."""
+        """The next request has as long, from its first byte on (`data_received`)."""
         self._forget()
         super().on_response_complete()
 
@@ -95,7 +93,7 @@ class Careful(H11Protocol):
         super().data_received(data)
 
     def send_400_response(self, msg: str) -> None:
-        """Of a request that is no HTTP; a body that stops being one leaves nothing to say it with."""
+        """Of a request that is no HTTP; a body that stops being one leaves no way to say it."""
         if self.cycle is not None and (self.cycle.response_started or self.cycle.response_complete):
             self.transport.close()
             return
@@ -133,15 +131,14 @@ class Careful(H11Protocol):
 
 
 async def body_in_time(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces of a body. Raises TimeoutError where the whole of it takes longer than
-    WINBACK_HTTP_BODY_SECONDS.
+    """The pieces of a body. Raises TimeoutError where the whole of it takes
+    longer than WINBACK_HTTP_BODY_SECONDS.
     """
     until = asyncio.get_running_loop().time() + settings().http_body_seconds
     while True:
         try:
-            async with asyncio.timeout_at(
-                until
-            ):  # around the waiting alone: who reads may leave at any piece
+            # around the waiting alone: who reads may leave at any piece
+            async with asyncio.timeout_at(until):
                 piece = await anext(stream)
         except StopAsyncIteration:
             return

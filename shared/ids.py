@@ -2,15 +2,14 @@
 
 import uuid
 
-NAMESPACE = uuid.UUID(
-    "5d3f7f3e-7d3c-5f0e-9a54-6b1f3f1a9b10"
-)  # fixed for ever: every id in every installation hangs on it
+# fixed for ever: every id in every installation hangs on it
+NAMESPACE = uuid.UUID("5d3f7f3e-7d3c-5f0e-9a54-6b1f3f1a9b10")
 SEPARATOR = "\x1f"  # cannot occur in an id: ingest refuses control characters
 
 
 def derived(kind: str, *parts: str) -> str:
-    """The id of the `kind` of thing that `parts` identify, as text; the organization is always the
-    first part.
+    """The id of the `kind` of thing that `parts` identify, as text; the organization is
+    always the first part.
     """
     return str(uuid.uuid5(NAMESPACE, SEPARATOR.join((kind, *parts))))
 

@@ -1,7 +1,7 @@
 """Kafka: partitions, topics, publishing. (Reading is shared/consuming.py.)
 
-partition_of      the partition of an organization: murmur2, as Java's and aiokafka's default
-                  partitioner
+partition_of      the partition of an organization: murmur2, as Java's and
+                  aiokafka's default partitioner
 create_topics     every topic of topics.py (and its dead letters); can be repeated
 Publisher         an idempotent producer whose confirmations can be awaited; waits are bounded
 """
@@ -64,12 +64,12 @@ TOO_LARGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE}
 Headers = list[tuple[str, bytes]]
 
 
-# -- topics -------------------------------------------------------------------------------------------------------------
+# -- topics ----------------------------------------------------------------------------------------
 
 
 def create_topics(*, timeout_seconds: float = 30.0) -> list[str]:
-    """Create what is missing, check the partition count of what is there. Returns the names that
-    were created.
+    """Create what is missing, check the partition count of what is there. Returns the
+    names that were created.
 
     A raw topic of the user's own (WINBACK_ERP_TOKENS) that is there stays as it is, whatever its
     count. Dead-letter topics of an older version are let take what they must take now.
@@ -91,8 +91,8 @@ def create_topics(*, timeout_seconds: float = 30.0) -> list[str]:
         if len(found.partitions) != topic.num_partitions:
             raise Misconfigured(
                 f"WINBACK_PARTITIONS: topic {topic.topic} has {len(found.partitions)} partitions, "
-                f"not {topic.num_partitions}; "
-                "the count never changes: growing is a new cluster name and a replay"
+                f"not {topic.num_partitions}; the count never changes: "
+                "growing is a new cluster name and a replay"
             )
     created = _create(
         admin, [topic for topic in wanted if topic.topic not in existing], timeout_seconds
@@ -301,13 +301,13 @@ def topic_ids(*topics: str, timeout_seconds: float = 10.0) -> dict[str, int]:
     }
 
 
-# -- publishing -----------------------------------------------------------------------------------------------------------
+# -- publishing ------------------------------------------------------------------------------------
 
 
 @dataclass(kw_only=True)
 class Sent:
-    """One record on its way. `offset` is set once every in-sync replica has it; `error` when it was
-    given up.
+    """One record on its way. `offset` is set once every in-sync replica has it;
+    `error` when it was given up.
     """
 
     offset: int | None = None

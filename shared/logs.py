@@ -1,5 +1,5 @@
-"""Structured logs: one JSON object a line on stderr, or coloured text for eyes; libraries' lines
-too.
+"""Structured logs: one JSON object a line on stderr, or coloured text for
+eyes; libraries' lines too.
 """
 
 import logging
@@ -12,13 +12,8 @@ from shared import tracing
 from shared.errors import without_rows
 from shared.settings import settings
 
-CHATTY = (
-    "aiokafka",
-    "faust",
-    "mode",
-    "httpx",
-    "uvicorn.access",
-)  # their INFO is of no use to an operator
+# their INFO is of no use to an operator
+CHATTY = ("aiokafka", "faust", "mode", "httpx", "uvicorn.access")
 
 
 def configure(service: str) -> None:

@@ -1,10 +1,10 @@
-"""Building mail that is safe to send: addresses, header texts, multipart messages, unsubscribe
-tokens.
+"""Building mail that is safe to send: addresses, header texts, multipart
+messages, unsubscribe tokens.
 
-Names from outside reach a header only through `header_text`, and headers are written here, line by
-line: the email package of Python 3.11 decodes `=?utf-8?q?…?=` in a value that is set, and a line
-break in it becomes a header of its own; it also encodes long links, which List-Unsubscribe must not
-be.
+Names from outside reach a header only through `header_text`, and headers are written here,
+line by line: the email package of Python 3.11 decodes `=?utf-8?q?…?=` in a value that is set,
+and a line break in it becomes a header of its own; it also encodes long links, which
+List-Unsubscribe must not be.
 """
 
 import binascii
@@ -46,8 +46,8 @@ class Mailbox:
 
 
 def checked_address(email: str) -> str:
-    """An address as SMTP takes it; a domain in other letters becomes its ASCII form. Raises
-    Rejected.
+    """An address as SMTP takes it; a domain in other letters becomes its ASCII
+    form. Raises Rejected.
     """
     local, _, domain = email.strip().rpartition("@")
     try:
@@ -71,7 +71,7 @@ def own_mailbox(name: str) -> Mailbox:
         ) from None
 
 
-# -- messages ---------------------------------------------------------------------------------------------------------
+# -- messages --------------------------------------------------------------------------------------
 
 
 def message(
@@ -89,8 +89,8 @@ def message(
     for the same input.
 
     to: a checked address. message_id: unique@domain. headers: more of them, values that this
-    project made itself. text, html: no line of more than 998 bytes. `seven_bit` makes of it what an
-    old server takes.
+      project made itself.
+    text, html: no line of more than 998 bytes. `seven_bit` makes of it what an old server takes.
     """
     boundary = f"={message_id.partition('@')[0]}="
     lines = {
@@ -143,8 +143,8 @@ def _part(content: str, subtype: str) -> bytes:
 
 
 def seven_bit(message: bytes) -> bytes:
-    """The same message with its parts in quoted-printable, for a server without 8BITMIME (RFC
-    6152).
+    """The same message with its parts in quoted-printable, for a server
+    without 8BITMIME (RFC 6152).
     """
     parsed = message_from_bytes(message, policy=compat32.clone(linesep="\r\n", mangle_from_=False))
     for part in parsed.walk():
@@ -158,7 +158,7 @@ def seven_bit(message: bytes) -> bytes:
     return parsed.as_bytes()
 
 
-# -- unsubscribing ----------------------------------------------------------------------------------------------------
+# -- unsubscribing ---------------------------------------------------------------------------------
 
 
 def unsubscribe_token(organization: str, email: str) -> str:

@@ -36,13 +36,14 @@ def _gauge(name: str, what: str, labels: Sequence[str] = (), *, spike: str, do: 
 
 
 def _histogram(
-    name: str, what: str, labels: Sequence[str] = (), *, buckets: Sequence[float], spike: str, do: str
+    name: str, what: str, labels: Sequence[str] = (), *,
+    buckets: Sequence[float], spike: str, do: str,
 ) -> Histogram:  # fmt: skip
     ABOUT[name] = About(what=what, spike=spike, do=do)
     return Histogram(name, f"{what} {spike}", labels, buckets=buckets)
 
 
-# -- every process --------------------------------------------------------------------------------------------------------
+# -- every process ---------------------------------------------------------------------------------
 
 READY = _gauge(
     "winback_ready",
@@ -51,22 +52,23 @@ READY = _gauge(
     do="Read /readyz, then the process's log. What it names (Kafka, PostgreSQL) is what to mend.",
 )
 
-# -- consumers ------------------------------------------------------------------------------------------------------------
+# -- consumers -------------------------------------------------------------------------------------
 
 RECORDS = _counter(
     "winback_records_total",
     "Records handled.",
     ["consumer", "topic"],
     spike="A stop while lag grows: the consumer hangs.",
-    do="Restart the process: it goes on at the position in PostgreSQL (the detector: in its state).",
+    do="Restart the process: it goes on at the position in PostgreSQL (the "
+    "detector: in its state).",
 )
 LAG_RECORDS = _gauge(
     "winback_lag_records",
     "Records behind the end of the partition, as the consumer sees it.",
     ["consumer", "topic", "partition"],
     spike="A climb: the consumer is slower than its input.",
-    do="After an import it falls by itself. Else look at the CPU of the process and of PostgreSQL; "
-    "run another one.",
+    do="After an import it falls by itself. "
+    "Else look at the CPU of the process and of PostgreSQL; run another one.",
 )
 LAG_SECONDS = _gauge(
     "winback_lag_seconds",
@@ -94,8 +96,8 @@ UNREAD_RECORDS = _gauge(
     "Records behind the end of the partition, as the clock sees it from outside.",
     ["consumer", "topic", "partition"],
     spike="A climb that winback_lag_records does not show: the consumer is gone or hangs.",
-    do="Is the process there, and ready? Does it have the partition (its log: `partitions "
-    "assigned`)?",
+    do="Is the process there, and ready? Does it have the partition (its log: "
+    "`partitions assigned`)?",
 )
 STUCK_SECONDS = _gauge(
     "winback_stuck_seconds",
@@ -120,15 +122,15 @@ RAW_TOPIC_MISSING = _gauge(
     "without a restart.",
 )
 
-# -- ingest ---------------------------------------------------------------------------------------------------------------
+# -- ingest ----------------------------------------------------------------------------------------
 
 INGEST_REQUESTS = _counter(
     "winback_ingest_requests_total",
-    "Requests to ingest by outcome: accepted, refused (the sender's fault), failed (ours: 429, "
-    "5xx).",
+    "Requests to ingest by outcome: accepted, "
+    "refused (the sender's fault), failed (ours: 429, 5xx).",
     ["kind", "outcome"],
-    spike="failed: Kafka or PostgreSQL is away, or more comes than can be taken. Senders try "
-    "again; nothing is lost.",
+    spike="failed: Kafka or PostgreSQL is away, or more comes than can be taken. "
+    "Senders try again; nothing is lost.",
     do="/readyz of ingest names what is away. 429 alone: run another ingest.",
 )
 INGEST_SECONDS = _histogram(
@@ -151,8 +153,8 @@ ORDERS_REFUSED = _counter(
     "Orders refused, by the first field that was wrong.",
     ["source", "field"],
     spike="A spike: an ERP changed its format.",
-    do="The label names the field; the sender's answers hold the reasons. The ERP must send again "
-    "what was refused.",
+    do="The label names the field; the sender's answers hold the reasons. "
+    "The ERP must send again what was refused.",
 )
 LAST_ORDER_AT = _gauge(
     "winback_last_order_timestamp_seconds",
@@ -168,7 +170,7 @@ FEED_STALE_AFTER_SECONDS = _gauge(
     do="Raise it where weekends without orders are usual.",
 )
 
-# -- detector -------------------------------------------------------------------------------------------------------------
+# -- detector --------------------------------------------------------------------------------------
 
 SIGNAL_EVENTS = _counter(
     "winback_signal_events_total",
@@ -198,12 +200,12 @@ CACHED_ACCOUNTS = _gauge(
     do="Raise the bound where there is memory.",
 )
 
-# -- signals and clock ----------------------------------------------------------------------------------------------------
+# -- signals and clock -----------------------------------------------------------------------------
 
 PERSISTED_SECONDS = _histogram(
     "winback_persisted_seconds",
-    "Time from a record's acceptance (a signal: from the order or run that caused it) until "
-    "PostgreSQL has it, once a record.",
+    "Time from a record's acceptance (a signal: "
+    "from the order or run that caused it) until PostgreSQL has it, once a record.",
     ["topic"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
     spike="A climb: what people see is old.",
@@ -218,8 +220,8 @@ CLOCK_LEADS = _gauge(
 WATCHED_AT = _gauge(
     "winback_watched_timestamp_seconds",
     "When the leading clock last looked at Kafka, PostgreSQL and the disks from outside.",
-    spike="Old: winback_unread_records, winback_stuck_seconds, winback_kafka_… and winback_disk_… "
-    "say nothing new.",
+    spike="Old: winback_unread_records, winback_stuck_seconds, "
+    "winback_kafka_… and winback_disk_… say nothing new.",
     do="Read the clock's log: what it cannot reach is named.",
 )
 RUNS_PENDING = _gauge(
@@ -249,8 +251,8 @@ SLOTS_FIRED = _counter(
 )
 SLOTS_DROPPED = _counter(
     "winback_slots_dropped_total",
-    "Slots given up: no complete run in 24 hours, or a catch-up that came too close to the next "
-    "one.",
+    "Slots given up: no complete run in 24 hours, "
+    "or a catch-up that came too close to the next one.",
     ["kind"],
     spike="Any: a digest was missed.",
     do="The clock's log says which and why; `winback digest send` makes up for it.",
@@ -266,8 +268,8 @@ AUDIT_DIFFERENCES = _gauge(
     "Differences between the detector and the second opinion, after the newest nightly run.",
     ["organization"],
     spike="Any: one of the two is wrong about an account.",
-    do="`winback audit --organization ORG` and keep what it prints; then rebuild the state "
-    "(docs/operations.md).",
+    do="`winback audit --organization ORG` and keep what it prints; "
+    "then rebuild the state (docs/operations.md).",
 )
 CLOCK_SKEW_SECONDS = _gauge(
     "winback_clock_skew_seconds",
@@ -276,7 +278,7 @@ CLOCK_SKEW_SECONDS = _gauge(
     do="Mend NTP on the machine that is wrong.",
 )
 
-# -- Kafka and disks, as the leading clock sees them ------------------------------------------------------------------------
+# -- Kafka and disks, as the leading clock sees them -----------------------------------------------
 
 KAFKA_BROKERS = _gauge(
     "winback_kafka_brokers",
@@ -286,11 +288,11 @@ KAFKA_BROKERS = _gauge(
 )
 KAFKA_PARTITIONS = _gauge(
     "winback_kafka_partitions",
-    "Partitions of our topics that are under_replicated, below_min_isr (take no writes) or offline "
-    "(no leader).",
+    "Partitions of our topics that are under_replicated, "
+    "below_min_isr (take no writes) or offline (no leader).",
     ["state"],
-    spike="under_replicated: a broker is down or slow. The others: orders are refused with 503 "
-    "until it is back.",
+    spike="under_replicated: a broker is down or slow. "
+    "The others: orders are refused with 503 until it is back.",
     do="Start the broker that is missing; look at its disk first.",
 )
 DEAD_LETTER_OFFSET = _gauge(
@@ -302,13 +304,13 @@ DEAD_LETTER_OFFSET = _gauge(
 )
 DISK_FREE_BYTES = _gauge(
     "winback_disk_free_bytes",
-    "Free space of a disk that the system needs: detector (its state), and those of "
-    "WINBACK_WATCHED_DISKS.",
+    "Free space of a disk that the system needs: "
+    "detector (its state), and those of WINBACK_WATCHED_DISKS.",
     ["disk"],
-    spike="A fall: it will be full. Kafka then refuses orders (503), PostgreSQL stops; nothing "
-    "that was accepted is lost.",
-    do="Grow it. `orders` and the detector's state grow with every order; the other topics have a "
-    "retention.",
+    spike="A fall: it will be full. Kafka then refuses orders (503), PostgreSQL stops; "
+    "nothing that was accepted is lost.",
+    do="Grow it. `orders` and the detector's state grow with every order; "
+    "the other topics have a retention.",
 )
 DISK_SIZE_BYTES = _gauge(
     "winback_disk_size_bytes",
@@ -318,7 +320,7 @@ DISK_SIZE_BYTES = _gauge(
     do="Nothing.",
 )
 
-# -- mail and drafts ------------------------------------------------------------------------------------------------------
+# -- mail and drafts -------------------------------------------------------------------------------
 
 DIGEST_LAST_SUCCESS = _gauge(
     "winback_digest_last_success_timestamp_seconds",
@@ -331,8 +333,8 @@ OUTBOX_MAILS = _gauge(
     "winback_outbox_mails",
     "Mails in the outbox by state.",
     ["outbox", "state"],
-    spike="queued or retry that stay: the mail server refuses. unknown that stay: a person must "
-    "look.",
+    spike="queued or retry that stay: the mail server refuses. "
+    "unknown that stay: a person must look.",
     do="The digest's log holds the server's answers.",
 )
 OUTBOX_OLDEST_SECONDS = _gauge(
@@ -340,16 +342,17 @@ OUTBOX_OLDEST_SECONDS = _gauge(
     "Age of the oldest mail that is not sent.",
     ["outbox"],
     spike="A climb: mail does not leave.",
-    do="`winback doctor` tries the mail server; its answers are in the digest's log. Mails are "
-    "tried for 24 hours.",
+    do="`winback doctor` tries the mail server; its answers are in the digest's log. "
+    "Mails are tried for 24 hours.",
 )
 MAILS = _counter(
     "winback_mails_total",
     "Attempts to hand over a mail, by what came of it: sent, retry, bounced, unknown.",
     ["outbox", "state"],
-    spike="bounced: addresses are wrong or we are on a block list. retry: greylisting, or a limit "
-    "of the server.",
-    do="The digest's log holds the server's answers; `winback doctor` looks at SPF, DKIM and DMARC.",
+    spike="bounced: addresses are wrong or we are on a block list. "
+    "retry: greylisting, or a limit of the server.",
+    do="The digest's log holds the server's answers; "
+    "`winback doctor` looks at SPF, DKIM and DMARC.",
 )
 MAIL_DELAY_SECONDS = _histogram(
     "winback_mail_delay_seconds",
@@ -363,10 +366,10 @@ MAILS_AMBIGUOUS = _counter(
     "winback_mails_ambiguous_total",
     "Mails whose answer was lost; each goes out once more with the same Message-ID.",
     ["outbox"],
-    spike="Any that go on: the connection to the mail server breaks after the final dot, or "
-    "senders are killed.",
-    do="A recipient may have it twice. Look at timeouts of whatever is between us and the mail "
-    "server.",
+    spike="Any that go on: the connection to the mail server breaks after the final dot, "
+    "or senders are killed.",
+    do="A recipient may have it twice. "
+    "Look at timeouts of whatever is between us and the mail server.",
 )
 DRAFTS = _counter(
     "winback_drafts_total",

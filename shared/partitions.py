@@ -1,19 +1,19 @@
-"""Which partition is an organization's, without a Kafka client: command-line verbs start often, and
-start fast.
+"""Which partition is an organization's, without a Kafka client: command-line verbs start
+often, and start fast.
 """
 
 from shared.settings import settings
 
 
 def partition_of(organization: str, partitions: int | None = None) -> int:
-    """The partition of `organization` in orders, signals and every topic that has their partition
-    count.
+    """The partition of `organization` in orders, signals and every topic that has
+    their partition count.
     """
     return (murmur2(organization.encode()) & 0x7FFFFFFF) % (partitions or settings().partitions)
 
 
 def murmur2(data: bytes) -> int:
-    """Kafka's murmur2 (org.apache.kafka.common.utils.Utils.murmur2), as an unsigned 32-bit number."""
+    """Kafka's murmur2 (org.apache.kafka.common.utils.Utils.murmur2), unsigned, of 32 bits."""
     length = len(data)
     m, mask = 0x5BD1E995, 0xFFFFFFFF
     h = (0x9747B28C ^ length) & mask

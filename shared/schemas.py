@@ -2,11 +2,11 @@
 
 schemas/<Event>.json           JSON Schema (2020-12) of one event
 schemas/asyncapi.yaml          every topic, message and operation (`shared/asyncapi.py`)
-schemas/examples/<Event>.json  one example each, written by hand, held against the schemas by the
-tests schemas/released/<Event>.json  the schemas of the last release, which `check` compares with
+schemas/examples/<Event>.json  one example each, written by hand, held against them by the tests
+schemas/released/<Event>.json  the schemas of the last release, which `check` compares with
 
 python -m shared.schemas write     generate
-python -m shared.schemas check     up to date, and compatible with the last release: exit 1 and a line per fault
+python -m shared.schemas check     up to date and compatible with the last release? exit 1 if not
 python -m shared.schemas release   the schemas of now become those of the last release
 """
 
@@ -32,7 +32,7 @@ WORDS_ONLY = {
 Schema = dict[str, Any]
 
 
-# -- generating ---------------------------------------------------------------------------------------------------------------
+# -- generating ------------------------------------------------------------------------------------
 
 
 def events() -> dict[str, type[Event]]:
@@ -41,8 +41,8 @@ def events() -> dict[str, type[Event]]:
 
 
 def components(ref_template: str) -> dict[str, Schema]:
-    """The schema of every event and of every struct inside one, by name; they name each other by
-    `ref_template`.
+    """The schema of every event and of every struct inside one, by name; they name each
+    other by `ref_template`.
     """
     _, by_name = msgspec.json.schema_components(events().values(), ref_template=ref_template)
     return {name: _in_words(schema) for name, schema in by_name.items()}
@@ -59,8 +59,8 @@ def event_schema(name: str) -> Schema:
 
 
 def _in_words(schema: Schema) -> Schema:
-    """Docstrings without their indent; and every `…_at` says that it is an instant, which msgspec
-    leaves out.
+    """Docstrings without their indent; and every `…_at` says that it is an instant,
+    which msgspec leaves out.
     """
     if "description" in schema:
         schema["description"] = inspect.cleandoc(schema["description"])
@@ -88,7 +88,7 @@ def as_text(schema: Schema) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-# -- checking -----------------------------------------------------------------------------------------------------------------
+# -- checking --------------------------------------------------------------------------------------
 
 
 def outdated(folder: Path = FOLDER) -> list[str]:
@@ -164,8 +164,8 @@ def _object_breaks(
             faults.append(f"{where}.{name}: added without a default")
         if old.get("additionalProperties") is False:
             faults.append(
-                f"{where}.{name}: added, and readers of the last release refuse unknown fields "
-                "there"
+                f"{where}.{name}: added, "
+                "and readers of the last release refuse unknown fields there"
             )
     return sorted(faults)
 
@@ -177,7 +177,7 @@ def _resolved(schema: Schema, defs: dict[str, Schema]) -> Schema:
     return defs[schema["$ref"].rsplit("/", 1)[1]]
 
 
-# -- python -m shared.schemas ---------------------------------------------------------------------------------------------------
+# -- python -m shared.schemas ----------------------------------------------------------------------
 
 
 def write(folder: Path = FOLDER) -> None:

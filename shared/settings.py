@@ -92,8 +92,8 @@ class Settings(BaseSettings):
     )
     smtp_url: MailUrl = Field(
         "smtp://127.0.0.1:1025",
-        description="Mail server: smtp://, smtp+starttls:// or smtps://, with user:password@ when "
-        "needed.",
+        description="Mail server: smtp://, smtp+starttls:// or smtps://, "
+        "with user:password@ when needed.",
     )
     base_url: WebUrl = Field(
         "http://127.0.0.1:8080",
@@ -101,20 +101,20 @@ class Settings(BaseSettings):
     )
     secret: Secret = Field(
         "",
-        description="Signs unsubscribe links; 32 random characters or more. Empty only for "
-        "`winback dev`, which makes one.",
+        description="Signs unsubscribe links; 32 random characters or more. "
+        "Empty only for `winback dev`, which makes one.",
     )
 
     oidc_issuer: Annotated[str, Accepts("an https address; or nothing")] = Field(
         "",
-        description="Single sign-on: the issuer (https) of an OpenID Connect provider. Empty: by "
-        "mailed links alone.",
+        description="Single sign-on: the issuer (https) of an OpenID Connect provider. "
+        "Empty: by mailed links alone.",
     )
     oidc_client_id: Annotated[str, Accepts("the client's id at the provider")] = Field(
         "",
         validate_default=True,
-        description="The client that the console is there; its redirect address is "
-        "BASE_URL/sign-in/oidc/callback.",
+        description="The client that the console is there; "
+        "its redirect address is BASE_URL/sign-in/oidc/callback.",
     )
     oidc_client_secret: str = Field(
         "", description="The client's secret. Empty for a public client: PKCE is used either way."
@@ -141,8 +141,8 @@ class Settings(BaseSettings):
     )
     detector_id: Name = Field(
         "",
-        description="Group instance id of this detector process (static membership). Empty: "
-        "dynamic.",
+        description="Group instance id of this detector process (static membership). "
+        "Empty: dynamic.",
     )
     detector_cache_accounts: int = Field(
         100_000,
@@ -153,16 +153,16 @@ class Settings(BaseSettings):
         1.0,
         gt=0,
         le=30,
-        description="Time between two checkpoints while orders come without a pause; up to 5 s "
-        "where one takes long.",
+        description="Time between two checkpoints while orders come without a pause; "
+        "up to 5 s where one takes long.",
     )
 
     ingest_linger_ms: int = Field(
         10,
         ge=0,
         le=1000,
-        description="How long ingest gathers orders at most, while a block of their partition is "
-        "under way.",
+        description="How long ingest gathers orders at most, "
+        "while a block of their partition is under way.",
     )
     ingest_max_body_bytes: int = Field(
         16_000_000, ge=1000, description="Largest HTTP body, after decompression."
@@ -193,8 +193,8 @@ class Settings(BaseSettings):
     import_memory_rows: int = Field(
         1_000_000,
         ge=100,
-        description="Rows of an import that are gathered in memory; more of them go through the "
-        "disk.",
+        description="Rows of an import that are gathered in memory; "
+        "more of them go through the disk.",
     )
     erp_tokens: dict[str, str] = Field(
         default_factory=dict,
@@ -219,25 +219,25 @@ class Settings(BaseSettings):
     dry_run_memory_mb: int = Field(
         512,
         ge=16,
-        description="Memory for the orders that dry runs of settings keep, over all organizations; "
-        "the least used go.",
+        description="Memory for the orders that dry runs of settings keep, "
+        "over all organizations; the least used go.",
     )
 
     watched_disks: dict[str, Path] = Field(
         default_factory=dict,
-        description='Disks that the clock measures, by name, JSON: {"postgres": '
-        '"/var/lib/postgresql"}.',
+        description="Disks that the clock measures, by name, JSON: "
+        '{"postgres": "/var/lib/postgresql"}.',
     )
     mail_from: Address = Field("winback@localhost", description="Sender address of digests.")
     dkim_selector: Name = Field(
         "",
-        description="Selector of the key that the mail server signs with; `winback doctor` looks "
-        "for its record.",
+        description="Selector of the key that the mail server signs with; "
+        "`winback doctor` looks for its record.",
     )
     resolver: NameServer = Field(
         "",
-        description="Name server that `winback doctor` asks, host or host:port. Empty: this "
-        "machine's.",
+        description="Name server that `winback doctor` asks, host or host:port. "
+        "Empty: this machine's.",
     )
     stale_feed_hours: float = Field(
         36.0, gt=0, description="A newest order older than this makes the digest shout."
@@ -250,8 +250,8 @@ class Settings(BaseSettings):
     )
     otlp_endpoint: CollectorUrl = Field(
         "",
-        description="Collector that traces are sent to over OTLP/HTTP, such as "
-        "http://localhost:4318. Empty: no traces.",
+        description="Collector that traces are sent to over OTLP/HTTP, "
+        "such as http://localhost:4318. Empty: no traces.",
     )
     trace_share: float = Field(
         1.0, ge=0, le=1, description="Share of the traces that begin here and are sent."
@@ -297,7 +297,7 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The process's settings, read once. Raises Misconfigured with one line that names the setting."""
+    """The process's settings, read once. Raises Misconfigured with one line, naming the setting."""
     read_secret_files()
     try:
         return Settings()
@@ -346,8 +346,8 @@ def _bounds(metadata: list[Any]) -> str:
 
 
 def read_secret_files() -> None:
-    """NAME_FILE=/path sets NAME to the file's first line, for every setting; both at once is a
-    mistake.
+    """NAME_FILE=/path sets NAME to the file's first line, for every setting;
+    both at once is a mistake.
     """
     for name in list(os.environ):
         if name.startswith(PREFIX) and name.endswith("_FILE"):

@@ -1,8 +1,8 @@
 """Handing mail to a server, one recipient per transaction, knowing what is certain and what is not.
 
     sent      the server said 250 after the final dot: it has the mail
-    retry     it certainly has not, and may take it later (4xx, no connection, lost before the final
-              dot)
+    retry     it certainly has not, and may take it later (4xx, no connection,
+              lost before the final dot)
     bounced   it never will (5xx)
     unknown   the final dot went out and no answer came back: it may have the mail
 
@@ -28,9 +28,8 @@ from shared.mail import seven_bit
 CONNECT_SECONDS = 10.0
 COMMAND_SECONDS = 20.0
 QUIT_SECONDS = 2.0
-ANSWER_SECONDS = (
-    60.0  # after the final dot the server may scan the mail; RFC 5321 would wait 10 minutes
-)
+# after the final dot the server may scan the mail; RFC 5321 would wait 10 minutes
+ANSWER_SECONDS = 60.0
 
 SERVICE_CLOSING = 421
 
@@ -80,8 +79,8 @@ def mail_server(url: str) -> MailServer:
         or parts.fragment
     ):
         raise Misconfigured(
-            "WINBACK_SMTP_URL: must be smtp://, smtp+starttls:// or smtps://, then "
-            "[user:password@]host[:port]"
+            "WINBACK_SMTP_URL: must be smtp://, "
+            "smtp+starttls:// or smtps://, then [user:password@]host[:port]"
         )
     return MailServer(
         host=parts.hostname,
@@ -96,7 +95,7 @@ class Session:
     """One connection. After an answer that leaves it unusable it is closed: `is_open` says so."""
 
     def __init__(self, server: MailServer) -> None:
-        """Connect, secure, log in. Raises Retryable with the reason; a mail is not to blame for it."""
+        """Connect, secure, log in. Raises Retryable with the reason; no mail is to blame for it."""
         self.is_open = False
         try:
             self._smtp = self._connect(server)
@@ -118,9 +117,8 @@ class Session:
             smtp.ehlo_or_helo_if_needed()
             if server.security == "starttls":
                 smtp.starttls(context=context)
-            if (
-                smtp.sock is not None
-            ):  # the final dot is a small write behind a large one: it must not wait for an ACK
+            # the final dot is a small write behind a large one: it must not wait for an ACK
+            if smtp.sock is not None:
                 smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if server.user is not None:
                 smtp.login(server.user, server.password or "")
@@ -193,9 +191,8 @@ class Session:
     def _envelope(self, sender: str, recipient: str, options: Sequence[str]) -> Answer | None:
         """MAIL, RCPT, DATA; None where the server waits for the message."""
         code, text = self._smtp.mail(sender, options)
-        if (
-            code != 250
-        ):  # our own address is refused: a setting, which a person can correct while the mail waits
+        # our own address is refused: a setting, which a person can correct while the mail waits
+        if code != 250:
             return self._refused(code, text, never="retry")
         code, text = self._smtp.rcpt(recipient)
         if code not in (250, 251):

@@ -39,8 +39,8 @@ ORDERS = Topic(
     writers=("ingest", "signals"),
     readers=("detector", "signals"),
     dead_letters=True,
-    description="Every accepted order, in blocks, and every run: the truth that all state is "
-    "rebuilt from. Kept for ever.",
+    description="Every accepted order, in blocks, and every run: "
+    "the truth that all state is rebuilt from. Kept for ever.",
 )
 SIGNALS = Topic(
     name="signals",

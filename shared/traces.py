@@ -66,9 +66,8 @@ class Traces:
         )
         self.provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self.provider.get_tracer("winback", about["service.version"])
-        self._taken: ContextVar[Mapping[int, Span]] = ContextVar(
-            "taken"
-        )  # trace -> the span of what is handled
+        # trace -> the span of what is handled
+        self._taken: ContextVar[Mapping[int, Span]] = ContextVar("taken")
 
     def install(self) -> None:
         """For the libraries of this process: FastAPI makes a span of each request then."""

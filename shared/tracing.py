@@ -1,8 +1,8 @@
 """Traces (OpenTelemetry): what a request, an import or a digest's time leads to, through every
 process. Off by default.
 
-    request, import, tick -> record (header `traceparent`) -> who takes it -> record, or mail
-    (header `Traceparent`)
+    request, import, tick -> record (header `traceparent`) -> who takes it
+    -> record, or mail (header `Traceparent`)
 
 This is what handlers call. Without WINBACK_OTLP_ENDPOINT every function returns at once, and
 nothing of the SDK is imported; with it shared/traces.py does the work.
@@ -40,8 +40,8 @@ class Carrier(Protocol):
 
 
 def configure(process: str) -> None:
-    """Switch traces on where a collector is named. Once a process; `logs.configure` does it for
-    services.
+    """Switch traces on where a collector is named. Once a process;
+    `logs.configure` does it for services.
     """
     global _on
     if _on is None and settings().otlp_endpoint:
@@ -51,7 +51,7 @@ def configure(process: str) -> None:
         _on.install()
 
 
-# -- what happens ---------------------------------------------------------------------------------------------------------
+# -- what happens ----------------------------------------------------------------------------------
 
 
 def doing(name: str, **about: str) -> AbstractContextManager[Any]:
@@ -81,7 +81,7 @@ def mailing(message: bytes) -> AbstractContextManager[Any]:
     return _NOTHING if _on is None else _on.mailing(message)
 
 
-# -- where we are ---------------------------------------------------------------------------------------------------------
+# -- where we are ----------------------------------------------------------------------------------
 
 
 def here() -> "Span | None":

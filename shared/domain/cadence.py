@@ -1,11 +1,11 @@
 """When a schedule fires: cadence and anchor in the organization's zone (product.md 5;
 architecture.md, *Time is an event*).
 
-From a day up, a schedule fires at its hour of the local clock, every n days from its anchor: "every
-3 days" goes on through months and years, and daylight saving never shifts it. A local time that the
-clocks skip fires at the first moment after the gap, one that they double fires once, the first
-time. Below a day (a development flag) it fires every n minutes of real time from the anchor's
-midnight.
+From a day up, a schedule fires at its hour of the local clock, every n days from its anchor:
+"every 3 days" goes on through months and years, and daylight saving never shifts it. A local
+time that the clocks skip fires at the first moment after the gap, one that they double fires
+once, the first time. Below a day (a development flag) it fires every n minutes of real time from
+the anchor's midnight.
 """
 
 from dataclasses import dataclass
@@ -115,9 +115,9 @@ def period(frequency: Frequency) -> timedelta:
 def local_instant(day: date, hour: int, timezone: str) -> datetime:
     """The moment (UTC) at which a zone's clocks say `hour` on `day`.
 
-    fold=0 reads a doubled time as the first of the two, and a skipped one with the offset from
-    before the gap, which is the moment the gap ends when the gap begins at that time, as they do on
-    full hours.
+    fold=0 reads a doubled time as the first of the two, and a skipped one with the offset
+    from before the gap, which is the moment the gap ends when the gap begins at that time, as
+    they do on full hours.
     """
     return datetime.combine(day, time(hour), tzinfo=ZoneInfo(timezone)).astimezone(UTC)
 

@@ -36,8 +36,8 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ActiveSignal:
-    """A signal that the run saw and that is still active; lifetime revenue is its account's, as the
-    run saw it.
+    """A signal that the run saw and that is still active; lifetime revenue is its
+    account's, as the run saw it.
 
     paused_until, lost_at: by an outcome of this signal alone (product.md 7).
     """
@@ -67,7 +67,7 @@ class Shown:
     """What a digest leaves for the next one to compare with.
 
     signals: every signal that it included, shown or cut, with its episode. earlier: those that
-    digests before it had included, active all along, but left out of it (a pause).
+      digests before it had included, active all along, but left out of it (a pause).
     """
 
     as_of: date
@@ -99,11 +99,11 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
-    """One type. `total` accounts, of which `rows` are shown; `new` counts signals, of cut accounts
-    too.
+    """One type. `total` accounts, of which `rows` are shown; `new` counts
+    signals, of cut accounts too.
 
-    counted_cents is its part of the recoverable revenue: over all sections it adds up, each account
-    counted once.
+    counted_cents is its part of the recoverable revenue: over all sections it adds up,
+    each account counted once.
     """
 
     type: SignalType
@@ -119,8 +119,8 @@ class Digest:
     stand in two sections (A and B exclude each other).
 
     change_cents: against the digest before, None for the first. largest: the two with the most at
-    stake. always: *Always included*, accounts without a signal; always_more of them are not listed.
-    shown: for the next digest.
+      stake. always: *Always included*, accounts without a signal; always_more of them are not
+      listed. shown: for the next digest.
     """
 
     as_of: date

@@ -9,7 +9,7 @@ from shared.events import DormantFigures
 
 
 def is_inside_gap(standing: Standing, thresholds: Dormant) -> bool:
-    """Still active: the last activity lies inside A's gap. An account without any activity is not."""
+    """Still active: the last activity lies inside A's gap. An account without any is not."""
     return standing.last > 0 and standing.on - standing.last < thresholds.gap_days
 
 

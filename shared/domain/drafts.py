@@ -36,16 +36,16 @@ def draft_name(signal_type: SignalType, drafted_on: date) -> str:
     return f"{wording.TYPE_TITLES[signal_type]}, {drafted_on.day} {drafted_on:%b}"
 
 
-# -- who is enrolled ------------------------------------------------------------------------------------------------------------
+# -- who is enrolled -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class Addressee:
     """An account's primary contact, as far as there is one, and what is known about writing to it.
 
-    suppressed: by the person ("unsubscribed") or by their mail server ("bounced"), for this
-    address. …_in_sequence: in another one that is launched or paused, and unfinished; a draft is
-    not active.
+    suppressed: by the person ("unsubscribed") or by their mail server
+      ("bounced"), for this address.
+    …_in_sequence: in another one that is launched or paused, and unfinished; a draft is not active.
     """
 
     contact: str | None
@@ -77,13 +77,13 @@ def skip(addressee: Addressee) -> Skipped | None:
     return None
 
 
-# -- what fills the text --------------------------------------------------------------------------------------------------------
+# -- what fills the text ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Purchase:
-    """A line of positive revenue, its size and grade as the run's settings read them. `order` tells
-    orders apart.
+    """A line of positive revenue, its size and grade as the run's settings read them.
+    `order` tells orders apart.
     """
 
     order: str

@@ -1,8 +1,8 @@
-"""An account's history, and how it stands on a day: what the three rules look at (product.md 1 and
-2).
+"""An account's history, and how it stands on a day: what the three rules look
+at (product.md 1 and 2).
 
-A history is cells: per raw combo (a number for its raw OD and grade texts) and per day one packed
-integer,
+A history is cells: per raw combo (a number for its raw OD and grade texts) and per
+day one packed integer,
 
     (net revenue in cents << 20) + orders that have a positive line of it
 
@@ -46,8 +46,8 @@ class Combo(NamedTuple):
 
 
 class Readings:
-    """What an organization's raw combos mean under one version of its settings. Grows as new texts
-    turn up.
+    """What an organization's raw combos mean under one version of its settings.
+    Grows as new texts turn up.
     """
 
     def __init__(self, settings: DetectionSettings) -> None:
@@ -78,12 +78,12 @@ class ComboStanding:
 
 @dataclass(slots=True, kw_only=True)
 class Standing:
-    """An account on a day, under one version of the settings. Orders dated after the day are not in
-    it.
+    """An account on a day, under one version of the settings. Orders dated after
+    the day are not in it.
 
     last: last activity day, 0 for none. spend, specialty: net over cherry-picking's window.
     next_change: the first later day on which any of this can differ without a new order; NEVER if
-    there is none.
+      there is none.
     """
 
     on: Day
@@ -96,8 +96,8 @@ class Standing:
 
 
 def pack(revenue_cents: int, *, positive: int) -> int:
-    """A cell's value for one order; `positive` is 1 where it has a positive line of the combo, else
-    0.
+    """A cell's value for one order; `positive` is 1 where it has a positive
+    line of the combo, else 0.
     """
     return (revenue_cents << POSITIVE_BITS) + positive
 
@@ -122,8 +122,8 @@ def stand(
     *,
     on: Day,
 ) -> Standing:
-    """How the account stands on the day `on`: one pass over its cells. A window of n days is (on -
-    n, on].
+    """How the account stands on the day `on`: one pass over its cells. A window of
+    n days is (on - n, on].
     """
     lapse, cherry = settings.lapse, settings.cherry_picking
     history_start, window_start = on - lapse.history_days, on - cherry.window_days
@@ -175,7 +175,8 @@ def stand(
     if cherry.enabled:
         changes.append(oldest_in_window + cherry.window_days)
     return Standing(
-        on=on, last=last_activity, lifetime_cents=lifetime, combos=combos, spend_cents=spend, specialty_cents=specialty,
+        on=on, last=last_activity, lifetime_cents=lifetime, combos=combos, spend_cents=spend,
+        specialty_cents=specialty,
         next_change=min((day for day in changes if day > on), default=NEVER),
     )  # fmt: skip
 

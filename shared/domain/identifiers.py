@@ -21,20 +21,18 @@ _JOINERS_AND_MARKS = "\u200c-\u200f\u061c"  # emoji and several scripts cannot d
 _OTHER_INVISIBLE = (
     "\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
 )
-INVISIBLE = (
-    _BIDI + _OTHER_INVISIBLE
-)  # for a class of a regular expression: what no text for eyes needs
+# for a class of a regular expression: what no text for eyes needs
+INVISIBLE = _BIDI + _OTHER_INVISIBLE
 _FORMAT_BEYOND = "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
-# Letters and marks that show nothing: the grapheme joiner, Hangul and Khmer fillers, variation
-# selectors.
+# Letters and marks that show nothing: the grapheme joiner, Hangul and Khmer
+# fillers, variation selectors.
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0080-\U000e0fff"
 _WRONG_IN_ID = re.compile(
     f"[{_CONTROLS}{_BIDI}{_JOINERS_AND_MARKS}{_OTHER_INVISIBLE}{_FORMAT_BEYOND}{_BLANK}]"
 )
 _WRONG_IN_NAME = re.compile(f"[{_CONTROLS}{INVISIBLE}]")
-ENCODED_WORD = re.compile(
-    r"=\?[^?]*\?[bq]\?.*?\?=", re.IGNORECASE | re.DOTALL
-)  # RFC 2047: mail programs show other text
+# RFC 2047: mail programs show other text
+ENCODED_WORD = re.compile(r"=\?[^?]*\?[bq]\?.*?\?=", re.IGNORECASE | re.DOTALL)
 _WRONG_IN_TEXT = re.compile("[\x00\ud800-\udfff]")  # what neither UTF-8 nor PostgreSQL can hold
 
 
@@ -63,8 +61,8 @@ def wrong_name(text: str) -> str | None:
 
 
 def wrong_text(text: str) -> str | None:
-    """Why `text` cannot be kept as a product, an OD or a grade, in words; None when it can (empty
-    too).
+    """Why `text` cannot be kept as a product, an OD or a grade, in words; None
+    when it can (empty too).
     """
     return _wrong(text, LONGEST_TEXT, _WRONG_IN_TEXT, "text")
 

@@ -1,5 +1,5 @@
-"""B · Product lapse: an active account no longer buys a combo that it bought steadily (product.md
-2).
+"""B · Product lapse: an active account no longer buys a combo that it bought
+steadily (product.md 2).
 """
 
 from datetime import date
@@ -11,8 +11,8 @@ from shared.events import LapseFigures
 
 
 def lapsed_combos(standing: Standing, thresholds: Lapse, gap: Dormant) -> dict[Combo, LapseFigures]:
-    """The combos that are silent for the lapse window though the account is not, with their
-    figures.
+    """The combos that are silent for the lapse window though the account is
+    not, with their figures.
 
     Inside the history window the combo earned the minimum, net, and was active in the minimum of
     calendar months. A's gap decides whether the account is active, also when A is switched off.

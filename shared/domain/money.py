@@ -1,13 +1,12 @@
-"""How money is read: decimal text to whole minor units of an ISO 4217 currency (product.md 1,
-*Money*).
+"""How money is read: decimal text to whole minor units of an ISO 4217 currency
+(product.md 1, *Money*).
 """
 
 import re
 from dataclasses import dataclass
 
-LARGEST_CENTS = (
-    10**15
-)  # of one line, either sign: sums over all lines of an account stay far below 2^63
+# of one line, either sign: sums over all lines of an account stay far below 2^63
+LARGEST_CENTS = 10**15
 MOST_PLACES = 6
 LONGEST = 32  # characters
 
@@ -27,7 +26,7 @@ class NotMoney(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """`cents` are minor units of the currency; `lost` is true where rounding took something away."""
+    """`cents` are minor units of the currency; `lost` says that rounding took something away."""
 
     cents: int
     lost: bool

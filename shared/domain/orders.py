@@ -38,8 +38,8 @@ def content_hash(
     """SHA-256, lower-case hex, of the content as sent, over HTTP or in a file alike.
 
     The order of lines does not matter, their number does: equal lines are separate lines. No
-    content are: the revision, the day that ingest stamps, and what describes the account (its name,
-    its owner).
+    content are: the revision, the day that ingest stamps, and what describes the account
+    (its name, its owner).
     """
     head = _encode((order, account, ordered_on, cancelled))
     return hashlib.sha256(b"\n".join((head, *sorted(map(_encode, lines))))).hexdigest()
@@ -64,7 +64,7 @@ def counting(old: Version | None, new: Version) -> Verdict:
 
 
 def contradicts(old: Version, new: Version) -> bool:
-    """True where one revision came with two contents: worth a warning, the greater content counts."""
+    """True where one revision came with two contents: worth a warning, the greater counts."""
     return (
         new.revision_given
         and old.revision_given

@@ -16,11 +16,8 @@ Kind = Literal["reached_out", "won_back", "lost", "undone", "answered"]
 Reason = Literal["price", "competitor", "went_quiet", "other"]
 Role = Literal["owner", "admin", "member"]
 
-KINDS: tuple[Kind, ...] = (
-    "reached_out",
-    "won_back",
-    "lost",
-)  # what people do; the two others follow from it
+# what people do; the two others follow from it
+KINDS: tuple[Kind, ...] = ("reached_out", "won_back", "lost")
 REASONS: tuple[Reason, ...] = ("price", "competitor", "went_quiet", "other")
 
 PAUSE_DAYS = 14
@@ -36,7 +33,7 @@ class Action:
     """One row of an account's outcomes. `signal` and `episode` where it is about one signal alone.
 
     undone: `about` names the action that it takes back. answered: an order answered the action that
-    `about` names: what was lost is lost no more, what was claimed needs no more hiding.
+      `about` names: what was lost is lost no more, what was claimed needs no more hiding.
     """
 
     outcome: str
@@ -51,8 +48,8 @@ class Action:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What holds of an account, or of one signal: who is talked to, who is left alone, who is given
-    up.
+    """What holds of an account, or of one signal: who is talked to, who is left
+    alone, who is given up.
 
     outcome: the action that the pause or the loss comes from, None where there is none.
     """
@@ -66,8 +63,8 @@ class Standing:
 def standing(
     actions: Iterable[Action], *, signal: str | None = None, episode: int | None = None
 ) -> Standing:
-    """How the account stands after `actions` (of all of it, the oldest first), or its signal in one
-    episode.
+    """How the account stands after `actions` (of all of it, the oldest first), or its
+    signal in one episode.
 
     Whoever reaches out about a signal has talked to the account, so that counts for both; pause and
     loss hold for what they were said of. A signal that fires again starts anew.
@@ -87,9 +84,8 @@ def standing(
         elif action.kind == "lost":
             now = Standing(last_contact_at=contact, lost_at=action.at, outcome=action.outcome)
         elif action.kind == "reached_out" and now.lost_at is not None:
-            now = replace(
-                now, last_contact_at=contact
-            )  # what was given up and is talked to again stays given up
+            # what was given up and is talked to again stays given up
+            now = replace(now, last_contact_at=contact)
         else:
             now = Standing(
                 last_contact_at=contact, paused_until=action.paused_until, outcome=action.outcome
@@ -102,7 +98,7 @@ def pause_ends(at: datetime) -> datetime:
     return at + timedelta(days=PAUSE_DAYS)
 
 
-# -- undo ---------------------------------------------------------------------------------------------------------------------
+# -- undo ------------------------------------------------------------------------------------------
 
 
 def may_undo(
@@ -118,7 +114,7 @@ def may_undo(
     )
 
 
-# -- what it is worth -----------------------------------------------------------------------------------------------------------
+# -- what it is worth ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +164,7 @@ def _monthly_cents(signal: Saved) -> int:
     return max(0, int(month.quantize(Decimal(1), rounding=ROUND_HALF_UP)))
 
 
-# -- the month ------------------------------------------------------------------------------------------------------------------
+# -- the month -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,8 +91,8 @@ _VULGAR = {
 }
 _VULGAR_CHARACTER = re.compile(f"[ -]?([{''.join(_VULGAR)}])")
 _NUMBER = (
-    r"(?P<decimal>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)|(?:(?P<whole>[0-9]+)(?: ?- ?| "
-    r"))?(?P<over>[0-9]+) ?/ ?(?P<under>[0-9]+)"
+    r"(?P<decimal>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+    r"|(?:(?P<whole>[0-9]+)(?: ?- ?| ))?(?P<over>[0-9]+) ?/ ?(?P<under>[0-9]+)"
 )
 _SIZE = re.compile(
     rf"(?P<nps>nps ?)?(?:{_NUMBER})"
@@ -125,8 +125,8 @@ NOTHING = Reading(None)
 
 
 def read_od(text: str | None, table: Mapping[str, str]) -> Reading:
-    """Read one OD under an organization's size table (raw text -> decimal inches, or `TaughtSizes`
-    of it).
+    """Read one OD under an organization's size table (raw text -> decimal inches,
+    or `TaughtSizes` of it).
     """
     if text is None or not text.strip():
         return NOTHING
@@ -170,8 +170,8 @@ def _key(text: str) -> str:
 
 
 def _number(found: re.Match[str]) -> Fraction | None:
-    """The number that was matched; None for a fraction that is not a proper one (`11/2` may be 5.5
-    or 1 1/2).
+    """The number that was matched; None for a fraction that is not a proper one
+    (`11/2` may be 5.5 or 1 1/2).
     """
     if found["decimal"]:
         return Fraction(found["decimal"].rstrip(".") or "0")

@@ -16,9 +16,8 @@ from typing import NamedTuple
 from shared.domain.history import Combo
 
 BACK_WITHIN = timedelta(days=90)  # an order so soon after the day counts as coming back unaided
-TOO_TIGHT = Fraction(
-    5, 4
-)  # a threshold below so many usual gaps flags accounts that are merely between two orders
+# a threshold below so many usual gaps flags accounts that are merely between two orders
+TOO_TIGHT = Fraction(5, 4)
 BINS_BELOW = 6
 NICE_DAYS = (1, 2, 5, 10, 15, 30, 60, 90, 180, 365, 730)
 SHARE_STEP = 5  # percent
@@ -31,7 +30,7 @@ class Subject(NamedTuple):
     combo: Combo | None = None
 
 
-# -- does it fit ---------------------------------------------------------------------------------------------------------------
+# -- does it fit -----------------------------------------------------------------------------------
 
 
 def usual_days(gaps: Sequence[int]) -> int | None:
@@ -44,15 +43,14 @@ def is_too_tight(threshold_days: int, usual: int | None) -> bool:
     return usual is not None and threshold_days < usual * TOO_TIGHT
 
 
-# -- replay ------------------------------------------------------------------------------------------------------------------------
+# -- replay ----------------------------------------------------------------------------------------
 
 
 def quarter_ends(on: date, count: int = 4) -> list[date]:
     """The last days of the calendar quarters that are over on a day, the oldest first."""
     found: list[date] = []
-    first = on.replace(
-        day=1, month=3 * ((on.month - 1) // 3) + 1
-    )  # of the quarter that is not over
+    # of the quarter that is not over
+    first = on.replace(day=1, month=3 * ((on.month - 1) // 3) + 1)
     while len(found) < count:
         last = first - timedelta(days=1)
         found.append(last)
@@ -60,7 +58,7 @@ def quarter_ends(on: date, count: int = 4) -> list[date]:
     return found[::-1]
 
 
-# -- histogram ---------------------------------------------------------------------------------------------------------------------
+# -- histogram -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,8 +72,8 @@ class Bar:
 
 
 def day_bars(days: Mapping[int, int], threshold: int) -> list[Bar]:
-    """`days`: how many candidates by days. From 0 days on, 16 bars or so; the last holds everything
-    above.
+    """`days`: how many candidates by days. From 0 days on, 16 bars or so; the last
+    holds everything above.
     """
     step = next((nice for nice in NICE_DAYS if nice * BINS_BELOW >= threshold), NICE_DAYS[-1])
     edges = [
