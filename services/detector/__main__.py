@@ -9,11 +9,8 @@ from shared import logs
 from shared.health import Readiness, serve_health
 from shared.settings import settings
 
-GENERATIONS = (
-    50_000,
-    20,
-    50,
-)  # of the garbage collector: state is many small objects that live long and form no cycles
+# of the garbage collector: state is many small objects that live long and form no cycles
+GENERATIONS = (50_000, 20, 50)
 
 
 def main() -> None:

@@ -76,8 +76,8 @@ class Account:
     """
 
     __slots__ = (
-        "account", "cells", "episodes", "open_bytes", "open_page", "organization", "sealed", "sealed_pages", "slots", "store",
-        "unsaved_episodes", "unsaved_pages",
+        "account", "cells", "episodes", "open_bytes", "open_page", "organization", "sealed",
+        "sealed_pages", "slots", "store", "unsaved_episodes", "unsaved_pages",
     )  # fmt: skip
 
     def __init__(self, store: Store, organization: str, account: str) -> None:
@@ -115,12 +115,11 @@ class Account:
 
     def _read_episodes(self, rows: list[tuple[str, str | None, str | None, Episode]]) -> None:
         for type_, od, grade, episode in rows:
-            # written by `saved`
-            key = SignalKey(type_, Combo(od, grade) if type_ == "lapse" else None)  # type: ignore[arg-type]
+            key = SignalKey(type_, Combo(od, grade) if type_ == "lapse" else None)  # type: ignore[arg-type]  # written by `saved`
             self.slots[key] = len(self.slots)
             self.episodes[key] = episode
 
-    # -- orders ---------------------------------------------------------------------------------------------------------------
+    # -- orders ------------------------------------------------------------------------------------
 
     def entry(self, order: str, page: int) -> Entry:
         """The entry of an order, from the page that the index names."""
@@ -188,7 +187,7 @@ class Account:
         self.sealed_pages += 1
         self.open_page, self.open_bytes = {}, 0
 
-    # -- signals --------------------------------------------------------------------------------------------------------------
+    # -- signals -----------------------------------------------------------------------------------
 
     def open_signals(self) -> dict[SignalKey, Episode]:
         """The active ones."""
@@ -200,10 +199,10 @@ class Account:
         self.episodes[key] = episode
         self.unsaved_episodes.add(slot // EPISODES_PER_PAGE)
 
-    # -- saving ---------------------------------------------------------------------------------------------------------------
+    # -- saving ------------------------------------------------------------------------------------
 
     def saved(self, *, due_on: Day, share: tuple[int, int]) -> list[tuple[bytes, bytes]]:
-        """The keys and values that changed since the last call; afterwards sealed pages are let go."""
+        """The keys and values that changed since the last call; sealed pages are let go after."""
         rows = [
             (orders_key(self.organization, self.account, page), packed(self.sealed[page]))
             for page in sorted(self.unsaved_pages)

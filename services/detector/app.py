@@ -21,9 +21,8 @@ from shared.topics import DETECTOR_APP, ORDERS, SIGNALS, STATE_TABLE
 log = structlog.get_logger()
 
 DISK_SECONDS = 10.0  # between two looks at the disk
-WATCH_SECONDS = (
-    10.0  # between two looks at whether the topic is still the one that the state follows
-)
+# between two looks at whether the topic is still the one that the state follows
+WATCH_SECONDS = 10.0
 QUIET_SECONDS = 0.05  # without a record for so long, a checkpoint need not wait for its time
 SESSION_SECONDS = 10.0
 ROCKSDB = {
@@ -90,9 +89,8 @@ def build(readiness: Readiness) -> CheckpointApp:
     async def detect(stream: Any) -> None:
         """Fold each record; acknowledge at checkpoints."""
         async for event in stream.noack().events():
-            await asyncio.shield(
-                worker.take(event)
-            )  # once begun, a record is folded, sent and noted whole
+            # once begun, a record is folded, sent and noted whole
+            await asyncio.shield(worker.take(event))
 
     @app.task  # type: ignore[untyped-decorator] # faust has no types for it
     async def watch() -> None:
@@ -123,8 +121,8 @@ class Worker:
         metrics.DEAD_LETTERS.labels(ORDERS.name, "detector")
 
     async def take(self, event: Any) -> None:
-        """One record: decode, apply, send what it causes. A record that cannot be read goes to the
-        dead letters.
+        """One record: decode, apply, send what it causes. A record that cannot be read
+        goes to the dead letters.
 
         Anything unforeseen leaves the process: Faust would acknowledge the event and lose it.
         """

@@ -2,8 +2,9 @@
 has, nothing patched.
 
     CheckpointStore  Faust's RocksDB store, and a bulk restore: the changelog read with librdkafka,
-    in WriteBatches CheckpointTable  a faust.Table that owns the decoded state of its partitions,
-    the fenced writers of its changelog, `checkpoint`
+                     in WriteBatches
+    CheckpointTable  a faust.Table that owns the decoded state of its partitions, the fenced writers
+                     of its changelog, `checkpoint`
     CheckpointApp    a faust.App that checkpoints when partitions go: flow suspended, queues
                      cleared, partitions still ours
 
@@ -38,12 +39,10 @@ from shared.errors import Retryable
 
 log = structlog.get_logger()
 
-SOURCE_KEY = (
-    b"__faust\0source"  # in table and changelog: the next source offset that the state has not seen
-)
-SOURCE_TOPIC_KEY = (
-    b"__faust\0source-topic"  # in both too: the id of the topic that this offset is of
-)
+# in table and changelog: the next source offset that the state has not seen
+SOURCE_KEY = b"__faust\0source"
+# in both too: the id of the topic that this offset is of
+SOURCE_TOPIC_KEY = b"__faust\0source-topic"
 # on the disk alone: the id of the changelog that it was restored from
 CHANGELOG_KEY = b"__faust\0changelog-topic"
 FAILED = 70  # EX_SOFTWARE: the supervisor starts the process again, the state says where to go on
@@ -52,9 +51,8 @@ GIVE_BACK_SECONDS = 30.0
 TRANSACTION_MS = 30_000
 # of the time, at most, while records come without a pause: each writes every touched account whole
 CHECKPOINT_SHARE = 0.1
-LONGEST_PACE_SECONDS = (
-    5.0  # bounds what a crash repeats, and the blocks that wait to be acknowledged
-)
+# bounds what a crash repeats, and the blocks that wait to be acknowledged
+LONGEST_PACE_SECONDS = 5.0
 
 Row = tuple[bytes, bytes]
 
@@ -94,8 +92,8 @@ class CheckpointStore(RocksStore):
     def catch_up(self, tp: TP, servers: str, changelog: int) -> int:
         """(in a thread) Read what the local database lacks; returns the number of records.
 
-        What was restored from another changelog than the one with the id `changelog` is forgotten
-        first.
+        What was restored from another changelog than the one with the id
+        `changelog` is forgotten first.
         """
         database = self._db_for_partition(tp.partition)
         if int(database.get(CHANGELOG_KEY) or changelog) != changelog:
@@ -112,7 +110,7 @@ class CheckpointStore(RocksStore):
 
 
 class Owned:
-    """A partition that is ours: its decoded state, its changelog writer, and how far it has come."""
+    """A partition that is ours: its decoded state, its changelog writer, how far it has come."""
 
     def __init__(self, database: Any, writer: Any, source_topic: int) -> None:
         self.database, self.writer, self.source_topic = database, writer, source_topic
@@ -259,21 +257,20 @@ class CheckpointTable(faust.Table[bytes, bytes]):
         await writer.begin_transaction()
         return end
 
-    # -- ownership ------------------------------------------------------------------------------------------------------------
+    # -- ownership ---------------------------------------------------------------------------------
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
         """Take what is ours now: fence, restore, set the group's offset to what the state says."""
-        await super().on_rebalance(
-            assigned, revoked, newly_assigned, generation_id
-        )  # closes and opens the databases
+        # closes and opens the databases
+        await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
         if self._signals is None:
             self._signals = await self._producer(linger_ms=5)
         actives = self.app.assignor.assigned_actives()
         mine = [tp for tp in assigned if tp.topic == self.changelog_topic_name and tp in actives]
-        # Faust calls a partition that went away and came back "not newly assigned": decoded state
-        # is never kept
+        # Faust calls a partition that went away and came back "not newly assigned":
+        # decoded state is never kept
         await self.let_go()
         if mine:
             ids = await self._topic_ids()
@@ -297,8 +294,8 @@ class CheckpointTable(faust.Table[bytes, bytes]):
                 leave(applying.another_topic(self.source_topic, "offsets in the detector's state"))
 
     async def require_no_gap(self, number: int, offset: int) -> None:
-        """Leaves where a record is not the next one that the state waits for, and nothing explains
-        that.
+        """Leaves where a record is not the next one that the state waits for, and
+        nothing explains that.
 
         One that was folded before is passed by, unless the topic is another one; one that comes
         later is taken only where those before it are in the log no more.
@@ -325,9 +322,8 @@ class CheckpointTable(faust.Table[bytes, bytes]):
             transactional_id=f"{self.app.conf.id}-{self.name}-{tp.partition}",
             transaction_timeout_ms=TRANSACTION_MS,
         )
-        await (
-            writer.begin_transaction()
-        )  # a new epoch: every earlier owner's write is refused from here on
+        # a new epoch: every earlier owner's write is refused from here on
+        await writer.begin_transaction()
         store: Any = self.data
         loop = asyncio.get_running_loop()
         restored = await loop.run_in_executor(
@@ -343,9 +339,8 @@ class CheckpointTable(faust.Table[bytes, bytes]):
         offsets = {TP(self.source_topic, number): one.source for number, one in self.owned.items()}
         app: Any = self.app
         commit = asyncio.ensure_future(self._go_to(app.consumer, offsets))
-        stopping = asyncio.ensure_future(
-            app._stopped.wait()
-        )  # SIGTERM in here: the consumer's thread answers no more
+        # SIGTERM in here: the consumer's thread answers no more
+        stopping = asyncio.ensure_future(app._stopped.wait())
         done, pending = await asyncio.wait(
             {commit, stopping}, timeout=10, return_when=asyncio.FIRST_COMPLETED
         )
@@ -383,8 +378,8 @@ class CheckpointTable(faust.Table[bytes, bytes]):
 
     async def _producer(self, **options: Any) -> Any:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._servers(), enable_idempotence=True, acks="all", max_batch_size=BATCH_BYTES,
-            max_request_size=2 * BATCH_BYTES, **options,
+            bootstrap_servers=self._servers(), enable_idempotence=True, acks="all",
+            max_batch_size=BATCH_BYTES, max_request_size=2 * BATCH_BYTES, **options,
         )  # fmt: skip
         await producer.start()
         return producer
@@ -397,8 +392,8 @@ async def stop(producer: Any) -> None:
 
 
 class TablesAtOnce(TableManager):
-    """Faust sleeps for a second here, so that agents may bring tables; ours is there before the app
-    starts.
+    """Faust sleeps for a second here, so that agents may bring tables; ours is there
+    before the app starts.
     """
 
     async def on_start(self) -> None:
@@ -408,7 +403,7 @@ class TablesAtOnce(TableManager):
 
 
 class CheckpointApp(faust.App):
-    """Saves before partitions go and before the process ends. `table` is set by who builds the app."""
+    """Saves before partitions go and before the process ends. Who builds the app sets `table`."""
 
     table: CheckpointTable
 

@@ -29,11 +29,8 @@ class Index:
         self._store = store
         self._pages: dict[bytes, IndexPage | None] = {}  # None: was split
         self._unsaved: set[bytes] = set()
-        self._found: tuple[str, str, tuple[bytes, bytes, IndexPage]] = (
-            "",
-            "",
-            (b"", b"", {}),
-        )  # what was looked for last
+        # what was looked for last
+        self._found: tuple[str, str, tuple[bytes, bytes, IndexPage]] = ("", "", (b"", b"", {}))
 
     def find(self, organization: str, order: str) -> Place | None:
         """Where the order is, None for one never seen."""
@@ -64,9 +61,8 @@ class Index:
         return rows
 
     def _page_of(self, organization: str, order: str) -> tuple[bytes, bytes, IndexPage]:
-        if (
-            self._found[0] == order and self._found[1] == organization
-        ):  # an order is looked for, then set
+        # an order is looked for, then set
+        if self._found[0] == order and self._found[1] == organization:
             return self._found[2]
         id_ = order.encode()
         key = index_key(organization, id_)

@@ -1,8 +1,8 @@
 """Every order that a partition's state holds, read from its store alone: what an audit of the
 state, or a fault run, looks at.
 
-Each order must lie in exactly one page of one account, and the index must lead there; what does not
-is said.
+Each order must lie in exactly one page of one account, and the index must lead there;
+what does not is said.
 """
 
 from collections.abc import Iterator

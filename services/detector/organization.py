@@ -1,9 +1,9 @@
-"""What the detector knows of an organization as a whole, in memory; rebuilt from the table at every
-start.
+"""What the detector knows of an organization as a whole, in memory; rebuilt from
+the table at every start.
 
-The due days and shares are derived: a head may hold older ones than a run made, but then its due
-day lies at or before that run's day, so the next run looks at the account again. They save work and
-never decide.
+The due days and shares are derived: a head may hold older ones than a run made, but then its
+due day lies at or before that run's day, so the next run looks at the account again. They save
+work and never decide.
 """
 
 from typing import Any
@@ -42,8 +42,8 @@ _settings = msgspec.json.Decoder(DetectionSettings)
 
 
 class Organization:
-    """The latest run, the raw combos by number, and per account: due day, share, whether a signal
-    is open.
+    """The latest run, the raw combos by number, and per account: due day, share,
+    whether a signal is open.
     """
 
     def __init__(self, store: Store, organization: str) -> None:

@@ -2,14 +2,14 @@
 
     o<org>                     organization: latest run and its settings, how many raw combos
     c<org>\\0<page>             raw combos, 256 a page, in the order in which they turned up
-    h<org>\\0<account>          head of an account: due day, share, open page of orders, last page
-                                of episodes
+    h<org>\\0<account>          head of an account: due day, share, open page of orders,
+                                last page of episodes
     p<org>\\0<account>\\0<page>  sealed page of orders (32 orders or 32 KB)
     e<org>\\0<account>\\0<page>  full page of episodes (256)
     i<org>\\0<order id cut>     index page: order -> account and page, for the ids that differ in
                                 the last two bytes only
-    j<org>\\0<order id cut>     the same for the last byte, where an index page grew too large and
-                                was split
+    j<org>\\0<order id cut>     the same for the last byte, where an index page grew too
+                                large and was split
 
 Ids hold no control characters (ingest sees to that), so \\0 ends them.
 """
@@ -34,8 +34,8 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Store(Protocol):
-    """What a partition reads from: a RocksDB database, or a dict in tests. Writes go through
-    `Partition.flush`.
+    """What a partition reads from: a RocksDB database, or a dict in tests. Writes
+    go through `Partition.flush`.
     """
 
     def get(self, key: bytes) -> bytes | None:
@@ -51,8 +51,8 @@ def packed(value: Any) -> bytes:
 
 
 def unpacked(data: bytes, decoder: msgspec.msgpack.Decoder[T]) -> T:
-    """A stored value. An unknown version means that a newer program wrote it: stop rather than
-    guess.
+    """A stored value. An unknown version means that a newer program wrote it:
+    stop rather than guess.
     """
     if data[:1] != VERSION:
         raise RuntimeError(f"state of version {data[0]} is newer than this program")

@@ -35,16 +35,15 @@ from shared.events import (
     SignalsRecord,
 )
 
-CONTENT_BYTES = (
-    16  # of the SHA-256: as good as all 32 to tell two contents apart, and to order them
-)
+# of the SHA-256: as good as all 32 to tell two contents apart, and to order them
+CONTENT_BYTES = 16
 
 Events = list[SignalsRecord]
 
 
 class Source(NamedTuple):
-    """Where an event comes from: the offset and time of the record, and what of it caused the
-    event.
+    """Where an event comes from: the offset and time of the record, and what
+    of it caused the event.
     """
 
     offset: int
@@ -64,7 +63,7 @@ class Partition:
         self._index = Index(store)
         self.keep = 100_000  # accounts that a run may leave in memory; `flush` sets it
 
-    # -- records --------------------------------------------------------------------------------------------------------------
+    # -- records -----------------------------------------------------------------------------------
 
     def apply(self, event: OrdersRecord, *, offset: int, at: datetime) -> Events:
         """Take one record of the log. Returns the signal events it causes, in order."""
@@ -98,7 +97,7 @@ class Partition:
         """Accounts that are decoded in memory."""
         return len(self._accounts)
 
-    # -- orders ---------------------------------------------------------------------------------------------------------------
+    # -- orders ------------------------------------------------------------------------------------
 
     def _fold(self, order: Order, offset: int, at: datetime) -> Events:
         of = self._organization(order.organization)
@@ -220,7 +219,7 @@ class Partition:
                 )
         return events
 
-    # -- runs -----------------------------------------------------------------------------------------------------------------
+    # -- runs --------------------------------------------------------------------------------------
 
     def _run(self, run: RunRequested, source: Source) -> Events:
         of = self._organization(run.organization)
@@ -279,8 +278,8 @@ class Partition:
         return standings
 
     def _usual_share(self, of: Organization) -> Fraction:
-        """The share that estimates are held against; the shares of accounts that were not due are
-        still right.
+        """The share that estimates are held against; the shares of accounts that were
+        not due are still right.
         """
         thresholds = of.settings.cherry_picking
         return cherry_picking.usual_share(
@@ -290,7 +289,7 @@ class Partition:
             and not cherry_picking.is_cherry_picking(*share, thresholds)
         )
 
-    # -- events ---------------------------------------------------------------------------------------------------------------
+    # -- events ------------------------------------------------------------------------------------
 
     def _seen(
         self,
@@ -313,15 +312,17 @@ class Partition:
         signal = signal_of(of.organization, one.account, key)
         return kind(
             id=ids.derived(kind.__name__, of.organization, signal, *source.cause),
-            organization=of.organization, account=one.account, signal=signal, signal_type=key.type, combo=combo_of(key),
-            episode=episode.number, opened_on=date.fromordinal(episode.opened_on), at=source.at, source_offset=source.offset,
-            run=source.run, as_of=run.as_of, settings_version=run.settings_version, lifetime_revenue_cents=standing.lifetime_cents,
+            organization=of.organization, account=one.account, signal=signal, signal_type=key.type,
+            combo=combo_of(key), episode=episode.number,
+            opened_on=date.fromordinal(episode.opened_on), at=source.at,
+            source_offset=source.offset, run=source.run, as_of=run.as_of,
+            settings_version=run.settings_version, lifetime_revenue_cents=standing.lifetime_cents,
             figures=figures,
         )  # fmt: skip
 
     def _recovered(
-        self, of: Organization, one: Account, key: SignalKey, episode: Episode, source: Source, on: Day, resolution: Resolution,
-        order: str | None,
+        self, of: Organization, one: Account, key: SignalKey, episode: Episode, source: Source,
+        on: Day, resolution: Resolution, order: str | None,
     ) -> SignalRecovered:  # fmt: skip
         one.set_episode(key, episode._replace(is_open=False))
         if not one.open_signals():
@@ -330,25 +331,30 @@ class Partition:
         signal = signal_of(of.organization, one.account, key)
         return SignalRecovered(
             id=ids.derived("SignalRecovered", of.organization, signal, *source.cause),
-            organization=of.organization, account=one.account, signal=signal, signal_type=key.type, combo=combo_of(key),
-            episode=episode.number, opened_on=date.fromordinal(episode.opened_on), at=source.at, source_offset=source.offset,
-            run=source.run, closed_on=date.fromordinal(on), resolution=resolution, order=order,
+            organization=of.organization, account=one.account, signal=signal, signal_type=key.type,
+            combo=combo_of(key), episode=episode.number,
+            opened_on=date.fromordinal(episode.opened_on), at=source.at,
+            source_offset=source.offset, run=source.run, closed_on=date.fromordinal(on),
+            resolution=resolution, order=order,
         )  # fmt: skip
 
     def _completed(
-        self, of: Organization, run: RunRequested, source: Source, *, evaluated: int = 0, events: Events | None = None,
-        usual: Fraction | None = None, repeated: bool = False,
+        self, of: Organization, run: RunRequested, source: Source, *, evaluated: int = 0,
+        events: Events | None = None, usual: Fraction | None = None, repeated: bool = False,
     ) -> RunCompleted:  # fmt: skip
         kinds = [type(event) for event in events or []]
+        again = "repeated" if repeated else ""
+        share = None if usual is None else f"{usual.numerator}/{usual.denominator}"
         return RunCompleted(
-            id=ids.derived("RunCompleted", of.organization, *source.cause, "repeated" if repeated else ""),
-            organization=of.organization, number=run.number, as_of=run.as_of, settings_version=run.settings_version, at=source.at,
-            source_offset=source.offset, accounts=len(of.due), evaluated=evaluated, opened=kinds.count(SignalOpened),
+            id=ids.derived("RunCompleted", of.organization, *source.cause, again),
+            organization=of.organization, number=run.number, as_of=run.as_of,
+            settings_version=run.settings_version, at=source.at, source_offset=source.offset,
+            accounts=len(of.due), evaluated=evaluated, opened=kinds.count(SignalOpened),
             seen=kinds.count(SignalSeen), recovered=kinds.count(SignalRecovered),
-            median_specialty_share=f"{usual.numerator}/{usual.denominator}" if usual is not None else None, repeated=repeated,
+            median_specialty_share=share, repeated=repeated,
         )  # fmt: skip
 
-    # -- what is in memory ----------------------------------------------------------------------------------------------------
+    # -- what is in memory -------------------------------------------------------------------------
 
     def _organization(self, name: str) -> Organization:
         found = self._organizations.get(name)
@@ -374,7 +380,7 @@ class Partition:
         return stand(one.cells, of.readings, of.settings, on=on)
 
     def _let_go(self) -> None:
-        """Forget the accounts that came first beyond `keep`, but for those with something to save."""
+        """Forget those that came first, beyond `keep`, but for those with something to save."""
         if len(self._accounts) <= self.keep:
             return
         surplus = (key for key in list(self._accounts) if key not in self._unsaved)

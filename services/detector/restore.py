@@ -1,5 +1,5 @@
-"""Reading a partition of the changelog into a RocksDB database, in bulk: how a detector comes to
-its state.
+"""Reading a partition of the changelog into a RocksDB database, in bulk: how a
+detector comes to its state.
 
 Whoever wants to know what the changelog holds (an audit of the state, a fault run) restores it into
 an empty folder the same way.
@@ -54,9 +54,8 @@ def catch_up(database: Any, *, topic: str, partition: int, servers: str, offset_
                     at = max(at, reached(message, error))
                     continue
                 offset, key, value = message.offset(), message.key(), message.value()
-                assert (
-                    offset is not None and key is not None and value is not None
-                )  # rows are set, never deleted
+                # rows are set, never deleted
+                assert offset is not None and key is not None and value is not None
                 count, at = count + 1, offset + 1
                 batch.put(key, value)
             batch.put(offset_key, str(at - 1).encode())

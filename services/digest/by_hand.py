@@ -27,11 +27,11 @@ LOOK_EVERY_SECONDS = 0.2
 def send_now(
     organization: str, only_to: str | None, *, timeout_seconds: float
 ) -> tuple[Planned, list[MailState]]:
-    """Plan the digest of the latest complete run, ask for its drafts (not `only_to` one address),
-    send it.
+    """Plan the digest of the latest complete run, ask for its drafts (not `only_to`
+    one address), send it.
 
-    Raises Retryable where the mail server or Kafka is not there, NotFound where the organization is
-    not.
+    Raises Retryable where the mail server or Kafka is not there, NotFound where
+    the organization is not.
     """
     _warnings_only()
     Session(mail_server(settings().smtp_url)).quit()  # before anything is planned
@@ -83,8 +83,8 @@ def _plan(organization: str, only_to: str | None) -> Planned:
 
 
 def _ask_for_drafts(due: SequencesDue) -> None:
-    """Before the digest is committed: without Kafka there is no digest that links to drafts that
-    nobody makes.
+    """Before the digest is committed: without Kafka there is no digest that links to
+    drafts that nobody makes.
     """
     publisher = kafka.Publisher()
     try:

@@ -1,4 +1,4 @@
-"""`winback digest preview|send`: the digest of the latest complete run, to look at or to send now."""
+"""`winback digest preview|send`: the latest complete run's digest, to look at or to send now."""
 
 import json
 from pathlib import Path

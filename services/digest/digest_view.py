@@ -63,8 +63,8 @@ def digest_view(
         lead=f"{to_call}, {_new_signals(digest.new)}{_change(facts, digest)}",
         newest_order=newest_order(facts, occasion),
         alarm=f"{alarm}." if alarm else "",
-        alarm_detail="Accounts look dormant while the feed is silent: look at the feed before you "
-        "call."
+        alarm_detail="Accounts look dormant while the feed is silent: "
+        "look at the feed before you call."
         if alarm
         else "",
         summary=tuple(_summary_lines(digest, currency)),
@@ -227,8 +227,8 @@ class Writer:
             return ""
         share = wording.share(run.median_share)
         return (
-            f"Upside = specialty × (1 − m) ÷ m − standard, with m = {share}, the median of "
-            "your other accounts, 20 to 80 %."
+            "Upside = specialty × (1 − m) ÷ m − standard, "
+            f"with m = {share}, the median of your other accounts, 20 to 80 %."
         )
 
     def always(self) -> Always | None:
@@ -274,8 +274,8 @@ def _overlap(digest: Digest) -> str:
             "1 account stands in two sections and counts once; a dormant one counts under A only."
         )
     return (
-        f"{digest.overlapping} accounts stand in two sections and count once; a dormant one "
-        "counts under A only."
+        f"{digest.overlapping} accounts stand in two sections and count once; "
+        "a dormant one counts under A only."
     )
 
 

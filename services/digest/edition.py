@@ -1,5 +1,5 @@
-"""From facts to a mail: compose, put into words, render; with less room for names where it would be
-too large.
+"""From facts to a mail: compose, put into words, render; with less room for names where
+it would be too large.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,8 +35,8 @@ class Edition:
 
 
 def edit(facts: Facts, occasion: Occasion, *, why: str, purchases: Purchases) -> Edition:
-    """`why` says why there is no complete run, where there is none; `purchases` finds what accounts
-    last bought.
+    """`why` says why there is no complete run, where there is none; `purchases` finds
+    what accounts last bought.
     """
     if facts.run is None:
         return Edition(digest=None, rendered=render("heartbeat", no_run_view(facts, why, occasion)))

@@ -17,12 +17,12 @@ from shared.events import SignalType
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """How many characters words from outside get, and links; a mail that is too large is made again
-    with less.
+    """How many characters words from outside get, and links; a mail that is too large
+    is made again with less.
 
     acts: whether each row offers the three outcomes.
     ascii: what other letters have no ASCII twin become question marks, since each takes up to 12
-    bytes on its way.
+      bytes on its way.
     """
 
     name: int
@@ -51,7 +51,7 @@ class Occasion:
     drafts: Mapping[SignalType, str]
 
 
-# -- the feed -----------------------------------------------------------------------------------------------------
+# -- the feed --------------------------------------------------------------------------------------
 
 
 def alarm_words(feed: Feed, occasion: Occasion) -> str:
@@ -88,7 +88,7 @@ def age_of_newest(facts: Facts, occasion: Occasion) -> str:
     return words
 
 
-# -- the foot -----------------------------------------------------------------------------------------------------
+# -- the foot --------------------------------------------------------------------------------------
 
 
 def foot(facts: Facts, occasion: Occasion) -> Foot:

@@ -74,8 +74,8 @@ def _lines(facts: Facts, occasion: Occasion) -> tuple[tuple[str, str], ...]:
         day = day_in(run.completed_at, zone)
         when = "today" if day == today else f"on {wording.near_day(day)}"
         checked = (
-            f"{counted(run.accounts, 'account')}, {when} "
-            f"{wording.clock_time(run.completed_at, zone)}"
+            f"{counted(run.accounts, 'account')}, "
+            f"{when} {wording.clock_time(run.completed_at, zone)}"
         )
     lines = [
         ("Checked", checked),

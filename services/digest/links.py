@@ -23,8 +23,8 @@ def account(organization: str, account: str) -> str:
 
 
 def outcome(organization: str, account: str, kind: OutcomeKind) -> str:
-    """A page that asks whether to note it: following a link never acts, since scanners follow links
-    too.
+    """A page that asks whether to note it: following a link never acts, since
+    scanners follow links too.
     """
     return f"{console(organization)}/outcomes/{kind}/{quote(account, safe='')}"
 

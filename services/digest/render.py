@@ -1,5 +1,5 @@
-"""View models to mails: Jinja with autoescape first, then MJML, so that no name can be a tag of
-either.
+"""View models to mails: Jinja with autoescape first, then MJML, so that no name
+can be a tag of either.
 
 A mail is rendered once; what differs between its recipients (why they get it, how to unsubscribe)
 is put in afterwards.
@@ -87,7 +87,7 @@ def _environment() -> Environment:
 
 
 def _entities(text: str) -> Markup:
-    """For an attribute: MJML's library spells characters that it takes for invisible as Rust does."""
+    """For an attribute: MJML's library spells characters it takes for invisible as Rust does."""
     spelled = "".join(
         f"&#{ord(character)};" if ord(character) > 127 else escape(character) for character in text
     )

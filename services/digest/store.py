@@ -1,5 +1,5 @@
-"""The digest's SQL: what it reads of others through their views, and the rows of its own digests
-and mails.
+"""The digest's SQL: what it reads of others through their views, and the rows of its
+own digests and mails.
 
 The outbox's statements are in `shared.outbox.store` and `mails_store`.
 """
@@ -58,8 +58,8 @@ ORDER BY number DESC
 LIMIT 1
 """
 
-# What the run saw and is still active: a later run may have seen it again, but must not have opened
-# it.
+# What the run saw and is still active: a later run may have seen it again, but
+# must not have opened it.
 ACTIVE_SIGNALS = """
 SELECT
     signal,
@@ -226,8 +226,8 @@ ON CONFLICT DO NOTHING
 def facts(
     connection: db.Connection, organization: str, *, run: int | None, at: datetime
 ) -> Facts | None:
-    """What a digest of that run is made from; None where the organization does not exist (any
-    more).
+    """What a digest of that run is made from; None where the organization
+    does not exist (any more).
 
     run None: a heartbeat that says that there is none.
     """
@@ -337,8 +337,8 @@ def suppression(connection: db.Connection, organization: str, email: str) -> str
 
 
 def is_planned(connection: db.Connection, organization: str, slot: str) -> bool:
-    """Is there a digest for the slot? Asked before one is rendered in vain; `insert_digest`
-    decides.
+    """Is there a digest for the slot? Asked before one is rendered in
+    vain; `insert_digest` decides.
     """
     row = connection.execute(IS_PLANNED, (organization, slot)).fetchone()
     return row is not None and bool(row[0])

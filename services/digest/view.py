@@ -130,8 +130,8 @@ class DigestView:
 
 @dataclass(frozen=True, kw_only=True)
 class HeartbeatView:
-    """The short mail: a title and lines of (label, words); loud where it must not be read as good
-    news.
+    """The short mail: a title and lines of (label, words); loud where it must
+    not be read as good news.
     """
 
     organization: str

@@ -21,8 +21,8 @@ log = structlog.get_logger()
 
 
 def draft(connection: db.Connection, records: list[Record], *, publisher: Publisher) -> None:
-    """One draft per active type of each digest that is due. A digest that has its drafts gets no
-    others.
+    """One draft per active type of each digest that is due. A digest that has its
+    drafts gets no others.
 
     The drafts are published, confirmed, before the enrollments commit: a tick that comes again says
     the same under the same id.

@@ -1,5 +1,5 @@
-"""The SQL of sequences: what drafts are made from, read through the views published for it, and the
-enrollments.
+"""The SQL of sequences: what drafts are made from, read through the views published for
+it, and the enrollments.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -136,10 +136,11 @@ ORDER BY o.account
 
 INSERT_ENROLLMENT = """
 INSERT INTO enrollments (
-    organization, sequence, account, contact, state, reason, variables, enrolled_at, digest, signal_type, seen_at
+    organization, sequence, account, contact, state, reason, variables, enrolled_at, digest,
+    signal_type, seen_at
 ) VALUES (
-    %(organization)s, %(sequence)s, %(account)s, %(contact)s, %(state)s, %(reason)s, %(variables)s, %(enrolled_at)s,
-    %(digest)s, %(signal_type)s, %(seen_at)s
+    %(organization)s, %(sequence)s, %(account)s, %(contact)s, %(state)s, %(reason)s, %(variables)s,
+    %(enrolled_at)s, %(digest)s, %(signal_type)s, %(seen_at)s
 )
 ON CONFLICT DO NOTHING
 """
@@ -217,8 +218,8 @@ class Stop:
 
 
 def occasion(connection: db.Connection, due: SequencesDue) -> Occasion | None:
-    """None where the organization does not exist (any more). Raises Rejected where the run is not
-    complete.
+    """None where the organization does not exist (any more). Raises Rejected where
+    the run is not complete.
     """
     asked = {"organization": due.organization, "digest": due.digest, "run": due.run}
     row = connection.cursor(row_factory=dict_row).execute(OCCASION, asked).fetchone()
@@ -288,8 +289,8 @@ def _candidate(row: dict[str, Any]) -> Candidate:
 def purchases(
     connection: db.Connection, occasion: Occasion, accounts: Iterable[str]
 ) -> Iterator[tuple[str, list[Purchase]]]:
-    """(account, its lines of positive revenue up to the run's day), read under the run's size table
-    and aliases.
+    """(account, its lines of positive revenue up to the run's day), read under the run's
+    size table and aliases.
 
     One account in memory at a time; an account without any is left out.
     """
@@ -351,8 +352,8 @@ def save(connection: db.Connection, occasion: Occasion, enrollments: Sequence[En
 
 
 def stop(connection: db.Connection, stops: Sequence[Stop]) -> None:
-    """Stop what is enrolled or under way, and not newer than what stops it. Unknown accounts stop
-    nothing.
+    """Stop what is enrolled or under way, and not newer than what stops it. Unknown
+    accounts stop nothing.
     """
     with connection.cursor() as cursor:
         cursor.executemany(

@@ -1,5 +1,5 @@
-"""Signals: persists what the detector finds, keeps the read models, runs the clock, shows the
-console.
+"""Signals: persists what the detector finds, keeps the read models, runs the
+clock, shows the console.
 
 consumes  orders, signals, accounts, contacts, sequences
 produces  orders (runs), digest-ticks, sequence-ticks, contacts (tombstones)
@@ -10,12 +10,13 @@ owns      organizations, members, tokens, settings_versions, accounts, account_w
 
 Three processes, a room each, on what they share:
 
-persist/  winback serve signals: topics to tables          clock/    winback serve clock: the only
-          one that looks at the wall
-console/  winback serve console: pages and GET /v1         cli/      the verbs that people type
+persist/  winback serve signals: topics to tables
+clock/    winback serve clock: the only one that looks at the wall
+console/  winback serve console: pages and GET /v1
+cli/      the verbs that people type
 
-actions/         what people do, for pages, verbs and other services alike: one law, one row in the
-                 audit log
+actions/         what people do, for pages, verbs and other services alike: one law,
+                 one row in the audit log
 trial/           what thresholds would flag, before they are saved
 second_opinion/  the rules once more, as SQL
 progress/        how far the pipeline is

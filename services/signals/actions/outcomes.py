@@ -31,8 +31,8 @@ WORDS: dict[Kind, str] = {"reached_out": "reached out", "won_back": "won back", 
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What somebody wants noted. `outcome` is the id that its form was given: sent twice, it is
-    done once.
+    """What somebody wants noted. `outcome` is the id that its form was given: sent
+    twice, it is done once.
 
     monthly_value_cents: None takes the default. signal: None is the account as a whole.
     """

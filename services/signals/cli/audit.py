@@ -29,8 +29,8 @@ def audit(
     """Compare the active signals and their figures with what SQL over the orders says, as of the
     latest complete run.
 
-    Accounts that an order touched after that run are left out and counted. Exit code 1: there are
-    differences.
+    Accounts that an order touched after that run are left out and counted. Exit code 1:
+    there are differences.
 
     Example: winback audit --organization acme
     """
@@ -77,8 +77,7 @@ def as_text(report: "AuditReport") -> str:
     else:
         compared = (
             f"{report.active:,} active signals of {report.accounts:,} accounts as of "
-            f"{report.as_of} "
-            f"(run {report.run}, settings {report.settings_version})"
+            f"{report.as_of} (run {report.run}, settings {report.settings_version})"
         )
     if report.touched:
         compared += f"; {report.touched:,} accounts have newer orders and were left out"

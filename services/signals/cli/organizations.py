@@ -34,11 +34,11 @@ def create_organization(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create an organization with default settings, a nightly run at 05:00 and a digest on Mondays
-    at 08:00.
+    """Create an organization with default settings, a nightly run at 05:00 and a
+    digest on Mondays at 08:00.
 
-    Example: winback organization create acme --name "Acme Pipe" --currency USD --timezone
-    America/Chicago
+    Example: winback organization create acme --name "Acme Pipe" --currency USD
+    --timezone America/Chicago
     """
     from services.signals.actions import tenants
     from services.signals.actions.actor import COMMAND_LINE
@@ -108,8 +108,8 @@ def delete_organization(
     id_: Annotated[str, typer.Argument(metavar="ID", help="The organization's id.")],
     yes: Annotated[bool, typer.Option("--yes", help="Really.")] = False,
 ) -> None:
-    """Delete an organization: all its rows, and its accounts and contacts in Kafka. The id is never
-    used again.
+    """Delete an organization: all its rows, and its accounts and contacts in Kafka. The
+    id is never used again.
 
     Example: winback organization delete acme --yes
     """

@@ -18,8 +18,8 @@ def undo(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be undone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Undo the newest outcome (reached out, won back, lost) that still stands. The undo is audited
-    too.
+    """Undo the newest outcome (reached out, won back, lost) that still stands.
+    The undo is audited too.
 
     Example: winback undo --organization acme --account A-77
     """

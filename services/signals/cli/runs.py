@@ -66,8 +66,7 @@ def run(
     elif wait:
         print(
             f"run {number} of {organization} as of {day}: {found['opened']} opened, "
-            f"{found['seen']} seen, "
-            f"{found['recovered']} recovered of {found['accounts']} accounts"
+            f"{found['seen']} seen, {found['recovered']} recovered of {found['accounts']} accounts"
         )
     else:
         print(f"asked for run {number} of {organization} as of {day}")

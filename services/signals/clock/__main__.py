@@ -1,8 +1,8 @@
 """The clock's process: one leader by an advisory lock, the others stand by.
 
-The lock, LISTEN and all writes share one connection: who loses the lead can write nothing more. A
-leader that is frozen says nothing on it, and PostgreSQL ends the session, so that another takes
-over.
+The lock, LISTEN and all writes share one connection: who loses the lead can write
+nothing more. A leader that is frozen says nothing on it, and PostgreSQL ends the
+session, so that another takes over.
 """
 
 import contextlib
@@ -101,8 +101,8 @@ def keep_time(
     stop: threading.Event,
     readiness: Readiness,
 ) -> None:
-    """Look at the schedules every second; at runs and ticks when told to, and every quarter of a
-    second.
+    """Look at the schedules every second; at runs and ticks when told to, and
+    every quarter of a second.
     """
     connection.execute(f"LISTEN {CLOCK_CHANNEL}")
     look_at = 0.0

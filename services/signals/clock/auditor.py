@@ -1,5 +1,5 @@
-"""The second opinion by itself: after each nightly run of an organization, for the metric and its
-alert.
+"""The second opinion by itself: after each nightly run of an organization, for
+the metric and its alert.
 
 It takes turns with nothing: one organization at a time, beside the clock that leads, on a
 connection of its own.

@@ -1,11 +1,11 @@
 """The clock: what is due, and nothing else, as seen by the one process that looks at the wall.
 
-Four things, each in a transaction per organization, each safe to be done again by this or another
-clock:
+Four things, each in a transaction per organization, each safe to be done again by
+this or another clock:
 
 fire_due       a schedule's slot becomes a row; it asks for a run
-publish_runs   the next run of each organization goes into `orders`, one in flight at a time, unless
-               an import holds it back
+publish_runs   the next run of each organization goes into `orders`, one in flight at a time,
+               unless an import holds it back
 send_ticks     a digest's slot whose run is complete sends its ticks; one without a complete run
                says so after two hours
 send_asked_for a digest that someone asked for sends a tick for that address alone

@@ -2,9 +2,8 @@
 cannot say so itself.
 
 Kafka: brokers, replicas, the ends of partitions and of dead-letter topics. PostgreSQL: positions,
-runs, feeds, its time.
-Disks: those of WINBACK_WATCHED_DISKS. What a former leader measured is taken back when it leads no
-more, so that nothing old stands beside the new one's.
+runs, feeds, its time. Disks: those of WINBACK_WATCHED_DISKS. What a former leader measured is taken
+back when it leads no more, so that nothing old stands beside the new one's.
 """
 
 import threading
@@ -16,9 +15,7 @@ from typing import Any
 import psycopg
 import structlog
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-
-# exported, says the reference
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # exported, says the reference
 from prometheus_client import Gauge
 
 from services.signals.store import measures
@@ -62,8 +59,8 @@ class Watcher:
     standing: dict[Place, tuple[int, float]] = field(default_factory=dict)
 
     def look(self, connection: db.Connection) -> None:
-        """Measure everything once. Raises Retryable while Kafka is away; what PostgreSQL says is
-        set before.
+        """Measure everything once. Raises Retryable while Kafka is away; what
+        PostgreSQL says is set before.
         """
         seen = measures.look(connection)
         set_from_postgres(seen)
@@ -123,8 +120,7 @@ class Watcher:
         return {place.partition: max(0, place.offset) for place in found.topic_partitions}
 
     def _ends(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        # the library has no types for it
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library has no types for it
         asked: Any = {TopicPartition(topic, number): latest for topic, number in places}
         answers: Any = self.admin.list_offsets(asked, request_timeout=ASK_SECONDS) if asked else {}
         return {

@@ -1,1 +1,1 @@
-"""The console: `winback serve console`. A room a kind of page; each page works without JavaScript."""
+"""The console: `winback serve console`. A room a kind of page; each works without JavaScript."""

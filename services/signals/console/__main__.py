@@ -16,13 +16,12 @@ POOL_SECONDS = 5.0  # a request waits so long for a connection, then it is told 
 
 
 class Server(uvicorn.Server):
-    """Ends the streams, which would never end by themselves, before it waits for requests under
-    way.
+    """Ends the streams, which would never end by themselves, before it waits
+    for requests under way.
     """
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # what `build` gave it
-        streams: Streams = self.config.app.state.streams  # type: ignore[union-attr]
+        streams: Streams = self.config.app.state.streams  # type: ignore[union-attr]  # what `build` gave it
         streams.closing.set()
         super().handle_exit(sig, frame)
 
@@ -31,9 +30,8 @@ def main() -> None:
     """Serve until SIGTERM; requests under way are answered first."""
     process.configure("console")
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(
-            name, lambda *_: None
-        )  # uvicorn drains, then raises the signal again: the end is no failure
+        # uvicorn drains, then raises the signal again: the end is no failure
+        signal.signal(name, lambda *_: None)
     with db.pool("winback_app", most=8) as pool:
         pool.timeout = POOL_SECONDS
         server = Server(config(build(pool), settings().console_port))

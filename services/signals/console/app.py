@@ -35,8 +35,8 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
     app = FastAPI(
         title="Winback",
         version="1",
-        description="Which accounts are being lost, for systems. A token with the scope "
-        "signals:read names the organization.",
+        description="Which accounts are being lost, for systems. "
+        "A token with the scope signals:read names the organization.",
         docs_url=None,  # its page would load scripts from elsewhere; ours is below
         redoc_url=None,
         telemetry=TELEMETRY,

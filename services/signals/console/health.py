@@ -192,8 +192,8 @@ def _hold_against(organization: str, by: Actor) -> str:
         return f"Not audited: {error}"
     except psycopg.errors.QueryCanceled:
         return (
-            f"Not audited: it took longer than {AUDIT_SECONDS} seconds. `winback audit "
-            f"--organization {organization}` has no limit."
+            f"Not audited: it took longer than {AUDIT_SECONDS} seconds. "
+            f"`winback audit --organization {organization}` has no limit."
         )
     finally:
         _auditing.release()
@@ -251,8 +251,8 @@ def _audit(row: AuditRow | None, head: Head, at: datetime) -> dict[str, object] 
     return {
         "differences": counted(int(detail.get("differences", 0)), "difference"),
         "is_bad": bool(detail.get("differences")),
-        "line": f"in {counted(int(detail.get('active', 0)), 'active signal')}, run "
-        f"{detail.get('run') or 'none'}",
+        "line": f"in {counted(int(detail.get('active', 0)), 'active signal')}, "
+        f"run {detail.get('run') or 'none'}",
         "when": f"{age(at - row.at)} ago",
         "when_exact": exact_time(row.at, head.timezone),
         "by": row.actor,

@@ -72,8 +72,8 @@ def handle_orders(connection: db.Connection, records: list[Record]) -> None:
 
 
 def handle_signals(connection: db.Connection, records: list[Record]) -> None:
-    """Signals and episodes, then the completions of runs: who sees a run complete sees all that it
-    found.
+    """Signals and episodes, then the completions of runs: who sees a run complete
+    sees all that it found.
 
     Raises Rejected for a record in another partition than its organization's.
     """

@@ -1,5 +1,5 @@
-"""Waiting for a run. What waits for more is catching_up; this needs PostgreSQL alone, and starts
-fast.
+"""Waiting for a run. What waits for more is catching_up; this needs PostgreSQL
+alone, and starts fast.
 """
 
 import time
@@ -15,9 +15,8 @@ from shared.partitions import partition_of
 from shared.topics import ORDERS
 
 POLL_SECONDS = 0.03
-AWAY_SECONDS = (
-    30.0  # so long PostgreSQL or Kafka may be away, killed and started again, while somebody waits
-)
+# so long PostgreSQL or Kafka may be away, killed and started again, while somebody waits
+AWAY_SECONDS = 30.0
 AGAIN_SECONDS = 0.3
 
 T = TypeVar("T")
@@ -64,9 +63,8 @@ def patiently(wait: Callable[[], T], until: float) -> T:
             raise
         except (Retryable, psycopg.OperationalError) as error:
             now = time.monotonic()
-            if (
-                not away_until or now - began > AWAY_SECONDS
-            ):  # after so long a wait this is another outage
+            # after so long a wait this is another outage
+            if not away_until or now - began > AWAY_SECONDS:
                 away_until = now + AWAY_SECONDS
             if now >= min(until, away_until):
                 raise Retryable(str(error).strip()) from None

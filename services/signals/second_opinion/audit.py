@@ -148,7 +148,7 @@ class Difference:
     """One point on which the detector (`signals`) and the second opinion (`audit`) differ.
 
     missing: should be active and is not. unexpected: is active and should not be. differs: `field`
-    has another value.
+      has another value.
     """
 
     kind: Literal["missing", "unexpected", "differs"]
@@ -168,7 +168,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditReport:
-    """What was held against what. Without a complete run, `run` is None and nothing may be active."""
+    """What was held against what. With no complete run, `run` is None and nothing may be active."""
 
     organization: str
     run: int | None = None
@@ -211,11 +211,11 @@ def firing(
     settings: DetectionSettings,
     median: Fraction | None = None,
 ) -> list[Firing]:
-    """Every signal that fires as of a day under these settings, from the orders that PostgreSQL
-    has.
+    """Every signal that fires as of a day under these settings, from the
+    orders that PostgreSQL has.
 
-    `median` takes the place of the median specialty share in C's estimate, which otherwise is
-    computed.
+    `median` takes the place of the median specialty share in C's estimate, which
+    otherwise is computed.
     """
     connection.execute(FOR_ONE_LARGE_QUERY)
     with connection.cursor(row_factory=dict_row) as cursor:
@@ -294,9 +294,8 @@ def _report(connection: Connection, organization: str) -> AuditReport:
     touched = {
         account for (account,) in connection.execute(TOUCHED, (organization, run.source_offset))
     }
-    median = (
-        Fraction(run.median_share) if touched and run.median_share else None
-    )  # what it was is gone with the touched orders
+    # what it was is gone with the touched orders
+    median = Fraction(run.median_share) if touched and run.median_share else None
     fires = firing(connection, organization, run.as_of, run.settings, median)
     accounts = connection.execute(COUNT_ACCOUNTS, (organization,)).fetchone()
     assert accounts is not None
@@ -342,8 +341,8 @@ def _require_orders_up_to(connection: Connection, organization: str, run: Run) -
     persisted = 0 if row is None or row[0] is None else int(row[0])
     if persisted <= run.source_offset:
         raise Retryable(
-            f"orders of {organization} before run {run.number} are still on their way: `winback "
-            "wait` first"
+            f"orders of {organization} before run {run.number} are still on their "
+            "way: `winback wait` first"
         )
 
 

@@ -1,5 +1,5 @@
-"""The accounts table: a page of it by any sort and filter, its totals, what a row's tooltip says,
-enrollment.
+"""The accounts table: a page of it by any sort and filter, its totals, what a row's
+tooltip says, enrollment.
 
 How a page is asked for, so that it is quick at a million accounts: store/account_paging.py.
 """
@@ -37,7 +37,14 @@ WHERE a.organization = %(organization)s
 # One step of the index an owner, however many accounts each has.
 OWNERS = """
 WITH RECURSIVE found AS (
-    (SELECT owner FROM accounts WHERE organization = %(organization)s AND owner IS NOT NULL ORDER BY owner LIMIT 1)
+    (
+        SELECT owner
+        FROM accounts
+        WHERE organization = %(organization)s
+          AND owner IS NOT NULL
+        ORDER BY owner
+        LIMIT 1
+    )
     UNION ALL
     SELECT (
         SELECT a.owner
@@ -155,7 +162,7 @@ class ListedRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ListTotals:
-    """Of the whole organization: accounts that need a call, what is recoverable, accounts by type."""
+    """Of the whole organization: accounts to call, what is recoverable, accounts by type."""
 
     call: int
     recoverable_cents: int

@@ -63,7 +63,8 @@ FROM (
             k.*,
             a.account IS NOT NULL AS is_chosen
         FROM contacts k
-        JOIN unnest(%(organizations)s::text[], %(accounts)s::text[]) AS touched (organization, account)
+        JOIN unnest(%(organizations)s::text[], %(accounts)s::text[])
+            AS touched (organization, account)
             USING (organization, account)
         LEFT JOIN accounts a
             ON a.organization = k.organization

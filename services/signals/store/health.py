@@ -48,8 +48,8 @@ SEE_ONE = "SELECT set_config('app.org', %s, false), set_config('statement_timeou
 
 @dataclass(frozen=True, kw_only=True)
 class RunRow:
-    """A run as it stands; counts are None until it is complete. held_back: why it did not start at
-    once.
+    """A run as it stands; counts are None until it is complete. held_back: why it
+    did not start at once.
     """
 
     number: int

@@ -111,8 +111,8 @@ class Answered:
 def newest_orders(
     connection: db.Connection, organization: str, *, until: datetime, before: str | None, limit: int
 ) -> list[NewOrder]:
-    """Accepted up to `until`, the newest first; with `before`, those behind that order of that
-    moment.
+    """Accepted up to `until`, the newest first; with `before`, those behind
+    that order of that moment.
     """
     values = {"organization": organization, "until": until, "order_id": before, "limit": limit}
     found: list[NewOrder] = []

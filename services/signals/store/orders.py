@@ -77,18 +77,21 @@ WITH fresh AS (
     WHERE s.round = %s
       AND CASE
           WHEN o.order_id IS NULL THEN true
-          WHEN s.content = o.content AND (s.revision = o.revision OR NOT s.revision_given) THEN s.counts_on < o.counts_on
+          WHEN s.content = o.content AND (s.revision = o.revision OR NOT s.revision_given)
+              THEN s.counts_on < o.counts_on
           ELSE (s.revision, s.content) > (o.revision, o.content)
       END
 ),
 replaced AS (
     INSERT INTO orders (
         organization, order_id, account, ordered_on, counts_on, revision, content, cancelled,
-        products, ods, grades, quantities, revenues_cents, accepted_at, source_offset, net_cents, is_activity
+        products, ods, grades, quantities, revenues_cents, accepted_at, source_offset, net_cents,
+        is_activity
     )
     SELECT
         organization, order_id, account, ordered_on, counts_on, revision, content, cancelled,
-        products, ods, grades, quantities, revenues_cents, accepted_at, source_offset, net_cents, is_activity
+        products, ods, grades, quantities, revenues_cents, accepted_at, source_offset, net_cents,
+        is_activity
     FROM fresh
     WHERE NOT repeats
     ON CONFLICT (organization, order_id) DO UPDATE SET
@@ -128,12 +131,15 @@ touched AS (
         max(day) AS last_on,
         bool_or(lost_day) AS lost_day
     FROM (
-        SELECT organization, account, source_offset, account_name AS name, owner, place, cents, day, false AS lost_day
+        SELECT
+            organization, account, source_offset, account_name AS name, owner, place, cents, day,
+            false AS lost_day
         FROM fresh
         UNION ALL
         SELECT
             organization, former_account, source_offset, NULL, NULL, place, -former_cents, NULL,
-            former_day IS NOT NULL AND (former_account <> account OR former_day IS DISTINCT FROM day)
+            former_day IS NOT NULL
+                AND (former_account <> account OR former_day IS DISTINCT FROM day)
         FROM fresh
         WHERE former_account IS NOT NULL
     ) AS sides
@@ -152,8 +158,8 @@ WHERE a.organization = t.organization
 RETURNING a.organization, a.account, t.lost_day
 """
 
-# After an order was cancelled, moved or lost its positive lines: the ends of what is left, by the
-# index.
+# After an order was cancelled, moved or lost its positive lines: the ends of what
+# is left, by the index.
 FIND_ENDS = """
 UPDATE accounts a
 SET first_ordered_on = (
@@ -204,16 +210,15 @@ WHERE orders.organization = %s
 
 
 def save(connection: db.Connection, accepted: Sequence[Accepted]) -> None:
-    """Merge orders as they stand in the log. Several versions of one order are merged one after the
-    other.
+    """Merge orders as they stand in the log. Several versions of one order are
+    merged one after the other.
     """
     rounds: Counter[tuple[str, str]] = Counter()
     STAGED.fill(connection, _rows(accepted, rounds))
     connection.execute(CREATE_ACCOUNTS)
     for number in range(1, max(rounds.values(), default=0) + 1):
-        touched = connection.execute(
-            MERGE_ORDERS, (number,), prepare=False
-        )  # a plan for the size that this batch has
+        # a plan for the size that this batch has
+        touched = connection.execute(MERGE_ORDERS, (number,), prepare=False)
         lost_a_day = [(str(row[0]), str(row[1])) for row in touched if row[2]]
         if lost_a_day:
             connection.execute(

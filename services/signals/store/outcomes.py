@@ -40,8 +40,8 @@ WHERE organization = %(organization)s
 ORDER BY at, outcome
 """
 
-# What may have been won back: active, or answered by an order lately; and not yet said to be won by
-# someone.
+# What may have been won back: active, or answered by an order lately; and not yet
+# said to be won by someone.
 OPEN_TO_WIN = """
 SELECT
     s.signal,
@@ -55,7 +55,10 @@ LEFT JOIN settings_versions v ON v.organization = s.organization AND v.version =
 WHERE s.organization = %(organization)s
   AND s.account = %(account)s
   AND (%(signal)s::text IS NULL OR s.signal = %(signal)s)
-  AND (s.recovered_at IS NULL OR (s.resolution = 'reordered' AND s.recovered_at > %(answered_since)s))
+  AND (
+      s.recovered_at IS NULL
+      OR (s.resolution = 'reordered' AND s.recovered_at > %(answered_since)s)
+  )
   AND NOT EXISTS (
       SELECT
       FROM outcomes o
@@ -92,8 +95,9 @@ INSERT INTO outcomes (
     organization, outcome, account, signal, episode, kind, at, actor, paused_until, reason,
     monthly_value_cents, signals, episodes, about, snapshot
 ) VALUES (
-    %(organization)s, %(outcome)s, %(account)s, %(signal)s, %(episode)s, %(kind)s, %(at)s, %(actor)s, %(paused_until)s, %(reason)s,
-    %(monthly_value_cents)s, %(signals)s, %(episodes)s, %(about)s, %(snapshot)s
+    %(organization)s, %(outcome)s, %(account)s, %(signal)s, %(episode)s, %(kind)s, %(at)s,
+    %(actor)s, %(paused_until)s, %(reason)s, %(monthly_value_cents)s, %(signals)s, %(episodes)s,
+    %(about)s, %(snapshot)s
 )
 ON CONFLICT DO NOTHING
 """
@@ -129,7 +133,10 @@ WITH answered AS (
         first_order.order_id,
         first_order.accepted_at
     FROM accounts a
-    JOIN outcomes o ON o.organization = a.organization AND o.outcome = a.outcome AND o.kind IN ('lost', 'won_back')
+    JOIN outcomes o
+        ON o.organization = a.organization
+       AND o.outcome = a.outcome
+       AND o.kind IN ('lost', 'won_back')
     JOIN organizations g ON g.organization = a.organization
     CROSS JOIN LATERAL (
         SELECT
@@ -146,12 +153,18 @@ WITH answered AS (
         LIMIT 1
     ) first_order
     WHERE a.outcome IS NOT NULL
-      AND EXISTS (SELECT FROM staged_orders s WHERE s.organization = a.organization AND s.account = a.account)
+      AND EXISTS (
+          SELECT
+          FROM staged_orders s
+          WHERE s.organization = a.organization
+            AND s.account = a.account
+      )
 ),
 told AS (
     INSERT INTO outcomes (organization, outcome, account, kind, at, actor, about)
     SELECT
-        organization, outcome || ':answered', account, 'answered', accepted_at, 'order ' || order_id, outcome
+        organization, outcome || ':answered', account, 'answered', accepted_at,
+        'order ' || order_id, outcome
     FROM answered
     ON CONFLICT DO NOTHING
 )

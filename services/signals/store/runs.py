@@ -14,9 +14,12 @@ from shared.events import RunCompleted, RunRequested
 # The consumer reads two topics: a completion can come before its own request. The request's record
 # then still says why and when.
 MERGE_REQUESTED = """
-INSERT INTO runs (organization, number, as_of, settings_version, reason, requested_at, published_at, source_offset)
+INSERT INTO runs (
+    organization, number, as_of, settings_version, reason, requested_at, published_at, source_offset
+)
 VALUES (
-    %(organization)s, %(number)s, %(as_of)s, %(settings_version)s, %(reason)s, %(requested_at)s, %(published_at)s, %(source_offset)s
+    %(organization)s, %(number)s, %(as_of)s, %(settings_version)s, %(reason)s, %(requested_at)s,
+    %(published_at)s, %(source_offset)s
 )
 ON CONFLICT (organization, number) DO UPDATE SET
     as_of = excluded.as_of,
@@ -33,12 +36,13 @@ WHERE runs.source_offset IS NULL
 # completes what is pending and changes nothing else.
 MERGE_COMPLETED = """
 INSERT INTO runs (
-    organization, number, as_of, settings_version, reason, requested_at, published_at, completed_at, source_offset,
-    accounts, evaluated, opened, seen, recovered, median_share, duration_ms
+    organization, number, as_of, settings_version, reason, requested_at, published_at, completed_at,
+    source_offset, accounts, evaluated, opened, seen, recovered, median_share, duration_ms
 )
 VALUES (
-    %(organization)s, %(number)s, %(as_of)s, %(settings_version)s, 'manual', %(at)s, %(at)s, %(at)s, %(source_offset)s,
-    %(accounts)s, %(evaluated)s, %(opened)s, %(seen)s, %(recovered)s, %(median_share)s, %(duration_ms)s
+    %(organization)s, %(number)s, %(as_of)s, %(settings_version)s, 'manual', %(at)s, %(at)s, %(at)s,
+    %(source_offset)s, %(accounts)s, %(evaluated)s, %(opened)s, %(seen)s, %(recovered)s,
+    %(median_share)s, %(duration_ms)s
 )
 ON CONFLICT (organization, number) DO UPDATE SET
     as_of = excluded.as_of,
@@ -185,5 +189,5 @@ def find(connection: db.Connection, organization: str, number: int) -> Run | Non
 
 
 def newest_nightly(connection: db.Connection) -> list[tuple[str, int]]:
-    """(organization, number) of the newest complete nightly run of each organization that has one."""
+    """(organization, number) of each organization's newest complete nightly run, if it has one."""
     return [(str(row[0]), int(row[1])) for row in connection.execute(NEWEST_NIGHTLY)]

@@ -72,8 +72,8 @@ WHERE organization = %(organization)s
 
 @dataclass(frozen=True, kw_only=True)
 class SavedView:
-    """`query`: of the table's address, without its question mark. `member`: whose it is, or
-    EVERYBODY.
+    """`query`: of the table's address, without its question mark. `member`:
+    whose it is, or EVERYBODY.
     """
 
     view: str

@@ -1,5 +1,5 @@
-"""Sequences as people see and edit them. Who is enrolled is the sequences service's, read through
-its view.
+"""Sequences as people see and edit them. Who is enrolled is the sequences service's,
+read through its view.
 """
 
 from collections.abc import Sequence

@@ -91,9 +91,8 @@ def insert_link(
     connection: db.Connection, *, email: str, link_hash: bytes, expires_at: datetime
 ) -> None:
     """Raises NotFound for an address that is a member of no organization."""
-    connection.execute(
-        "SELECT set_config('app.email', %s, true)", (email,)
-    )  # the app role sees memberships of this address
+    # the app role sees memberships of this address
+    connection.execute("SELECT set_config('app.email', %s, true)", (email,))
     if connection.execute(IS_MEMBER, (email,)).fetchone() is None:
         raise NotFound(f"{email} is a member of no organization")
     connection.execute(
@@ -131,8 +130,8 @@ def find_session(
     used_since: datetime,
     note_before: datetime,
 ) -> str | None:
-    """The address that is signed in. That it was used is noted where the last note is older than
-    `note_before`.
+    """The address that is signed in. That it was used is noted where the last note is
+    older than `note_before`.
     """
     values = {
         "session_hash": hashed(session),
@@ -165,8 +164,8 @@ def open_links(connection: db.Connection, email: str, *, now: datetime) -> int:
 
 
 def memberships(connection: db.Connection, email: str) -> list[Membership]:
-    """Of an address, by the organizations' names; for the app role the transaction must name it
-    (`app.email`).
+    """Of an address, by the organizations' names; for the app role the transaction must
+    name it (`app.email`).
     """
     connection.execute("SELECT set_config('app.email', %s, true)", (email,))
     return [

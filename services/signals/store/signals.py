@@ -134,8 +134,13 @@ FROM (
         count(*) FILTER (WHERE s.type = 'lapse') AS lapse,
         count(*) FILTER (WHERE s.type = 'cherry_picking') AS cherry_picking,
         coalesce(
-            max((s.figures ->> 'last_year_revenue_cents')::bigint) FILTER (WHERE s.type = 'dormant'),
-            sum(coalesce(s.figures ->> 'lapsed_revenue_cents', s.figures ->> 'estimated_upside_cents')::bigint),
+            max((s.figures ->> 'last_year_revenue_cents')::bigint)
+                FILTER (WHERE s.type = 'dormant'),
+            sum(
+                coalesce(
+                    s.figures ->> 'lapsed_revenue_cents', s.figures ->> 'estimated_upside_cents'
+                )::bigint
+            ),
             0
         ) AS at_stake_cents
     FROM (SELECT DISTINCT organization, account FROM staged_signals) t
@@ -153,7 +158,7 @@ WHERE a.organization = c.organization
 
 
 def save(connection: db.Connection, events: Sequence[SignalEvent]) -> None:
-    """Merge events as they stand in the log. Several of one signal are merged one after the other."""
+    """Merge events as they stand in the log; several of one signal, one after the other."""
     rounds: Counter[tuple[str, str]] = Counter()
     STAGED.fill(connection, _rows(events, rounds))
     for number in range(1, max(rounds.values(), default=0) + 1):

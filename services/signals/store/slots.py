@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+from psycopg.rows import class_row
+
 from shared import db
 from shared.domain.cadence import Schedule
 from shared.ids import derived
@@ -155,6 +157,7 @@ class OpenSlot:
 
 def planned(connection: db.Connection) -> list[Planned]:
     """All schedules; of one organization the nightly run comes before its digest."""
+    rows = connection.execute(SCHEDULES)
     return [
         Planned(
             organization=organization,
@@ -164,9 +167,7 @@ def planned(connection: db.Connection) -> list[Planned]:
             ),
             last_slot_at=last_slot_at,
         )
-        for organization, kind, frequency, hour, anchor_on, timezone, since, last_slot_at in connection.execute(
-            SCHEDULES
-        )
+        for organization, kind, frequency, hour, anchor_on, timezone, since, last_slot_at in rows
     ]
 
 
@@ -206,24 +207,11 @@ def set_run(
 
 
 def open_slots(connection: db.Connection, *, late_at: datetime) -> list[OpenSlot]:
-    """Digest slots with something to do: their run is complete, or they fired at or before
-    `late_at`.
+    """Digest slots with something to do: their run is complete, or they fired
+    at or before `late_at`.
     """
-    return [
-        OpenSlot(
-            organization=organization,
-            slot_at=slot_at,
-            fired_at=fired_at,
-            run=run,
-            heartbeat_at=heartbeat_at,
-            completed_at=completed_at,
-            published_at=published_at,
-            held_back=held_back,
-        )
-        for organization, slot_at, fired_at, run, heartbeat_at, completed_at, published_at, held_back in connection.execute(
-            OPEN_SLOTS, (late_at,)
-        )
-    ]
+    with connection.cursor(row_factory=class_row(OpenSlot)) as cursor:
+        return cursor.execute(OPEN_SLOTS, (late_at,)).fetchall()
 
 
 def set_ticked(connection: db.Connection, slot: OpenSlot, *, at: datetime) -> None:

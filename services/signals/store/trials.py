@@ -32,9 +32,9 @@ COPY (
 OF_ACCOUNTS = """
       AND account = ANY(%(accounts)s)"""
 
-# Rows carry the offset of the record that touched them last, and rows of a batch become visible
-# together: what comes later has a greater one. A tenant that was removed and made anew began at
-# another time.
+# Rows carry the offset of the record that touched them last, and rows of a batch become
+# visible together: what comes later has a greater one. A tenant that was removed and made anew
+# began at another time.
 POSITION = """
 SELECT
     o.created_at::text,

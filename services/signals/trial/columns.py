@@ -32,9 +32,8 @@ SCHEMA = {
 }
 EPOCH = date(1970, 1, 1).toordinal()
 BACK_DAYS = BACK_WITHIN.days
-DAYS = (
-    2**22
-)  # above every ordinal: an account and a day are one number, which groups twice as fast as two
+# above every ordinal: an account and a day are one number, which groups twice as fast as two
+DAYS = 2**22
 
 Look = Literal["before", "behind"]
 

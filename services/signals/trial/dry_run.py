@@ -30,9 +30,8 @@ from shared.settings import settings
 TYPES: tuple[SignalType, ...] = ("dormant", "lapse", "cherry_picking")
 WITHOUT_ASKING_ACCOUNTS = 100_000  # above this it runs only on a button
 REPLAYED_UNASKED_ACCOUNTS = 20_000
-READ_AHEAD_ACCOUNTS = (
-    5_000  # above this their first reading is behind the page that is opened, not in front of it
-)
+# above this their first reading is behind the page that is opened, not in front of it
+READ_AHEAD_ACCOUNTS = 5_000
 SECONDS_WHILE_TYPING = 3.0
 SECONDS_TO_READ = 20.0
 SECONDS_ON_A_BUTTON = 60.0

@@ -216,8 +216,8 @@ def _facts(
 
 
 def _whys(signals: Sequence[SignalRow], asked: str | None) -> dict[str, bool]:
-    """The first ones', of which the very first is open, and the one that is asked for, which is
-    open.
+    """The first ones', of which the very first is open, and the one that is
+    asked for, which is open.
     """
     return {
         signal.signal: signal.signal == asked or number == 0

@@ -32,9 +32,8 @@ from shared.wording import TYPE_LETTERS, TYPE_NAMES, exact_time, money, plain_na
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 ROWS_A_PAGE = 50
-ROWS_BESIDE = (
-    15  # of them beside a drawer at first: the page stays light; the others come on demand
-)
+# of them beside a drawer at first: the page stays light; the others come on demand
+ROWS_BESIDE = 15
 COLUMNS_COOKIE = "winback_columns"
 COLUMNS_LAST = timedelta(days=365)
 SORT_NAMES: dict[Sort, str] = {
@@ -132,8 +131,8 @@ def table_of(
     *,
     beside: str | None = None,
 ) -> TableView:
-    """The table that the request's address asks for; beside an account's drawer the rows around
-    that account.
+    """The table that the request's address asks for; beside an account's drawer the
+    rows around that account.
     """
     address, now = read_address(organization, request.query_params), clock.now()
     rows = accounts.page(
@@ -238,8 +237,8 @@ def _columns(address: Address, request: Request) -> frozenset[str]:
 
 
 def _around(account: str, names: list[str]) -> tuple[int, int]:
-    """(start, end) of the rows that stand beside the account's drawer: with it about in their
-    middle.
+    """(start, end) of the rows that stand beside the account's drawer: with it
+    about in their middle.
     """
     at = names.index(account) if account in names else 0
     start = max(0, min(at - ROWS_BESIDE // 2, len(names) - ROWS_BESIDE))
@@ -254,9 +253,8 @@ def _tabs(
         "lapse": totals.lapse,
         "cherry_picking": totals.cherry_picking,
     }
-    some = (
-        everyone.number if everyone.is_all else max(everyone.number, head.accounts or 0)
-    )  # the latest run counted all
+    # the latest run counted all
+    some = everyone.number if everyone.is_all else max(everyone.number, head.accounts or 0)
     found: list[dict[str, Any]] = [
         {"name": "All", "letter": "", "count": f"{some:,}", "only": None}
     ]

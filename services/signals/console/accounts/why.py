@@ -185,8 +185,8 @@ def _window(signal: SignalRow, settings: DetectionSettings) -> tuple[date, date]
 def _lines(
     signal: SignalRow, orders: Sequence[OrderBehind], settings: DetectionSettings
 ) -> Iterator[_Line]:
-    """Those that the signal is about, as its settings read them: all; of the combo; of specialty
-    sizes.
+    """Those that the signal is about, as its settings read them: all; of the
+    combo; of specialty sizes.
     """
     least = Decimal(settings.cherry_picking.minimum_od)
     for order in orders:
@@ -378,6 +378,6 @@ def _note(signal: SignalRow, version: Version, head: Head) -> str:
     saved = short_day(version.saved_at.astimezone(zone).date(), seen_from=signal.as_of)
     seen = short_day(signal.as_of, seen_from=signal.opened_on)
     return (
-        f"Open since {opened}{again} · seen again {seen} · settings of {saved} "
-        f"(version\u00a0{version.version})"
+        f"Open since {opened}{again} · seen again {seen} · "
+        f"settings of {saved} (version\u00a0{version.version})"
     )

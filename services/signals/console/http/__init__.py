@@ -1,1 +1,1 @@
-"""What every page and address goes through: who asks, forms, templates, errors, compression, CSV."""
+"""What every page goes through: who asks, forms, templates, errors, compression, CSV."""

@@ -6,15 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from fastapi.responses import StreamingResponse
 
-FORMULA = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-    "\n",
-)  # what spreadsheets run, or read as something else, at the start of a cell
+# what spreadsheets run, or read as something else, at the start of a cell
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 CHUNK_CHARACTERS = 64_000
 BYTE_ORDER_MARK = "\ufeff"  # without it some spreadsheets take UTF-8 for something else
 

@@ -1,12 +1,12 @@
-"""Forms that change something: they come from our own pages, with the session's token, or are
-refused.
+"""Forms that change something: they come from our own pages, with the session's
+token, or are refused.
 
-In a route:     `form: Form` as a parameter; then `form["name"]`, `form.get("name")`,
-                `form.all("name")`
+In a route:     `form: Form` as a parameter; then `form["name"]`,
+                `form.get("name")`, `form.all("name")`
 In a template:  `{{ csrf_field }}` inside `<form method="post">`
 
-The token is an HMAC keyed with the session, so nothing is kept for it: a new session makes it
-another one.
+The token is an HMAC keyed with the session, so nothing is kept for it: a new
+session makes it another one.
 """
 
 import hashlib
@@ -135,7 +135,7 @@ def _refuse_other_sites(request: Request) -> None:
         raise Refused(403, "this form was sent from another site")
 
 
-# -- what the next page says once ---------------------------------------------------------------------------------------------
+# -- what the next page says once ------------------------------------------------------------------
 
 
 def flash(request: Request, response: Response, text: str, *, undo: str | None = None) -> None:

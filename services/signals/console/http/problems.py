@@ -1,5 +1,5 @@
-"""What goes wrong, as whoever asked can use it: problem+json (RFC 9457) for systems, a page for
-people.
+"""What goes wrong, as whoever asked can use it: problem+json (RFC 9457) for
+systems, a page for people.
 """
 
 import re
@@ -24,8 +24,8 @@ from shared.http import LAST
 log = structlog.get_logger()
 
 BROKEN = (
-    "the fault is ours, and the console's log has it; nothing of this request was kept. Go "
-    "back and try again"
+    "the fault is ours, and the console's log has it; "
+    "nothing of this request was kept. Go back and try again"
 )
 
 

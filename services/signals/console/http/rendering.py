@@ -11,9 +11,8 @@ from shared.settings import settings
 
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src "
-        "'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",  # links that sign in or unsubscribe stay with us
@@ -32,12 +31,11 @@ _templates = Environment(
 def render(
     request: Request, template: str, *, status_code: int = 200, **context: Any
 ) -> HTMLResponse:
-    """A page, or with a template of parts/ a piece of one; what is about one person is kept by no
-    cache.
+    """A page, or with a template of parts/ a piece of one; what is about one
+    person is kept by no cache.
     """
-    said = (
-        read_flash(request) if status_code < 400 and not template.startswith("parts/") else None
-    )  # a problem is no place for it
+    # a problem is no place for it
+    said = read_flash(request) if status_code < 400 and not template.startswith("parts/") else None
     values = {
         "visitor": None,
         "organization": None,

@@ -1,8 +1,8 @@
 """Single sign-on: OpenID Connect, authorization code with PKCE, against the one provider that the
 settings name.
 
-begin    where to send the browser, and what has to be remembered of it (state, nonce, the PKCE
-         verifier)
+begin    where to send the browser, and what has to be remembered of it (state,
+         nonce, the PKCE verifier)
 finish   the code that came back, exchanged for an id token, the token checked: the verified mail
          address of who signed in
 
@@ -31,8 +31,8 @@ from shared.errors import Rejected, Retryable
 from shared.mail import checked_address
 from shared.settings import settings
 
-# Signatures that need the provider's private key. "none" and those by a shared secret prove nothing
-# to us.
+# Signatures that need the provider's private key. "none" and those by a shared
+# secret prove nothing to us.
 ALGORITHMS = [
     "RS256",
     "RS384",
@@ -68,7 +68,7 @@ class Begun(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Provider:
-    """What the discovery document says (OpenID Connect Discovery 1.0, 3), and the keys behind it."""
+    """The discovery document (OpenID Connect Discovery 1.0, 3), and the keys behind it."""
 
     issuer: str
     authorization_endpoint: str
@@ -84,8 +84,8 @@ def configured() -> bool:
 
 
 def begin() -> Begun:
-    """Raises Retryable while the provider does not answer, NotIdentified where it is not what the
-    settings say.
+    """Raises Retryable while the provider does not answer, NotIdentified where it is not
+    what the settings say.
     """
     provider = _known.get()
     begun = Begun(
@@ -179,7 +179,7 @@ def _client(provider: Provider) -> Any:
     )
 
 
-# -- discovery -------------------------------------------------------------------------------------------------------------------
+# -- discovery -------------------------------------------------------------------------------------
 
 
 def discover(issuer: str) -> Provider:
@@ -192,8 +192,7 @@ def discover(issuer: str) -> Provider:
             name: str(found[name])
             for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")
         }
-        # it checks what it is given
-        keys = KeySet.import_key_set(_json(endpoints["jwks_uri"]))  # type: ignore[arg-type]
+        keys = KeySet.import_key_set(_json(endpoints["jwks_uri"]))  # type: ignore[arg-type]  # it checks what it is given
     except (KeyError, JoseError, ValueError, TypeError) as error:
         raise NotIdentified(f"the provider's discovery document lacks something: {error}") from None
     if issuer.startswith("https:") and not all(

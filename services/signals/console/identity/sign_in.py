@@ -35,7 +35,7 @@ def ask_for_link(request: Request) -> Response:
 
 @router.post("/sign-in")
 def mail_link(request: Request, form: OwnForm, later: BackgroundTasks) -> Response:
-    """The same answer for every address, as fast: whether it is a member's is looked up behind it."""
+    """The same answer for every address, as fast: members are looked up behind it."""
     typed, go_on = form.get("email", ""), local_path(form.get("next", ""))
     try:
         email = checked_email(checked_address(typed))

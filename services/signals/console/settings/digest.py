@@ -1,11 +1,11 @@
 """The digest's settings: who gets it, when, how the last one looks, what became of each mail.
 Members set it up.
 
-POST /settings/digest            recipients and schedule      POST …/digest/next   the next five
-                                 firings of what is chosen
-POST …/digest/test               one for whoever asks         POST …/digest/again  who unsubscribed
-                                 takes it back
-GET  …/digest/mail/{digest}      the mail's HTML, for the frame: it runs nothing and reaches nothing
+POST /settings/digest         recipients and schedule
+POST …/digest/next            the next five firings of what is chosen
+POST …/digest/test            one for whoever asks
+POST …/digest/again           who unsubscribed takes it back
+GET  …/digest/mail/{digest}   the mail's HTML, for the frame: it runs nothing and reaches nothing
 """
 
 from collections import Counter
@@ -57,8 +57,8 @@ DIGESTS_SHOWN = 20
 DEFAULT = {"frequency": "weekly", "hour": "8", "weekday": "0"}
 
 MAIL_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; "
-    "frame-ancestors 'self'; form-action 'none'"
+    "default-src 'none'; style-src 'unsafe-inline'; "
+    "img-src data:; sandbox; frame-ancestors 'self'; form-action 'none'"
 )
 PAGE_POLICY = HEADERS["Content-Security-Policy"] + "; frame-src 'self'"
 
