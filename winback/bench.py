@@ -13,7 +13,7 @@ NEEDS_A_CHECKOUT = "bench needs a checkout of the project, set up by `make setup
 
 
 def command() -> typer.Typer:
-    """The benchmark's own command. Raises Retryable (exit 3) where only the package is installed."""
+    """The bench's own command. Raises Retryable (exit 3) where only the package is installed."""
     try:
         if importlib.util.find_spec("bench.cli") is None:
             raise Retryable(NEEDS_A_CHECKOUT)

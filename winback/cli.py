@@ -1,8 +1,8 @@
 """`winback`: one command, a verb per line of docs/cli.md. Verbs are imported when they are called:
 a start costs little.
 
-Exit codes: 0 done, 1 the answer is bad (differences, rejects), 2 wrong use, 3 something it needs is
-not there.
+Exit codes: 0 done, 1 the answer is bad (differences, rejects), 2 wrong use, 3 something
+it needs is not there.
 """
 
 import importlib

@@ -1,5 +1,5 @@
-"""`winback dead-letters`: what a consumer could not read, with the reason, and the way back
-(`shared.dead_letters`).
+"""`winback dead-letters`: what a consumer could not read, with the reason, and the
+way back (`shared.dead_letters`).
 """
 
 import base64
@@ -198,8 +198,8 @@ def as_json_of(letter: "DeadLetter") -> dict[str, Any]:
 
 
 def visible(text: str) -> str:
-    """`text` with control characters escaped: bytes from outside must not steer the operator's
-    terminal.
+    """`text` with control characters escaped: bytes from outside must not steer
+    the operator's terminal.
     """
     return "".join(
         c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text

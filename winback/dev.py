@@ -1,7 +1,7 @@
 """`winback dev`: the whole system on this machine, without Docker.
 
-The supervisor does the work (winback.stack.supervisor); these verbs start it, end it, and read what
-it wrote.
+The supervisor does the work (winback.stack.supervisor); these verbs start it, end it,
+and read what it wrote.
 """
 
 import json
@@ -66,8 +66,8 @@ def up(
         return
     if not sys.platform.startswith("linux"):
         raise Retryable(
-            "`winback dev` needs Linux (it recognises processes by /proc); elsewhere: docker "
-            "compose up"
+            "`winback dev` needs Linux (it recognises processes by /proc); "
+            "elsewhere: docker compose up"
         )
     if not detach:
         from winback.stack import parts
@@ -200,8 +200,8 @@ def start_detached(home: Home, *options: str) -> None:
 
 
 def wait_until_ready(home: Home, timeout_seconds: float) -> None:
-    """Raises Retryable, with what is not ready and why, when the time is over. What runs is left
-    running.
+    """Raises Retryable, with what is not ready and why, when the time is over.
+    What runs is left running.
     """
     began = said = time.monotonic()
     known: set[str] = set()
@@ -223,9 +223,8 @@ def wait_until_ready(home: Home, timeout_seconds: float) -> None:
         waiting = [f"{s['name']} ({s['problem']})" for s in found["services"] if not s["ready"]]
         if time.monotonic() - began > timeout_seconds:
             raise Retryable(
-                f"not ready after {timeout_seconds:.0f} s: {', '.join(waiting)}; it goes on "
-                "trying: "
-                "`winback dev logs`, `winback dev status`, `winback dev down`"
+                f"not ready after {timeout_seconds:.0f} s: {', '.join(waiting)}; "
+                "it goes on trying: `winback dev logs`, `winback dev status`, `winback dev down`"
             )
         if time.monotonic() - said > SAY_EVERY_SECONDS:
             said = time.monotonic()
@@ -234,8 +233,8 @@ def wait_until_ready(home: Home, timeout_seconds: float) -> None:
 
 
 def stop(home: Home) -> bool:
-    """End the supervisor and all it started; also what a killed one left behind. False: nothing was
-    running.
+    """End the supervisor and all it started; also what a killed one left behind.
+    False: nothing was running.
     """
     supervisor = supervisor_of(home)
     if supervisor is not None:

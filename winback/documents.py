@@ -1,5 +1,5 @@
-"""docs/http.md and docs/events.md: what OpenAPI and AsyncAPI say, for people. `winback.reference`
-writes them.
+"""docs/http.md and docs/events.md: what OpenAPI and AsyncAPI say, for people.
+`winback.reference` writes them.
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -18,15 +18,17 @@ Document = dict[str, Any]
 HTTP_HEAD = """\
 # HTTP
 
-What ERPs and other programs may call. Each service says the same at `/openapi.json` (OpenAPI 3.1, validated by the tests) and shows
-it at `/docs`. Errors are `application/problem+json`. Written by `python -m winback.reference` from the applications themselves.
+What ERPs and other programs may call. Each service says the same at `/openapi.json` (OpenAPI 3.1,
+validated by the tests) and shows it at `/docs`. Errors are `application/problem+json`. Written by
+`python -m winback.reference` from the applications themselves.
 """
 
 EVENTS_HEAD = """\
 # Events
 
-Every topic, who writes and reads it, and what its records hold. [AsyncAPI](../schemas/asyncapi.yaml) says the same for programs
-(`make asyncapi` validates it with the AsyncAPI parser), [JSON Schemas](../schemas/) hold each event exactly. Readers ignore unknown
+Every topic, who writes and reads it, and what its records hold.
+[AsyncAPI](../schemas/asyncapi.yaml) says the same for programs (`make asyncapi` validates it with
+the AsyncAPI parser), [JSON Schemas](../schemas/) hold each event exactly. Readers ignore unknown
 fields; CloudEvents attributes travel as headers. Written by `python -m winback.reference`.
 """
 
@@ -42,7 +44,7 @@ def openapis() -> dict[str, Document]:
     return {"ingest": ingest.build(never).openapi(), "console": console.build(pool).openapi()}
 
 
-# -- HTTP -------------------------------------------------------------------------------------------------------------------------
+# -- HTTP ------------------------------------------------------------------------------------------
 
 
 def http_page() -> str:
@@ -85,7 +87,7 @@ def _service(name: str, document: Document) -> Iterator[str]:
             yield from _fields(schema)
 
 
-# -- events -----------------------------------------------------------------------------------------------------------------------
+# -- events ----------------------------------------------------------------------------------------
 
 
 def events_page() -> str:
@@ -112,7 +114,8 @@ def _messages(document: Document) -> Iterator[str]:
     yield "\n## Records\n"
     for name, message in document["components"]["messages"].items():
         schema = schemas.get(name, {})
-        yield f"\n### {name}\n\n{' '.join((schema.get('description') or message.get('summary', '')).split())}\n"
+        about = schema.get("description") or message.get("summary", "")
+        yield f"\n### {name}\n\n{' '.join(about.split())}\n"
         yield from _fields(schema)
     yield "\n## Parts of records\n"
     for name, schema in sorted(schemas.items()):
@@ -121,7 +124,7 @@ def _messages(document: Document) -> Iterator[str]:
             yield from _fields(schema)
 
 
-# -- both -------------------------------------------------------------------------------------------------------------------------
+# -- both ------------------------------------------------------------------------------------------
 
 
 def _fields(schema: Document) -> Iterator[str]:

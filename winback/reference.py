@@ -1,5 +1,5 @@
-"""docs/cli.md, metrics.md, http.md and events.md, from what they describe; a test holds them up to
-date.
+"""docs/cli.md, metrics.md, http.md and events.md, from what they describe; a test
+holds them up to date.
 
 python -m winback.reference     write all
 """
@@ -20,8 +20,9 @@ FOLDER = Path(__file__).parents[1] / "docs"
 CLI_HEAD = """\
 # Command line
 
-One command, `winback`. Every verb has `--help`. Exit codes: 0 done, 1 the answer is bad (differences, rejects), 2 wrong use,
-3 something it needs is not there. Errors are one line on standard error.
+One command, `winback`. Every verb has `--help`. Exit codes: 0 done, 1 the answer is bad
+(differences, rejects), 2 wrong use, 3 something it needs is not there. Errors are one line on
+standard error.
 
 Written by `python -m winback.reference`.
 """
@@ -29,9 +30,9 @@ Written by `python -m winback.reference`.
 METRICS_HEAD = """\
 # Metrics
 
-Every process serves them at `/metrics`. Alerts on them are in `ops/prometheus/alerts.yml`, what to do at each in
-[operations](operations.md#alerts); dashboards are in `ops/grafana/`. Written by `python -m winback.reference` from
-`shared/metrics.py`.
+Every process serves them at `/metrics`. Alerts on them are in `ops/prometheus/alerts.yml`, what to
+do at each in [operations](operations.md#alerts); dashboards are in `ops/grafana/`. Written by
+`python -m winback.reference` from `shared/metrics.py`.
 
 | metric | kind | labels |
 |---|---|---|
@@ -60,7 +61,8 @@ def _commands(path: str, command: Any) -> Iterator[str]:
     ]
     arguments = [_argument(param) for param in shown if param.param_type_name == "argument"]
     text, _, example = (command.help or "").partition("Example: ")
-    yield f"### `{' '.join([path, *arguments])}`\n\n{text.strip()}\n\n    {example.strip()}\n"
+    example = " ".join(example.split())
+    yield f"### `{' '.join([path, *arguments])}`\n\n{text.strip()}\n\n    {example}\n"
     options = [param for param in shown if param.param_type_name == "option"]
     if options:
         yield (
@@ -88,8 +90,8 @@ def metrics_page() -> str:
 
 
 def scraped_name(metric: MetricWrapperBase) -> str:
-    """As Prometheus knows it: counters end in _total. A histogram's series end in _bucket, _count
-    and _sum.
+    """As Prometheus knows it: counters end in _total. A histogram's series end in
+    _bucket, _count and _sum.
     """
     about = next(iter(metric.describe()))
     return about.name + ("_total" if about.type == "counter" else "")
@@ -103,8 +105,8 @@ def _row(metric: MetricWrapperBase) -> str:
 def _section(metric: MetricWrapperBase) -> str:
     about = metrics.ABOUT[scraped_name(metric)]
     return (
-        f"\n## {scraped_name(metric)}\n\n{about.what}\n\n- **A spike.** {about.spike}\n- "
-        f"**What to do.** {about.do}\n"
+        f"\n## {scraped_name(metric)}\n\n{about.what}\n\n"
+        f"- **A spike.** {about.spike}\n- **What to do.** {about.do}\n"
     )
 
 

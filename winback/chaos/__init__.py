@@ -1,9 +1,9 @@
-"""`winback chaos`: faults done to a running system, and what it promised held against what is there
-afterwards.
+"""`winback chaos`: faults done to a running system, and what it promised held against
+what is there afterwards.
 
     stories.py      what is told: seeded orders, corrections, runs, settings
-    telling.py      who tells it, over HTTP, again until it is acknowledged; history.py keeps what
-                    was
+    telling.py      who tells it, over HTTP, again until it is acknowledged;
+                    history.py keeps what was
     machine.py      the stack that suffers: kills and freezes by pid, further processes
     disks.py        folders that are small file systems, and how they fill
     scenarios/      the faults, one function each; world.py is the frame that they share

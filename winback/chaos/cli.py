@@ -32,8 +32,7 @@ def chaos(
     list_: Annotated[bool, typer.Option("--list", help="Print the scenarios and end.")] = False,
 ) -> None:
     """Do faults to a system of its own, and hold what it promised against what is there. Exit code
-    1: something did not hold;
-    3: this machine cannot do one of the faults.
+    1: something did not hold; 3: this machine cannot do one of the faults.
 
     Example: winback chaos --scenario detector-kills --seed 7 --minutes 2
     """
@@ -57,9 +56,8 @@ def chaos(
     def say(text: str) -> None:
         print(text, file=sys.stderr if as_json else sys.stdout, flush=True)
 
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # what was mounted and started is undone then too
+    # what was mounted and started is undone then too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     results = runner.run(scenarios, seed=seed, minutes=minutes, say=say)
     if as_json:
         print(json.dumps([asdict(result) for result in results], indent=1, sort_keys=True))

@@ -1,5 +1,5 @@
-"""Folders that are small file systems of their own, so that a disk can be full without filling
-anybody's.
+"""Folders that are small file systems of their own, so that a disk can be full
+without filling anybody's.
 
 tmpfs, which takes root and a kernel that lets one mount: where it does not, `CannotMount` says so
 before anything is started.
@@ -20,8 +20,8 @@ PIECES = (1_000_000, 4_096, 1)  # bytes: large ones while they fit, then what is
 
 
 class CannotMount(Exception):
-    """This machine has no small file system to offer: what it is needed for cannot be done, and
-    that is said.
+    """This machine has no small file system to offer: what it is needed for cannot be
+    done, and that is said.
     """
 
 

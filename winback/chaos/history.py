@@ -1,7 +1,7 @@
 """Every operation that was acknowledged: what the system has promised, noted the moment it did.
 
-Only what was acknowledged is a promise. What failed, or whose answer was lost, may have happened or
-not.
+Only what was acknowledged is a promise. What failed, or whose answer was lost,
+may have happened or not.
 """
 
 import threading
@@ -60,13 +60,11 @@ class History:
     steps: list[Step] = field(default_factory=list)  # as told, in order: for telling it again
     orders: dict[tuple[str, int], Version] = field(default_factory=dict)
     runs: list[int] = field(default_factory=list)
-    settings: dict[int, dict[str, Any]] = field(
-        default_factory=dict
-    )  # version -> what it says, whole
+    # version -> what it says, whole
+    settings: dict[int, dict[str, Any]] = field(default_factory=dict)
     outcomes: list[str] = field(default_factory=list)
-    answers: "Counter[str]" = field(
-        default_factory=Counter
-    )  # 202, 503, 429, lost, …: of every request
+    # 202, 503, 429, lost, …: of every request
+    answers: "Counter[str]" = field(default_factory=Counter)
     without_retry_after: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 

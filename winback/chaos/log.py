@@ -111,9 +111,8 @@ def changelog_watched(*partitions: int) -> Iterator[Callable[[], bool]]:
 
     def is_open(place: TopicPartition) -> bool:
         try:
-            (_, end), (_, committed) = (
-                one.get_watermark_offsets(place, timeout=2) for one in both
-            )  # the later one sees less
+            # the later one sees less
+            (_, end), (_, committed) = (one.get_watermark_offsets(place, timeout=2) for one in both)
         except KafkaException:
             return False
         return bool(end > committed)

@@ -73,7 +73,7 @@ class Machine:
     kills: int = 0
     further: list[Further] = field(default_factory=list)
 
-    # -- what the supervisor started -------------------------------------------------------------------------------------------
+    # -- what the supervisor started ---------------------------------------------------------------
 
     def pid(self, name: str) -> int | None:
         """The process that the service is now; None between two."""
@@ -125,7 +125,7 @@ class Machine:
             time.sleep(POLL_SECONDS)
 
     def wait_ready(self, *names: str, seconds: float = READY_SECONDS) -> None:
-        """Until these services (all, without names) are ready. Raises Retryable with what is not."""
+        """Until these services (or all) are ready. Raises Retryable with what is not."""
         until = time.monotonic() + seconds
         while True:
             services = current(self.home)["services"]
@@ -150,11 +150,11 @@ class Machine:
         finally:
             wake(pid)
 
-    # -- further processes --------------------------------------------------------------------------------------------------
+    # -- further processes -------------------------------------------------------------------------
 
     def start(self, service: str, label: str, **env: str) -> Further:
-        """One more process of a service, on a port of its own. `env`: settings without their
-        prefix.
+        """One more process of a service, on a port of its own. `env`:
+        settings without their prefix.
         """
         port = free_port()
         log = self.home.logs / f"{label}.log"
@@ -246,9 +246,9 @@ def started(
     """A stack in a temporary folder, or in `folder`, which stays; it ends with this process. This
     process's settings point to it.
 
-    options: of the supervisor. small_disks: folders of the home that are file systems of their own,
-    in megabytes. env: settings of all of its processes, without their prefix. Raises Retryable,
-    disks.CannotMount.
+    options: of the supervisor. small_disks: folders of the home that are file systems of
+      their own, in megabytes. env: settings of all of its processes, without their prefix.
+      Raises Retryable, disks.CannotMount.
     """
     own = Path(tempfile.mkdtemp(prefix="winback-chaos-")) if folder is None else folder
     own.chmod(0o755)
@@ -300,8 +300,8 @@ def wait_until_up(home: Home, supervisor: "subprocess.Popen[bytes]") -> None:
             or time.monotonic() > until
         ):
             raise Retryable(
-                "the stack did not become "
-                f"ready:\n{(home.logs / 'supervisor.log').read_text()[-2000:]}"
+                "the stack did not become ready:\n"
+                f"{(home.logs / 'supervisor.log').read_text()[-2000:]}"
             )
         time.sleep(POLL_SECONDS)
 

@@ -91,7 +91,7 @@ def settled(history: History) -> Findings:
     return found
 
 
-# -- R ------------------------------------------------------------------------------------------------------------------------
+# -- R ---------------------------------------------------------------------------------------------
 
 
 def recomputed(organization: str) -> Findings:
@@ -101,12 +101,12 @@ def recomputed(organization: str) -> Findings:
         differing = [f"R {organization}: {difference}" for difference in report.differences]
         if report.touched:
             differing.append(
-                f"R {organization}: {report.touched} accounts could not be compared: they have "
-                "newer orders"
+                f"R {organization}: {report.touched} accounts could not be compared: "
+                "they have newer orders"
             )
         differing += [
-            f"R {organization}: lifetime of {account} is kept as {kept}, its orders sum up to "
-            f"{summed}"
+            f"R {organization}: lifetime of {account} is kept as {kept}, "
+            f"its orders sum up to {summed}"
             for account, kept, summed in store.wrong_lifetimes(connection, organization)
         ]
         if doubled := store.episodes_doubled(connection, organization):
@@ -115,9 +115,9 @@ def recomputed(organization: str) -> Findings:
 
 
 def compared(organization: str, twin: str, *, active_only: bool = False) -> Findings:
-    """Signals, figures, episodes and resolutions of two organizations that were told the same;
-    `active_only`: in another order, after which only the active signals and their figures must
-    agree.
+    """Signals, figures, episodes and resolutions of two organizations that were told
+    the same; `active_only`: in another order, after which only the active signals and
+    their figures must agree.
     """
     with db.connect() as connection:
         one, other = (
@@ -150,8 +150,8 @@ def _essence(signal: dict[str, Any], active_only: bool) -> str:
 
 
 def fingerprint(organization: str) -> str:
-    """All signals of an organization and all orders of its read model, as they stand: equal texts,
-    equal rows.
+    """All signals of an organization and all orders of its read model, as they stand:
+    equal texts, equal rows.
     """
     with db.connect() as connection:
         signals = [
@@ -162,7 +162,7 @@ def fingerprint(organization: str) -> str:
     return "\n".join([*signals, *orders])
 
 
-# -- H ------------------------------------------------------------------------------------------------------------------------
+# -- H ---------------------------------------------------------------------------------------------
 
 
 def contained(history: History) -> Findings:
@@ -213,8 +213,8 @@ def _version(order: Order) -> Version:
 def _in_the_log(history: History, in_log: list[Order]) -> Findings:
     there = {(order.order, order.revision): _version(order) for order in in_log}
     lost = [
-        f"H {history.organization}: {order} revision {revision} was acknowledged and is not in the "
-        "log"
+        f"H {history.organization}: "
+        f"{order} revision {revision} was acknowledged and is not in the log"
         for (order, revision), version in history.orders.items()
         if there.get((order, revision)) != version
     ]
@@ -230,13 +230,15 @@ def _in_the_read_model(organization: str, counting: dict[str, Order]) -> Finding
         if row is None:
             found.lost.append(f"H {organization}: {name} is not in the read model")
         elif (
-            row.account, row.ordered_on, row.counts_on, row.revision, row.content.hex(), row.cancelled, in_order(row.lines)
+            row.account, row.ordered_on, row.counts_on, row.revision, row.content.hex(),
+            row.cancelled, in_order(row.lines)
         ) != (
-            order.account, order.ordered_on, order.counts_on, order.revision, order.content, order.cancelled, _version(order).lines
+            order.account, order.ordered_on, order.counts_on, order.revision, order.content,
+            order.cancelled, _version(order).lines
         ):  # fmt: skip
             found.lost.append(
-                f"H {organization}: {name} counts as revision {order.revision}, the read model has "
-                f"{row}"
+                f"H {organization}: {name} counts as revision {order.revision}, "
+                f"the read model has {row}"
             )
     found.doubled += [
         f"H {organization}: {name} is in the read model and never was in the log"
@@ -253,8 +255,8 @@ def _in_the_state(organization: str, counting: dict[str, Order]) -> Findings:
         order = counting.get(held.order)
         if order is None:
             found.doubled.append(
-                f"H {organization}: {held.order} is in the detector's state and never was in the "
-                "log"
+                f"H {organization}: {held.order} is in the detector's state "
+                "and never was in the log"
             )
             continue
         sums: Counter[tuple[str | None, str | None]] = Counter()
@@ -273,13 +275,13 @@ def _in_the_state(organization: str, counting: dict[str, Order]) -> Findings:
             held.counts_on,
         ) != expected or held.combos != dict(sums):
             found.lost.append(
-                f"H {organization}: {held.order} counts as revision {order.revision}, the state "
-                f"has {held}"
+                f"H {organization}: {held.order} counts as revision "
+                f"{order.revision}, the state has {held}"
             )
         if not held.indexed:
             found.lost.append(
-                f"H {organization}: {held.order} lies in an account's page to which the index does "
-                "not lead"
+                f"H {organization}: {held.order} lies in an account's page to which "
+                "the index does not lead"
             )
     found.lost += [
         f"H {organization}: {name} is not in the detector's state"
@@ -312,8 +314,8 @@ def _edited(history: History) -> Findings:
     ]
     if noted != len(settings_there) - 1:  # the first came with the organization
         noted_line = (
-            f"H {name}: {len(settings_there) - 1} changes of settings, {noted} rows in "
-            "the audit log"
+            f"H {name}: {len(settings_there) - 1} changes of settings, "
+            f"{noted} rows in the audit log"
         )
         (found.doubled if noted >= len(settings_there) else found.lost).append(noted_line)
     for outcome in history.outcomes:
@@ -327,7 +329,7 @@ def _edited(history: History) -> Findings:
     return found
 
 
-# -- M ------------------------------------------------------------------------------------------------------------------------
+# -- M ---------------------------------------------------------------------------------------------
 
 
 def delivered(
@@ -353,11 +355,9 @@ def delivered(
     ]
     domain = mail.own_mailbox("").domain
     expected = {
-        f"<{derived('mail', organization, derived('digest', organization, slot), email)}@{domain}>": (
-            slot,
-            email,
-        )
+        f"<{derived('mail', organization, digest, email)}@{domain}>": (slot, email)
         for slot in ids
+        for digest in [derived("digest", organization, slot)]
         for email in recipients
     }
     copies: Counter[str] = Counter()
@@ -381,7 +381,6 @@ def delivered(
 
 def at_the_sink(url: str, email: str) -> list[dict[str, Any]]:
     """The mails that a recipient got, newest first."""
-    # our own sink
-    with urllib.request.urlopen(f"{url}/api/messages?to={email}", timeout=20) as answer:  # noqa: S310
+    with urllib.request.urlopen(f"{url}/api/messages?to={email}", timeout=20) as answer:  # noqa: S310  # our own sink
         messages: list[dict[str, Any]] = json.load(answer)["messages"]
     return messages

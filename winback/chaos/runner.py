@@ -93,8 +93,7 @@ def run(scenarios: Sequence[Scenario], *, seed: int, minutes: float, say: Say) -
     for one in scenarios:
         if one.own_machine:
             try:
-                # names of settings
-                with started(*one.options, small_disks=one.small_disks, **one.env) as machine:  # type: ignore[arg-type]
+                with started(*one.options, small_disks=one.small_disks, **one.env) as machine:  # type: ignore[arg-type]  # names of settings
                     results.append(run_one(one, machine, seed=seed, seconds=seconds, say=say))
             except CannotMount as error:
                 say(f"{one.name}: cannot be done on this machine: {error}")
@@ -143,9 +142,8 @@ def as_line(result: Result) -> str:
     more = "; ".join(f"{name} {value}" for name, value in result.figures.items())
     return (
         f"{'holds' if result.holds else 'DOES NOT HOLD'}: {result.kills} kills, "
-        f"{result.acknowledged:,} acknowledged, "
-        f"{result.lost} lost, {result.doubled} doubled, {result.differing} differing, recovery p50 "
-        f"{result.p50:.1f} s "
-        f"p99 {result.p99:.1f} s, {result.seconds:.0f} s in all{'; ' if more else ''}{more}"
+        f"{result.acknowledged:,} acknowledged, {result.lost} lost, {result.doubled} doubled, "
+        f"{result.differing} differing, recovery p50 {result.p50:.1f} s p99 {result.p99:.1f} s, "
+        f"{result.seconds:.0f} s in all{'; ' if more else ''}{more}"
         f"{f'; {result.failure}' if result.failure else ''}"
     )

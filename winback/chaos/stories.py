@@ -1,5 +1,5 @@
-"""What is told to a system that suffers: a seeded, endless story of one distributor's orders, runs
-and settings.
+"""What is told to a system that suffers: a seeded, endless story of one distributor's
+orders, runs and settings.
 
 A year of history comes first, then day after day: orders late, twice, corrected, cancelled, moved
 to another account, with a run now and then. The same seed gives the same story, so that it can be
@@ -19,13 +19,17 @@ ODS = ("5 1/2", "5.5", "139.7 mm", "7", "7.000", "8 5/8", "9 5/8", "2 3/8", "4.5
 GRADES = ("J-55", "J55", "L80", "L-80", "P110", "N80", None)
 PRODUCTS = ("casing", "tubing", "line pipe", "coupling", "rohr-ß", "🛢 joint")
 
-# Small amounts and short windows, so that a few hundred orders open and close signals of all three
-# types.
+# Small amounts and short windows, so that a few hundred orders open and close
+# signals of all three types.
 THRESHOLDS: dict[str, Any] = {
     "dormant": {"enabled": True, "gap_days": 45, "minimum_lifetime_revenue_cents": 200_000},
-    "lapse": {"enabled": True, "lapse_days": 40, "history_days": 300, "minimum_revenue_cents": 40_000, "minimum_months": 2},
+    "lapse": {
+        "enabled": True, "lapse_days": 40, "history_days": 300, "minimum_revenue_cents": 40_000,
+        "minimum_months": 2,
+    },
     "cherry_picking": {
-        "enabled": True, "window_days": 200, "minimum_revenue_cents": 60_000, "minimum_od": "6", "share_percent": "60",
+        "enabled": True, "window_days": 200, "minimum_revenue_cents": 60_000, "minimum_od": "6",
+        "share_percent": "60",
     },
 }  # fmt: skip
 OTHER_THRESHOLDS: dict[str, Any] = {
@@ -76,8 +80,8 @@ class Account:
 
 @dataclass
 class Story:
-    """`steps()` goes on for ever. `last_on`: no order is dated later; `run_every`: days between two
-    runs.
+    """`steps()` goes on for ever. `last_on`: no order is dated later; `run_every`:
+    days between two runs.
     """
 
     seed: int

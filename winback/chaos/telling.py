@@ -1,9 +1,9 @@
 """Telling a story to a running system, as an ERP would: over HTTP, one request after the other,
 again until it is acknowledged.
 
-A retry repeats its Idempotency-Key. One organization is told by one thread, so the log has its
-orders in the story's order, whatever is killed meanwhile; several organizations side by side make
-the load.
+A retry repeats its Idempotency-Key. One organization is told by one thread, so the log has
+its orders in the story's order, whatever is killed meanwhile; several organizations side
+by side make the load.
 """
 
 import http.client
@@ -159,8 +159,8 @@ class Teller:
                 self.history.without_retry_after += 1
             if time.monotonic() > until:
                 raise Retryable(
-                    f"not acknowledged within {PATIENCE_SECONDS:.0f} s: {answer.status} "
-                    f"{answer.body}"
+                    f"not acknowledged within {PATIENCE_SECONDS:.0f} s: "
+                    f"{answer.status} {answer.body}"
                 )
             time.sleep(AGAIN_SECONDS)
 

@@ -52,7 +52,7 @@ class World:
     def __post_init__(self) -> None:
         self.chance = Random(self.seed)  # noqa: S311 - faults, no secret
 
-    # -- telling ------------------------------------------------------------------------------------------------------------
+    # -- telling -----------------------------------------------------------------------------------
 
     def organization(
         self, *, timezone: str = "UTC", schedules: bool = False
@@ -125,7 +125,7 @@ class World:
             oracles.compared(history.organization, twin.organization, active_only=active_only)
         )
 
-    # -- recovery -------------------------------------------------------------------------------------------------------------
+    # -- recovery ----------------------------------------------------------------------------------
 
     def recovered(self, *, since: float) -> None:
         """Wait until everything that is in the log now is detected and persisted; note the seconds
@@ -196,7 +196,7 @@ class World:
 
         return caught_up
 
-    # -- what came of it --------------------------------------------------------------------------------------------------------
+    # -- what came of it ---------------------------------------------------------------------------
 
     @property
     def acknowledged(self) -> int:

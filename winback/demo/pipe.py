@@ -272,8 +272,8 @@ def accounts() -> list[Account]:
 
 
 def healthy(rnd: random.Random) -> Iterator[Buys]:
-    """Standard goods, and mostly some specialty beside them: what a year's revenue buys at a steady
-    pace.
+    """Standard goods, and mostly some specialty beside them: what a year's revenue
+    buys at a steady pace.
     """
     year = rnd.uniform(60_000, 420_000)
     share = rnd.uniform(0.35, 0.72) if rnd.random() < 0.8 else 0.0

@@ -1,5 +1,5 @@
-"""The real orders: Online Retail (UCI), as our columns, shifted by whole weeks so that they end
-near today.
+"""The real orders: Online Retail (UCI), as our columns, shifted by whole weeks so
+that they end near today.
 """
 
 from datetime import date
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 LAST_DAY = date(2011, 12, 9)
 SOURCE = (
-    "Chen, D. (2015), Online Retail, UCI Machine Learning Repository, DOI 10.24432/C5BW33, "
-    "CC BY 4.0"
+    "Chen, D. (2015), Online Retail, UCI Machine Learning Repository, "
+    "DOI 10.24432/C5BW33, CC BY 4.0"
 )
 PUBLISHED = Path(__file__).parents[2] / "demo" / "online-retail.csv.gz"
 
@@ -23,8 +23,8 @@ def shift_days(today: date) -> int:
 
 
 def named_lines() -> tuple["pl.DataFrame", int]:
-    """Our columns from the published ones, and how many lines stay out because they name no
-    customer.
+    """Our columns from the published ones, and how many lines stay out because
+    they name no customer.
     """
     import polars as pl
 

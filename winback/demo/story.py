@@ -21,16 +21,8 @@ from winback.demo import pipe, retail
 
 PIPE, RETAIL = "three-forks-pipe", "online-retail"
 READER = "you@winback.example"
-RUNS_WEEKS_AGO = (
-    26,
-    16,
-    8,
-    4,
-    3,
-    2,
-    1,
-    0,
-)  # orders up to each of these days, then a run: so that signals have a past
+# orders up to each of these days, then a run: so that signals have a past
+RUNS_WEEKS_AGO = (26, 16, 8, 4, 3, 2, 1, 0)
 RETAIL_SETTINGS = {
     "dormant": {"enabled": True, "gap_days": 90, "minimum_lifetime_revenue_cents": 200_000}
 }
@@ -77,8 +69,8 @@ def tell(*, live_orders: int, seconds: float) -> None:
     """All of it, start to end. A step that fails ends the demo with its own exit code."""
     started = time.monotonic()
     heading(
-        "The system: Apache Kafka, PostgreSQL, a mail sink and seven services, on this machine "
-        "alone"
+        "The system: Apache Kafka, PostgreSQL, "
+        "a mail sink and seven services, on this machine alone"
     )
     winback("dev", "up", "--detach")
     addresses = {service["name"]: service["url"] for service in ask("dev", "status")["services"]}
@@ -97,7 +89,7 @@ def tell(*, live_orders: int, seconds: float) -> None:
     farewell(addresses, shown, time.monotonic() - started)
 
 
-# -- history ------------------------------------------------------------------------------------------------------------------
+# -- history ---------------------------------------------------------------------------------------
 
 
 def is_there(organization: Organization) -> bool:
@@ -138,8 +130,8 @@ def set_up(organization: Organization, folder: Path) -> None:
         run = ask("run", "--organization", organization.id, "--as-of", day.isoformat(), "--wait")
         screen.print(
             f"  run as of {day}: {run['evaluated']:,} of {run['accounts']:,} accounts looked at, "
-            f"{run['opened']} signals opened, "
-            f"{run['seen']} seen again, {run['recovered']} recovered"
+            f"{run['opened']} signals opened, {run['seen']} seen again, "
+            f"{run['recovered']} recovered"
         )
         if organization.id == PIPE and day == past[-2][0]:
             digest(PIPE)  # last week's: this week's says new, still or back
@@ -151,12 +143,12 @@ Slice = tuple[
 
 
 def pipe_past(folder: Path) -> list[Slice]:
-    """Three Forks Pipe's orders in slices, one up to each day of a run; its contacts with the
-    first.
+    """Three Forks Pipe's orders in slices, one up to each day of a run; its
+    contacts with the first.
     """
     screen.print(
-        "An invented pipe distributor, its sizes and grades real (API 5CT, API 5L) and spelled in "
-        "many ways."
+        "An invented pipe distributor, its sizes and grades real (API 5CT, "
+        "API 5L) and spelled in many ways."
     )
     contacts = folder / "contacts.csv"
     pipe.write_csv(contacts, pipe.contact_rows())
@@ -184,8 +176,8 @@ def retail_past(folder: Path) -> list[Slice]:
     lines, left_out = retail.named_lines()
     screen.print(f"Real orders: {retail.SOURCE}.")
     screen.print(
-        f"{lines.height:,} lines; {left_out:,} more name no customer and stay out. Days are "
-        f"shifted by {shift // 7} whole weeks."
+        f"{lines.height:,} lines; {left_out:,} more name no customer and stay out. "
+        f"Days are shifted by {shift // 7} whole weeks."
     )
     slices: list[Slice] = []
     after = date.min
@@ -204,7 +196,7 @@ def run_days(today: date) -> list[date]:
     return [today - timedelta(weeks=weeks) for weeks in RUNS_WEEKS_AGO]
 
 
-# -- what people get ----------------------------------------------------------------------------------------------------------
+# -- what people get -------------------------------------------------------------------------------
 
 
 def digest(organization: str) -> dict[str, Any]:
@@ -225,8 +217,8 @@ def watch_live_orders(ingest: str, today: date, count: int, seconds: float) -> N
     heading(f"Live: {count} orders over HTTP; {len(closing)} of them are waited for")
     if not closing:
         screen.print(
-            "  Whoever could come back has; `winback dev reset --yes` before the next demo forgets "
-            "it all."
+            "  Whoever could come back has; "
+            "`winback dev reset --yes` before the next demo forgets it all."
         )
     token = ask(
         "token", "create", PIPE, "--name", f"demo-{int(time.time())}", "--scope", "orders:write"
@@ -286,9 +278,9 @@ def farewell(addresses: dict[str, str], shown: dict[str, Any], seconds: float) -
     """Where to look now."""
     heading(f"Ready after {seconds:.0f} s. Look at:")
     screen.print(f"  mails      {addresses['smtp']}")
-    link = subprocess.run(
+    link = subprocess.run(  # noqa: S603 - our own command
         [*COMMAND, "sign-in", READER], check=True, capture_output=True, text=True
-    ).stdout.strip()  # noqa: S603 - ours
+    ).stdout.strip()
     screen.print(f"  console    {link}  (signs {READER} in, once)", soft_wrap=True)
     for organization in ORGANIZATIONS:
         screen.print(f"  accounts   {addresses['console']}/o/{organization.id}/accounts")
@@ -299,7 +291,7 @@ def farewell(addresses: dict[str, str], shown: dict[str, Any], seconds: float) -
     )
 
 
-# -- commands -----------------------------------------------------------------------------------------------------------------
+# -- commands --------------------------------------------------------------------------------------
 
 COMMAND = (sys.executable, "-m", "winback")
 
@@ -318,9 +310,9 @@ def winback(*words: str) -> None:
 
 def ask(*words: str) -> Any:
     """Run a verb with --json and return its answer."""
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our own command
         [*COMMAND, *words, "--json"], check=False, stdout=subprocess.PIPE, text=True
-    )  # noqa: S603 - our own command
+    )
     if done.returncode != 0:
         raise SystemExit(done.returncode)
     return json.loads(done.stdout)

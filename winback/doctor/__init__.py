@@ -1,5 +1,5 @@
-"""`winback doctor`: looks at all that the system stands on, and says what to do about what is
-wrong.
+"""`winback doctor`: looks at all that the system stands on, and says what to
+do about what is wrong.
 
 findings     what is said of one thing: good, worth knowing, wrong, or not there
 kafka        broker, replicas, topics against shared/topics.py, a record written and read back, the

@@ -13,7 +13,9 @@ SELECT
     current_setting('max_connections')::int,
     current_user::text,
     coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false),
-    inet_client_addr() IS NULL OR inet_client_addr() <<= '127.0.0.0/8' OR host(inet_client_addr()) = '::1',
+    inet_client_addr() IS NULL
+        OR inet_client_addr() <<= '127.0.0.0/8'
+        OR host(inet_client_addr()) = '::1',
     clock_timestamp()
 """
 
@@ -25,7 +27,12 @@ SELECT
     rolname,
     rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb,
     pg_has_role(current_user, oid, 'MEMBER'),
-    EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relnamespace = 'public'::regnamespace)
+    EXISTS (
+        SELECT
+        FROM pg_class c
+        WHERE c.relowner = r.oid
+          AND c.relnamespace = 'public'::regnamespace
+    )
 FROM pg_roles r
 WHERE rolname = ANY(%s)
 """
@@ -37,7 +44,13 @@ FROM pg_class c
 WHERE c.relnamespace = 'public'::regnamespace
   AND c.relkind IN ('r', 'p')
   AND c.relname <> 'tokens'
-  AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'organization' AND NOT a.attisdropped)
+  AND EXISTS (
+      SELECT
+      FROM pg_attribute a
+      WHERE a.attrelid = c.oid
+        AND a.attname = 'organization'
+        AND NOT a.attisdropped
+  )
   AND NOT (
       c.relrowsecurity
       AND c.relforcerowsecurity
@@ -68,8 +81,8 @@ class Server(NamedTuple):
 
 
 class Role(NamedTuple):
-    """powers: it may do what would undo the isolation. ours: who connects may take it on. owns:
-    tables.
+    """powers: it may do what would undo the isolation. ours: who connects may
+    take it on. owns: tables.
     """
 
     name: str

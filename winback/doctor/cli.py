@@ -19,8 +19,8 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) ->
     """Look at Kafka, PostgreSQL, mail, names, clocks and disks, and say what to do. It writes one
     record to a topic of its own.
 
-    Exit code 0: nothing is wrong (notes are no faults); 1: something is; 3: something cannot be
-    reached.
+    Exit code 0: nothing is wrong (notes are no faults); 1: something is; 3:
+    something cannot be reached.
 
     Example: winback doctor
     """
@@ -45,8 +45,8 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) ->
             for state in ("wrong", "away", "note")
         }
         print(
-            f"{len(findings)} looked at: {counts['wrong']} wrong, {counts['away']} away, "
-            f"{counts['note']} to note"
+            f"{len(findings)} looked at: {counts['wrong']} wrong, "
+            f"{counts['away']} away, {counts['note']} to note"
         )
     sys.stdout.flush()
     raise typer.Exit(code)

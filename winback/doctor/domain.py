@@ -28,9 +28,8 @@ from winback.doctor.findings import Finding, away, good, judged, note, wrong
 from winback.doctor.spf import ASK_SECONDS, Address, Mail, Record, records
 
 DNS_PORT = 53
-STRANGER = ip_address(
-    "240.0.0.1"
-)  # nobody's (RFC 1112, 4): what is said of it is said of everybody else
+# nobody's (RFC 1112, 4): what is said of it is said of everybody else
+STRANGER = ip_address("240.0.0.1")
 LEAST_RSA_BITS, GOOD_RSA_BITS = 1024, 2048  # RFC 8301, 3.2
 ED25519_BYTES = 32
 SIGN = "Publish the key that the mail server signs with, as its documentation says."
@@ -65,7 +64,7 @@ def look(domain: str, relay: str | None) -> Iterator[Finding]:
         )
 
 
-# -- SPF --------------------------------------------------------------------------------------------------------------------------
+# -- SPF -------------------------------------------------------------------------------------------
 
 
 def _spf(resolver: dns.resolver.Resolver, domain: str, relay: Sequence[Address]) -> Finding:
@@ -105,7 +104,7 @@ def _spf(resolver: dns.resolver.Resolver, domain: str, relay: Sequence[Address])
     return good("spf", said)
 
 
-# -- DKIM and DMARC ---------------------------------------------------------------------------------------------------------------
+# -- DKIM and DMARC --------------------------------------------------------------------------------
 
 
 def _dkim(resolver: dns.resolver.Resolver, domain: str) -> Finding:
@@ -162,8 +161,8 @@ def _dmarc(resolver: dns.resolver.Resolver, domain: str) -> Finding:
     found: Any = check_dmarc(domain, resolver=resolver, timeout=ASK_SECONDS, retries=0)
     if found["record"] is None:
         publish = (
-            f'Publish at _dmarc.{domain}: TXT "v=DMARC1; p=none; rua=mailto:YOU". Large '
-            "receivers refuse bulk mail without it."
+            f'Publish at _dmarc.{domain}: TXT "v=DMARC1; p=none; rua=mailto:YOU". '
+            "Large receivers refuse bulk mail without it."
         )
         return wrong("dmarc", f"no record at _dmarc.{domain}: {found['error']}", publish)
     said = f"{found['record']} at _dmarc.{found['location'] or domain}"
@@ -182,7 +181,7 @@ def _dmarc(resolver: dns.resolver.Resolver, domain: str) -> Finding:
     return good("dmarc", said)
 
 
-# -- names ------------------------------------------------------------------------------------------------------------------------
+# -- names -----------------------------------------------------------------------------------------
 
 
 def name_server() -> dns.resolver.Resolver:

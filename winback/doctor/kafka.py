@@ -117,10 +117,10 @@ def _replicas(cluster: Any) -> Iterator[Finding]:
     elif wanted < SAFE_REPLICAS:
         yield note(
             "kafka replicas",
-            f"WINBACK_REPLICATION_FACTOR is {wanted}: an accepted order survives kills, not the "
-            "loss of a disk",
-            "Three brokers and a factor of 3 make it survive one; existing topics: "
-            "kafka-reassign-partitions.",
+            f"WINBACK_REPLICATION_FACTOR is {wanted}: "
+            "an accepted order survives kills, not the loss of a disk",
+            "Three brokers and a factor of 3 make it survive one; "
+            "existing topics: kafka-reassign-partitions.",
         )
     else:
         yield good("kafka replicas", f"{wanted} of each partition")
@@ -137,8 +137,8 @@ def _replicas(cluster: Any) -> Iterator[Finding]:
         "kafka in sync",
         not lacking,
         "every replica" if not lacking else f"too few replicas: {_some(lacking)}",
-        "Start the broker that is missing; raise the factor of older topics with "
-        "kafka-reassign-partitions.",
+        "Start the broker that is missing; "
+        "raise the factor of older topics with kafka-reassign-partitions.",
     )
 
 
@@ -149,8 +149,8 @@ def _topics(admin: AdminClient, cluster: Any) -> Iterator[Finding]:
         yield wrong("topics", f"missing: {_some(missing)}", "`winback topics` creates them.")
     here = sorted(wanted.keys() & cluster.topics.keys())
     counts = [
-        f"{name} has {len(cluster.topics[name].partitions)} partitions, not "
-        f"{wanted[name].num_partitions}"
+        f"{name} has {len(cluster.topics[name].partitions)} partitions, "
+        f"not {wanted[name].num_partitions}"
         for name in here
         if len(cluster.topics[name].partitions) != wanted[name].num_partitions
         and name not in kafka.own_raw_topics()
@@ -161,8 +161,8 @@ def _topics(admin: AdminClient, cluster: Any) -> Iterator[Finding]:
         _some(counts)
         if counts
         else f"as WINBACK_PARTITIONS={settings().partitions} and shared/topics.py have them",
-        "Set WINBACK_PARTITIONS to what is there: the count never changes, growing is a new "
-        "cluster and a replay.",
+        "Set WINBACK_PARTITIONS to what is there: "
+        "the count never changes, growing is a new cluster and a replay.",
     )
     ours = [name for name in here if name not in kafka.own_raw_topics()]
     differing = [
@@ -176,8 +176,8 @@ def _topics(admin: AdminClient, cluster: Any) -> Iterator[Finding]:
         _some(differing)
         if differing
         else "retention, compaction, sizes and min.insync.replicas as they were created",
-        "kafka-configs --alter --topic TOPIC --add-config …; a shorter retention loses what state "
-        "is rebuilt from.",
+        "kafka-configs --alter --topic TOPIC --add-config …; "
+        "a shorter retention loses what state is rebuilt from.",
     )
 
 
@@ -219,8 +219,8 @@ def _brokers(admin: AdminClient, cluster: Any) -> Iterator[Finding]:
 
 
 def _written(admin: AdminClient) -> Iterator[Finding]:
-    """A record with acks=all to a topic made for it: Kafka takes writes, and stamps them with its
-    own time.
+    """A record with acks=all to a topic made for it: Kafka takes writes, and stamps
+    them with its own time.
     """
     topic = NewTopic(
         PROBE,
@@ -408,12 +408,12 @@ def _some(texts: list[str], most: int = 4) -> str:
     return ", ".join(texts[:most]) + more
 
 
-# -- ApiVersions, by hand: no client says which release a broker is ---------------------------------------------------------------
+# -- ApiVersions, by hand: no client says which release a broker is --------------------------------
 
 
 def metadata_level(host: str, port: int) -> int:
-    """The cluster's finalized metadata.version, from ApiVersions v3. Raises OSError, ValueError,
-    struct.error.
+    """The cluster's finalized metadata.version, from ApiVersions v3. Raises
+    OSError, ValueError, struct.error.
     """
     request = (
         struct.pack(">hhih", 18, 3, 1, len(PROBE))

@@ -11,10 +11,11 @@ from winback.doctor.findings import Finding, good, note, wrong
 from winback.doctor.mail import is_local
 
 LEAST_SECRET, LEAST_VARIETY = 32, 10
+# of a disk that is free: as the alerts DiskLow and DiskFull have it
 NOTED_SHARE, WRONG_SHARE = (
     0.15,
     0.05,
-)  # of a disk that is free: as the alerts DiskLow and DiskFull have it
+)
 
 
 def look() -> Iterator[Finding]:
@@ -46,12 +47,12 @@ def _address() -> Finding:
             f"{settings().base_url}: cookies are for https alone, unsubscribing takes one click",
         )
     said = (
-        f"{settings().base_url}: cookies cross the network in the clear, and mails offer no "
-        "one-click unsubscribing"
+        f"{settings().base_url}: cookies cross the network in the clear, "
+        "and mails offer no one-click unsubscribing"
     )
     do = (
-        "Put a proxy with a certificate before the console, and set WINBACK_BASE_URL to its "
-        "https address."
+        "Put a proxy with a certificate before the console, "
+        "and set WINBACK_BASE_URL to its https address."
     )
     return note("address", said, do) if is_local(parts.hostname) else wrong("address", said, do)
 
@@ -59,8 +60,8 @@ def _address() -> Finding:
 def _secret() -> Finding:
     secret = settings().secret
     do = (
-        "Set WINBACK_SECRET (or WINBACK_SECRET_FILE) to 32 random characters or more: `make "
-        "secrets`, or openssl rand -base64 32."
+        "Set WINBACK_SECRET (or WINBACK_SECRET_FILE) to 32 random characters or more: "
+        "`make secrets`, or openssl rand -base64 32."
     )
     if not secret:
         return wrong("secret", "is empty: unsubscribe links cannot be signed", do)

@@ -1,5 +1,5 @@
-"""PostgreSQL as the doctor sees it: version, migrations, roles, row-level security, encryption,
-time.
+"""PostgreSQL as the doctor sees it: version, migrations, roles, row-level
+security, encryption, time.
 """
 
 from collections.abc import Iterator
@@ -48,8 +48,8 @@ def look() -> Iterator[Finding]:
             f"not forced on {', '.join(unprotected)}"
             if unprotected
             else "forced on every table of a tenant",
-            "Somebody changed it: ALTER TABLE … ENABLE and FORCE ROW LEVEL SECURITY, and see who "
-            "did.",
+            "Somebody changed it: ALTER TABLE … ENABLE and FORCE ROW LEVEL "
+            "SECURITY, and see who did.",
         )
         yield judged(
             "postgresql encoding",
@@ -108,8 +108,8 @@ def _roles(connection: db.Connection, server: catalogue.Server) -> Iterator[Find
                 "owns tables"
                 if role.owns
                 else "may do more than read and write: rows are not isolated",
-                f"ALTER ROLE {name} NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB; tables belong "
-                "to another role.",
+                f"ALTER ROLE {name} NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB; "
+                "tables belong to another role.",
             )
         elif not role.ours:
             yield wrong(

@@ -28,8 +28,8 @@ _REDIRECT = re.compile(r"(?:^|\s)redirect=(\S+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Record:
-    """Of a domain: its text, and what checkdmarc makes of it (None: there is none, or it cannot be
-    right).
+    """Of a domain: its text, and what checkdmarc makes of it (None: there is none,
+    or it cannot be right).
     """
 
     domain: str
@@ -46,8 +46,8 @@ class Mail:
     resolver: dns.resolver.Resolver
 
     def verdict(self, record: Record, levels: int = MOST_LEVELS) -> str:
-        """pass, fail, softfail, neutral, or permerror where it leads to no record. Raises
-        DNSException.
+        """pass, fail, softfail, neutral, or permerror where it leads to no
+        record. Raises DNSException.
         """
         if record.parsed is None or levels == 0:
             return "permerror"
@@ -84,9 +84,8 @@ class Mail:
                 )
                 networks = [found for host in hosts for found in addresses_of(self.resolver, host)]
             case "exists":
-                return bool(
-                    records(self.resolver, name, "A")
-                )  # of either kind of address (RFC 7208, 5.7)
+                # of either kind of address (RFC 7208, 5.7)
+                return bool(records(self.resolver, name, "A"))
             case "ptr":
                 return self._is_called(name)
             case _:
@@ -94,8 +93,8 @@ class Mail:
         return any(self.address in ip_network(network, strict=False) for network in networks)
 
     def _other(self, value: str, domain: str, read: Any) -> Record:
-        """The record that an include or redirect leads to; one that is named by a macro has not
-        been read.
+        """The record that an include or redirect leads to; one that is named by a
+        macro has not been read.
         """
         name = expanded(value, self, domain)
         if "%" not in value:
@@ -104,8 +103,8 @@ class Mail:
         return Record(name, str(found["record"]), found["parsed"] if found["valid"] else None)
 
     def _is_called(self, name: str) -> bool:
-        """One of the names of the address is this or below it, and leads back to it (RFC 7208,
-        5.5).
+        """One of the names of the address is this or below it, and leads back
+        to it (RFC 7208, 5.5).
         """
         names = records(
             self.resolver, dns.reversename.from_address(str(self.address)).to_text(), "PTR"
@@ -157,8 +156,8 @@ def mail_hosts(resolver: dns.resolver.Resolver, name: str) -> list[str]:
 
 
 def records(resolver: dns.resolver.Resolver, name: str, kind: str) -> list[str]:
-    """The records of a name, a TXT in one piece; none where there is no such name. Raises
-    DNSException.
+    """The records of a name, a TXT in one piece; none where there is no such
+    name. Raises DNSException.
     """
     try:
         answer = resolver.resolve(name, kind)

@@ -1,5 +1,5 @@
-"""The folder `.winback/` of a project directory (or WINBACK_HOME): all state, and where everything
-is.
+"""The folder `.winback/` of a project directory (or WINBACK_HOME): all state,
+and where everything is.
 
 state.json   the supervisor and its parts, as of now; written only by the supervisor
 env          WINBACK_… settings that reach this stack; every `winback` verb reads it when told
@@ -100,8 +100,8 @@ def find() -> Home:
 
 
 def load_env() -> None:
-    """Let this process reach the stack of the current directory, unless its environment names
-    another one.
+    """Let this process reach the stack of the current directory, unless its
+    environment names another one.
     """
     if "WINBACK_KAFKA" in os.environ or "WINBACK_DATABASE_URL" in os.environ:
         return

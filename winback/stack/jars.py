@@ -1,5 +1,5 @@
-"""Apache Kafka's jars: fetched once into the environment, each held against its locked SHA-256 at
-every start.
+"""Apache Kafka's jars: fetched once into the environment, each held against its locked
+SHA-256 at every start.
 
 Maven fetches them where it is there, else PyPI's jgo, which needs no Java; both only carry:
 `kafka-jars.lock` decides. A CDS archive (the JVM's own cache of parsed classes) beside them halves
@@ -117,7 +117,7 @@ def with_maven(folder: Path, pom: Path = HERE / "pom.xml") -> None:
 
 
 def with_jgo(folder: Path) -> None:
-    """Each coordinate by its locked version: from the roots alone jgo picks an old kafka-clients."""
+    """Each coordinate by its locked version: from the roots jgo picks an old kafka-clients."""
     from jgo.maven import MavenContext, PythonResolver
 
     with tempfile.TemporaryDirectory(dir=folder.parent) as cache:
@@ -139,8 +139,8 @@ def check(jar: Jar, file: Path) -> None:
     """Raises Misconfigured when the file is not what was locked."""
     if not file.exists():
         raise Misconfigured(
-            f"{jar.file_name} is in {LOCK.name} and was not fetched: do {LOCK.name} and pom.xml "
-            "agree?"
+            f"{jar.file_name} is in {LOCK.name} and was not fetched: "
+            f"do {LOCK.name} and pom.xml agree?"
         )
     with file.open("rb") as opened:
         found = hashlib.file_digest(opened, "sha256").hexdigest()
@@ -178,8 +178,8 @@ def archive_of(runtime: Path) -> Path:
 
 
 def prepare() -> None:
-    """Fetch the jars, then let a broker start once to learn which classes it loads, and archive
-    those.
+    """Fetch the jars, then let a broker start once to learn which classes it
+    loads, and archive those.
     """
     from winback.stack import kafka
 

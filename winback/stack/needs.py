@@ -1,7 +1,7 @@
 """Does the embedded stack need packages here (requirements/stack.txt), or has the system what it
 needs?
 
-python -m winback.stack.needs        prints what the system lacks; exit code 1 when it lacks something
+python -m winback.stack.needs    prints what the system lacks; exit code 1 when it lacks something
 """
 
 import shutil

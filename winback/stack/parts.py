@@ -40,8 +40,8 @@ OTHERS_PORTS = range(20_000, 30_000)  # below the range from which connections g
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One supervised process. `drain_seconds`: how long it may take to end after SIGTERM before it
-    is killed.
+    """One supervised process. `drain_seconds`: how long it may take to end after
+    SIGTERM before it is killed.
     """
 
     name: str

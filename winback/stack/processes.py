@@ -1,7 +1,7 @@
 """Ending, adopting and recognising processes (Linux: /proc and prctl).
 
-A pid alone names nobody: it is given again. A process is recognised by boot, pid and start time
-together.
+A pid alone names nobody: it is given again. A process is recognised by boot, pid
+and start time together.
 """
 
 import contextlib
@@ -25,8 +25,8 @@ def die_with_parent() -> None:
 
 
 def adopt_orphans() -> None:
-    """Descendants whose parent ends become children of this process, so that it can end and reap
-    them.
+    """Descendants whose parent ends become children of this process, so that it
+    can end and reap them.
     """
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 

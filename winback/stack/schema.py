@@ -1,5 +1,5 @@
-"""Migrations and topics, side by side; ends when both are done and every partition can be read and
-written.
+"""Migrations and topics, side by side; ends when both are done and every partition
+can be read and written.
 
 The supervisor tries again when it fails:  python -m winback.stack.schema
 """

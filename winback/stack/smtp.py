@@ -2,9 +2,9 @@
 
     python -m winback.stack.smtp FOLDER SMTP_PORT HTTP_PORT
 
-Mails are .eml files in FOLDER with the envelope in front, as Delivered-To and Return-Path lines. A
-recipient can be given another answer than 250 (`Answers`), so that what the senders do about it can
-be seen.
+Mails are .eml files in FOLDER with the envelope in front, as Delivered-To and Return-Path
+lines. A recipient can be given another answer than 250 (`Answers`), so that what the senders
+do about it can be seen.
 """
 
 import asyncio
@@ -43,8 +43,8 @@ class Mail:
 
 @dataclass
 class Mailbox:
-    """The folder of .eml files, with its list in memory. Used by the mail server and the page at
-    once.
+    """The folder of .eml files, with its list in memory. Used by the mail
+    server and the page at once.
     """
 
     folder: Path
@@ -81,8 +81,8 @@ class Mailbox:
         ]
 
     def source(self, mail: str) -> bytes | None:
-        """The bytes of a mail; None when there is no such mail (only names from the list are looked
-        at).
+        """The bytes of a mail; None when there is no such mail (only names from
+        the list are looked at).
         """
         return (self.folder / f"{mail}.eml").read_bytes() if mail in self.mails else None
 
@@ -124,9 +124,9 @@ class Handler:
     def __init__(self, mailbox: Mailbox, answers: Answers) -> None:
         self.mailbox, self.answers = mailbox, answers
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:  # noqa: N802 - aiosmtpd's name
+    ) -> str:
         answer = self.answers.take(address, at_data=False)
         if answer is None:
             envelope.rcpt_tos.append(address)

@@ -1,16 +1,15 @@
 """One process that starts the parts, asks whether they are ready, starts again what dies, and ends
 them all.
 
-    python -m winback.stack.supervisor [--without-services] [--without SERVICE] [--any-ports] [--no-fsync]
+    python -m winback.stack.supervisor [--without-services] [--without SERVICE] [--any-ports]
+        [--no-fsync]
 
 What must hold:
 - The end of a part never ends the supervisor; it is said in the log and in state.json, and the part
-is started again: at
-  once after it worked, with growing pauses when it does not come up.
+  is started again: at once after it worked, with growing pauses when it does not come up.
 - The end of the supervisor ends every part, also by kill -9 (`die_with_parent`), and what a part
-leaves behind is adopted
-  and ended. What an older supervisor left behind is recognised by pid and start time, and ended
-  before the start.
+  leaves behind is adopted and ended. What an older supervisor left behind is recognised by pid and
+  start time, and ended before the start.
 - state.json is true: it is written at every change, before anything else is done about it.
 One thread, one loop: no part can hold up another.
 """
@@ -33,13 +32,8 @@ from winback.stack import parts, processes
 from winback.stack.home import Home, find
 from winback.stack.parts import Part, Plan
 
-PAUSES = (
-    0.1,
-    0.5,
-    1.0,
-    2.0,
-    5.0,
-)  # between starts of a part that does not become ready; the last one stays
+# between starts of a part that does not become ready; the last one stays
+PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)
 STARTING_SECONDS = 0.05  # between two questions until it is ready
 READY_SECONDS = 1.0  # and then
 ALL_READY = "all ready"
@@ -147,9 +141,8 @@ class Supervisor:
                 finally:
                     watch.cancel()
                 self.after_the_end(child)
-            except (
-                Exception
-            ) as error:  # whatever it is, the others go on, and this one is tried again
+            except Exception as error:
+                # whatever it is, the others go on, and this one is tried again
                 child.problem, child.ready = f"cannot be started: {error}", False
                 self.say(f"{child.part.name}: {child.problem}")
                 self.write_state()
@@ -223,8 +216,8 @@ class Supervisor:
                     await child.ended.wait()
             except TimeoutError:
                 self.say(
-                    f"{child.part.name}: did not end within {child.part.drain_seconds:.0f} s: "
-                    "killed"
+                    f"{child.part.name}: did not end within "
+                    f"{child.part.drain_seconds:.0f} s: killed"
                 )
                 processes.kill_group(child.process.pid)
                 child.process.wait()
@@ -253,7 +246,7 @@ class Supervisor:
                 child.ended.set()
 
     def end_orphans(self) -> None:
-        """An adopted process has lost the part that it belonged to: nothing is left for it to do."""
+        """An adopted process has lost the part that it belonged to: it has nothing left to do."""
         ours = {
             child.process.pid
             for child in [*self.children, self.schema]
@@ -311,13 +304,13 @@ def end_leftovers(state: dict[str, Any], say: Say) -> None:
             service["pid"], service["started"]
         ):
             say(
-                f"{service['name']}: pid {service['pid']} was left behind by an earlier "
-                "supervisor: ended"
+                f"{service['name']}: pid {service['pid']} was left behind by an "
+                "earlier supervisor: ended"
             )
 
 
 def turn_over(log: Path) -> None:
-    """Keep the old lines in NAME.log.1. Writers append, so that the file can be emptied under them."""
+    """Keep the old lines in NAME.log.1. Writers append, so the file can be emptied under them."""
     shutil.copyfile(log, log.with_suffix(".log.1"))
     os.truncate(log, 0)
 

@@ -1,5 +1,5 @@
-"""PostgreSQL killed and stopped at once, while people save settings and note outcomes, and look at
-signals.
+"""PostgreSQL killed and stopped at once, while people save settings and note
+outcomes, and look at signals.
 """
 
 import http.client
@@ -104,8 +104,8 @@ def note(history: History, outcome: str) -> None:
 
 
 def change(history: History, turn: int) -> None:
-    """The text of a size, which changes nothing that the story tells: so the teller's runs stay as
-    they are.
+    """The text of a size, which changes nothing that the story tells: so the teller's
+    runs stay as they are.
     """
     patch = {"sizes": {"as chaos says": "5.5" if turn % 2 else "7"}}
 

@@ -1,5 +1,5 @@
-"""Several detectors: they come and go, freeze past their session and wake, and two claim one
-instance id.
+"""Several detectors: they come and go, freeze past their session and wake, and two
+claim one instance id.
 """
 
 import contextlib
@@ -89,9 +89,9 @@ def zombies(world: World) -> None:
                 world.findings.differing.append(
                     f"R: woken inside a checkpoint it was not fenced: it left with {code}"
                 )
-            if (
-                code is None
-            ):  # frozen between two checkpoints, it sees that its partitions are gone, joins anew, and goes on
+            if code is None:
+                # frozen between two checkpoints: it sees that its partitions are gone,
+                # joins anew, and goes on
                 world.machine.end(one)
             else:
                 world.machine.further.remove(one)
@@ -196,8 +196,8 @@ def joined(world: World, members: int) -> None:
 
 @contextlib.contextmanager
 def repeated(world: World) -> Iterator[None]:
-    """How many of the events that went out meanwhile said again what another had said, with the
-    same id.
+    """How many of the events that went out meanwhile said again what another had
+    said, with the same id.
     """
     partitions = range(settings().partitions)
     before = {partition: end_offset(SIGNALS.name, partition) for partition in partitions}

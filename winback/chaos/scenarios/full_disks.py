@@ -1,10 +1,10 @@
 """15: the disk under Kafka is full, then the one under PostgreSQL, while organizations are told
 their stories.
 
-Each lies on a small file system of its own; a ballast file takes what is left, and is deleted
-again. What died is started again by the supervisor until it finds room; what writes to PostgreSQL
-waits. Ingest says 503 meanwhile: that it never says 2xx for what is not written is what H finds
-out.
+Each lies on a small file system of its own; a ballast file takes what is left, and is
+deleted again. What died is started again by the supervisor until it finds room; what writes
+to PostgreSQL waits. Ingest says 503 meanwhile: that it never says 2xx for what is not
+written is what H finds out.
 """
 
 import contextlib
@@ -24,13 +24,8 @@ from winback.chaos.telling import Teller
 from winback.chaos.world import World
 
 MEGABYTES = {"kafka": 192, "postgres": 384}
-WAITING = (
-    "signals",
-    "digest",
-    "sequences",
-    "clock",
-    "console",
-)  # what writes to PostgreSQL waits for space in one piece
+# what writes to PostgreSQL waits for space in one piece
+WAITING = ("signals", "digest", "sequences", "clock", "console")
 FULL_SECONDS = 15.0  # from the first 503 on, at least
 SAYS_SO = "No space left on device"
 
@@ -53,8 +48,7 @@ def fill_disks(world: World) -> None:
             others = [world.machine.restarts(one) for one in WAITING]
             with disks.full(Path(places[name])):
                 full_at = time.monotonic()
-                # bound now
-                world.wait_until(lambda before=refused: world.answers["503"] > before)  # type: ignore[misc]
+                world.wait_until(lambda before=refused: world.answers["503"] > before)  # type: ignore[misc]  # bound now
                 time.sleep(max(FULL_SECONDS, world.seconds / 4))
             world.recovered(since=time.monotonic())
             world.figures[f"full under {name}, s"] = (
@@ -86,8 +80,8 @@ def fill_disks(world: World) -> None:
 
 @contextlib.contextmanager
 def knocking(world: World) -> Iterator[Teller]:
-    """Somebody who sends one order after the other and waits for nothing else; held against R and H
-    like all.
+    """Somebody who sends one order after the other and waits for nothing else; held
+    against R and H like all.
     """
     client = world.teller(pause=0.05)
     orders = (Batch(orders=(small(f"knocked-{number}"),)) for number in itertools.count())

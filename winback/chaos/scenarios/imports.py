@@ -47,8 +47,8 @@ def million_orders(world: World) -> None:
         if share is not None:
             if run.poll() is not None:
                 world.findings.differing.append(
-                    "H: the import ended before it was killed: the scenario proved less than it "
-                    "says"
+                    "H: the import ended before it was killed: "
+                    "the scenario proved less than it says"
                 )
             world.machine.kills += 1
             run.send_signal(signal.SIGKILL)
@@ -161,8 +161,8 @@ SCENARIOS = (
     Scenario(
         name="million-orders",
         number=14,
-        does="a million orders from a file, the import killed twice and gone on with (minutes: "
-        "only when named)",
+        does="a million orders from a file, "
+        "the import killed twice and gone on with (minutes: only when named)",
         run=million_orders,
         own_machine=True,
         only_when_named=True,

@@ -206,7 +206,8 @@ def large_and_strange(world: World) -> None:
     ]
     bad = [
         fine[0] | {"order": "nul\0nul"}, fine[0] | {"order": "more", "lines": [*lines, lines[0]]},
-        fine[0] | {"order": "bidi‮evil"}, fine[0] | {"order": "product", "lines": [{"product": "a\0b", "revenue": "1"}]},
+        fine[0] | {"order": "bidi‮evil"},
+        fine[0] | {"order": "product", "lines": [{"product": "a\0b", "revenue": "1"}]},
     ]  # fmt: skip
     answer = post(
         settings().ingest_port,
@@ -308,7 +309,8 @@ SCENARIOS = (
     Scenario(
         name="overload",
         number=5,
-        does="clients that never wait, more than ingest has places for, and Kafka frozen under them",
+        does="clients that never wait, more than ingest has places for, "
+        "and Kafka frozen under them",
         run=overload,
         own_machine=True,
         env={"ingest_max_requests": str(PLACES)},

@@ -32,12 +32,8 @@ CLASSES: dict[str, tuple[str, int | None, str, int]] = {
     "550": ("550 5.1.1 nobody here", None, "bounced", 0),
     "dropped-after-dot": ("drop", 1, "sent", 2),
     "stalled": ("stall 5", 1, "sent", 1),
-    "stalled-longer": (
-        "stall 70",
-        1,
-        "sent",
-        2,
-    ),  # past the minute that a sender waits for an answer
+    # past the minute that a sender waits for an answer
+    "stalled-longer": ("stall 70", 1, "sent", 2),
 }
 LONG_ENOUGH_SECONDS = 90.0
 
@@ -118,7 +114,7 @@ def answers_of_servers(world: World) -> None:
     )
 
 
-# -- digests ------------------------------------------------------------------------------------------------------------------
+# -- digests ---------------------------------------------------------------------------------------
 
 
 def address(organization: str, number: int) -> str:
@@ -181,8 +177,7 @@ def run_out(names: list[str]) -> None:
 
 def count(url: str, names: list[str]) -> int:
     """Mails at the sink for all of them."""
-    # our own sink
-    with urllib.request.urlopen(f"{url}/api/messages", timeout=20) as answered:  # noqa: S310
+    with urllib.request.urlopen(f"{url}/api/messages", timeout=20) as answered:  # noqa: S310  # our own sink
         messages = json.load(answered)["messages"]
     suffixes = tuple(f"@{name}.example" for name in names)
     return sum(1 for one in messages if any(to.endswith(suffixes) for to in one["recipients"]))
@@ -191,8 +186,7 @@ def count(url: str, names: list[str]) -> int:
 def answer(url: str, recipient: str, said: str, times: int | None = None) -> None:
     """What the sink says to a recipient from now on; nothing special with ""."""
     body = json.dumps({"recipient": recipient, "answer": said, "times": times}).encode()
-    # our own sink
-    request = urllib.request.Request(f"{url}/api/answers", data=body, method="PUT")  # noqa: S310
+    request = urllib.request.Request(f"{url}/api/answers", data=body, method="PUT")  # noqa: S310  # our own sink
     urllib.request.urlopen(request, timeout=20).close()  # noqa: S310 # our own sink
 
 

@@ -103,8 +103,8 @@ def kill_signals(world: World) -> None:
 
 
 def terminate(world: World) -> None:
-    """2: SIGTERM under load: every service drains, ends with 0, and the next one goes on where it
-    stopped.
+    """2: SIGTERM under load: every service drains, ends with 0, and the next one
+    goes on where it stopped.
     """
     slowest, names = (
         0.0,

@@ -74,9 +74,9 @@ def in_batches(orders: list[RawOrder]) -> Iterator[Step]:
 
 
 def poison(world: World) -> None:
-    """8: bad JSON, unknown versions, a megabyte of nothing, another partition's organization, a
-    tombstone; and raw orders with a token that is revoked, which go in once it is not and they are
-    replayed.
+    """8: bad JSON, unknown versions, a megabyte of nothing, another partition's
+    organization, a tombstone; and raw orders with a token that is revoked, which go in once
+    it is not and they are replayed.
     """
     partitions = range(settings().partitions)
     before = kafka.end_offset(dead_letters_of(ORDERS.name), 0)
@@ -156,8 +156,8 @@ def newer_order(order: Order, organization: str) -> dict[str, Any]:
 
 
 def check_letters(world: World, injected: dict[tuple[int, int], bytes | None], before: int) -> None:
-    """Each record that was injected is a dead letter, byte for byte, with its reason, and nothing
-    else is.
+    """Each record that was injected is a dead letter, byte for byte, with its
+    reason, and nothing else is.
     """
     letters = {
         place_of(record): record
@@ -186,8 +186,7 @@ def poisons(organization: str, elsewhere: str) -> list[bytes | None]:
         "ordered_on": "2026-01-01",
         "counts_on": "2026-01-01",
     }
-    # JSON is like that
-    order |= {"revision": 1, "content": "00" * 32, "lines": [{"revenue_cents": 100}]}  # type: ignore[dict-item]
+    order |= {"revision": 1, "content": "00" * 32, "lines": [{"revenue_cents": 100}]}  # type: ignore[dict-item]  # JSON is like that
     block = {
         "type": "OrdersAccepted",
         "version": 1,

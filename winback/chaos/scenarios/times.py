@@ -68,8 +68,8 @@ def walk(world: World) -> None:
     for key in expected.keys() | fired.keys():
         if expected.get(key) != fired.get(key):
             world.findings.differing.append(
-                f"M {name}: slot {key}: expected {expected.get(key)}, there is {fired.get(key)} "
-                "(dropped?)"
+                f"M {name}: slot {key}: expected {expected.get(key)}, "
+                f"there is {fired.get(key)} (dropped?)"
             )
     world.wait_until(lambda: done([name]))
     world.findings.add(oracles.delivered(name, world.machine.url("smtp"))[0])
@@ -101,8 +101,8 @@ def moments(start: datetime) -> list[datetime]:
 
 
 def latest(at: datetime, hour: int) -> datetime:
-    """The last time at or before `at` at which clocks reached `hour` on some day: found by walking
-    its minutes.
+    """The last time at or before `at` at which clocks reached `hour` on some day: found
+    by walking its minutes.
     """
     day = at.astimezone(ZoneInfo(ZONE)).date()
     found = [reached(day - timedelta(days=back), hour) for back in (0, 1)]
@@ -211,8 +211,8 @@ def many_ticks(world: World) -> None:
 
 
 def two_of_everything(world: World) -> None:
-    """11: a second process of each service; the leading clock and a sender of mail frozen while
-    slots fire.
+    """11: a second process of each service; the leading clock and a sender of mail
+    frozen while slots fire.
     """
     services = ("ingest", "detector", "signals", "console", "clock", "digest", "sequences")
     for service in services:
@@ -256,9 +256,13 @@ def two_of_everything(world: World) -> None:
 
 SCENARIOS = (
     Scenario(
-        name="clocks", number=9, does="a clock that goes back and ahead, daylight saving, a leap " "day", run=walk,
-        own_machine=True, options=("--without", "clock"),
+        name="clocks", number=9,
+        does="a clock that goes back and ahead, daylight saving, a leap day",
+        run=walk, own_machine=True, options=("--without", "clock"),
     ),
     Scenario(name="ticks", number=10, does="10,000 ticks at once", run=many_ticks),
-    Scenario(name="two-of-everything", number=11, does="two of every process, the leader frozen", run=two_of_everything),
+    Scenario(
+        name="two-of-everything", number=11, does="two of every process, the leader frozen",
+        run=two_of_everything,
+    ),
 )  # fmt: skip

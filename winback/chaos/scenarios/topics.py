@@ -51,8 +51,8 @@ def changelog_anew(world: World, history: History) -> None:
 
 
 def orders_anew(world: World, history: History) -> None:
-    """Nothing can be right but to stop: rows of PostgreSQL and the state remember offsets of the
-    old log.
+    """Nothing can be right but to stop: rows of PostgreSQL and the state remember
+    offsets of the old log.
     """
     logs = {name: world.machine.home.logs / f"{name}.log" for name in ("detector", "signals")}
     before = {name: log.read_text().count(SAID) for name, log in logs.items()}
