@@ -70,8 +70,8 @@ class Collector:
     def wait_for(
         self, trace: str, done: Callable[[list[Seen]], bool], *, seconds: float = 60.0
     ) -> list[Seen]:
-        """The spans of a trace once they are as they should be: each process sends its own, every
-        few seconds.
+        """The spans of a trace once they are as they should be: each process sends its
+        own, every few seconds.
         """
         eventually(lambda: done(self.of(trace)), seconds=seconds, what=f"all spans of {trace}")
         return self.of(trace)

@@ -1,14 +1,14 @@
 """The stack that tests run on: real Kafka, PostgreSQL and SMTP on free ports, in a folder of their
 own, one for a session.
 
-stack           the infrastructure, migrated, topics created; WINBACK_… settings of this process
-                point to it
-organization    a fresh tenant (its id); every test has its own, since all share one Kafka and one
-                database
+stack           the infrastructure, migrated, topics created; WINBACK_… settings of
+                this process point to it
+organization    a fresh tenant (its id); every test has its own, since all share one
+                Kafka and one database
 organizations   makes further ones: organizations(currency="EUR", timezone="Europe/Berlin") -> id
 mailbox         mails that the sink kept, and what it answers
-services        another stack, with every service running under the supervisor; settings point to it
-                for the test
+services        another stack, with every service running under the supervisor; settings
+                point to it for the test
 collector       where those services send their traces
 """
 
@@ -71,8 +71,8 @@ class Mailbox:
     url: str
 
     def mails(self, to: str | None = None) -> list[dict[str, Any]]:
-        """Newest first: id, sender, recipients, subject, message_id, received_at, bytes, headers,
-        text, html.
+        """Newest first: id, sender, recipients, subject, message_id, received_at,
+        bytes, headers, text, html.
         """
         listed = self._call("GET", f"/api/messages{f'?to={to}' if to else ''}")["messages"]
         return [self._call("GET", f"/api/messages/{mail['id']}") for mail in listed]
@@ -240,8 +240,8 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="session")
 def stack_with_services(collector: Collector) -> Iterator[Stack]:
-    """A second stack, in which the services run: their consumers would take the records of other
-    tests.
+    """A second stack, in which the services run: their consumers would take the
+    records of other tests.
     """
     started = start_stack(
         env={"WINBACK_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
@@ -254,7 +254,7 @@ def stack_with_services(collector: Collector) -> Iterator[Stack]:
 
 @pytest.fixture
 def services(stack_with_services: Stack) -> Iterator[Stack]:
-    """The stack in which every service runs as a real process; settings point to it for this test."""
+    """The stack with every service as a real process; settings point to it for this test."""
     with pointed_to(stack_with_services):
         yield stack_with_services
 
@@ -267,8 +267,8 @@ class Organizations(Protocol):
 
 @pytest.fixture
 def organizations(request: pytest.FixtureRequest) -> Organizations:
-    """Rows in the database of the stack that the test uses; without schedules nothing runs by
-    itself.
+    """Rows in the database of the stack that the test uses; without schedules
+    nothing runs by itself.
     """
     request.getfixturevalue("services" if "services" in request.fixturenames else "stack")
 

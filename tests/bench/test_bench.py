@@ -22,12 +22,8 @@ from bench.watched import Failed
 from bench.workload import Shape, Workload
 
 SCALE = 0.01
-LIGHT = (
-    "drain",
-    "import",
-    "digests",
-    "trials",
-)  # those that are quick and need only what `make setup-dev` installs
+# those that are quick and need only what `make setup-dev` installs
+LIGHT = ("drain", "import", "digests", "trials")
 
 
 @pytest.fixture(scope="module")
@@ -171,9 +167,7 @@ def test_the_report_in_the_repository_is_what_its_figures_say() -> None:
     assert page.with_name("scaling.md").read_text() == scaling.page(kept)
 
 
-def test_what_a_hundred_million_orders_take_follows_from_the_figures_and_a_missing_one_is_said_to_be_missing() -> (
-    None
-):
+def test_what_a_hundred_million_orders_take_follows_from_figures_and_names_those_missing() -> None:
     rows = {
         "restore": [{"title": "Changelog, bytes an order", "value": 70.0, "bound": 500.0}],
         "sink": [{"title": "PostgreSQL, bytes an order", "value": 2.0}],

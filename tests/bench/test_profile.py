@@ -8,17 +8,20 @@ from pathlib import Path
 
 from bench import profile, report
 
-FOLD = (
-    "main (services/detector/__main__.py:20);Partition._fold (services/detector/partition.py:110)"
-)
+MAIN = "main (services/detector/__main__.py:20)"
+FOLD = f"{MAIN};Partition._fold (services/detector/partition.py:110)"
+FLUSH = f"{MAIN};Partition.flush (services/detector/partition.py:80)"
+LOAD = f"{MAIN};_find_and_load (<frozen importlib._bootstrap>:1176)"
+TAKE = f"{MAIN};take (services/detector/app.py:90)"
+SELECT = "run (asyncio/base_events.py:600);select (selectors.py:468)"
 RAW = f"""\
 {FOLD};dict_lookup (libpython3.11.so.1.0) 40
 {FOLD};Account.put (services/detector/accounts.py:120) 10
 {FOLD};Account.put (services/detector/accounts.py:125) 10
-main (services/detector/__main__.py:20);Partition.flush (services/detector/partition.py:80);mpack_encode (msgspec/_core.so) 20
-main (services/detector/__main__.py:20);_find_and_load (<frozen importlib._bootstrap>:1176);<module> (faust/app.py:1) 10
-main (services/detector/__main__.py:20);take (services/detector/app.py:90);JSONDecoder_decode (msgspec/_core.so);json_decode 10
-run (asyncio/base_events.py:600);select (selectors.py:468);select_epoll_poll_impl (selectmodule.c:639);epoll_wait (libc.so.6) 300
+{FLUSH};mpack_encode (msgspec/_core.so) 20
+{LOAD};<module> (faust/app.py:1) 10
+{TAKE};JSONDecoder_decode (msgspec/_core.so);json_decode 10
+{SELECT};select_epoll_poll_impl (selectmodule.c:639);epoll_wait (libc.so.6) 300
 """
 
 
@@ -58,9 +61,8 @@ def test_a_process_is_read_wherever_its_user_may_read_it(tmp_path: Path) -> None
         [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, preexec_fn=profile.may_be_read
     ) as child:
         try:
-            Path(f"/proc/{child.pid}/mem").open(
-                "rb"
-            ).close()  # the kernel asks the same of who opens this
+            # the kernel asks the same of who opens this
+            Path(f"/proc/{child.pid}/mem").open("rb").close()
             may = True
         except OSError:
             may = False

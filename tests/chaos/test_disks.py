@@ -1,4 +1,4 @@
-"""A small disk is full to the last byte and is given back; where none can be mounted, that is said."""
+"""A small disk is full to the last byte and given back; where none can be mounted, that is said."""
 
 import os
 import subprocess

@@ -1,5 +1,5 @@
-"""The harness can fail: for each oracle a fault is planted in the data, and it must be reported, by
-its name.
+"""The harness can fail: for each oracle a fault is planted in the data, and it must be
+reported, by its name.
 """
 
 import itertools
@@ -58,9 +58,8 @@ def test_an_acknowledged_order_that_never_reached_the_log_is_reported(told: Hist
     kept = dict(told.orders)
     (order, revision), version = next(iter(kept.items()))
     told.orders["never-sent", revision] = version._replace(order="never-sent")
-    told.orders[order, revision] = version._replace(
-        account="somebody else"
-    )  # and one that is there with another content
+    # and one that is there with another content
+    told.orders[order, revision] = version._replace(account="somebody else")
     lost = oracles.contained(told).lost
     assert [line.split(": ")[1].split(" ")[0] for line in lost] == [order, "never-sent"]
 
@@ -77,11 +76,11 @@ def test_an_order_dropped_from_the_read_model_is_reported(told: History) -> None
     assert found.differing != []
 
 
-def test_an_order_that_a_frozen_worker_overwrote_in_the_changelog_is_reported_though_all_signals_look_right(
+def test_an_order_lost_to_a_frozen_worker_in_the_changelog_is_reported_though_signals_look_right(
     told: History,
 ) -> None:
-    """The state on the detector's disk is whole; only what a new owner would restore lacks an
-    order.
+    """The state on the detector's disk is whole; only what a new owner would
+    restore lacks an order.
     """
     account, head = a_head_with_orders(told.organization)
     order = next(iter(head.open_page))
@@ -108,9 +107,8 @@ def test_an_offset_that_the_signals_service_committed_early_is_reported(
     try:
         batch = a_new_batch(world, told)
         with db.connect() as connection:
-            store.rewind(
-                connection, CONSUMER, ORDERS.name, partition, -1
-            )  # past the block, without its rows
+            # past the block, without its rows
+            store.rewind(connection, CONSUMER, ORDERS.name, partition, -1)
     finally:
         wake(pid)
     wait_until_caught_up(told.organization, timeout_seconds=60)
@@ -142,9 +140,9 @@ def test_a_signal_that_says_something_else_than_sql_over_the_orders_is_reported(
 ) -> None:
     with db.connect() as connection:
         changed = connection.execute(
-            "UPDATE signals SET lifetime_revenue_cents = lifetime_revenue_cents + 1 WHERE "
-            "organization = %s AND signal ="
-            " (SELECT min(signal) FROM signals WHERE organization = %s AND recovered_at IS NULL)",
+            "UPDATE signals SET lifetime_revenue_cents = lifetime_revenue_cents + 1 "
+            "WHERE organization = %s AND signal = (SELECT min(signal) FROM signals "
+            "WHERE organization = %s AND recovered_at IS NULL)",
             (told.organization, told.organization),
         ).rowcount
     assert changed == 1
@@ -160,9 +158,9 @@ def test_an_episode_that_ended_otherwise_than_its_undisturbed_twins_is_reported(
     assert world.findings.all == []
     with db.connect() as connection:
         connection.execute(
-            "UPDATE episodes SET resolution = 'aged_out' WHERE (organization, signal, episode) ="
-            " (SELECT organization, signal, episode FROM episodes WHERE organization = %s AND "
-            "resolution = 'reordered' LIMIT 1)",
+            "UPDATE episodes SET resolution = 'aged_out' "
+            "WHERE (organization, signal, episode) = (SELECT organization, signal, episode "
+            "FROM episodes WHERE organization = %s AND resolution = 'reordered' LIMIT 1)",
             (told.organization,),
         )
     assert len(oracles.compared(told.organization, world.histories[-1].organization).differing) == 2
@@ -204,9 +202,8 @@ def test_a_digest_that_never_came_came_three_times_or_under_another_id_is_report
     assert (found.all, list(copies.values())) == ([], [1])
 
     submit(mailbox.source(mails[0]["id"]), email)
-    assert (
-        oracles.delivered(told.organization, mailbox.url)[0].all == []
-    )  # twice, with one id: an answer may have been lost
+    # twice, with one id: an answer may have been lost
+    assert oracles.delivered(told.organization, mailbox.url)[0].all == []
     submit(mailbox.source(mails[0]["id"]), email)
     assert oracles.delivered(told.organization, mailbox.url)[0].doubled == [
         f"M {told.organization}: {email} got {mails[0]['message_id']} 3 times"
@@ -225,7 +222,7 @@ def test_a_digest_that_never_came_came_three_times_or_under_another_id_is_report
     assert len(oracles.delivered(told.organization, mailbox.url)[0].lost) == 1
 
 
-# -- planting ---------------------------------------------------------------------------------------------------------------
+# -- planting --------------------------------------------------------------------------------------
 
 
 def a_new_batch(world: World, told: History) -> Batch:

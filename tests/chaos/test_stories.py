@@ -1,5 +1,5 @@
-"""Stories are what comparisons stand on: the same seed tells the same, and what it tells exercises
-everything.
+"""Stories are what comparisons stand on: the same seed tells the same, and what it
+tells exercises everything.
 """
 
 import itertools

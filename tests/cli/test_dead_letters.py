@@ -1,4 +1,4 @@
-"""`winback dead-letters` against real Kafka: nothing of a record is lost on the way aside and back."""
+"""`winback dead-letters` against real Kafka: aside and back, nothing of a record is lost."""
 
 import base64
 import hashlib

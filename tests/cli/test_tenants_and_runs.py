@@ -56,8 +56,8 @@ def test_an_organization_comes_with_default_settings_and_schedules(
     ]
     assert rows(
         connection,
-        "SELECT extract(isodow FROM anchor_on)::int FROM schedules WHERE organization = %s AND "
-        "kind = 'digest'",
+        "SELECT extract(isodow FROM anchor_on)::int FROM schedules "
+        "WHERE organization = %s AND kind = 'digest'",
         name,
     ) == [(1,)]
     assert (
@@ -224,7 +224,8 @@ def test_a_deleted_organization_leaves_nothing_and_its_id_is_not_used_again(
     winback(*CREATE, name)
     connection.execute("INSERT INTO accounts (organization, account) VALUES (%s, 'A1')", (name,))
     connection.execute(
-        "INSERT INTO contacts (organization, contact, account, revision) VALUES (%s, 'C1', 'A1', 1)",
+        "INSERT INTO contacts (organization, contact, account, revision) "
+        "VALUES (%s, 'C1', 'A1', 1)",
         (name,),
     )
     partition = kafka.partition_of(name)
@@ -353,8 +354,8 @@ def test_settings_keep_a_version_only_where_something_changes(
         "minimum_lifetime_revenue_cents": 10_000_000,
     }
     log = (
-        "SELECT actor, action, detail FROM audit_log WHERE organization = %s AND subject = "
-        "'settings'"
+        "SELECT actor, action, detail FROM audit_log "
+        "WHERE organization = %s AND subject = 'settings'"
     )
     assert rows(connection, log, tenant) == [("command line", "changed", changed)]
     with pytest.raises(Rejected) as refused:
@@ -382,23 +383,19 @@ def test_a_contact_is_erased_with_what_was_written_to_them(
 ) -> None:
     connection.execute(
         "INSERT INTO contacts (organization, contact, account, email, name, primary_sent, "
-        "is_primary, revision)"
-        " VALUES (%s, 'C1', 'A1', 'c1@example.com', 'Carl', true, true, 1)",
+        "is_primary, revision) VALUES (%s, 'C1', 'A1', 'c1@example.com', 'Carl', true, true, 1)",
         (tenant,),
     )
     connection.execute(
-        "INSERT INTO enrollments"
-        " (organization, sequence, account, contact, state, variables, enrolled_at, digest, "
-        "signal_type, seen_at)"
-        " VALUES (%s, 's1', 'A1', 'C1', 'enrolled', '{\"contact_name\": \"Carl\"}', now(), 'd1', "
-        "'dormant', now())",
+        "INSERT INTO enrollments (organization, sequence, account, contact, state, variables, "
+        "enrolled_at, digest, signal_type, seen_at) VALUES (%s, 's1', 'A1', 'C1', 'enrolled', "
+        "'{\"contact_name\": \"Carl\"}', now(), 'd1', 'dormant', now())",
         (tenant,),
     )
     connection.execute(
-        "INSERT INTO sequence_mails"
-        " (organization, sequence, account, contact, step, message_id, message, email, state, "
-        "next_attempt_at)"
-        " VALUES (%s, 's1', 'A1', 'C1', 1, 'm1', 'Dear Carl', 'c1@example.com', 'queued', now())",
+        "INSERT INTO sequence_mails (organization, sequence, account, contact, step, message_id, "
+        "message, email, state, next_attempt_at) "
+        "VALUES (%s, 's1', 'A1', 'C1', 1, 'm1', 'Dear Carl', 'c1@example.com', 'queued', now())",
         (tenant,),
     )
     partition = kafka.partition_of(tenant)
@@ -416,8 +413,8 @@ def test_a_contact_is_erased_with_what_was_written_to_them(
 
 
 def test_the_story_of_a_run_through_the_real_system(services: Stack) -> None:
-    """Create, order, run, wait, list: as an operator types it, with the exit codes that scripts
-    rely on.
+    """Create, order, run, wait, list: as an operator types it, with the exit
+    codes that scripts rely on.
     """
     import urllib.request
 

@@ -73,8 +73,8 @@ def tenant(connection: db.Connection) -> str:
 
 @pytest.fixture
 def browser(address: str, connection: db.Connection) -> Iterator[MakeBrowser]:
-    """browser() is of nobody; browser(organization, role) of a new member of it, signed in by a
-    link.
+    """browser() is of nobody; browser(organization, role) of a new member of
+    it, signed in by a link.
     """
     with ExitStack() as opened:
 

@@ -1,5 +1,5 @@
-"""What each field of each form answers to each hostile value, exactly: route -> field -> value ->
-answer.
+"""What each field of each form answers to each hostile value, exactly: route ->
+field -> value -> answer.
 
 `EVERY` is every value that a field does not list by its own name. A number is the status: 422 says
 that the page comes back with the field named and everything else as it was typed; 404, that what it

@@ -17,8 +17,8 @@ class Route(NamedTuple):
 
 
 def routes_of(app: FastAPI) -> list[Route]:
-    """Every one; HEAD goes with GET. Files below /static are no routes: they say nothing of
-    anybody.
+    """Every one; HEAD goes with GET. Files below /static are no routes: they
+    say nothing of anybody.
     """
     return sorted(set(_walk(app.routes)))
 

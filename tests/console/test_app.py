@@ -1,5 +1,5 @@
-"""The console's pages and GET /v1: who sees what, what hostile input meets, one-time links,
-unsubscribing.
+"""The console's pages and GET /v1: who sees what, what hostile input meets,
+one-time links, unsubscribing.
 """
 
 from collections.abc import Iterator
@@ -52,8 +52,8 @@ def console(address: str) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def acme(connection: db.Connection) -> str:
-    """An organization with orders, a run, two active signals and a recovered one; names that try
-    things.
+    """An organization with orders, a run, two active signals and a recovered one;
+    names that try things.
     """
     organization = make_tenant(connection)
     names = {"A1": "<script>alert(1)</script>", "A/2": "شركة الأنابيب", "A3": "Caprock"}
@@ -132,16 +132,15 @@ def test_each_page_of_the_console_answers(
         (acme,),
     )
     connection.execute(
-        "INSERT INTO sequence_steps (organization, sequence, position, wait_days, subject, body)"
-        " VALUES (%s, 's-1', 1, 0, 'About {lapsed}', 'Hello {contact_name},\n\nhave requirements "
-        "changed?')",
+        "INSERT INTO sequence_steps (organization, sequence, position, wait_days, subject, body) "
+        "VALUES (%s, 's-1', 1, 0, 'About {lapsed}', "
+        "'Hello {contact_name},\n\nhave requirements changed?')",
         (acme,),
     )
     connection.execute(
-        "INSERT INTO enrollments"
-        " (organization, sequence, account, contact, state, reason, enrolled_at, digest, "
-        "signal_type, seen_at)"
-        " VALUES (%s, 's-1', 'A/2', '', 'skipped', 'no-contact', now(), 'd-1', 'lapse', now())",
+        "INSERT INTO enrollments (organization, sequence, account, contact, state, reason, "
+        "enrolled_at, digest, signal_type, seen_at) "
+        "VALUES (%s, 's-1', 'A/2', '', 'skipped', 'no-contact', now(), 'd-1', 'lapse', now())",
         (acme,),
     )
     draft = console.get(f"/o/{acme}/sequences/s-1?tab=skipped")
@@ -209,8 +208,8 @@ def test_a_sign_in_link_ends_after_half_an_hour(
         organizations.set_member(connection, acme, "ana@example.com", "owner")
         link = urlsplit(make_link(connection, "ana@example.com", BASE)).path
     connection.execute(
-        "UPDATE sign_in_links SET expires_at = now() - interval '1 second' WHERE email = "
-        "'ana@example.com'"
+        "UPDATE sign_in_links SET expires_at = now() - interval '1 second' "
+        "WHERE email = 'ana@example.com'"
     )
     assert console.post(link).status_code == 410
 

@@ -1,5 +1,5 @@
-"""Who may what, on every route of the console; and nothing crosses two organizations, at every
-route.
+"""Who may what, on every route of the console; and nothing crosses two
+organizations, at every route.
 
 Both are generated from entries, one a route; tests/repo/test_routes.py fails where a route has
 none. Everyone tries everything; who may not changes nothing, in any table.
@@ -71,9 +71,8 @@ class Case:
     status: int
     query: Callable[[Ids], dict[str, Any]] = field(default=lambda ids: {})
     form: Callable[[Ids], dict[str, Any]] | None = None
-    needs_session: bool = (
-        True  # a POST without the session's token is refused; False: it needs none
-    )
+    # a POST without the session's token is refused; False: it needs none
+    needs_session: bool = True
     is_stream: bool = False
 
 
@@ -114,7 +113,9 @@ CASES: dict[Route, Case] = {
     Route("GET", "/readyz"): page("anyone"),
     Route("GET", "/metrics"): page("anyone"),
     Route("GET", "/sign-in"): page("anyone"),
-    Route("POST", "/sign-in"): deed(lambda ids: {"email": "x@example.com"}, audience="anyone", status=200, needs_session=False),
+    Route("POST", "/sign-in"): deed(
+        lambda ids: {"email": "x@example.com"}, audience="anyone", status=200, needs_session=False,
+    ),
     Route("GET", "/sign-in/{link}"): page("anyone"),
     # until the settings name a provider
     Route("GET", "/sign-in/oidc"): Case(audience="anyone", status=404),
@@ -130,13 +131,20 @@ CASES: dict[Route, Case] = {
     Route("GET", "/o/{organization}/accounts"): page(),
     Route("GET", "/o/{organization}/accounts.csv"): page(),
     Route("GET", "/o/{organization}/accounts/{account:path}"): page(),
-    Route("POST", "/o/{organization}/accounts/{account:path}/primary"): deed(lambda ids: {"contact": ids.contact}),
-    Route("POST", "/o/{organization}/views"): deed(lambda ids: {"name": "Mine", "query": "sort=name"}),
+    Route("POST", "/o/{organization}/accounts/{account:path}/primary"): deed(
+        lambda ids: {"contact": ids.contact}
+    ),
+    Route("POST", "/o/{organization}/views"): deed(
+        lambda ids: {"name": "Mine", "query": "sort=name"}
+    ),
     Route("POST", "/o/{organization}/views/delete"): deed(lambda ids: {"view": ids.view}),
     Route("POST", "/o/{organization}/columns"): deed(lambda ids: {"column": ["own", "wb"]}),
     Route("POST", "/o/{organization}/enrollment"): deed(lambda ids: {"no": ids.account}),
     Route("POST", "/o/{organization}/outcomes"): deed(
-        lambda ids: {"account": ids.account, "kind": "lost", "reason": "price", "signal": ids.signal, "once": ids.once}
+        lambda ids: {
+            "account": ids.account, "kind": "lost", "reason": "price", "signal": ids.signal,
+            "once": ids.once,
+        }
     ),
     Route("POST", "/o/{organization}/outcomes/{outcome}/undo"): deed(),
     Route("GET", "/o/{organization}/outcomes/{kind}/{account:path}"): page(),
@@ -145,13 +153,17 @@ CASES: dict[Route, Case] = {
     Route("GET", "/o/{organization}/sequences"): page(),
     Route("GET", "/o/{organization}/sequences/{sequence}"): page(),
     Route("POST", "/o/{organization}/sequences/{sequence}"): deed(lambda ids: STEPS),
-    Route("POST", "/o/{organization}/sequences/{sequence}/archive"): deed(lambda ids: {"do": "archive"}),
+    Route("POST", "/o/{organization}/sequences/{sequence}/archive"): deed(
+        lambda ids: {"do": "archive"}
+    ),
     Route("GET", "/o/{organization}/summary"): page(),
     Route("GET", "/o/{organization}/summary.csv"): page(),
     Route("GET", "/o/{organization}/health"): page("governors"),
     Route("POST", "/o/{organization}/health/audit"): governed(),
     # there is none
-    Route("POST", "/o/{organization}/health/dead-letters"): governed(lambda ids: {"id": "orders/0/0"}, status=404),
+    Route("POST", "/o/{organization}/health/dead-letters"): governed(
+        lambda ids: {"id": "orders/0/0"}, status=404,
+    ),
     Route("GET", "/o/{organization}/settings"): page(),
     Route("GET", "/o/{organization}/settings/try"): Case(audience="anyone", status=303),
     Route("GET", "/o/{organization}/settings/replay"): Case(audience="anyone", status=303),
@@ -161,26 +173,40 @@ CASES: dict[Route, Case] = {
     Route("GET", "/o/{organization}/settings/sizes"): page(),
     Route("POST", "/o/{organization}/settings/sizes"): governed(lambda ids: SIZES),
     Route("GET", "/o/{organization}/settings/digest"): page(),
-    Route("POST", "/o/{organization}/settings/digest"): deed(lambda ids: WEEKLY | {"recipient": [ids.person]}),
+    Route("POST", "/o/{organization}/settings/digest"): deed(
+        lambda ids: WEEKLY | {"recipient": [ids.person]}
+    ),
     Route("GET", "/o/{organization}/settings/digest/next"): Case(audience="anyone", status=303),
     Route("POST", "/o/{organization}/settings/digest/next"): deed(lambda ids: WEEKLY, status=200),
     Route("POST", "/o/{organization}/settings/digest/test"): deed(),
     Route("POST", "/o/{organization}/settings/digest/again"): deed(),
     Route("GET", "/o/{organization}/settings/digest/mail/{digest}"): page(),
     Route("GET", "/o/{organization}/settings/members"): page(),
-    Route("POST", "/o/{organization}/settings/members/invite"): governed(lambda ids: {"email": f"x{ids.person}", "role": "member"}),
-    Route("POST", "/o/{organization}/settings/members/role"): governed(lambda ids: {"email": ids.person, "role": "admin"}),
-    Route("POST", "/o/{organization}/settings/members/remove"): governed(lambda ids: {"email": ids.person}),
+    Route("POST", "/o/{organization}/settings/members/invite"): governed(
+        lambda ids: {"email": f"x{ids.person}", "role": "member"}
+    ),
+    Route("POST", "/o/{organization}/settings/members/role"): governed(
+        lambda ids: {"email": ids.person, "role": "admin"}
+    ),
+    Route("POST", "/o/{organization}/settings/members/remove"): governed(
+        lambda ids: {"email": ids.person}
+    ),
     Route("GET", "/o/{organization}/settings/tokens"): page(),
-    Route("POST", "/o/{organization}/settings/tokens"): governed(lambda ids: TOKEN | {"name": f"x{ids.token}"}, status=200),
-    Route("POST", "/o/{organization}/settings/tokens/rotate"): governed(lambda ids: {"name": ids.token}, status=200),
-    Route("POST", "/o/{organization}/settings/tokens/revoke"): governed(lambda ids: {"name": ids.token}),
+    Route("POST", "/o/{organization}/settings/tokens"): governed(
+        lambda ids: TOKEN | {"name": f"x{ids.token}"}, status=200,
+    ),
+    Route("POST", "/o/{organization}/settings/tokens/rotate"): governed(
+        lambda ids: {"name": ids.token}, status=200,
+    ),
+    Route("POST", "/o/{organization}/settings/tokens/revoke"): governed(
+        lambda ids: {"name": ids.token}
+    ),
     Route("GET", "/o/{organization}/settings/audit"): page(),
     Route("GET", "/o/{organization}/settings/audit.csv"): page(),
 }  # fmt: skip
 
 
-# -- two organizations, each with one of everything ---------------------------------------------------------------------------
+# -- two organizations, each with one of everything ------------------------------------------------
 
 
 def secret(organization: str) -> str:
@@ -220,8 +246,8 @@ def furnish(connection: db.Connection, ids: Ids) -> None:
         )
         connection.execute(
             "INSERT INTO digests (organization, digest, slot, slot_at, run, heartbeat, "
-            "recoverable_revenue_cents, shown, subject,"
-            " html, body, created_at) VALUES (%s, %s, %s, %s, 1, false, 0, %s, %s, %s, %s, %s)",
+            "recoverable_revenue_cents, shown, subject, html, body, created_at) "
+            "VALUES (%s, %s, %s, %s, 1, false, 0, %s, %s, %s, %s, %s)",
             (
                 organization,
                 ids.digest,
@@ -318,6 +344,7 @@ class Two:
     ) -> httpx.Response:
         """The route as its entry says, with what `ids` names."""
         case, client = CASES[route], self.client(who)
+        sign_in = tenants.sign_in_link(self.connection, email_of("member", self.mine), "")
         path = route.path.replace(":path", "").format(
             organization=organization, account=ids.account, sequence=ids.sequence, digest=ids.digest, outcome=ids.outcome,
             kind="lost",
@@ -376,8 +403,8 @@ def furnished(connection: db.Connection) -> Ids:
 def everything(connection: db.Connection, organization: str) -> dict[str, str]:
     """A hash of each tenant table's rows of an organization."""
     each = (
-        f"SELECT '{table}', coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') FROM "
-        f"{table} t WHERE organization = %s"
+        f"SELECT '{table}', coalesce(md5(string_agg(t::text, '|' "
+        f"ORDER BY t::text)), '') FROM {table} t WHERE organization = %s"
         for table in TENANT_TABLES
     )
     return dict(rows(connection, " UNION ALL ".join(each), *[organization] * len(TENANT_TABLES)))
@@ -395,7 +422,7 @@ def refusal(case: Case, who: str) -> int:
     return 403 if who in ROLES else 404
 
 
-# -- who may what -------------------------------------------------------------------------------------------------------------
+# -- who may what ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("route", sorted(CASES), ids=str)
@@ -437,15 +464,15 @@ def test_a_form_needs_the_token_of_the_session_and_our_own_page(two: Two, route:
     assert everything(two.connection, two.mine) == before
 
 
-# -- nothing crosses ----------------------------------------------------------------------------------------------------------
+# -- nothing crosses -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "route", sorted(route for route, case in CASES.items() if case.audience != "anyone"), ids=str
 )
 def test_what_belongs_to_another_organization_is_not_there(two: Two, route: Route) -> None:
-    """Its ids, under one's own organization, by an owner or with a token: refused, and neither read
-    nor changed.
+    """Its ids, under one's own organization, by an owner or with a token: refused, and
+    neither read nor changed.
     """
     case = CASES[route]
     theirs, own = two.there_too, two.there

@@ -60,8 +60,7 @@ def test_a_run_that_is_held_back_says_why(
 ) -> None:
     connection.execute(
         "INSERT INTO runs (organization, number, as_of, settings_version, reason, requested_at, "
-        "held_back)"
-        " VALUES (%s, 2, '2026-03-03', 1, 'nightly', %s, 'an import is in flight')",
+        "held_back) VALUES (%s, 2, '2026-03-03', 1, 'nightly', %s, 'an import is in flight')",
         (acme, ACCEPTED_AT + timedelta(days=1)),
     )
     said = text_of(browser(acme).get(f"/o/{acme}/health"))
@@ -166,8 +165,8 @@ def test_a_dead_letter_is_replayed_once_and_noted(
         )
     assert answers == [303, 303, 303] and lies_in_orders(value, since=since) == 1
     noted = connection.execute(
-        "SELECT actor, subject, detail ->> 'reason' FROM audit_log WHERE organization = %s AND "
-        "action = 'replayed'",
+        "SELECT actor, subject, detail ->> 'reason' FROM audit_log "
+        "WHERE organization = %s AND action = 'replayed'",
         (acme,),
     ).fetchall()
     assert noted == [(ana.email, f"dead letter {id_}", "number: must be a number")]

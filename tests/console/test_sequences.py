@@ -32,8 +32,7 @@ def draft(connection: db.Connection, tenant: str) -> str:
         for position, (wait, subject, body) in enumerate(STEPS, start=1):
             connection.execute(
                 "INSERT INTO sequence_steps (organization, sequence, position, wait_days, subject, "
-                "body)"
-                " VALUES (%s, 's-1', %s, %s, %s, %s)",
+                "body) VALUES (%s, 's-1', %s, %s, %s, %s)",
                 (tenant, position, wait, subject, body),
             )
         for account, contact, state, reason, values in (
@@ -46,9 +45,8 @@ def draft(connection: db.Connection, tenant: str) -> str:
             )
             connection.execute(
                 "INSERT INTO enrollments (organization, sequence, account, contact, state, reason, "
-                "variables, enrolled_at,"
-                " digest, signal_type, seen_at) VALUES (%s, 's-1', %s, %s, %s, %s, %s, now(), "
-                "'d-1', 'lapse', now())",
+                "variables, enrolled_at, digest, signal_type, seen_at) "
+                "VALUES (%s, 's-1', %s, %s, %s, %s, %s, now(), 'd-1', 'lapse', now())",
                 (tenant, account, contact, state, reason, Jsonb(values)),
             )
     return f"/o/{tenant}/sequences/s-1"
@@ -63,8 +61,8 @@ def form(*steps: tuple[int, str, str], edition: int = 1, do: str = "save") -> di
 
 def saved(connection: db.Connection, path: str) -> list[Any]:
     query = (
-        "SELECT wait_days, subject, body FROM sequence_steps WHERE organization = %s ORDER BY "
-        "position"
+        "SELECT wait_days, subject, body FROM sequence_steps "
+        "WHERE organization = %s ORDER BY position"
     )
     return rows(connection, query, path.split("/")[2])
 
@@ -84,10 +82,9 @@ def test_anybody_enrolled_is_previewed_however_many_there_are(
     tenant = draft.split("/")[2]
     connection.execute(
         "INSERT INTO enrollments (organization, sequence, account, contact, state, variables, "
-        "enrolled_at, digest, signal_type,"
-        " seen_at) SELECT %s, 's-1', 'B' || lpad(n::text, 4, '0'), 'C' || n, 'enrolled',"
-        " jsonb_build_object('lapsed', 'size ' || n), now(), 'd-1', 'lapse', now() FROM "
-        "generate_series(1, 750) n",
+        "enrolled_at, digest, signal_type, seen_at) SELECT %s, 's-1', 'B' || lpad(n::text, "
+        "4, '0'), 'C' || n, 'enrolled', jsonb_build_object('lapsed', 'size ' || n), now(), 'd-1', "
+        "'lapse', now() FROM generate_series(1, 750) n",
         (tenant,),
     )
     ana = browser(tenant)

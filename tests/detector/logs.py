@@ -19,8 +19,7 @@ class DictStore(dict[bytes, bytes]):
 
     reads = 0
 
-    # the store's narrower get
-    def get(self, key: bytes, default: bytes | None = None) -> bytes | None:  # type: ignore[override]
+    def get(self, key: bytes, default: bytes | None = None) -> bytes | None:  # type: ignore[override]  # the store's narrower get
         self.reads += 1
         return super().get(key, default)
 
@@ -47,8 +46,8 @@ def order(
         lines=[(None, line.od, line.grade, None, line.revenue_cents) for line in lines],
     )  # fmt: skip
     return Order(
-        organization=org, order=order_id, account=account, ordered_on=day, counts_on=day, revision=revision, content=content,
-        lines=lines, cancelled=cancelled,
+        organization=org, order=order_id, account=account, ordered_on=day, counts_on=day,
+        revision=revision, content=content, lines=lines, cancelled=cancelled,
     )  # fmt: skip
 
 
@@ -66,7 +65,7 @@ def settings(**patch: object) -> DetectionSettings:
 
 
 class Log:
-    """A log that is applied as it is written; `restart` reads the state back from what was saved."""
+    """A log that is applied as it is written; `restart` reads back the state that was saved."""
 
     def __init__(self) -> None:
         self.store = DictStore()

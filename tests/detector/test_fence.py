@@ -46,8 +46,8 @@ def test_a_detector_whose_partition_was_taken_saves_nothing_more_leaves_and_the_
 
 
 def test_no_detector_keeps_a_copy_of_what_another_has_not_committed(stack: Stack) -> None:
-    """Faust's standbys read uncommitted rows into their disk: after a takeover they would be in no
-    changelog.
+    """Faust's standbys read uncommitted rows into their disk: after a takeover they
+    would be in no changelog.
     """
     app: Any = build(Readiness())
     assert app.conf.table_standby_replicas == 0

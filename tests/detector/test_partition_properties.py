@@ -74,8 +74,8 @@ class Detector:
         self._unsaved.clear()
 
     def restart(self) -> None:
-        """A kill: what was not saved is gone, and its records come again. What they caused was
-        already said.
+        """A kill: what was not saved is gone, and its records come again. What they
+        caused was already said.
         """
         self._partition = Partition(self._disk)
         for offset, event in self._unsaved:

@@ -20,7 +20,8 @@ VALUES (%s, %s, %s, %s, %s, %s, %s)
 
 INSERT_RUN = """
 INSERT INTO runs (
-    organization, number, as_of, settings_version, reason, requested_at, published_at, completed_at, accounts, median_share
+    organization, number, as_of, settings_version, reason, requested_at, published_at, completed_at,
+    accounts, median_share
 ) VALUES (%s, %s, %s, 1, 'digest', %s, %s, %s, %s, %s)
 """
 
@@ -32,11 +33,13 @@ ON CONFLICT DO NOTHING
 
 UPSERT_SIGNAL = """
 INSERT INTO signals (
-    organization, signal, account, type, od, grade, detected_at, last_seen_at, recovered_at, resolution, episode,
-    opened_on, as_of, settings_version, run, lifetime_revenue_cents, figures, source_offset
+    organization, signal, account, type, od, grade, detected_at, last_seen_at, recovered_at,
+    resolution, episode, opened_on, as_of, settings_version, run, lifetime_revenue_cents, figures,
+    source_offset
 ) VALUES (
-    %(organization)s, %(signal)s, %(account)s, %(type)s, %(od)s, %(grade)s, %(at)s, %(at)s, %(recovered_at)s, %(resolution)s,
-    %(episode)s, %(opened_on)s, %(as_of)s, 1, %(run)s, %(lifetime_revenue_cents)s, %(figures)s, 1
+    %(organization)s, %(signal)s, %(account)s, %(type)s, %(od)s, %(grade)s, %(at)s, %(at)s,
+    %(recovered_at)s, %(resolution)s, %(episode)s, %(opened_on)s, %(as_of)s, 1, %(run)s,
+    %(lifetime_revenue_cents)s, %(figures)s, 1
 )
 ON CONFLICT (organization, signal) DO UPDATE
 SET run = excluded.run,
@@ -86,8 +89,8 @@ def unsubscribed(organization: str, email: str) -> None:
     """As the console's page does it."""
     with db.connect() as connection:
         connection.execute(
-            "INSERT INTO suppressions (organization, email, reason, at) VALUES (%s, %s, "
-            "'unsubscribed', now())",
+            "INSERT INTO suppressions (organization, email, reason, at) "
+            "VALUES (%s, %s, 'unsubscribed', now())",
             (organization, email),
         )
 

@@ -30,8 +30,8 @@ DORMANT = (
     ("Lost Pines Energy", "jt", 105, 116, 17, ("2 7/8 L80",), 1),
     (ARABIC, "ea", 118, 108, 14.46, ("7 P110", "4 1/2 L80-13CR"), 1),
 )
-# name, owner, lifetime in thousands, combos (od, grade, days silent, lapsed revenue in thousands,
-# episode)
+# name, owner, lifetime in thousands, combos (od, grade, days silent, lapsed revenue
+# in thousands, episode)
 LAPSE = (
     ("Redwater Completions", "rs", 2900, (("4.5", "P110", 109, 88, 1), ("5.5", "L80", 131, 59, 1))),
     (

@@ -15,8 +15,8 @@ HOST = "127.0.0.1"
 
 @dataclass
 class Answers:
-    """A handler. An answer replaces the 250 of its command; `drop` closes the connection instead of
-    answering.
+    """A handler. An answer replaces the 250 of its command; `drop` closes the
+    connection instead of answering.
 
     at_dot: called with each whole message before it is answered, with the process still waiting.
     """
@@ -28,16 +28,16 @@ class Answers:
     mails: list[bytes] = field(default_factory=list)
     options: list[list[str]] = field(default_factory=list)
 
-    async def handle_MAIL(
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:  # noqa: N802 - aiosmtpd's name
+    ) -> str:
         self.options.append(options)
         envelope.mail_from = address
         return self.mail or "250 ok"
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:  # noqa: N802 - aiosmtpd's name
+    ) -> str:
         if not self.rcpt:
             envelope.rcpt_tos.append(address)
         return self.rcpt or "250 ok"

@@ -70,7 +70,7 @@ def mails(pool: ConnectionPool[db.Connection], digest: str) -> list[Any]:
         return found.fetchall()
 
 
-# -- what its run saw and is still active --------------------------------------------------------------------------------------
+# -- what its run saw and is still active ----------------------------------------------------------
 
 
 def test_a_digest_shows_what_its_run_saw_and_is_still_active(
@@ -151,7 +151,7 @@ def test_nothing_of_another_organization_is_shown(
     assert "No order has arrived yet." in planned.edition.rendered.text
 
 
-# -- since the last digest -----------------------------------------------------------------------------------------------------
+# -- since the last digest -------------------------------------------------------------------------
 
 
 def test_new_still_and_back_are_since_the_digest_of_the_run_before(
@@ -223,7 +223,7 @@ def test_an_organization_that_is_gone_gets_nothing(pool: ConnectionPool[db.Conne
         assert handlers.plan(connection, rows.due("gone-for-good"), at=clock.now()) is None
 
 
-# -- what they last bought -----------------------------------------------------------------------------------------------------
+# -- what they last bought -------------------------------------------------------------------------
 
 
 def test_a_dormant_account_shows_what_it_bought_on_its_last_activity_day(
@@ -243,9 +243,8 @@ def test_a_dormant_account_shows_what_it_bought_on_its_last_activity_day(
     rows.order(
         organization, "A", ("UMBRELLA", None, None, 200), ("p", "9.625", "K55", -900), day=last
     )
-    rows.order(
-        organization, "A", ("later", "20", "B", -100), day=last + timedelta(days=5)
-    )  # a credit is no activity
+    # a credit is no activity
+    rows.order(organization, "A", ("later", "20", "B", -100), day=last + timedelta(days=5))
     rows.order(
         organization, "A", ("gone", "20", "B", 900), day=last + timedelta(days=6), cancelled=True
     )
@@ -286,7 +285,7 @@ def test_a_cherry_picker_shows_its_last_order_and_the_median_behind_its_estimate
     assert "with m = 62\u00a0%" in text
 
 
-# -- mails ---------------------------------------------------------------------------------------------------------------------
+# -- mails -----------------------------------------------------------------------------------------
 
 
 def test_each_recipient_has_a_mail_of_their_own(

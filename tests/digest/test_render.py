@@ -172,7 +172,7 @@ def largest(letter: str, *, id_of: str = "A-{:05}", owner: str = "") -> Facts:
     return facts(signals=tuple(signals), accounts=accounts | pinned, previous=None)
 
 
-# -- what it says -----------------------------------------------------------------------------------------------------
+# -- what it says ----------------------------------------------------------------------------------
 
 
 def test_the_subject_and_the_preheader_say_it_all() -> None:
@@ -239,9 +239,8 @@ def test_each_row_offers_the_three_outcomes_by_pages_that_ask() -> None:
     assert {wolf_hollow.format(kind) for kind in ("reached_out", "won_back", "lost")} <= set(
         own.links
     )
-    assert (
-        sum("/outcomes/lost/" in link for link in own.links) == 26
-    )  # rows of all sections: 11, 10 and 5
+    # rows of all sections: 11, 10 and 5
+    assert sum("/outcomes/lost/" in link for link in own.links) == 26
 
 
 def test_a_digest_that_would_be_too_large_leaves_the_outcomes_to_the_drawer() -> None:
@@ -274,7 +273,7 @@ def test_nothing_new_is_said_and_so_is_nothing_changed() -> None:
     assert "1 account to call, no signal new · as much as on 23 Nov" in own.text
 
 
-# -- the feed -----------------------------------------------------------------------------------------------------
+# -- the feed --------------------------------------------------------------------------------------
 
 
 def test_a_silent_feed_shouts_before_anything_else() -> None:
@@ -307,7 +306,7 @@ def test_without_any_order_it_says_so() -> None:
     assert "Newest order      none yet" in own.text
 
 
-# -- the heartbeat -----------------------------------------------------------------------------------------------------
+# -- the heartbeat ---------------------------------------------------------------------------------
 
 
 def test_a_heartbeat_is_five_lines() -> None:
@@ -338,8 +337,8 @@ def test_a_heartbeat_of_a_silent_feed_is_no_good_news() -> None:
 
     assert own.subject == "No order for 3 days: is the feed running?"
     assert (
-        "*** No order has arrived for 3 days.\n“Nobody to call” means nothing while the feed is "
-        "silent." in own.text
+        "*** No order has arrived for 3 days.\n"
+        "“Nobody to call” means nothing while the feed is silent." in own.text
     )
 
 
@@ -378,7 +377,7 @@ def test_the_schedule_is_said_in_words(frequency: Frequency, words: str) -> None
     assert schedule_words(schedule) == words
 
 
-# -- hostile names -----------------------------------------------------------------------------------------------------
+# -- hostile names ---------------------------------------------------------------------------------
 
 
 def test_no_name_becomes_markup() -> None:
@@ -422,7 +421,7 @@ def test_a_right_to_left_name_does_not_turn_the_figures_around() -> None:
     assert f"\u2068{ARABIC}\u2069 (still)" in own.text
 
 
-# -- size, dark, MJML -----------------------------------------------------------------------------------------------------
+# -- size, dark, MJML ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -69,11 +69,8 @@ def test_a_mail_that_is_not_ascii_goes_out_as_it_is_where_the_server_takes_8_bit
     ("command", "reply", "state"),
     [
         ("mail", "451 4.3.0 later", "retry"),
-        (
-            "mail",
-            "550 5.7.1 who are you",
-            "retry",
-        ),  # our own address: a setting, no recipient's fault
+        # our own address: a setting, no recipient's fault
+        ("mail", "550 5.7.1 who are you", "retry"),
         ("rcpt", "450 4.2.1 busy", "retry"),
         ("rcpt", "550 5.1.1 no such user", "bounced"),
         ("data", "452 4.3.1 full", "retry"),
@@ -85,12 +82,10 @@ def test_an_answer_says_whether_the_mail_may_be_taken_later(
 ) -> None:
     setattr(answers, command, reply)
 
-    # a table's text
-    assert send(session) == Answer(state=state, text=reply)  # type: ignore[arg-type]
+    assert send(session) == Answer(state=state, text=reply)  # type: ignore[arg-type]  # a table's text
     setattr(answers, command, "")
-    assert (
-        send(session).state == "sent"
-    )  # the next recipient has a fresh transaction on the same connection
+    # the next recipient has a fresh transaction on the same connection
+    assert send(session).state == "sent"
 
 
 def test_421_ends_the_connection(session: Session, answers: Answers) -> None:
@@ -200,7 +195,7 @@ def test_a_mail_server_that_is_not_there_is_retryable() -> None:
         Session(MailServer(host=HOST, port=port, security="none"))
 
 
-# -- where, and how ---------------------------------------------------------------------------------------------------
+# -- where, and how --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

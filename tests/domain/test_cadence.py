@@ -40,12 +40,8 @@ def utc(text: str) -> datetime:
         ("daily", "2026-01-07 13:59:59", "2026-01-06 14:00", "2026-01-07 14:00"),
         ("daily", "2026-01-07 14:00", "2026-01-07 14:00", "2026-01-08 14:00"),
         ("3-days", "2026-01-07 14:00", "2026-01-05 14:00", "2026-01-08 14:00"),
-        (
-            "3-days",
-            "2026-02-01 00:00",
-            "2026-01-29 14:00",
-            "2026-02-01 14:00",
-        ),  # no month begins it anew
+        # no month begins it anew
+        ("3-days", "2026-02-01 00:00", "2026-01-29 14:00", "2026-02-01 14:00"),
         ("weekly", "2026-01-12 13:59", "2026-01-05 14:00", "2026-01-12 14:00"),
         ("weekly", "2026-01-12 14:00", "2026-01-12 14:00", "2026-01-19 14:00"),
         ("2-weeks", "2026-01-12 14:00", "2026-01-05 14:00", "2026-01-19 14:00"),
@@ -67,31 +63,19 @@ def test_each_cadence_fires_from_its_anchor_on(
     ("timezone", "day", "hour", "at"),
     [
         ("America/Chicago", date(2026, 3, 8), 1, "2026-03-08 07:00"),
-        (
-            "America/Chicago",
-            date(2026, 3, 8),
-            2,
-            "2026-03-08 08:00",
-        ),  # skipped: fires as the gap ends, at 3 local
+        # skipped: fires as the gap ends, at 3 local
+        ("America/Chicago", date(2026, 3, 8), 2, "2026-03-08 08:00"),
         ("America/Chicago", date(2026, 3, 8), 3, "2026-03-08 08:00"),
         ("America/Chicago", date(2026, 3, 9), 2, "2026-03-09 07:00"),
-        (
-            "America/Chicago",
-            date(2026, 11, 1),
-            1,
-            "2026-11-01 06:00",
-        ),  # doubled: the first of the two
+        # doubled: the first of the two
+        ("America/Chicago", date(2026, 11, 1), 1, "2026-11-01 06:00"),
         ("America/Chicago", date(2026, 11, 1), 2, "2026-11-01 08:00"),
         ("America/New_York", date(2026, 3, 8), 2, "2026-03-08 07:00"),
         ("America/New_York", date(2026, 11, 1), 1, "2026-11-01 05:00"),
         ("America/New_York", date(2028, 2, 29), 2, "2028-02-29 07:00"),
         ("Europe/Berlin", date(2026, 3, 29), 2, "2026-03-29 01:00"),
-        (
-            "Australia/Sydney",
-            date(2026, 10, 4),
-            2,
-            "2026-10-03 16:00",
-        ),  # south of the equator: skipped in October
+        # south of the equator: skipped in October
+        ("Australia/Sydney", date(2026, 10, 4), 2, "2026-10-03 16:00"),
         ("Australia/Sydney", date(2026, 4, 5), 2, "2026-04-04 15:00"),  # and doubled in April
         ("America/Santiago", date(2026, 9, 6), 0, "2026-09-06 04:00"),  # midnight, in the south
         ("Australia/Lord_Howe", date(2026, 10, 4), 2, "2026-10-03 15:30"),  # a gap of half an hour
@@ -154,18 +138,10 @@ def test_nothing_fires_at_or_before_the_moment_the_schedule_was_made() -> None:
         ("daily", "2026-01-06 14:00", "2026-01-07 13:59", None),
         ("daily", "2026-01-06 14:00", "2026-01-07 14:00", Due(slot_at=utc("2026-01-07 14:00"))),
         ("daily", "2026-01-07 14:00", "2026-01-07 14:00", None),  # fired already
-        (
-            "daily",
-            "2026-01-04 14:00",
-            "2026-01-07 20:00",
-            Due(slot_at=utc("2026-01-07 14:00")),
-        ),  # three days away: one
-        (
-            "daily",
-            "2026-01-04 14:00",
-            "2026-01-08 02:00",
-            Due(slot_at=utc("2026-01-07 14:00")),
-        ),  # 12 hours before the next
+        # three days away: one
+        ("daily", "2026-01-04 14:00", "2026-01-07 20:00", Due(slot_at=utc("2026-01-07 14:00"))),
+        # 12 hours before the next
+        ("daily", "2026-01-04 14:00", "2026-01-08 02:00", Due(slot_at=utc("2026-01-07 14:00"))),
         (
             "daily",
             "2026-01-04 14:00",

@@ -56,7 +56,7 @@ def order(digest: Digest, section: int = 0) -> list[str]:
     return [row.account.account for row in digest.sections[section].rows]
 
 
-# -- sections ---------------------------------------------------------------------------------------------------------------
+# -- sections --------------------------------------------------------------------------------------
 
 
 def test_sections_come_as_a_b_c_and_only_where_something_is_active() -> None:
@@ -128,7 +128,7 @@ def test_an_account_lists_five_combos_and_counts_all_of_them(
     assert row.at_stake_cents == digest.recoverable_revenue_cents == combos * 100
 
 
-# -- at stake -----------------------------------------------------------------------------------------------------------------
+# -- at stake --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -139,10 +139,8 @@ def test_an_account_lists_five_combos_and_counts_all_of_them(
         ([lapse("1", lapsed=30)], 30),
         ([cherry_picking("1", upside=9)], 9),
         ([dormant("1", last_year=70), cherry_picking("1", upside=9)], 70),  # its A
-        (
-            [lapse("1", lapsed=30), lapse("1", "7", lapsed=20), cherry_picking("1", upside=9)],
-            59,
-        ),  # or else the sum of the others
+        # or else the sum of the others
+        ([lapse("1", lapsed=30), lapse("1", "7", lapsed=20), cherry_picking("1", upside=9)], 59),
         ([dormant("1", last_year=70), cherry_picking("2", upside=9)], 79),
     ],
 )
@@ -175,7 +173,7 @@ def test_the_change_is_against_the_digest_before() -> None:
     assert made([dormant("1", last_year=70)], previous=None).change_cents is None
 
 
-# -- new, still, back -----------------------------------------------------------------------------------------------------------
+# -- new, still, back ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -228,7 +226,7 @@ def test_new_counts_signals_and_neither_still_nor_back() -> None:
     assert [section.new for section in digest.sections] == [1, 2]
 
 
-# -- who is in --------------------------------------------------------------------------------------------------------------------
+# -- who is in -------------------------------------------------------------------------------------
 
 
 def test_left_out_accounts_leave_sections_and_totals() -> None:
@@ -286,7 +284,7 @@ def test_an_empty_organization_gets_a_heartbeat() -> None:
     assert (digest.sections, digest.largest, digest.always) == ((), (), ())
 
 
-# -- the whole ---------------------------------------------------------------------------------------------------------
+# -- the whole -------------------------------------------------------------------------------------
 
 
 def test_the_monday_of_the_mocks_adds_up() -> None:

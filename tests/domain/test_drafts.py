@@ -47,8 +47,13 @@ def story(*purchases: Purchase, **changed: Any) -> Story:
 
 
 PERMIAN = story(
-    *(purchase(day, od="5.5", grade="J55", quantity=f"{feet} ft") for day, feet in
-      [("2026-03-02", 480), ("2026-05-11", 500), ("2026-06-01", 500), ("2026-07-20", 520), ("2026-08-21", 900)]),
+    *(
+        purchase(day, od="5.5", grade="J55", quantity=f"{feet} ft")
+        for day, feet in [
+            ("2026-03-02", 480), ("2026-05-11", 500), ("2026-06-01", 500), ("2026-07-20", 520),
+            ("2026-08-21", 900),
+        ]
+    ),
     purchase("2025-11-23", od="5.5", grade="J55", quantity="500 ft"),
     purchase("2026-11-20", 9_000_00, od="9.625", grade="P110"),
     lapsed=(
@@ -58,7 +63,7 @@ PERMIAN = story(
 )  # fmt: skip
 
 
-# -- who is enrolled ------------------------------------------------------------------------------------------------------
+# -- who is enrolled -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -84,7 +89,7 @@ def test_the_first_reason_not_to_write_is_the_one_that_is_listed(
     assert drafts.skip(addressee(**changed)) == expected
 
 
-# -- what fills the text --------------------------------------------------------------------------------------------------
+# -- what fills the text ---------------------------------------------------------------------------
 
 
 def test_a_lapse_letter_names_what_lapsed_when_and_how_much_of_it_was_usual() -> None:
@@ -109,11 +114,12 @@ def test_the_first_lapse_mail_reads_as_a_person_would_write_it() -> None:
     assert fill(first.subject, values) == "5 1/2 J55: on our yard, and held for you"
     assert fill(first.text, values) == (
         "Hello Ana Ruiz,\n\n"
-        "your last order with 5 1/2 J55 was on 21 August; you bought it in 5 of the last twelve "
-        "months. It is on our yard, "
-        "and we can hold 500 ft for you at the present price until 11 December.\n\n"
-        "Have your requirements changed, or is someone else serving this size now? A line back is "
-        "enough.\n\n"
+        "your last order with 5 1/2 J55 was on 21 August; "
+        "you bought it in 5 of the last twelve months. "
+        "It is on our yard, and we can hold 500 ft for you at the present price until 11 December."
+        "\n\n"
+        "Have your requirements changed, or is someone else serving this size now? "
+        "A line back is enough.\n\n"
         "dk, Three Forks Pipe"
     )
 
@@ -242,7 +248,7 @@ def test_lists_are_said_and_cut(items: list[str], said: str) -> None:
     assert drafts.listed(items) == said
 
 
-# -- text that people write -----------------------------------------------------------------------------------------------
+# -- text that people write ------------------------------------------------------------------------
 
 
 def test_a_variable_that_does_not_exist_is_an_error_that_names_it_and_those_that_do() -> None:

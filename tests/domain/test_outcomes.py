@@ -54,7 +54,7 @@ def saved(
     )
 
 
-# -- what stands --------------------------------------------------------------------------------------------------------------
+# -- what stands -----------------------------------------------------------------------------------
 
 
 def test_an_account_that_nobody_did_anything_about_stands_as_it_is() -> None:
@@ -133,7 +133,7 @@ def test_a_signal_that_fires_again_starts_anew() -> None:
     assert standing(done, signal="s", episode=2).lost_at is None
 
 
-# -- undo ---------------------------------------------------------------------------------------------------------------------
+# -- undo ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_nothing_is_undone_twice_and_no_undo_or_answer_is() -> None:
     assert not any(may_undo(one, done, actor="ana", role="owner", at=MONDAY) for one in done)
 
 
-# -- worth --------------------------------------------------------------------------------------------------------------------
+# -- worth -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_what_orders_answered_is_what_was_won_and_else_what_is_open() -> None:
     assert won([]) == []
 
 
-# -- the month ------------------------------------------------------------------------------------------------------------------
+# -- the month -------------------------------------------------------------------------------------
 
 
 def test_a_month_tells_confirmed_from_claimed_and_losses_by_reason() -> None:

@@ -30,12 +30,8 @@ from winback.stack.parts import HOST
 from winback.stack.probes import is_free
 
 FACTOR = 100
-LOOK_BACK_LONG = (
-    "DigestLate",
-    "DigestMissed",
-    "MailAmbiguous",
-    "RecordsSkipped",
-)  # half an hour, or one
+# half an hour, or one
+LOOK_BACK_LONG = ("DigestLate", "DigestMissed", "MailAmbiguous", "RecordsSkipped")
 FACTORS = dict.fromkeys(LOOK_BACK_LONG, 400) | {
     "NotWatched": 10,  # the clock looks every five seconds, however fast the rules are
     "FreshnessBudgetFast": 400,  # its short window is three scrapes: it need not hold for two more
@@ -128,8 +124,8 @@ class Alert:
 def watching(
     stack: Stack, folder: Path, *, later: tuple[str, str] | None = None
 ) -> Iterator[Prometheus]:
-    """Prometheus scraping every service of the stack, and one that comes `later` (name, host:port)
-    or never.
+    """Prometheus scraping every service of the stack, and one that comes `later`
+    (name, host:port) or never.
     """
     for file in ("alerts.yml", "objectives.yml"):
         quick = [
@@ -163,7 +159,8 @@ def watching(
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     port = next(port for port in range(30_000 + os.getpid() % 1000, 32_000) if is_free(port))
     command = [
-        str(shutil.which("prometheus")), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
+        str(shutil.which("prometheus")), f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={HOST}:{port}",
     ]  # fmt: skip
     with (folder / "prometheus.log").open("ab") as log:

@@ -1,5 +1,5 @@
-"""Every alert has a test that sees it fire, one that sees it silent, and a section that says what
-to do.
+"""Every alert has a test that sees it fire, one that sees it silent, and a
+section that says what to do.
 """
 
 import re

@@ -41,14 +41,24 @@ set -e
 mount --make-rprivate /
 mount --bind "$1" {VOLUME}
 mount -t tmpfs -o mode=755 tmpfs /tmp
-for place in {sys.base_prefix} {ROOT}; do mkdir -p /tmp/$place; mount --rbind $place /tmp/$place; done
+for place in {sys.base_prefix} {ROOT}; do
+    mkdir -p /tmp/$place
+    mount --rbind $place /tmp/$place
+done
 mount -t tmpfs -o mode=755 tmpfs /root
-for place in {sys.base_prefix} {ROOT}; do case $place in /root/*) mkdir -p $place; mount --rbind /tmp/$place $place; esac; done
+for place in {sys.base_prefix} {ROOT}; do
+    case $place in /root/*)
+        mkdir -p $place
+        mount --rbind /tmp/$place $place
+    esac
+done
 mount -o remount,bind,ro /
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 shift
 cd /
-exec setpriv --reuid={USER} --regid={GROUP} --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all env -i "$@"
+set -- env -i "$@"
+set -- --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
+exec setpriv --reuid={USER} --regid={GROUP} --clear-groups "$@"
 """
 
 
@@ -146,8 +156,8 @@ def test_there_is_nothing_to_write_to_but_the_temporary_folder(
     containers: dict[str, Container],
 ) -> None:
     script = (
-        "touch /tmp/x && ! touch /var/tmp/x && ! touch $HOME/x && ! touch x && test $(id -u) "
-        "!= 0 && ! mount -o remount,rw /"
+        "touch /tmp/x && ! touch /var/tmp/x && ! "
+        "touch $HOME/x && ! touch x && test $(id -u) != 0 && ! mount -o remount,rw /"
     )
     assert containers["ingest"].start("sh", "-c", script).wait(30) == 0
 

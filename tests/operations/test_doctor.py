@@ -11,9 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from aiosmtpd.smtp import AuthResult
-
-# its reference says that they are there
-from confluent_kafka.admin import (  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its reference says that they are there
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
@@ -41,7 +39,7 @@ def of(findings: Iterator[Finding], name: str) -> Finding:
     return next(finding for finding in findings if finding.name == name)
 
 
-# -- the whole ------------------------------------------------------------------------------------------------------------------
+# -- the whole -------------------------------------------------------------------------------------
 
 
 def test_a_whole_system_is_well_and_what_is_only_good_for_a_try_is_noted(services: Stack) -> None:
@@ -91,7 +89,7 @@ def test_notes_are_no_faults_and_what_is_away_outweighs_what_is_wrong() -> None:
     assert exit_code([wrong, gone("c", "", "")]) == 3
 
 
-# -- Kafka ----------------------------------------------------------------------------------------------------------------------
+# -- Kafka -----------------------------------------------------------------------------------------
 
 
 def test_a_topic_that_was_changed_behind_our_back_is_named(configure: Configure) -> None:
@@ -160,7 +158,7 @@ def test_clocks_that_disagree_are_noted_then_wrong(seconds: float, state: str) -
     assert kafka.skew("clock", seconds).state == state
 
 
-# -- PostgreSQL -----------------------------------------------------------------------------------------------------------------
+# -- PostgreSQL ------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -214,7 +212,7 @@ def test_migrations_that_are_missing_or_of_a_newer_version_are_told_apart(stack:
         assert postgres._migrations(connection).state == "note"
 
 
-# -- mail -----------------------------------------------------------------------------------------------------------------------
+# -- mail ------------------------------------------------------------------------------------------
 
 
 def test_a_login_that_the_mail_server_refuses_is_said(configure: Configure) -> None:
@@ -249,7 +247,7 @@ def test_only_what_stays_on_this_machine_may_be_in_the_clear(host: str, local: b
     assert mail.is_local(host) is local
 
 
-# -- the machine ----------------------------------------------------------------------------------------------------------------
+# -- the machine -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -81,8 +81,8 @@ def names() -> Iterator[NameServer]:
 
 
 class LookedAt(Protocol):
-    """looked_at(spf="v=spf1 +all")["spf"]: what is said of a domain that is well but for what is
-    named.
+    """looked_at(spf="v=spf1 +all")["spf"]: what is said of a domain that is well
+    but for what is named.
     """
 
     def __call__(self, **but: Any) -> dict[str, Finding]: ...
@@ -112,8 +112,8 @@ def zone(
     policy: str = "acme.test",
     relay: str | None = None,  # of `look`
 ) -> str:
-    """Of a sender's domain and those that it names. without: lines that hold one of these texts are
-    not there.
+    """Of a sender's domain and those that it names. without: lines that hold one of
+    these texts are not there.
     """
     lines = [
         *(txt(sender, one) for one in spf.split("|")),
@@ -183,14 +183,15 @@ def test_an_spf_record_is_read_as_receivers_read_it(
 
 
 NIBBLES = ".".join(reversed(f"{int(ip_address('2001:db8:25::7')):032x}"))
-# what depends on the mail: one relay is known by its address, two by their names, of which one is a
-# lie
+# what depends on the mail: one relay is known by its address, two by their
+# names, of which one is a lie
 BY_MAIL = (
-    f"7.100.51.198.in-addr._spf.acme.test. 60 IN A 127.0.0.2\n{NIBBLES}.ip6._spf.acme.test. 60 IN "
-    "A 127.0.0.2\n"
+    "7.100.51.198.in-addr._spf.acme.test. 60 IN A 127.0.0.2\n"
+    f"{NIBBLES}.ip6._spf.acme.test. 60 IN A 127.0.0.2\n"
     + txt("7.100.51.198.in-addr.acme.test.hosted.test", "v=spf1 ip4:198.51.100.7 -all")
-    + "7.100.51.198.in-addr.arpa. 60 IN PTR out.acme.test.\n9.100.51.198.in-addr.arpa. 60 IN PTR "
-    "out.acme.test.\n" + "out.acme.test. 60 IN A 198.51.100.7\n"
+    + "7.100.51.198.in-addr.arpa. 60 IN PTR out.acme.test.\n"
+    "9.100.51.198.in-addr.arpa. 60 IN PTR out.acme.test.\n"
+    "out.acme.test. 60 IN A 198.51.100.7\n"
 )
 
 
@@ -229,11 +230,8 @@ def test_the_relay_that_mail_is_handed_to_has_to_be_named(
         ("v=spf1 ptr -all", "198.51.100.7", "should not be used"),
         ("v=spf1 ptr:%{d} -all", "198.51.100.7", "should not be used"),
         ("v=spf1 ptr -all", "198.51.100.9", "fail for 198.51.100.9"),  # its name leads elsewhere
-        (
-            "v=spf1 ptr:mail.test ptr:ut.acme.test -all",
-            "198.51.100.7",
-            "fail for 198.51.100.7",
-        ),  # it is called otherwise
+        # it is called otherwise
+        ("v=spf1 ptr:mail.test ptr:ut.acme.test -all", "198.51.100.7", "fail for 198.51.100.7"),
     ],
 )
 def test_a_relay_is_known_by_a_name_that_leads_back_to_it(

@@ -1,5 +1,5 @@
-"""OpenAPI of both HTTP services is valid; docs/http.md and docs/events.md show what OpenAPI and
-AsyncAPI say.
+"""OpenAPI of both HTTP services is valid; docs/http.md and docs/events.md show what
+OpenAPI and AsyncAPI say.
 """
 
 from typing import Any

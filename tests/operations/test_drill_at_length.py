@@ -1,5 +1,5 @@
-"""What takes longer, or breaks more than a test may break for others: `make drill`, on a stack of
-its own.
+"""What takes longer, or breaks more than a test may break for others: `make drill`,
+on a stack of its own.
 """
 
 import json
@@ -204,8 +204,8 @@ def another_clock(stack: Stack, port: int, disk: Path, *, offset_seconds: int) -
 
 
 def test_a_broker_that_is_lost(stack: Stack, prometheus: Prometheus, tmp_path: Path) -> None:
-    """Two dead-letter topics move onto a second broker: one has its only replica there, one its
-    second.
+    """Two dead-letter topics move onto a second broker: one has its only replica
+    there, one its second.
     """
     wrong = [Alert("KafkaUnderReplicated"), Alert("KafkaTakesNoWrites")]
     admin = AdminClient({"bootstrap.servers": settings().kafka})
@@ -285,7 +285,8 @@ def test_the_second_opinion_finds_something_else(
         >= 1
     )
     world.execute(
-        "UPDATE signals SET recovered_at = now(), resolution = 'correction' WHERE organization = %s",
+        "UPDATE signals SET recovered_at = now(), resolution = 'correction' "
+        "WHERE organization = %s",
         world.organization,
     )
     prometheus.wait_until_all_fired(wrong)

@@ -30,9 +30,10 @@ def test_no_process_says_a_password_while_all_that_it_needs_is_away(
     stack: Stack, tmp_path: Path
 ) -> None:
     told = Told()
+    password = told.new("the password of PostgreSQL")
     env = {
         "kafka": NOWHERE,
-        "database_url": f"postgresql://winback:{told.new('the password of PostgreSQL')}@{NOWHERE}/winback",
+        "database_url": f"postgresql://winback:{password}@{NOWHERE}/winback",
         "smtp_url": f"smtp://winback:{told.new('the password of the mail server')}@{NOWHERE}",
         "secret": told.new("the secret"),
         "erp_tokens": json.dumps({ERP_ORDERS.name: told.new("the token of the raw topic")}),
@@ -57,7 +58,7 @@ def people(stack: Stack, organization: str) -> str:
     return f"ana@{organization}.example"
 
 
-def test_tokens_sessions_and_links_are_in_no_log_no_error_no_metric_and_no_dead_letter_that_is_shown(
+def test_tokens_sessions_and_links_are_in_no_log_no_error_no_metric_and_no_dead_letter_shown(
     stack: Stack, organization: str, people: str, tmp_path: Path
 ) -> None:
     told = Told()

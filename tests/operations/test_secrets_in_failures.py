@@ -57,8 +57,8 @@ def without(right: str, table: str, role: str = "winback_app") -> Iterator[None]
 
 @contextmanager
 def taking_no_row(table: str) -> Iterator[None]:
-    """PostgreSQL refuses each row, and quotes it in the error's detail where no policy forbids
-    that.
+    """PostgreSQL refuses each row, and quotes it in the error's detail where
+    no policy forbids that.
     """
     with changed(
         f"ALTER TABLE {table} ADD CONSTRAINT broken CHECK (false) NOT VALID",
@@ -96,8 +96,9 @@ def test_a_request_that_fails_inside_tells_nobody_what_it_brought(
     told.secret["the client's secret"] = SECRET
     sink = urlsplit(settings().smtp_url)
     with collecting() as collector, ExitStack() as served:
+        password = told.new("the password of the mail server")
         env = {
-            "smtp_url": f"smtp://winback:{told.new('the password of the mail server')}@{sink.hostname}:{sink.port}",
+            "smtp_url": f"smtp://winback:{password}@{sink.hostname}:{sink.port}",
             "secret": told.new("the secret"),
             "otlp_endpoint": collector.url,
             "base_url": "http://127.0.0.1:8080",
@@ -152,8 +153,7 @@ def break_ingest(told: Told, address: str) -> None:
     }
     for right, table in (("SELECT", "tokens"), ("INSERT", "idempotency_keys")):
         with without(right, table):
-            # a mapping of both
-            answer = httpx.post(**asked, content=f'{{"order":"{token}"}}', timeout=30)  # type: ignore[arg-type]
+            answer = httpx.post(**asked, content=f'{{"order":"{token}"}}', timeout=30)  # type: ignore[arg-type]  # a mapping of both
         failed(told, f"ingest without {table}", answer)
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["status"] == 500
@@ -246,8 +246,8 @@ def test_a_process_that_leaves_with_an_error_says_which_and_no_secret(
 
 
 def test_what_postgresql_quotes_of_rows_is_left_out_of_what_an_error_says(stack: Stack) -> None:
-    """A row that was refused, a key that is there, a value inside COPY; alone, as a cause, and in a
-    group.
+    """A row that was refused, a key that is there, a value inside COPY; alone, as a
+    cause, and in a group.
     """
     email = f"ana-{secrets.token_hex(8)}@example.com"
     with psycopg.connect(settings().database_url, autocommit=True) as owner:

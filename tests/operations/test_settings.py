@@ -1,5 +1,5 @@
-"""Whatever setting is wrong: one line that names it and says what it accepts, and the process ends
-with code 2.
+"""Whatever setting is wrong: one line that names it and says what it accepts, and the
+process ends with code 2.
 """
 
 import os

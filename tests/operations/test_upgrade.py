@@ -35,15 +35,8 @@ from winback.stack.parts import HOST, OTHERS_PORTS
 pytestmark = [pytest.mark.system, pytest.mark.upgrade]
 
 FROM = os.environ.get("UPGRADE_FROM", "HEAD~1")
-ORDER_OF_UPGRADE = (
-    "signals",
-    "detector",
-    "digest",
-    "sequences",
-    "clock",
-    "console",
-    "ingest",
-)  # who reads before who writes
+# who reads before who writes
+ORDER_OF_UPGRADE = ("signals", "detector", "digest", "sequences", "clock", "console", "ingest")
 TOGETHER_SECONDS = 3.0
 
 

@@ -18,8 +18,8 @@ from tests.eventually import eventually
 from tests.stack_fixtures import Stack
 
 SETTINGS = (
-    "INSERT INTO settings_versions (organization, version, settings, saved_by) VALUES (%s, "
-    "1, '{}', 'test')"
+    "INSERT INTO settings_versions (organization, version, settings, saved_by) "
+    "VALUES (%s, 1, '{}', 'test')"
 )
 
 
@@ -64,7 +64,8 @@ def test_a_position_that_stands_still_while_records_wait_is_measured(
     eventually(stuck, what="seconds that it stands still")
     with db.connect() as connection, connection.transaction():
         assert db.move_position(
-            connection, consumer="halted", topic=ERP_ORDERS.name, partition=0, expected=0, next_offset=end
+            connection, consumer="halted", topic=ERP_ORDERS.name, partition=0, expected=0,
+            next_offset=end
         )  # fmt: skip
     look(watcher)
     assert (value("winback_unread_records", **place), value("winback_stuck_seconds", **place)) == (

@@ -1,5 +1,5 @@
-"""Processes that are run with secrets, and everything that they said to anybody, to be searched for
-these.
+"""Processes that are run with secrets, and everything that they said to anybody, to
+be searched for these.
 """
 
 import os
@@ -25,8 +25,8 @@ NOWHERE = "127.0.0.1:1"  # nobody listens on that port
 
 @dataclass
 class Told:
-    """Everything that was said to anybody, by where it was said. `secret` is what must be in none
-    of it.
+    """Everything that was said to anybody, by where it was said. `secret` is what
+    must be in none of it.
     """
 
     secret: dict[str, str] = field(default_factory=dict)
@@ -62,8 +62,8 @@ def serving(
     *,
     end: signal.Signals = signal.SIGTERM,
 ) -> Iterator[Served]:
-    """A process of the service, until it ends by itself or is sent `end`. What it logged is told
-    then.
+    """A process of the service, until it ends by itself or is sent `end`. What
+    it logged is told then.
     """
     port, log = free_port(), folder / f"{service}.log"
     own = {f"{PREFIX}{service.value.upper()}_PORT": str(port)} | {

@@ -86,7 +86,8 @@ class World:
         """A digest (a heartbeat: it has no run) to one address alone."""
         slot = uuid.uuid4().hex
         due = DigestDue(
-            organization=self.organization, slot=slot, digest=slot, slot_at=slot_at or clock.now(), run=None, only_to=to
+            organization=self.organization, slot=slot, digest=slot, slot_at=slot_at or clock.now(),
+            run=None, only_to=to
         )  # fmt: skip
         self.publisher.publish(DIGEST_TICKS.name, msgspec.json.encode(due), partition=0)
 
@@ -126,8 +127,10 @@ WHERE organization = %s
 """
 
 ORDER = b"""
-{"organization": "x", "order": "1", "account": "A", "ordered_on": "2026-01-05", "counts_on": "2026-01-05", "revision": 1,
-"content": "00000000000000000000000000000000000000000000000000000000000000aa", "lines": [{"revenue_cents": 100}]}
+{"organization": "x", "order": "1", "account": "A",
+"ordered_on": "2026-01-05", "counts_on": "2026-01-05", "revision": 1,
+"content": "00000000000000000000000000000000000000000000000000000000000000aa",
+"lines": [{"revenue_cents": 100}]}
 """
 
 

@@ -77,7 +77,7 @@ def at(offset: int) -> datetime:
     return START + timedelta(seconds=offset)
 
 
-# -- settings -----------------------------------------------------------------------------------------------------------
+# -- settings --------------------------------------------------------------------------------------
 
 
 @st.composite
@@ -117,7 +117,7 @@ def organizations() -> st.SearchStrategy[str]:
     return st.sampled_from((ORGANIZATIONS[0], *ORGANIZATIONS))
 
 
-# -- orders -------------------------------------------------------------------------------------------------------------
+# -- orders ----------------------------------------------------------------------------------------
 
 
 def lines() -> st.SearchStrategy[list[Line]]:
@@ -133,8 +133,8 @@ def lines() -> st.SearchStrategy[list[Line]]:
 
 @st.composite
 def orders(draw: st.DrawFn, *, revisions_given: bool = True) -> Order:
-    """One version of one order. Some are stamped with the day before their own, as orders sent
-    ahead are.
+    """One version of one order. Some are stamped with the day before their own, as
+    orders sent ahead are.
     """
     ordered_on = FIRST_DAY + timedelta(days=draw(st.integers(0, DAYS)))
     order = version(
@@ -217,8 +217,8 @@ def crowds(draw: st.DrawFn) -> list[Order]:
 
 @st.composite
 def floods(draw: st.DrawFn) -> list[Order]:
-    """More orders of one account than a page of state holds, some with more combos than a page of
-    those holds.
+    """More orders of one account than a page of state holds, some with more combos than
+    a page of those holds.
     """
     organization, account = draw(organizations()), draw(st.sampled_from(ACCOUNTS))
     count, combos = draw(st.sampled_from(((33, 1), (65, 5), (130, 40), (70, 400))))
@@ -245,7 +245,7 @@ def floods(draw: st.DrawFn) -> list[Order]:
     ]
 
 
-# -- histories ----------------------------------------------------------------------------------------------------------
+# -- histories -------------------------------------------------------------------------------------
 
 
 @st.composite
@@ -366,8 +366,8 @@ def block(of_orders: Sequence[Order]) -> OrdersAccepted:
 def deliveries(
     draw: st.DrawFn, known: list[Order], latest: dict[str, RunRequested], *, revisions_given: bool
 ) -> list[Order]:
-    """What one block brings: orders that are new, or known ones again: the same, changed, or of
-    another day.
+    """What one block brings: orders that are new, or known ones again: the same,
+    changed, or of another day.
     """
     brought: list[Order] = []
     for _ in range(draw(st.integers(1, 4))):
@@ -431,8 +431,8 @@ def deliveries(
 
 @st.composite
 def days(draw: st.DrawFn, latest: RunRequested | None, *, else_on: date | None = None) -> date:
-    """Any day; once there was a run, mostly one beside its day. `else_on` takes the place of any
-    day.
+    """Any day; once there was a run, mostly one beside its day. `else_on`
+    takes the place of any day.
     """
     if latest is not None and draw(st.integers(0, 2)):
         return latest.as_of + timedelta(days=draw(st.integers(-1, 1)))
@@ -464,8 +464,8 @@ def changed(
 
 @st.composite
 def run_requests(draw: st.DrawFn, organization: str, latest: RunRequested | None) -> RunRequested:
-    """The next run after `latest`: its day never goes back, its number counts up; some are asked
-    for twice.
+    """The next run after `latest`: its day never goes back, its number counts up;
+    some are asked for twice.
     """
     if latest is None:
         day = FIRST_DAY + timedelta(days=draw(st.integers(5, DAYS)))

@@ -1,5 +1,5 @@
-"""What the detector must say, the slow way: at every step all orders received so far, recomputed
-from scratch.
+"""What the detector must say, the slow way: at every step all orders received so far,
+recomputed from scratch.
 
     oracle = Oracle()
     oracle.record(event, at=...)            # blocks and runs, in the order of the log
@@ -71,12 +71,10 @@ class Run:
 class Organization:
     """What came in of one organization, and what was said about it."""
 
-    received: dict[str, list[Order]] = field(
-        default_factory=dict
-    )  # order id -> versions as they came
-    orders_of: dict[str, set[str]] = field(
-        default_factory=dict
-    )  # account -> ids of orders that ever named it
+    # order id -> versions as they came
+    received: dict[str, list[Order]] = field(default_factory=dict)
+    # account -> ids of orders that ever named it
+    orders_of: dict[str, set[str]] = field(default_factory=dict)
     latest_run: Run | None = None
     signals: dict[Key, Signal] = field(default_factory=dict)
 
@@ -107,7 +105,7 @@ class Oracle:
         return self._organizations.setdefault(organization, Organization())
 
 
-# -- which version of an order counts -----------------------------------------------------------------------------------
+# -- which version of an order counts --------------------------------------------------------------
 
 
 def counting_version(versions: list[Order]) -> Order | None:
@@ -129,7 +127,7 @@ def counting_version(versions: list[Order]) -> Order | None:
     return counting
 
 
-# -- orders close -------------------------------------------------------------------------------------------------------
+# -- orders close ----------------------------------------------------------------------------------
 
 
 def accept(organization: Organization, order: Order, at: datetime) -> None:
@@ -141,9 +139,8 @@ def accept(organization: Organization, order: Order, at: datetime) -> None:
     after = counting_version([*versions, order])
     assert after is not None
     if before is not None and same_version(before, after):
-        versions.append(
-            order
-        )  # a duplicate, or older than what counts: nothing changes, nothing is checked
+        # a duplicate, or older than what counts: nothing changes, nothing is checked
+        versions.append(order)
         return
     accounts = dict.fromkeys([after.account] if before is None else [after.account, before.account])
     watched = [account for account in accounts if active_signals(organization, account)]
@@ -180,8 +177,8 @@ def active_signals(organization: Organization, account: str) -> list[Signal]:
 def check(
     organization: Organization, account: str, before: list[Order], order: Order, at: datetime
 ) -> None:
-    """Close what does not fire any more, if the order answers it or if it was this order that ended
-    it.
+    """Close what does not fire any more, if the order answers it or if it was
+    this order that ended it.
     """
     latest = organization.latest_run
     assert latest is not None  # only runs open signals
@@ -228,7 +225,7 @@ def close(signal: Signal, day: date, at: datetime, resolution: str, by: str | No
     )
 
 
-# -- runs open, see and close -------------------------------------------------------------------------------------------
+# -- runs open, see and close ----------------------------------------------------------------------
 
 
 def run(organization: Organization, event: RunRequested, at: datetime) -> None:
@@ -280,8 +277,8 @@ def run(organization: Organization, event: RunRequested, at: datetime) -> None:
 
 
 def resolution_by_run(signal: Signal, orders: list[Order], previous: Run, latest: Run) -> str:
-    """The first that is true. An active signal was last seen by the previous run, under its
-    settings.
+    """The first that is true. An active signal was last seen by the previous
+    run, under its settings.
     """
     assert signal.run == previous.number
     its_orders = [order for order in orders if order.account == signal.key.account]
@@ -297,12 +294,12 @@ def resolution_by_run(signal: Signal, orders: list[Order], previous: Run, latest
     return "aged_out"
 
 
-# -- as the command line prints it --------------------------------------------------------------------------------------
+# -- as the command line prints it -----------------------------------------------------------------
 
 
 def as_json(signal: Signal) -> dict[str, Any]:
-    """The days and figures of a signal as `winback signals --json` prints them; times and ids are
-    left out.
+    """The days and figures of a signal as `winback signals --json` prints them;
+    times and ids are left out.
     """
     printed: dict[str, Any] = {
         "account": signal.key.account,

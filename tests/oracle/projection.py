@@ -94,8 +94,8 @@ def figures_of(event: SignalOpened | SignalSeen) -> dict[str, int | date]:
 
 
 def same(one: SignalsRecord, other: SignalsRecord) -> bool:
-    """How long a run took, how many accounts it had to look at, and that it was asked again may
-    differ.
+    """How long a run took, how many accounts it had to look at, and that it was
+    asked again may differ.
     """
     if isinstance(one, RunCompleted) and isinstance(other, RunCompleted):
         return (one.organization, one.number, one.at) == (

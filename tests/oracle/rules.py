@@ -1,5 +1,5 @@
-"""The three detection rules once more, slow and obvious: sums over raw orders, exact fractions, no
-state.
+"""The three detection rules once more, slow and obvious: sums over raw orders,
+exact fractions, no state.
 
 Written from the product's description alone. It shares with the services what an order and a
 setting look like (`shared.events`, `shared.domain.thresholds`) and how a raw text is read (`sizes`,
@@ -83,8 +83,8 @@ class Reader:
 def firing(
     orders: Iterable[Order], *, on: date, settings: DetectionSettings, reader: Reader | None = None
 ) -> dict[Key, Firing]:
-    """All signals of one organization that fire as of `on`; `orders` are the counting versions, of
-    any accounts.
+    """All signals of one organization that fire as of `on`; `orders` are the counting
+    versions, of any accounts.
     """
     reader = reader or Reader(settings)
     of_account: dict[str, list[Order]] = {}
@@ -100,7 +100,7 @@ def firing(
     return found
 
 
-# -- A · fully dormant --------------------------------------------------------------------------------------------------
+# -- A · fully dormant -----------------------------------------------------------------------------
 
 
 def dormant(
@@ -137,7 +137,7 @@ def is_active(lines: list[Read], *, on: date, settings: DetectionSettings) -> bo
     return last is not None and (on - last).days < settings.dormant.gap_days
 
 
-# -- B · product lapse --------------------------------------------------------------------------------------------------
+# -- B · product lapse -----------------------------------------------------------------------------
 
 
 def lapses(
@@ -180,7 +180,7 @@ def lapses(
     return found
 
 
-# -- C · cherry-picking -------------------------------------------------------------------------------------------------
+# -- C · cherry-picking ----------------------------------------------------------------------------
 
 
 class Spend(NamedTuple):
@@ -260,8 +260,8 @@ def carries(its_spend: Spend, settings: DetectionSettings) -> bool:
 def median_share(
     of_account: dict[str, Spend], *, on: date, settings: DetectionSettings
 ) -> Fraction:
-    """Of the accounts at or above the floor that do not carry C, clamped; where these are too few,
-    the most.
+    """Of the accounts at or above the floor that do not carry C, clamped; where these
+    are too few, the most.
     """
     shares = sorted(
         s.share

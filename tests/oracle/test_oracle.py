@@ -138,8 +138,7 @@ def test_a_late_order_is_a_correction_since_the_signal_was_never_true() -> None:
 )
 def test_an_order_taken_back_is_a_correction(change: dict[str, bool | str | int]) -> None:
     story = Story().bought("1", before(90)).run(JUNE)
-    # one of three keywords
-    story.bought("1", before(90), revision=2, **change)  # type: ignore[arg-type]
+    story.bought("1", before(90), revision=2, **change)  # type: ignore[arg-type]  # one of three keywords
     assert story.ending(DORMANT) == (JUNE, "correction")
 
 
@@ -150,8 +149,8 @@ def test_a_duplicate_and_an_older_version_close_nothing() -> None:
 
 
 def test_what_was_over_before_the_order_waits_for_the_run() -> None:
-    """As of the order's day the account is dormant: the lapse is over, and not by this order, which
-    is a credit.
+    """As of the order's day the account is dormant: the lapse is over, and not by this
+    order, which is a credit.
     """
     story = Story().bought("1", before(60)).bought("2", before(1), od="7").run(JUNE)
     story.bought("3", after(95), cents=-1, od=None, grade=None)

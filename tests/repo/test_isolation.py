@@ -1,5 +1,5 @@
-"""Nothing crosses organizations: read out of PostgreSQL's own catalogue, so that a new table cannot
-be forgotten.
+"""Nothing crosses organizations: read out of PostgreSQL's own catalogue, so that a new
+table cannot be forgotten.
 
 Every table with an `organization` is a tenant table, and every one is tried: two organizations, a
 row each, and the role that serves HTTP reads, changes, deletes and inserts across.
@@ -80,18 +80,20 @@ ORDER BY a.attnum
 """
 
 CHECKS = (
-    "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND "
-    "contype = 'c'"
+    "SELECT pg_get_constraintdef(oid) FROM pg_constraint "
+    "WHERE conrelid = %s::regclass AND contype = 'c'"
 )
 NEEDS = (
-    "SELECT confrelid::regclass::text FROM pg_constraint WHERE conrelid = %s::regclass AND "
-    "contype = 'f'"
+    "SELECT confrelid::regclass::text FROM pg_constraint "
+    "WHERE conrelid = %s::regclass AND contype = 'f'"
 )
 
 OWN = "(organization = NULLIF(current_setting('app.org'::text, true), ''::text))"
 VALUES: dict[str, Any] = {
-    "text": "x", "text[]": ["x"], "integer": 1, "bigint": 1, "bigint[]": [1], "boolean": False, "bytea": b"x", "jsonb": "{}",
-    "date": "2026-11-23", "timestamp with time zone": "2026-11-23T00:00:00Z", "uuid": "5d3f7f3e-7d3c-5f0e-9a54-6b1f3f1a9b10",
+    "text": "x", "text[]": ["x"], "integer": 1, "bigint": 1, "bigint[]": [1], "boolean": False,
+    "bytea": b"x", "jsonb": "{}", "date": "2026-11-23",
+    "timestamp with time zone": "2026-11-23T00:00:00Z",
+    "uuid": "5d3f7f3e-7d3c-5f0e-9a54-6b1f3f1a9b10",
     "smallint": 1, "double precision": 1.0, "numeric": 1,
 }  # fmt: skip
 
@@ -108,7 +110,7 @@ class Relation(NamedTuple):
 
 @contextmanager
 def connected(role: str | None = None, organization: str | None = None) -> Iterator[db.Connection]:
-    """A transaction that is rolled back, as the database's owner or as `role` in one organization."""
+    """A transaction to be rolled back, as the database's owner or as `role` in one organization."""
     with (
         psycopg.connect(settings().database_url) as connection,
         connection.transaction(force_rollback=True),
@@ -137,7 +139,7 @@ def tenant_tables() -> list[Relation]:
     ]
 
 
-# -- what the catalogue must say ----------------------------------------------------------------------------------------------
+# -- what the catalogue must say -------------------------------------------------------------------
 
 
 def test_there_are_tenant_tables_and_the_migrations_made_them() -> None:
@@ -199,8 +201,8 @@ def test_every_view_sees_what_the_asking_role_sees() -> None:
 
 
 def test_nothing_bypasses_the_policies() -> None:
-    """No materialized views, no functions that run as their owner, no roles that own, bypass or
-    truncate.
+    """No materialized views, no functions that run as their owner, no roles that
+    own, bypass or truncate.
     """
     assert relations("mf") == []
     with connected() as connection:
@@ -208,8 +210,8 @@ def test_nothing_bypasses_the_policies() -> None:
             "SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"
         ).fetchall()
         roles = connection.execute(
-            "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) AND (rolsuper OR rolbypassrls OR "
-            "rolcreaterole OR rolcreatedb)",
+            "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) AND (rolsuper OR rolbypassrls "
+            "OR rolcreaterole OR rolcreatedb)",
             (list(ROLES),),
         ).fetchall()
         truncate = connection.execute(
@@ -221,7 +223,7 @@ def test_nothing_bypasses_the_policies() -> None:
     assert [table.name for table in relations("rpv") if table.owner in ROLES] == []
 
 
-# -- trying it ----------------------------------------------------------------------------------------------------------------
+# -- trying it -------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -304,8 +306,8 @@ def test_the_app_role_reads_and_writes_one_organization_alone(
         sql.SQL("SELECT organization FROM {} WHERE organization <> %s").format(name),
         sql.SQL("DELETE FROM {} WHERE organization <> %s RETURNING organization").format(name),
         sql.SQL(
-            "UPDATE {} SET organization = organization WHERE organization <> %s RETURNING "
-            "organization"
+            "UPDATE {} SET organization = organization "
+            "WHERE organization <> %s RETURNING organization"
         ).format(name),
     )
     for attempt in attempts:

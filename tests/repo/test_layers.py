@@ -1,5 +1,5 @@
-"""Who may know whom. import-linter says the same of whole chains (`make check`); this names the
-line.
+"""Who may know whom. import-linter says the same of whole chains (`make
+check`); this names the line.
 """
 
 import ast
@@ -12,20 +12,21 @@ from tests.repo.tree import ROOT, imports, modules, name, none_of, parsed, state
 
 SERVICES = ("ingest", "detector", "signals", "digest", "sequences")
 
-# What a rule may be made of: values, numbers, texts. Nothing here reads, sends, waits or asks the
-# time.
+# What a rule may be made of: values, numbers, texts. Nothing here reads, sends,
+# waits or asks the time.
 PURE = {
-    "base64", "bisect", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools",
-    "hashlib", "heapq", "itertools", "json", "math", "operator", "re", "statistics", "string", "struct", "typing", "unicodedata",
-    "uuid", "zoneinfo", "babel", "msgspec",
+    "base64", "bisect", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum",
+    "fractions", "functools", "hashlib", "heapq", "itertools", "json", "math", "operator", "re",
+    "statistics", "string", "struct", "typing", "unicodedata", "uuid", "zoneinfo", "babel",
+    "msgspec",
 }  # fmt: skip
 PURE_SHARED = {"shared.domain", "shared.errors", "shared.events", "shared.ids", "shared.wording"}
 ASKS_THE_TIME = {"now", "utcnow", "today", "time", "monotonic", "time_ns"}
 
 SQL_LIVES_IN = "a module called store… (or …_store), audit…, or shared/db.py"
 SQL_ELSEWHERE = {
-    "shared/dead_letters.py": "two statements over the one table that remembers replays, for "
-    "command line and console",
+    "shared/dead_letters.py": "two statements over the one table that remembers replays, "
+    "for command line and console",
 }
 
 

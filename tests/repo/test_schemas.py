@@ -1,5 +1,5 @@
-"""`schemas/` is up to date, compatible with the last release, and its examples are what consumers
-read.
+"""`schemas/` is up to date, compatible with the last release, and its examples
+are what consumers read.
 """
 
 import copy
@@ -71,7 +71,7 @@ def test_readers_refuse_a_version_that_they_do_not_know() -> None:
         msgspec.json.decode(json.dumps(plain | {"version": 2}), type=AnyEvent)
 
 
-# -- what is compatible -------------------------------------------------------------------------------------------------------
+# -- what is compatible ----------------------------------------------------------------------------
 
 RELEASED: dict[str, Any] = {
     "type": "object",
@@ -140,7 +140,8 @@ def test_words_and_fields_with_defaults_may_be_added(path: str, value: Any) -> N
         ("$defs/Line/properties/cents", None, "E.lines[].cents: removed"),
         ("required", ["account", "kind", "lines", "settings", "name"],
          "E.name: is required now, and records of the last release may lack it"),
-        ("required", ["account", "kind", "settings"], "E.lines: may be missing now, and readers of " "the last release need it"),
+        ("required", ["account", "kind", "settings"],
+         "E.lines: may be missing now, and readers of the last release need it"),
         ("$defs/Settings/properties/new", {"type": "integer", "default": 0},
          "E.settings.new: added, and readers of the last release refuse unknown fields there"),
     ],
@@ -162,7 +163,7 @@ def test_an_event_of_the_last_release_cannot_go(tmp_path: Path) -> None:
     assert schemas.breaks_with_release(tmp_path) == ["OrdersForgotten: removed"]
 
 
-# -- AsyncAPI -----------------------------------------------------------------------------------------------------------------
+# -- AsyncAPI --------------------------------------------------------------------------------------
 
 
 def test_asyncapi_has_every_topic_and_who_writes_and_reads_it() -> None:
@@ -174,7 +175,8 @@ def test_asyncapi_has_every_topic_and_who_writes_and_reads_it() -> None:
     ]
     assert list(document["channels"]) == topics
     assert list(document["operations"])[:4] == [
-        "ingest-writes-orders", "signals-writes-orders", "detector-reads-orders", "signals-reads-orders",
+        "ingest-writes-orders", "signals-writes-orders", "detector-reads-orders",
+        "signals-reads-orders",
     ]  # fmt: skip
 
 

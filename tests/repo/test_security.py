@@ -12,12 +12,13 @@ PAGE = (ROOT / "docs" / "security.md").read_text()
 NAMED = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 ROW = re.compile(r"^\|(?!---| who )(.*)\|$", re.MULTILINE)
 
-# Licences that let anybody run and pass on this project as it is, under its own (Apache-2.0). Those
-# of the LGPL and the MPL oblige whoever changes such a library itself: they are used as they are
-# published.
+# Licences that let anybody run and pass on this project as it is, under its own
+# (Apache-2.0). Those of the LGPL and the MPL oblige whoever changes such a library itself:
+# they are used as they are published.
 ALLOWED = {
-    "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "LGPL-3.0-only", "MIT", "MIT-0", "MPL-2.0", "PSF-2.0",
-    "Apache Software License", "BSD License", "ISC License (ISCL)", "MIT License", "Mozilla Public License 2.0 (MPL 2.0)",
+    "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "LGPL-3.0-only", "MIT", "MIT-0", "MPL-2.0",
+    "PSF-2.0", "Apache Software License", "BSD License", "ISC License (ISCL)", "MIT License",
+    "Mozilla Public License 2.0 (MPL 2.0)",
     "Python Software Foundation License", "Repoze Public License",
     "3-Clause BSD License",
 }  # fmt: skip

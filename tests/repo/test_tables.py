@@ -1,5 +1,5 @@
-"""Each PostgreSQL table has exactly one writing service; a service's docstring says which it
-`owns`.
+"""Each PostgreSQL table has exactly one writing service; a service's
+docstring says which it `owns`.
 
 The tables are those of the migrations, so a new one without an owner fails here.
 """
@@ -22,8 +22,8 @@ TAMPERING = "winback/chaos/store.py"  # does damage on purpose, to a stack of it
 TEMPORARY = {"staged"}  # prefixes of tables that live as long as a connection
 
 WRITES = re.compile(
-    r"\b(?:INSERT\s+INTO|(?<!FOR )(?<!KEY )(?<!DO "
-    r")UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE(?:\s+TABLE)?)\s+(?:ONLY\s+)?(\w+)"
+    r"\b(?:INSERT\s+INTO|(?<!FOR )(?<!KEY )(?<!DO )UPDATE|DELETE\s+FROM|MERGE\s+INTO"
+    r"|TRUNCATE(?:\s+TABLE)?)\s+(?:ONLY\s+)?(\w+)"
 )
 CREATES = re.compile(r"\bCREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+)")
 VIEWS = re.compile(r"\bCREATE\s+(?:OR\s+REPLACE\s+)?VIEW\s+(\w+)")

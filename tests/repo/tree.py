@@ -70,7 +70,7 @@ def parsed(path: Path) -> ast.Module:
 
 
 def imports(path: Path) -> set[str]:
-    """Full names of what a module imports, anywhere in it; of `from a import b` both `a` and `a.b`."""
+    """Full names of what a module imports anywhere; of `from a import b` both `a` and `a.b`."""
     found: set[str] = set()
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
@@ -82,8 +82,8 @@ def imports(path: Path) -> set[str]:
 
 
 def statements(path: Path) -> Iterator[str]:
-    """The SQL in a module: string constants (the fixed parts of f-strings too) that begin like a
-    statement.
+    """The SQL in a module: string constants (the fixed parts of f-strings too) that
+    begin like a statement.
     """
     documentation = {
         id(node.body[0].value)

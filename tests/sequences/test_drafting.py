@@ -85,8 +85,9 @@ class Running:
     ) -> None:
         event = SignalRecovered(
             id="x", organization=organization, account=account, signal="s", signal_type=signal_type,
-            combo=Combo(od="5.5", grade="J55") if signal_type == "lapse" else None, episode=1, opened_on=RUN_DAY, at=at,
-            source_offset=2, run=None, closed_on=at.date(), resolution=resolution, order="SO-2",
+            combo=Combo(od="5.5", grade="J55") if signal_type == "lapse" else None, episode=1,
+            opened_on=RUN_DAY, at=at, source_offset=2, run=None, closed_on=at.date(),
+            resolution=resolution, order="SO-2",
         )  # fmt: skip
         self.put_signal(event)
 

@@ -1,4 +1,4 @@
-"""From files to drafts and back: every service as a real process, driven by the command line alone."""
+"""From files to drafts and back: every service a real process, driven by the command line alone."""
 
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ C-1,permian,purchasing@permian.example,Ana Ruiz,true
 C-2,redwater,,Yard,true
 """
 
-# Permian bought 5 1/2 J55 every month until August and 7 L80 ever since; Redwater bought once, long
-# ago.
+# Permian bought 5 1/2 J55 every month until August and 7 L80 ever since; Redwater
+# bought once, long ago.
 ORDERS = (
     "order,account,account_name,owner,ordered_on,product,od,grade,quantity,revenue\n"
     + "\n".join(
@@ -29,7 +29,10 @@ ORDERS = (
         + ["SO-90,redwater,Redwater Completions,ms,2026-01-09,CSG,9 5/8,P110,900,150000.00"]
     )
 )
-ANSWER = "order,account,ordered_on,product,od,grade,quantity,revenue\nSO-99,permian,2026-11-24,CSG,139.7 mm,J55,500,18420.00\n"
+ANSWER = """\
+order,account,ordered_on,product,od,grade,quantity,revenue
+SO-99,permian,2026-11-24,CSG,139.7 mm,J55,500,18420.00
+"""
 
 DRAFTS = """
 SELECT
@@ -80,9 +83,8 @@ def test_a_digest_makes_drafts_with_contacts_and_an_order_stops_them(
     services.winback("settings", "set", str(settings), "--organization", ORGANIZATION)
     put("contacts", CONTACTS)
     put("orders", ORDERS)
-    services.winback(
-        "wait", "--organization", ORGANIZATION
-    )  # the run waits for orders alone, drafts look for contacts
+    # the run waits for orders alone, drafts look for contacts
+    services.winback("wait", "--organization", ORGANIZATION)
     services.winback("run", "--organization", ORGANIZATION, "--as-of", "2026-11-23", "--wait")
 
     services.winback("digest", "send", "--organization", ORGANIZATION)

@@ -1,4 +1,4 @@
-"""An organization as the signals service would have it in PostgreSQL, for drafts to be made from."""
+"""An organization as the signals service has it in PostgreSQL, for drafts to be made from."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -194,8 +194,8 @@ class World:
         )
         with db.connect() as connection:
             rows = connection.execute(
-                f"SELECT {', '.join(columns)} FROM enrollments WHERE organization = %s ORDER BY "
-                "signal_type, account",
+                f"SELECT {', '.join(columns)} FROM enrollments "
+                "WHERE organization = %s ORDER BY signal_type, account",
                 (self.organization,),
             ).fetchall()
         return [dict(zip(columns, row, strict=True)) for row in rows]

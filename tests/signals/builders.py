@@ -141,8 +141,8 @@ def signal_event(
     run: int = 1,
     lifetime: int = 20_000_000,
 ) -> SignalOpened | SignalSeen:
-    """A dormant signal, or a lapse where a combo is given. `at` grows with the offset: a minute a
-    record.
+    """A dormant signal, or a lapse where a combo is given. `at` grows with the
+    offset: a minute a record.
     """
     type_: SignalType = "lapse" if combo else "dormant"
     figures: Figures = (
@@ -236,8 +236,8 @@ def tables(connection: db.Connection, organization: str) -> dict[str, list[Any]]
         table: [
             row[0]
             for row in connection.execute(
-                f"SELECT to_jsonb(t) FROM {table} t WHERE organization = %s ORDER BY "
-                "to_jsonb(t)::text",
+                f"SELECT to_jsonb(t) FROM {table} t WHERE organization = %s "
+                "ORDER BY to_jsonb(t)::text",
                 (organization,),
             )
         ]

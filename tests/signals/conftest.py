@@ -14,8 +14,8 @@ from tests.stack_fixtures import Stack
 
 @pytest.fixture
 def connection(stack: Stack) -> Iterator[db.Connection]:
-    """As the worker, in autocommit: each statement, or `connection.transaction()`, is one
-    transaction.
+    """As the worker, in autocommit: each statement, or
+    `connection.transaction()`, is one transaction.
     """
     with db.connect() as opened:
         opened.autocommit = True

@@ -1,5 +1,6 @@
-"""A supervisor over small scripts in the place of servers:  python -m tests.stack.scripted_plan
-HOME [broken-schema]
+"""A supervisor over small scripts in the place of servers.
+
+python -m tests.stack.scripted_plan HOME [broken-schema]
 
 good     answers 200                    slow     the same, and does not drain
 parent   the same, with a child         bad      ends at once, saying why

@@ -22,8 +22,8 @@ def test_each_test_has_a_tenant_of_its_own(organization: str, organizations: Org
     other = organizations(currency="EUR", timezone="Europe/Berlin")
     with db.connect() as connection:
         rows = connection.execute(
-            "SELECT organization, currency FROM organizations WHERE organization = ANY(%s) ORDER "
-            "BY currency",
+            "SELECT organization, currency FROM organizations "
+            "WHERE organization = ANY(%s) ORDER BY currency",
             ([organization, other],),
         ).fetchall()
     assert rows == [(other, "EUR"), (organization, "USD")]

@@ -18,7 +18,15 @@ from tests.eventually import eventually
 from tests.ingest.door import EVERY_SCOPE, make_token
 from tests.stack_fixtures import START_SECONDS, Stack
 
-CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,unsupported_method"
+CHECKS = ",".join(
+    (
+        "not_a_server_error",
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_schema_conformance",
+        "unsupported_method",
+    )
+)
 EXAMPLES = "30"
 
 

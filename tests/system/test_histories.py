@@ -73,8 +73,10 @@ class Told:
         self._oracle = Oracle()
         self._settings, self._settings_version = DEFAULTS, 1
         self._detected: dict[str, str] = {}
-        self._winback("organization", "create", self.organization, "--name", "Histories", "--currency", "GBP", "--timezone",
-                      "Europe/London", "--no-schedules", of_organization=False)  # fmt: skip
+        self._winback(
+            "organization", "create", self.organization, "--name", "Histories", "--currency", "GBP",
+            "--timezone", "Europe/London", "--no-schedules", of_organization=False,
+        )  # fmt: skip
 
     def settings(self, patch: dict[str, Any]) -> None:
         file = self._folder / "settings.json"
@@ -169,8 +171,9 @@ def test_a_year_told_bit_by_bit_says_what_the_oracle_says(services: Stack, tmp_p
         day += STEP
     assert seen(told.check()) >= {
         ("dormant", None), ("dormant", "reordered"), ("dormant", "settings"),
-        ("lapse", None), ("lapse", "reordered"), ("lapse", "correction"), ("lapse", "superseded"), ("lapse", "aged_out"),
-        ("cherry_picking", None), ("cherry_picking", "reordered"), ("cherry_picking", "correction"), ("cherry_picking", "aged_out"),
+        ("lapse", None), ("lapse", "reordered"), ("lapse", "correction"), ("lapse", "superseded"),
+        ("lapse", "aged_out"), ("cherry_picking", None), ("cherry_picking", "reordered"),
+        ("cherry_picking", "correction"), ("cherry_picking", "aged_out"),
     }  # fmt: skip
 
 

@@ -87,8 +87,8 @@ def account_row(
 ) -> dict[str, datetime | None]:
     found = rows(
         connection,
-        "SELECT last_contact_at, paused_until, lost_at FROM accounts WHERE organization = %s AND "
-        "account = '" + account + "'",
+        "SELECT last_contact_at, paused_until, lost_at FROM accounts "
+        "WHERE organization = %s AND account = '" + account + "'",
         organization,
     )
     return dict(zip(("last_contact_at", "paused_until", "lost_at"), found[0], strict=True))

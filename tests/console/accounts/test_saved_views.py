@@ -1,5 +1,5 @@
-"""Saved views of the accounts table: whose they are, that they stay links, and who takes them away
-again.
+"""Saved views of the accounts table: whose they are, that they stay links, and who
+takes them away again.
 """
 
 import re
@@ -53,7 +53,8 @@ def test_a_view_is_the_table_s_own_address_with_a_name(browser: MakeBrowser, acm
         f"/o/{acme}/views",
         {
             "name": "  My  lapses ",
-            "query": "?sort=-lifetime&only=lapse&owner=dk&q=permian&columns=con.wb.junk&after=x&junk=1",
+            "query": "?sort=-lifetime&only=lapse&owner=dk&q=permian&columns=con.wb.junk"
+            "&after=x&junk=1",
         },
     )
     kept = f"/o/{acme}/accounts?sort=-lifetime&only=lapse&owner=dk&q=permian&columns=wb.con"
@@ -158,8 +159,8 @@ def test_everybody_s_view_is_changed_and_deleted_by_who_saved_it_or_who_governs(
     assert (gone.status_code, gone.headers["location"]) == (303, f"/o/{acme}/accounts?only=call")
     assert views(ana, acme) == []
     said = connection.execute(
-        "SELECT actor, action FROM audit_log WHERE organization = %s AND subject = 'view Ours' "
-        "ORDER BY at",
+        "SELECT actor, action FROM audit_log "
+        "WHERE organization = %s AND subject = 'view Ours' ORDER BY at",
         (acme,),
     ).fetchall()
     assert said == [(ana.email, "saved"), (admin.email, "deleted")]

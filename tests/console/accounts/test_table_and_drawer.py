@@ -1,5 +1,5 @@
-"""The accounts table: sorts, filters, paging, search, enrollment in place, CSV; the drawer of an
-account.
+"""The accounts table: sorts, filters, paging, search, enrollment in place, CSV;
+the drawer of an account.
 """
 
 import csv
@@ -31,8 +31,8 @@ LAPSED = Combo(od="5.5", grade="J55")
 
 @pytest.fixture
 def acme(connection: db.Connection, tenant: str) -> str:
-    """Three accounts with signals, one of them back; names that try things; a hundred and twenty
-    without.
+    """Three accounts with signals, one of them back; names that try things; a
+    hundred and twenty without.
     """
     days = [date(2026, 3, 1) - timedelta(days=30 * n) for n in range(6)]
     names = {
@@ -178,8 +178,8 @@ def test_enrollment_changes_in_its_cell_with_a_script_and_by_a_redirect_without(
         and "<html" not in cell.text
     )
     log = (
-        "SELECT actor, action, subject, detail FROM audit_log WHERE organization = %s AND "
-        "action = 'enrollment' ORDER BY at"
+        "SELECT actor, action, subject, detail FROM audit_log "
+        "WHERE organization = %s AND action = 'enrollment' ORDER BY at"
     )
     assert rows(connection, log, acme) == [
         (one.email, "enrollment", "account A/2", {"from": "auto", "to": "no"}),

@@ -40,7 +40,7 @@ def chromium() -> Iterator[Browser]:
 
 
 class Watched:
-    """A context whose pages may ask their own origin alone, and must not make the browser complain."""
+    """A context whose pages may ask their own origin alone, and must not make Chromium complain."""
 
     def __init__(self, browser: Browser, base_url: str, **options: Any) -> None:
         self.context: BrowserContext = browser.new_context(

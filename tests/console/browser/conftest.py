@@ -22,8 +22,8 @@ from tests.stack_fixtures import Stack
 
 
 class Person(Protocol):
-    """Makes a page for a person; `expecting`: what the browser will complain of, since the test
-    provokes it.
+    """Makes a page for a person; `expecting`: what the browser will complain of,
+    since the test provokes it.
     """
 
     def __call__(

@@ -1,8 +1,8 @@
 """Every page of the console and its states, by the route that gives it: what axe, the pictures and
 the budgets look at.
 
-tests/repo/test_routes.py fails where a route that gives pages is not listed, so a new page cannot
-be forgotten.
+tests/repo/test_routes.py fails where a route that gives pages is not listed, so a new
+page cannot be forgotten.
 """
 
 from collections.abc import Callable
@@ -112,21 +112,39 @@ LOOKS: dict[str, tuple[Look, ...]] = {
     ),
     "/sign-in/{link}": (
         Look(name="sign-in-link", path="{link}", role=None),
-        Look(name="sign-in-spent", path="/sign-in/spent", role=None, status=410, expecting=("status of 410",)),
+        Look(
+            name="sign-in-spent", path="/sign-in/spent",
+            role=None, status=410, expecting=("status of 410",),
+        ),
     ),
     "/unsubscribe/{token}": (
         Look(name="unsubscribe", path="/unsubscribe/{token}", role=None),
-        Look(name="unsubscribe-broken", path="/unsubscribe/cut", role=None, status=404, expecting=("status of 404",)),
+        Look(
+            name="unsubscribe-broken", path="/unsubscribe/cut",
+            role=None, status=404, expecting=("status of 404",),
+        ),
     ),
     "/o/{organization}/accounts": (
         Look(name="accounts", path="/o/{organization}/accounts"),
-        Look(name="accounts-narrowed", path="/o/{organization}/accounts?only=lapse&owner=dk&enrollment=auto&q=permian"),
+        Look(
+            name="accounts-narrowed",
+            path="/o/{organization}/accounts?only=lapse&owner=dk&enrollment=auto&q=permian",
+        ),
         Look(name="accounts-none", path="/o/{organization}/accounts?q=nobody-is-called-so"),
-        Look(name="accounts-second-page", path="/o/{organization}/accounts?sort=name", act=follow("Next 50")),
+        Look(
+            name="accounts-second-page", path="/o/{organization}/accounts?sort=name",
+            act=follow("Next 50"),
+        ),
         Look(name="first-start", path="/o/{empty}/accounts"),
-        Look(name="accounts-views", path="/o/{organization}/accounts?only=lapse&columns=wb.stake", act=show("Views")),
+        Look(
+            name="accounts-views", path="/o/{organization}/accounts?only=lapse&columns=wb.stake",
+            act=show("Views"),
+        ),
         Look(name="accounts-menu", path="/o/{organization}/accounts", act=show("Enrollment")),
-        Look(name="keys", path="/o/{organization}/accounts", act=lambda page: page.keyboard.press("?")),
+        Look(
+            name="keys", path="/o/{organization}/accounts",
+            act=lambda page: page.keyboard.press("?"),
+        ),
     ),
     "/o/{organization}/accounts/{account:path}": (
         Look(name="drawer-lapse", path="/o/{organization}/accounts/" + w.PERMIAN),
@@ -136,10 +154,22 @@ LOOKS: dict[str, tuple[Look, ...]] = {
         Look(name="drawer-arabic", path="/o/{organization}/accounts/" + w.ARABIC),
         Look(name="drawer-long-name", path="/o/{organization}/accounts/" + w.LONG),
         Look(name="drawer-quiet", path="/o/{organization}/accounts/" + w.HEALTHY),
-        Look(name="drawer-won-back-form", path="/o/{organization}/accounts/" + w.IRONWOOD, act=show("Won back…")),
-        Look(name="drawer-lost-form", path="/o/{organization}/accounts/" + w.IRONWOOD, act=show("Lost…")),
-        Look(name="drawer-wrong-value", path="/o/{organization}/accounts/" + w.IRONWOOD, act=wrong_value, expecting=UNPROCESSABLE),
-        Look(name="not-found", path="/o/{organization}/accounts/nobody", status=404, expecting=("status of 404",)),
+        Look(
+            name="drawer-won-back-form", path="/o/{organization}/accounts/" + w.IRONWOOD,
+            act=show("Won back…"),
+        ),
+        Look(
+            name="drawer-lost-form", path="/o/{organization}/accounts/" + w.IRONWOOD,
+            act=show("Lost…"),
+        ),
+        Look(
+            name="drawer-wrong-value", path="/o/{organization}/accounts/" + w.IRONWOOD,
+            act=wrong_value, expecting=UNPROCESSABLE,
+        ),
+        Look(
+            name="not-found", path="/o/{organization}/accounts/nobody",
+            status=404, expecting=("status of 404",),
+        ),
     ),
     "/o/{organization}/outcomes/{kind}/{account:path}": (
         Look(name="outcome", path="/o/{organization}/outcomes/lost/" + w.IRONWOOD),
@@ -148,7 +178,10 @@ LOOKS: dict[str, tuple[Look, ...]] = {
     "/o/{organization}/orders": (
         Look(name="orders", path="/o/{organization}/orders"),
         Look(name="orders-none", path="/o/{empty}/orders"),
-        Look(name="wrong-parameter", path="/o/{organization}/orders?before=x", status=422, expecting=UNPROCESSABLE),
+        Look(
+            name="wrong-parameter", path="/o/{organization}/orders?before=x",
+            status=422, expecting=UNPROCESSABLE,
+        ),
     ),
     "/o/{organization}/sequences": (
         Look(name="sequences", path="/o/{organization}/sequences"),
@@ -160,17 +193,26 @@ LOOKS: dict[str, tuple[Look, ...]] = {
         Look(name="sequence-contacts", path="/o/{organization}/sequences", act=tab("Contacts")),
         Look(name="sequence-skipped", path="/o/{organization}/sequences", act=tab("Skipped")),
         Look(name="sequence-activity", path="/o/{organization}/sequences", act=tab("Activity")),
-        Look(name="sequence-wrong", path="/o/{organization}/sequences", act=wrong_step, expecting=UNPROCESSABLE),
+        Look(
+            name="sequence-wrong", path="/o/{organization}/sequences",
+            act=wrong_step, expecting=UNPROCESSABLE,
+        ),
     ),
     "/o/{organization}/summary": (
         Look(name="summary", path="/o/{organization}/summary"),
         Look(name="summary-none", path="/o/{empty}/summary"),
     ),
     "/o/{organization}/settings": (
-        Look(name="settings", path="/o/{organization}/settings", act=lambda page: page.get_by_text("Replayed").first.wait_for()),
+        Look(
+            name="settings", path="/o/{organization}/settings",
+            act=lambda page: page.get_by_text("Replayed").first.wait_for(),
+        ),
         Look(name="settings-member", path="/o/{organization}/settings", role="member"),
         Look(name="settings-none", path="/o/{empty}/settings"),
-        Look(name="settings-wrong", path="/o/{organization}/settings", act=wrong_settings, expecting=UNPROCESSABLE),
+        Look(
+            name="settings-wrong", path="/o/{organization}/settings",
+            act=wrong_settings, expecting=UNPROCESSABLE,
+        ),
     ),
     "/o/{organization}/settings/sizes": (
         Look(name="sizes", path="/o/{organization}/settings/sizes"),
@@ -233,7 +275,7 @@ NOT_PAGES: dict[str, str] = {
     "/o/{organization}/settings/try": "leads on to the settings",
     "/o/{organization}/settings/replay": "leads on to the settings",
     "/o/{organization}/settings/digest/next": "leads on to the digest's settings",
-    "/o/{organization}/settings/digest/mail/{digest}": "a mail, in a frame of the digest's settings",
+    "/o/{organization}/settings/digest/mail/{digest}": "a mail, in a frame of the settings",
 }
 
 

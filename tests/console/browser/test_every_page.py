@@ -27,17 +27,24 @@ async ([rules, left_out]) => (await axe.run(
     [".filters:has(> details[open]) ~ form .ledger"], ...left_out]},
   {iframes: false, resultTypes: ["violations"], ...(rules ? {runOnly: rules} : {})},
 )).violations.map(
-  (found) => `${found.id}: ${found.nodes.map((node) => node.target.join(" ") + " " + node.failureSummary).join("; ").slice(0, 600)}`
+  ({id, nodes}) => {
+    const said = nodes.map((node) => node.target.join(" ") + " " + node.failureSummary);
+    return `${id}: ${said.join("; ").slice(0, 600)}`;
+  }
 )
 """
 BESIDE_A_DRAWER, LOOKED_AT_WITH_IT = ".split > .list", "drawer-lapse"
 BY_WIDTH = ["target-size", "scrollable-region-focusable"]
 BY_SCHEME = ["color-contrast", "link-in-text-block"]
 STICKS_OUT = """
-() => document.documentElement.scrollWidth > innerWidth
-  ? [...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
-      .map((one) => `${one.tagName}.${one.className} ${Math.round(one.getBoundingClientRect().right)}`).slice(0, 5)
-  : []
+() => {
+  if (document.documentElement.scrollWidth <= innerWidth) return [];
+  const right = (one) => one.getBoundingClientRect().right;
+  return [...document.querySelectorAll("body *")]
+    .filter((one) => right(one) > innerWidth + 1)
+    .map((one) => `${one.tagName}.${one.className} ${Math.round(right(one))}`)
+    .slice(0, 5);
+}
 """
 
 

@@ -32,8 +32,7 @@ def press(
     page: Page, name: str | re.Pattern[str], *, exact: bool = True, role: str = "button"
 ) -> None:
     """Go to the first button, or link, of that name and press Enter."""
-    # one of two roles
-    to(page, page.get_by_role(role, name=name, exact=exact).first)  # type: ignore[arg-type]
+    to(page, page.get_by_role(role, name=name, exact=exact).first)  # type: ignore[arg-type]  # one of two roles
     page.keyboard.press("Enter")
 
 

@@ -16,10 +16,11 @@ from tests.eventually import eventually
 pytestmark = pytest.mark.usefixtures("services")
 
 LIVE_MS = 30_000
+# what ingest answers to no order, with a token that may send some and with one that is none
 NOTHING_TO_TAKE, UNKNOWN = (
     422,
     401,
-)  # what ingest answers to no order, with a token that may send some and with one that is none
+)
 
 
 def test_an_order_and_the_recovery_it_brings_appear_without_a_reload(

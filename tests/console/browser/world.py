@@ -139,9 +139,8 @@ def build(stack: Stack, folder: Path) -> World:
     pipe.write_csv(orders, pipe.order_rows(today))
     stack.winback("import", "contacts", str(contacts), "--organization", organization)
     stack.winback("import", "orders", str(orders), "--organization", organization)
-    stack.winback(
-        "wait", "--organization", organization
-    )  # runs wait for orders alone, drafts look for contacts
+    # runs wait for orders alone, drafts look for contacts
+    stack.winback("wait", "--organization", organization)
     for day in (today - OTHER_DAY, today):
         stack.winback("run", "--organization", organization, "--as-of", day.isoformat(), "--wait")
     stack.winback("digest", "send", "--organization", organization)

@@ -11,7 +11,8 @@ ASKED_GZIP = {"Accept-Encoding": "gzip"}
 
 
 @pytest.mark.parametrize(("site", "is_compressed"), [
-    ("same-origin", True), ("none", True), ("cross-site", False), ("same-site", False), (None, False),
+    ("same-origin", True), ("none", True), ("cross-site", False), ("same-site", False),
+    (None, False),
 ])  # fmt: skip
 def test_a_page_is_compressed_only_where_no_other_site_asked(
     browser: MakeBrowser, tenant: str, site: str | None, is_compressed: bool

@@ -62,8 +62,8 @@ def send(world: Two, route: Route, ids: Ids, pairs: list[tuple[str, str]]) -> ht
     """As a browser would, but for `RAW`, which goes as it is."""
     client = world.client("owner")
     path = route.path.replace(":path", "").format(
-        organization=world.mine, account=ids.account, sequence=ids.sequence, digest=ids.digest, outcome=ids.outcome, kind="lost",
-        link="no-link", token="no-token",
+        organization=world.mine, account=ids.account, sequence=ids.sequence, digest=ids.digest,
+        outcome=ids.outcome, kind="lost", link="no-link", token="no-token",
     )  # fmt: skip
     pairs = [*pairs, ("csrf", csrf_token(client.cookies.get(COOKIE) or ""))]
     body = "&".join(
@@ -108,8 +108,8 @@ def is_named(name: str, answer: httpx.Response) -> bool:
 
 @pytest.fixture
 def world(two: Two) -> Iterator[Two]:
-    """An organization that nobody else has filled or changed: what a form is answered depends on
-    it.
+    """An organization that nobody else has filled or changed: what a form is
+    answered depends on it.
     """
     there = furnished(two.connection)
     made = Two(two.connection, two.address, there.organization, two.theirs, there, two.there_too)

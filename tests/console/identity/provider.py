@@ -100,8 +100,8 @@ def authorize(request: Request) -> Response:
     wrong = {
         name: asked.get(name)
         for name, right in (
-            ("client_id", CLIENT_ID), ("redirect_uri", REDIRECT_URI), ("response_type", "code"), ("scope", "openid email"),
-            ("code_challenge_method", "S256"),
+            ("client_id", CLIENT_ID), ("redirect_uri", REDIRECT_URI), ("response_type", "code"),
+            ("scope", "openid email"), ("code_challenge_method", "S256"),
         )
         if asked.get(name) != right
     }  # fmt: skip
@@ -114,8 +114,8 @@ def authorize(request: Request) -> Response:
 
 @app.post("/authorize")
 async def signed_in(request: Request) -> Response:
-    """Back to the client with a code; `deny` as the mail address is a person who thought better of
-    it.
+    """Back to the client with a code; `deny` as the mail address is a person
+    who thought better of it.
     """
     asked = (
         dict(request.query_params) | {"lie": ""} | dict(parse_qsl((await request.body()).decode()))

@@ -1,5 +1,5 @@
-"""Signing in by a mailed link, signing out, sessions that end, and forms that only our own pages
-can send.
+"""Signing in by a mailed link, signing out, sessions that end, and forms that only
+our own pages can send.
 """
 
 import re

@@ -1,5 +1,5 @@
-"""Single sign-on against a provider that runs beside: who is let in, and which of its answers are
-not believed.
+"""Single sign-on against a provider that runs beside: who is let in, and which of its
+answers are not believed.
 """
 
 import signal
@@ -32,8 +32,8 @@ class Provider:
     url: str
 
     def sign_in(self, location: str, email: str, lie: str = "") -> str:
-        """What a person does at its page: the address that it sends the browser back to, without
-        the host.
+        """What a person does at its page: the address that it sends the browser
+        back to, without the host.
         """
         assert location.startswith(f"{self.url}/authorize?")
         assert httpx.get(location).status_code == 200
@@ -79,8 +79,8 @@ def running() -> Iterator[Provider]:
 def provider(running: Provider, stack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
     """The console is told of it."""
     for name, value in {
-        "OIDC_ISSUER": running.url, "OIDC_CLIENT_ID": CLIENT, "OIDC_CLIENT_SECRET": SECRET, "OIDC_NAME": "Acme ID",
-        "BASE_URL": "http://127.0.0.1:8080",
+        "OIDC_ISSUER": running.url, "OIDC_CLIENT_ID": CLIENT, "OIDC_CLIENT_SECRET": SECRET,
+        "OIDC_NAME": "Acme ID", "BASE_URL": "http://127.0.0.1:8080",
     }.items():  # fmt: skip
         monkeypatch.setenv(f"WINBACK_{name}", value)
     settings.cache_clear()
@@ -134,7 +134,8 @@ def test_who_is_no_member_is_not_let_in(
 @pytest.mark.parametrize(
     "lie",
     [
-        "nonce", "no nonce", "audience", "party", "issuer", "expired", "unverified", "unsigned", "shared secret", "another key",
+        "nonce", "no nonce", "audience", "party", "issuer", "expired", "unverified", "unsigned",
+        "shared secret", "another key",
     ],
 )  # fmt: skip
 def test_an_id_token_that_lies_signs_nobody_in(

@@ -105,7 +105,7 @@ def dry(page: str, type_: str) -> str:
     return text_of(Part())  # type: ignore[arg-type] # it has a text, which is all that is read
 
 
-# -- saving --------------------------------------------------------------------------------------------------------------------
+# -- saving ----------------------------------------------------------------------------------------
 
 
 def test_saving_keeps_a_version_notes_who_did_it_and_asks_for_a_run(
@@ -284,7 +284,7 @@ def test_reset_types_the_default_and_saves_nothing(
     assert owner.get(f"/o/{acme}/settings/try").status_code == 303
 
 
-# -- the dry run ---------------------------------------------------------------------------------------------------------------
+# -- the dry run -----------------------------------------------------------------------------------
 
 
 def test_the_dry_run_says_how_many_which_are_new_and_which_would_go(
@@ -479,7 +479,7 @@ def test_without_orders_the_page_says_what_is_to_come(browser: MakeBrowser, tena
     assert detection.NO_ORDERS in text_of(browser(tenant).get(f"/o/{tenant}/settings"))
 
 
-# -- sizes and grades ------------------------------------------------------------------------------------------------------------
+# -- sizes and grades ------------------------------------------------------------------------------
 
 
 def test_sizes_and_grades_are_taught_line_by_line(

@@ -1,5 +1,5 @@
-"""The digest's page: recipients from members alone, the schedule and its next firings, a test, what
-went out.
+"""The digest's page: recipients from members alone, the schedule and its next firings,
+a test, what went out.
 """
 
 from collections.abc import Callable
@@ -44,8 +44,8 @@ def test_recipients_are_members_and_nobody_else(
     )
     noted = rows(
         connection,
-        "SELECT detail FROM audit_log WHERE organization = %s AND subject = 'digest recipients' "
-        "ORDER BY at",
+        "SELECT detail FROM audit_log "
+        "WHERE organization = %s AND subject = 'digest recipients' ORDER BY at",
         tenant,
     )
     assert noted[-1] == ({"added": [], "removed": [other.email]},)
@@ -228,8 +228,8 @@ def test_who_unsubscribed_takes_it_back_for_themselves_alone(
     member, other = browser(tenant, "member"), browser(tenant, "member")
     for one in (member, other):
         connection.execute(
-            "INSERT INTO suppressions (organization, email, reason, at) VALUES (%s, %s, "
-            "'unsubscribed', now())",
+            "INSERT INTO suppressions (organization, email, reason, at) "
+            "VALUES (%s, %s, 'unsubscribed', now())",
             (tenant, one.email),
         )
     page = member.get(f"/o/{tenant}/settings/digest").text

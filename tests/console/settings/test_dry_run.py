@@ -54,7 +54,7 @@ class Bought(NamedTuple):
 
 
 def invented(seed: int, connection: db.Connection, organization: str) -> list[Bought]:
-    """Orders of several lines over two years, some cancelled, in PostgreSQL; the lines that count."""
+    """Orders of several lines over two years, some cancelled, kept; the lines that count."""
     made = random.Random(seed)
     orders, found = [], []
     for number in range(260):
@@ -401,7 +401,7 @@ def test_no_orders_are_no_candidates() -> None:
     ] == [0, 0, 0]
 
 
-# -- one reading for all, and tries that nobody waits for any more ----------------------------------------------------------------
+# -- one reading for all, and tries that nobody waits for any more ---------------------------------
 
 
 @pytest.fixture
@@ -472,9 +472,8 @@ def test_a_ledger_follows_the_accounts_that_orders_touched(
 ) -> None:
     kept = dry_run._Kept()
     before = kept.get(connection, acme, run=1, seconds=30)
-    assert (
-        kept.get(connection, acme, run=2, seconds=30) is before
-    )  # a run without an order between changes nothing
+    # a run without an order between changes nothing
+    assert kept.get(connection, acme, run=2, seconds=30) is before
 
     def bring(
         number: int, account: str, offset: int, cents: int = 100, cancelled: bool = False
@@ -500,9 +499,8 @@ def test_a_ledger_follows_the_accounts_that_orders_touched(
     bring(22, "B22", 51, cancelled=True)
     bring(41, "B41", 52)
     ledger = kept.get(connection, acme, run=4, seconds=30)
-    assert (
-        kept._places[acme].read_at == read_at
-    )  # three accounts of twenty-one: the others were not read again
+    # three accounts of twenty-one: the others were not read again
+    assert kept._places[acme].read_at == read_at
     held = sorted(
         (ledger.accounts[account], cents)
         for account, cents in ledger.lines.select("account", "cents").rows()

@@ -28,12 +28,12 @@ from tests.signals.conftest import make_tenant
 
 At = Callable[[datetime], None]
 SLOTS = (
-    "SELECT kind, slot_at, run, dropped FROM slots WHERE organization = %s ORDER BY slot_at, "
-    "kind DESC"
+    "SELECT kind, slot_at, run, dropped FROM slots "
+    "WHERE organization = %s ORDER BY slot_at, kind DESC"
 )
 RUNS = (
-    "SELECT number, as_of, reason, published_at IS NOT NULL, held_back FROM runs WHERE "
-    "organization = %s ORDER BY number"
+    "SELECT number, as_of, reason, published_at IS NOT NULL, held_back FROM runs "
+    "WHERE organization = %s ORDER BY number"
 )
 HOLD = """
 INSERT INTO imports (organization, import_id, kind, files, accepted_ms, started_at, lease_until)
@@ -121,14 +121,10 @@ def test_a_nightly_slot_asks_for_a_run_of_that_day_in_the_organizations_zone(
 @pytest.mark.parametrize(
     ("since", "fired"),
     [
-        (
-            "2026-03-06 12:00",
-            ["2026-03-07 08:00", "2026-03-08 08:00", "2026-03-09 07:00"],
-        ),  # 2:00 is skipped on the 8th
-        (
-            "2026-10-30 12:00",
-            ["2026-10-31 07:00", "2026-11-01 08:00", "2026-11-02 08:00"],
-        ),  # 1:00 to 2:00 comes twice on the 1st
+        # 2:00 is skipped on the 8th
+        ("2026-03-06 12:00", ["2026-03-07 08:00", "2026-03-08 08:00", "2026-03-09 07:00"]),
+        # 1:00 to 2:00 comes twice on the 1st
+        ("2026-10-30 12:00", ["2026-10-31 07:00", "2026-11-01 08:00", "2026-11-02 08:00"]),
     ],
 )
 def test_a_changed_clock_neither_skips_a_slot_nor_fires_one_twice(
@@ -344,7 +340,7 @@ def test_a_tick_that_goes_out_again_names_the_same_slot(
     assert first == again
 
 
-def test_without_a_complete_run_a_heartbeat_says_why_and_the_digest_follows_within_a_day_or_not_at_all(
+def test_without_a_complete_run_a_heartbeat_says_why_and_the_digest_follows_in_a_day_or_never(
     connection: db.Connection, publisher: kafka.Publisher, tenant: str, at: At
 ) -> None:
     other = make_tenant(connection)

@@ -75,8 +75,8 @@ def test_the_newest_contact_that_says_so_is_the_primary_one_however_they_arrive(
         contacts(connection, *arrival)
         assert rows(
             connection,
-            "SELECT contact, account FROM contacts WHERE organization = %s AND is_primary ORDER BY "
-            "contact",
+            "SELECT contact, account FROM contacts "
+            "WHERE organization = %s AND is_primary ORDER BY contact",
             tenant,
         ) == [
             ("C2", "A1"),
@@ -88,8 +88,8 @@ def test_a_primary_contact_that_moves_or_goes_leaves_the_place_to_the_one_before
     connection: db.Connection, tenant: str
 ) -> None:
     primary = (
-        "SELECT account, contact FROM contacts WHERE organization = %s AND is_primary ORDER "
-        "BY account"
+        "SELECT account, contact FROM contacts "
+        "WHERE organization = %s AND is_primary ORDER BY account"
     )
     contacts(
         connection,
@@ -154,7 +154,7 @@ def test_a_draft_that_someone_edited_is_not_drafted_again(
             (tenant,),
         )
     steps = (
-        "SELECT position, wait_days, subject, body FROM sequence_steps WHERE organization = "
-        "%s ORDER BY position"
+        "SELECT position, wait_days, subject, body FROM sequence_steps "
+        "WHERE organization = %s ORDER BY position"
     )
     assert rows(connection, steps, tenant) == [(1, 0, "Edited", "Hello"), (2, 3, "Two", "Again")]

@@ -1,5 +1,5 @@
-"""The consumer's process on real Kafka: the log said again, a process that was frozen, what cannot
-be read.
+"""The consumer's process on real Kafka: the log said again, a process that was
+frozen, what cannot be read.
 """
 
 import threading
@@ -98,7 +98,7 @@ def wait_until_behind(connection: db.Connection, topic: str, partition: int, off
 
 @pytest.fixture
 def history(publisher: kafka.Publisher, tenant: str) -> dict[str, int]:
-    """A run with its signals, an order that answers one, a contact; the last offset in each topic."""
+    """A run with its signals, an order that answers one, a contact; each topic's last offset."""
     ends = {
         ORDERS.name: publish(
             publisher,
@@ -145,8 +145,8 @@ def test_the_log_read_again_gives_the_same_tables(
         wait_for(connection, tenant, history)
     first = tables(connection, tenant)
     assert {table: len(found) for table, found in first.items()} == {
-        "orders": 2, "accounts": 3, "contacts": 1, "feeds": 1, "runs": 1, "signals": 2, "episodes": 2,
-        "sequences": 0, "sequence_steps": 0,
+        "orders": 2, "accounts": 3, "contacts": 1, "feeds": 1, "runs": 1, "signals": 2,
+        "episodes": 2, "sequences": 0, "sequence_steps": 0,
     }  # fmt: skip
 
     forget_positions(connection)
@@ -181,8 +181,8 @@ def test_a_process_that_was_frozen_writes_nothing_that_another_has_written(
             frozen_once.set()
             with db.connect() as other:
                 other.execute(
-                    "UPDATE positions SET next_offset = %s WHERE consumer = %s AND topic = %s AND "
-                    "partition = %s",
+                    "UPDATE positions SET next_offset = %s "
+                    "WHERE consumer = %s AND topic = %s AND partition = %s",
                     (first + 1, CONSUMER, ORDERS.name, partition),
                 )
         return orders.decode(record)
@@ -273,8 +273,8 @@ def test_while_postgres_takes_nothing_the_process_lives_says_why_and_goes_on_whe
 
 
 def put_aside_of(topic: str) -> list[tuple[int, int]]:
-    """(partition, offset) of every record of the topic that is among the dead letters, other tests'
-    too.
+    """(partition, offset) of every record of the topic that is among the dead
+    letters, other tests' too.
     """
     letters = [letter_of(record) for record in records(dead_letters_of(topic), 0)]
     return [(letter.partition, letter.offset) for letter in letters]
@@ -283,8 +283,8 @@ def put_aside_of(topic: str) -> list[tuple[int, int]]:
 def test_what_cannot_be_read_is_put_aside_once_and_the_partition_moves_on(
     connection: db.Connection, publisher: kafka.Publisher, tenant: str
 ) -> None:
-    """The detector, the first reader of orders, puts their records aside; the signals service those
-    of signals.
+    """The detector, the first reader of orders, puts their records aside; the signals
+    service those of signals.
     """
     partition = kafka.partition_of(tenant)
     elsewhere = next(p for p in range(settings().partitions) if p != partition)

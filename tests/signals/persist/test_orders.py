@@ -24,8 +24,8 @@ def counting_orders(
 ) -> dict[str, tuple[int, str, date]]:
     found = rows(
         connection,
-        "SELECT order_id, revision, encode(content, 'hex'), counts_on FROM orders WHERE "
-        "organization = %s",
+        "SELECT order_id, revision, encode(content, 'hex'), counts_on FROM orders "
+        "WHERE organization = %s",
         organization,
     )
     return {
@@ -45,8 +45,7 @@ def test_an_order_is_kept_with_its_lines_as_sent(connection: db.Connection, tena
     assert rows(
         connection,
         "SELECT account, products, ods, grades, quantities, revenues_cents, cancelled, "
-        "accepted_at, source_offset"
-        " FROM orders WHERE organization = %s",
+        "accepted_at, source_offset FROM orders WHERE organization = %s",
         tenant,
     ) == [
         (
@@ -63,8 +62,8 @@ def test_an_order_is_kept_with_its_lines_as_sent(connection: db.Connection, tena
     ]
     assert rows(
         connection,
-        "SELECT account, name, owner, revision, touched_offset FROM accounts WHERE organization = "
-        "%s",
+        "SELECT account, name, owner, revision, touched_offset FROM accounts "
+        "WHERE organization = %s",
         tenant,
     ) == [("A1", "Permian", "dk", -1, 4)]
     assert rows(
@@ -131,7 +130,8 @@ def test_versions_with_revisions_end_the_same_however_they_arrive(
         ends.add(
             rows(
                 connection,
-                "SELECT account, revision, cancelled, counts_on FROM orders WHERE organization = %s",
+                "SELECT account, revision, cancelled, counts_on FROM orders "
+                "WHERE organization = %s",
                 tenant,
             )[0]
         )
@@ -166,8 +166,8 @@ def test_an_order_names_an_account_only_until_a_record_does(
 ) -> None:
     take(connection, order(tenant, "SO-1", account_name="From an order", owner="dk"), offset=1)
     connection.execute(
-        "UPDATE accounts SET name = 'From its record', name_revision = 5, revision = 5 WHERE "
-        "organization = %s",
+        "UPDATE accounts SET name = 'From its record', name_revision = 5, revision = 5 "
+        "WHERE organization = %s",
         (tenant,),
     )
     take(connection, order(tenant, "SO-2", account_name="Another", owner="rs"), offset=2)

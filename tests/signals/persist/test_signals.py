@@ -39,7 +39,7 @@ def say(
 
 
 def arc(tenant: str) -> list[SignalEvent | RunCompleted]:
-    """Opened, seen, recovered, reopened, seen: with a lapse beside it and the completions of runs."""
+    """Opened, seen, recovered, reopened, seen: a lapse beside it, and the completions of runs."""
     return [
         signal_event("opened", tenant, offset=10),
         signal_event("opened", tenant, offset=10, combo=J55, account="A2"),
@@ -118,9 +118,8 @@ def test_a_signal_that_recovers_and_fires_again_is_the_same_row_with_two_episode
         "superseded",
         minute[20],
     )
-    assert (
-        lapse["as_of"] == "2026-03-05"
-    )  # of the last run that saw it, not of the one that closed it
+    # of the last run that saw it, not of the one that closed it
+    assert lapse["as_of"] == "2026-03-05"
 
 
 def test_all_events_in_one_batch_end_as_one_by_one(connection: db.Connection, tenant: str) -> None:
@@ -188,8 +187,8 @@ def test_a_run_s_completion_is_kept_once_and_a_repeat_completes_only_what_is_pen
             ],
         )
     published = (
-        "SELECT number, source_offset, completed_at IS NOT NULL, accounts FROM runs WHERE "
-        "organization = %s ORDER BY number"
+        "SELECT number, source_offset, completed_at IS NOT NULL, accounts FROM runs "
+        "WHERE organization = %s ORDER BY number"
     )
     assert rows(connection, published, tenant) == [(1, 40, False, None)]
     say(connection, completed(tenant, 1, offset=40), completed(tenant, 1, offset=44, repeated=True))

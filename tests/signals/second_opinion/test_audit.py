@@ -1,5 +1,5 @@
-"""The second opinion: its SQL against the oracle, and that it finds what is wrong, and nothing
-else.
+"""The second opinion: its SQL against the oracle, and that it finds what is
+wrong, and nothing else.
 """
 
 import json
@@ -27,9 +27,8 @@ from tests.stack_fixtures import Organizations, Stack
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TODAY = date(2026, 6, 1)
-LAST_RUN_AT = (
-    -1
-)  # offset of the run's record; below every real one, since positions are shared with other tests
+# offset of the run's record; below every real one, since positions are shared with other tests
+LAST_RUN_AT = -1
 TOUCHED_LATER = 0
 
 INSERT_ORDER = """
@@ -49,15 +48,16 @@ WHERE organization = %s
 
 INSERT_RUN = """
 INSERT INTO runs (
-    organization, number, as_of, settings_version, reason, requested_at, published_at, completed_at, source_offset, median_share
+    organization, number, as_of, settings_version, reason, requested_at, published_at, completed_at,
+    source_offset, median_share
 )
 VALUES (%s, %s, %s, 1, 'manual', %s, %s, %s, %s, %s)
 """
 
 INSERT_SIGNAL = """
 INSERT INTO signals (
-    organization, signal, account, type, od, grade, detected_at, last_seen_at, episode, opened_on, as_of,
-    settings_version, run, lifetime_revenue_cents, figures, source_offset
+    organization, signal, account, type, od, grade, detected_at, last_seen_at, episode, opened_on,
+    as_of, settings_version, run, lifetime_revenue_cents, figures, source_offset
 )
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 1, %s, %s, 1, 1, %s, %s, 0)
 """
@@ -65,7 +65,7 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 1, %s, %s, 1, 1, %s, %s, 0)
 TOUCH = "UPDATE accounts SET touched_offset = %s WHERE organization = %s AND account = %s"
 
 
-# -- the rules -----------------------------------------------------------------------------------------------------------
+# -- the rules -------------------------------------------------------------------------------------
 
 
 @settings(deadline=None, suppress_health_check=list(HealthCheck))
@@ -120,7 +120,7 @@ def test_a_given_median_takes_the_place_of_the_computed_one(organization: str) -
     assert given_half == 89_00
 
 
-# -- the comparison ------------------------------------------------------------------------------------------------------
+# -- the comparison --------------------------------------------------------------------------------
 
 
 def test_signals_as_the_rules_want_them_have_no_differences(organization: str) -> None:
@@ -132,8 +132,8 @@ def test_signals_as_the_rules_want_them_have_no_differences(organization: str) -
 def test_a_figure_changed_by_hand_is_reported_with_both_values(organization: str) -> None:
     report = audited(
         organization,
-        "UPDATE signals SET figures = figures || '{\"days_inactive\": 7}' WHERE organization = %s "
-        "AND type = 'dormant'",
+        "UPDATE signals SET figures = figures || '{\"days_inactive\": 7}' "
+        "WHERE organization = %s AND type = 'dormant'",
     )
     assert report.differences == [
         Difference(kind="differs", key=DORMANT, field="days_inactive", signals=7, audit=100),
@@ -162,8 +162,8 @@ def test_a_column_changed_by_hand_is_reported(
 
 def test_a_signal_that_recovered_by_hand_is_missing(organization: str) -> None:
     plant = (
-        "UPDATE signals SET recovered_at = now(), resolution = 'correction' WHERE "
-        "organization = %s AND type = 'lapse'"
+        "UPDATE signals SET recovered_at = now(), resolution = 'correction' "
+        "WHERE organization = %s AND type = 'lapse'"
     )
     report = audited(organization, plant)
     assert report.differences == [Difference(kind="missing", key=LAPSE)]
@@ -191,8 +191,8 @@ def test_an_account_that_an_order_touched_later_is_left_out_and_counted(organiza
 
 def test_the_median_itself_is_audited_while_no_order_came_later(organization: str) -> None:
     changed = (
-        "UPDATE signals SET figures = figures || '{\"estimated_upside_cents\": 1}' WHERE "
-        "organization = %s AND type LIKE 'c%%'"
+        "UPDATE signals SET figures = figures || '{\"estimated_upside_cents\": 1}' "
+        "WHERE organization = %s AND type LIKE 'c%%'"
     )
     report = audited(organization, changed)
     assert [(d.field, d.signals) for d in report.differences] == [("estimated_upside_cents", 1)]
@@ -231,8 +231,7 @@ def test_without_a_complete_run_nothing_may_be_active(organizations: Organizatio
     [
         "UPDATE signals SET run = 2 WHERE organization = %s AND type = 'dormant'",
         "INSERT INTO runs (organization, number, as_of, settings_version, reason, requested_at, "
-        "published_at)"
-        " VALUES (%s, 2, '2026-06-02', 1, 'manual', now(), now())",
+        "published_at) VALUES (%s, 2, '2026-06-02', 1, 'manual', now(), now())",
         f"UPDATE runs SET source_offset = {10**12} WHERE organization = %s",
     ],
     ids=["signals of a later run", "a run under way", "orders on their way"],
@@ -255,7 +254,7 @@ def test_an_organization_that_is_not_there_is_not_found(stack: Stack) -> None:
         differences(connection, "nobody")
 
 
-# -- the command line ----------------------------------------------------------------------------------------------------
+# -- the command line ------------------------------------------------------------------------------
 
 
 def test_the_exit_code_says_what_was_found(stack: Stack, organization: str) -> None:
@@ -294,7 +293,7 @@ def test_the_exit_code_says_what_was_found(stack: Stack, organization: str) -> N
     ]
 
 
-# -- an organization with a signal of each type --------------------------------------------------------------------------
+# -- an organization with a signal of each type ----------------------------------------------------
 
 DORMANT = Key("gone", "dormant", None, None)
 LAPSE = Key("lapsing", "lapse", "5.5", "J55")
@@ -341,8 +340,8 @@ def prepare(organization: str, *, median_share: str = "4/5", run_of_signals: int
         insert_orders(connection, organization, each_type())
         connection.execute(INSERT_ACCOUNTS, (organization,))
         connection.execute(
-            "INSERT INTO settings_versions (organization, version, settings, saved_by) VALUES (%s, "
-            "1, %s, 'test')",
+            "INSERT INTO settings_versions (organization, version, settings, saved_by) "
+            "VALUES (%s, 1, %s, 'test')",
             (organization, Jsonb(msgspec.to_builtins(THRESHOLDS))),
         )
         connection.execute(
@@ -377,8 +376,8 @@ def audited(
     median_share: str = "4/5",
     run_of_signals: int = 1,
 ) -> Any:
-    """What the audit says once `plant` has changed something by hand, and orders have touched some
-    accounts.
+    """What the audit says once `plant` has changed something by hand, and orders have
+    touched some accounts.
     """
     prepare(organization, median_share=median_share, run_of_signals=run_of_signals)
     with db.connect() as connection:
@@ -393,8 +392,8 @@ def audited(
 def insert_organizations(connection: db.Connection, organizations: Sequence[str]) -> None:
     for organization in organizations:
         connection.execute(
-            "INSERT INTO organizations (organization, name, currency, timezone) VALUES (%s, %s, "
-            "'USD', 'UTC')",
+            "INSERT INTO organizations (organization, name, currency, timezone) "
+            "VALUES (%s, %s, 'USD', 'UTC')",
             (organization, organization),
         )
 

@@ -11,7 +11,9 @@ from shared.events import Line
 from tests.signals.builders import block, order, record, recovered, rows, signal_event
 
 KEPT = """
-SELECT account, first_ordered_on, last_ordered_on, lifetime_cents, dormant, lapse, cherry_picking, at_stake_cents
+SELECT
+    account, first_ordered_on, last_ordered_on, lifetime_cents, dormant, lapse, cherry_picking,
+    at_stake_cents
 FROM accounts
 WHERE organization = %s
 ORDER BY account
@@ -20,12 +22,29 @@ ORDER BY account
 RECOMPUTED = """
 SELECT
     a.account,
-    (SELECT min(o.counts_on) FROM orders o WHERE (o.organization, o.account) = (a.organization, a.account) AND NOT o.cancelled
-        AND EXISTS (SELECT FROM unnest(o.revenues_cents) c WHERE c > 0)),
-    (SELECT max(o.counts_on) FROM orders o WHERE (o.organization, o.account) = (a.organization, a.account) AND NOT o.cancelled
-        AND EXISTS (SELECT FROM unnest(o.revenues_cents) c WHERE c > 0)),
-    coalesce((SELECT sum(c) FROM orders o, unnest(o.revenues_cents) c
-        WHERE (o.organization, o.account) = (a.organization, a.account) AND NOT o.cancelled), 0)
+    (
+        SELECT min(o.counts_on)
+        FROM orders o
+        WHERE (o.organization, o.account) = (a.organization, a.account)
+          AND NOT o.cancelled
+          AND EXISTS (SELECT FROM unnest(o.revenues_cents) c WHERE c > 0)
+    ),
+    (
+        SELECT max(o.counts_on)
+        FROM orders o
+        WHERE (o.organization, o.account) = (a.organization, a.account)
+          AND NOT o.cancelled
+          AND EXISTS (SELECT FROM unnest(o.revenues_cents) c WHERE c > 0)
+    ),
+    coalesce(
+        (
+            SELECT sum(c)
+            FROM orders o, unnest(o.revenues_cents) c
+            WHERE (o.organization, o.account) = (a.organization, a.account)
+              AND NOT o.cancelled
+        ),
+        0
+    )
 FROM accounts a
 WHERE a.organization = %s
 ORDER BY a.account
@@ -48,8 +67,10 @@ def test_facts_of_accounts_follow_orders_that_come_move_shrink_and_are_cancelled
             ]
             some.append(
                 order(
-                    tenant, name, account=f"A{chance.randint(1, 4)}", revision=revisions[name], content=str(chance.random()),
-                    on=date(2026, 1, 1) + timedelta(days=chance.randint(0, 60)), cancelled=chance.random() < 0.2, lines=lines,
+                    tenant, name, account=f"A{chance.randint(1, 4)}", revision=revisions[name],
+                    content=str(chance.random()),
+                    on=date(2026, 1, 1) + timedelta(days=chance.randint(0, 60)),
+                    cancelled=chance.random() < 0.2, lines=lines,
                 )
             )  # fmt: skip
         with connection.transaction():

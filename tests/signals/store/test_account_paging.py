@@ -33,8 +33,8 @@ def crowd(connection: db.Connection, tenant: str) -> str:
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO accounts (organization, account, name, owner, enrollment, "
-            "last_ordered_on, lifetime_cents, at_stake_cents,"
-            " dormant, lapse) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            "last_ordered_on, lifetime_cents, at_stake_cents, dormant, lapse) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 (
                     tenant,
