@@ -15,8 +15,8 @@ UNFINISHED = re.compile(
     r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b|NotImplemented" + r"Error"
 )
 IGNORE = re.compile(
-    r"#\s*(?:type:\s*ignore\[[^\]]+\]|noqa:\s*[A-Z0-9, "
-    r"]*[A-Z0-9]|fmt:\s*(?:skip|off))(?P<reason>.*)$"
+    r"#\s*(?:type:\s*ignore\[[^\]]+\]|noqa:\s*[A-Z0-9, ]*[A-Z0-9]|fmt:\s*(?:skip|off))"
+    r"(?P<reason>.*)$"
 )
 ANY_IGNORE = re.compile(r"#\s*(?:type:\s*ignore|noqa|fmt:)")
 BARE_IGNORE = re.compile(r"#\s*(?:type:\s*ignore(?!\[)|noqa(?!:))")
@@ -24,7 +24,7 @@ REASON = re.compile(r"\s+[#—-]\s*\S")
 # a constant in capitals may be set (smaller buffers, shorter waits), and the clock; no other code
 MOCKS = re.compile(
     r"unittest\.mo" + r"ck|Magic" + r"Mock|pytest\.mark\.(?:sk" + r"ip|xf" + r"ail)"
-    r'|monkeypatch\.setattr\((?!clock, "now"|\w+, "[A-Z_]+")'
+    r'|monkeypatch\.setattr\((?!\s*(?:clock,\s+"now"|\w+,\s+"[A-Z_]+"))'
 )
 WAITS = re.compile(
     r"\btime\.sle" + r"ep\(|SIGST" + r"OP|SIGCO" + r"NT|until = time\.mono" + r"tonic"
@@ -38,12 +38,8 @@ FAULTS = {
     "tests/operations/world.py",
 }
 HOSTS = re.compile(
-    r"pypi\.or"
-    + r"g|pythonhosted\.or"
-    + r"g|registry\.npmjs|repo1?\.maven\.or"
-    + r"g|repo\.maven\.apache|deb\.debian\.or"
-    + r"g"
-    r"|crates\.i" + r"o\b|proxy\.golang"
+    r"pypi\.or" + r"g|pythonhosted\.or" + r"g|registry\.npmjs|repo1?\.maven\.or" + r"g"
+    r"|repo\.maven\.apache|deb\.debian\.or" + r"g|crates\.i" + r"o\b|proxy\.golang"
 )
 MACHINE_PATHS = re.compile(
     r"(?<![\w.])/(?:wor" + r"k|far" + r"m|hom" + r"e/\w+|roo" + r"t|User" + r"s)/\w"
