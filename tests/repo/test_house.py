@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.repo.tree import CODE, ROOT, files, modules, name, none_of
 
 LONGEST_MODULE_LINES = 500
+LONGEST_TEMPLATE_LINE = 120  # of Python, ruff sees to it
 WORTH_A_DOCSTRING = 3  # lines of a module
 
 # Written so that this file does not find itself.
@@ -74,6 +75,18 @@ def test_no_module_is_too_long_to_be_one_idea() -> None:
         if (length := len(path.read_text().splitlines())) > LONGEST_MODULE_LINES
     }
     assert long == {}
+
+
+def test_no_line_of_a_template_a_style_or_a_script_is_too_long_to_be_read() -> None:
+    none_of(
+        [
+            f"{path}:{number}: {len(line)} characters"
+            for path, number, line in lines_of("services")
+            if (Path(path).suffix in {".html", ".mjml", ".css", ".js"} or "/templates/" in path)
+            and "/vendor/" not in path
+            and len(line) > LONGEST_TEMPLATE_LINE
+        ]
+    )
 
 
 def test_every_module_begins_with_its_idea() -> None:

@@ -1,11 +1,14 @@
-// Keys: / search, j k rows, Enter open (the link has the focus), e enrollment, Esc close, ? help. Everything works without.
+// Keys: / search, j k rows, Enter open (the link has the focus), e enrollment, Esc close, ? help.
+// Everything works without.
 (() => {
   const link = (row) => row && row.querySelector("th a");
   const rows = () => [...document.querySelectorAll(".ledger tbody tr")].filter(link);
   const current = () => rows().findIndex((row) => row.contains(document.activeElement));
   const typing = (on) => on.closest("input, textarea, select, [contenteditable]");
   const menus = () => document.querySelectorAll("details.menu[open]");
-  const closeMenus = (but) => menus().forEach((menu) => { if (menu !== but && !menu.contains(but)) menu.open = false; });
+  const closeMenus = (but) => menus().forEach((menu) => {
+    if (menu !== but && !menu.contains(but)) menu.open = false;
+  });
 
   const move = (by) => {
     const all = rows(), at = current();
@@ -55,7 +58,8 @@
     const answer = await fetch(event.target.action, { method: "POST", body, headers: { "HX-Request": "true" } });
     if (!answer.ok) { location.reload(); return; }
     const text = await answer.text();
-    const cells = [...document.querySelectorAll(".enr details")].filter((one) => one.querySelector("button").value === button.value);
+    const cells = [...document.querySelectorAll(".enr details")]
+      .filter((one) => one.querySelector("button").value === button.value);
     const own = cells.indexOf(button.closest("details"));
     const fresh = cells.map((cell) => {
       const made = new DOMParser().parseFromString(text, "text/html").querySelector("details");
@@ -64,7 +68,8 @@
     });
     fresh[own].querySelector("summary").focus();
     const said = document.getElementById("toast");
-    if (said) said.replaceChildren(Object.assign(document.createElement("span"), { className: "vh", textContent: `Enrollment: ${fresh[own].querySelector("summary").textContent}` }));
+    const textContent = `Enrollment: ${fresh[own].querySelector("summary").textContent}`;
+    if (said) said.replaceChildren(Object.assign(document.createElement("span"), { className: "vh", textContent }));
   });
 
   // The row that a drawer belongs to keeps its place, and gets the focus back when the drawer closes.

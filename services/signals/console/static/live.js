@@ -1,7 +1,9 @@
-// Orders as they come: the stream says that something changed, the page fetches its part again. New rows slide in once and stay
-// marked until they have been on the screen for a while. Without this file the page is as it was when it was loaded.
+// Orders as they come: the stream says that something changed, the page fetches its part again.
+// New rows slide in once and stay marked until they have been on the screen for a while.
+// Without this file the page is as it was when it was loaded.
 (() => {
-  const live = document.getElementById("live"), news = document.getElementById("news"), state = document.getElementById("live-state");
+  const live = document.getElementById("live"), news = document.getElementById("news");
+  const state = document.getElementById("live-state");
   if (!live || !live.dataset.stream || !window.EventSource) return;
   const SEEN_MS = 4000, title = document.title, unseen = new Set();
   let counter = live.dataset.counter, busy = false, again = false;
@@ -24,7 +26,10 @@
     }
   });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) watch(); });
-  const watch = () => { watcher.disconnect(); for (const row of rows()) if (unseen.has(row.dataset.key)) watcher.observe(row); };
+  const watch = () => {
+    watcher.disconnect();
+    for (const row of rows()) if (unseen.has(row.dataset.key)) watcher.observe(row);
+  };
 
   async function refresh() {
     if (busy) { again = true; return; }
@@ -32,12 +37,16 @@
     try {
       const answer = await fetch(live.dataset.part, { headers: { "HX-Request": "true" } });
       if (answer.ok) {
-        const known = new Set(rows().map(row => row.dataset.key)), focused = document.activeElement?.closest?.("[data-key]")?.dataset.key;
+        const known = new Set(rows().map(row => row.dataset.key));
+        const focused = document.activeElement?.closest?.("[data-key]")?.dataset.key;
         live.innerHTML = await answer.text();
         const fresh = rows().filter(row => !known.has(row.dataset.key));
         for (const row of fresh) { unseen.add(row.dataset.key); row.classList.add("slide"); }
-        if (focused) rows().find(row => row.dataset.key === focused)?.querySelector("a")?.focus({ preventScroll: true });
-        if (fresh.length && news) news.textContent = fresh.length === 1 ? `New: ${fresh[0].innerText.replace(/\s+/g, " ")}` : `${fresh.length} new orders`;
+        const kept = focused && rows().find(row => row.dataset.key === focused);
+        if (kept) kept.querySelector("a")?.focus({ preventScroll: true });
+        if (fresh.length && news) news.textContent = fresh.length === 1
+          ? `New: ${fresh[0].innerText.replace(/\s+/g, " ")}`
+          : `${fresh.length} new orders`;
         mark();
         watch();
       }
@@ -49,7 +58,9 @@
 
   const stream = new EventSource(live.dataset.stream);
   stream.onopen = () => say("· live");
-  stream.onerror = () => say(stream.readyState === EventSource.CLOSED ? "· not live: reload to see what came" : "· connecting again");
+  stream.onerror = () => say(
+    stream.readyState === EventSource.CLOSED ? "· not live: reload to see what came" : "· connecting again"
+  );
   stream.onmessage = event => { if (event.data !== counter) { counter = event.data; refresh(); } };
   addEventListener("pagehide", () => stream.close());
   addEventListener("pageshow", event => { if (event.persisted) location.reload(); });
