@@ -344,11 +344,11 @@ class Two:
     ) -> httpx.Response:
         """The route as its entry says, with what `ids` names."""
         case, client = CASES[route], self.client(who)
-        sign_in = tenants.sign_in_link(self.connection, email_of("member", self.mine), "")
+        link = sign_in.make_link(self.connection, email_of("member", self.mine), "")
         path = route.path.replace(":path", "").format(
             organization=organization, account=ids.account, sequence=ids.sequence, digest=ids.digest, outcome=ids.outcome,
             kind="lost",
-            link=sign_in.make_link(self.connection, email_of("member", self.mine), "").split("/")[-1],
+            link=link.split("/")[-1],
             token=unsubscribe_token(self.mine, ids.person),
         )  # fmt: skip
         session = client.cookies.get(COOKIE)
