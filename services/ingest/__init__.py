@@ -1,8 +1,8 @@
 """Ingest: the only door. Untrusted orders, accounts and contacts become canonical events on Kafka,
 or a reason per field.
 
-consumes  HTTP, CSV and Parquet files, erp-orders and raw topics of one's own (raw JSON from
-connectors) produces  orders (blocks), accounts, contacts, erp-orders-dead
+consumes  HTTP, CSV and Parquet files, erp-orders and raw topics of one's own (raw JSON)
+produces  orders (blocks), accounts, contacts, erp-orders-dead
 owns      idempotency_keys, imports, token_uses, raw_marks
 
     fields.py      one text -> one value, or why not; the same for HTTP, Kafka and files

@@ -37,6 +37,7 @@ FAULTS = {
     "tests/operations/test_drill_at_length.py",
     "tests/operations/test_upgrade.py",
     "tests/operations/world.py",
+    "tests/sequences/test_outbox.py",  # a sender that stops itself at the dot
 }
 HOSTS = re.compile(
     r"pypi\.or" + r"g|pythonhosted\.or" + r"g|registry\.npmjs|repo1?\.maven\.or" + r"g"

@@ -6,12 +6,8 @@ itself.
 """
 
 import os
-import signal
-import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import psycopg
@@ -24,7 +20,10 @@ from shared.outbox.final_dot import FinalDot
 from shared.outbox.table import Claimed, Outbox
 from shared.settings import settings
 from shared.smtp import MailServer
+from tests.children import child
+from tests.children import stopped as stopped_process
 from tests.digest.servers import HOST, Answers
+from tests.eventually import eventually
 from tests.outbox.contract import HOUR, Batch, OutboxContract
 from tests.sequences.world import World
 from tests.stack_fixtures import Mailbox
@@ -92,14 +91,6 @@ def stop(organization: str) -> None:
     """An order that answers the letters, as it commits."""
     with db.connect() as connection:
         connection.execute(STOP, (organization,))
-
-
-def eventually(is_so: Callable[[], bool]) -> None:
-    """Wait for it; fails where it does not come."""
-    until = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 class TestSequenceMails(OutboxContract):
@@ -186,15 +177,12 @@ class TestSequenceMails(OutboxContract):
     ) -> None:
         url = f"smtp://{HOST}:{server.port}"
         command = [sys.executable, "-c", FREEZE_AT_THE_DOT, one.name, url]
-        with subprocess.Popen(command) as process:
-            try:
-                _, status = os.waitpid(process.pid, os.WUNTRACED)
-                assert os.WIFSTOPPED(status)
+        with child(command) as process:
+            _, status = os.waitpid(process.pid, os.WUNTRACED)
+            assert os.WIFSTOPPED(status)
+            with stopped_process(process.pid):
                 stop(one.organization)
-                process.send_signal(signal.SIGCONT)
-                assert process.wait(60) == 0
-            finally:
-                process.kill()
+            assert process.wait(60) == 0
 
         assert answers.mails == []
         assert one.state()[0] == "retry"
