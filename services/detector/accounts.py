@@ -76,12 +76,12 @@ class Account:
     """
 
     __slots__ = (
-        "account", "cells", "episodes", "open_bytes", "open_page", "organization", "sealed",
+        "cells", "episodes", "id", "open_bytes", "open_page", "organization", "sealed",
         "sealed_pages", "slots", "store", "unsaved_episodes", "unsaved_pages",
     )  # fmt: skip
 
     def __init__(self, store: Store, organization: str, account: str) -> None:
-        self.store, self.organization, self.account = store, organization, account
+        self.store, self.organization, self.id = store, organization, account
         self.cells: Cells = {}
         self.open_page: dict[str, Entry] = {}
         self.open_bytes = 0
@@ -108,7 +108,7 @@ class Account:
             self._count(entry, 1)
             self.open_bytes += size_of(order, entry)
         for number in range(head.episodes // EPISODES_PER_PAGE):
-            data = self.store.get(episodes_key(self.organization, self.account, number))
+            data = self.store.get(episodes_key(self.organization, self.id, number))
             assert data is not None
             self._read_episodes(unpacked(data, _episodes))
         self._read_episodes(head.last_episodes)
@@ -173,8 +173,8 @@ class Account:
         return self.sealed[page]
 
     def _stored_page(self, page: int) -> dict[str, Entry]:
-        data = self.store.get(orders_key(self.organization, self.account, page))
-        assert data is not None, f"page {page} of {self.account} is missing"
+        data = self.store.get(orders_key(self.organization, self.id, page))
+        assert data is not None, f"page {page} of {self.id} is missing"
         return unpacked(data, _orders)
 
     def _touched(self, page: int) -> None:
@@ -204,12 +204,12 @@ class Account:
     def saved(self, *, due_on: Day, share: tuple[int, int]) -> list[tuple[bytes, bytes]]:
         """The keys and values that changed since the last call; sealed pages are let go after."""
         rows = [
-            (orders_key(self.organization, self.account, page), packed(self.sealed[page]))
+            (orders_key(self.organization, self.id, page), packed(self.sealed[page]))
             for page in sorted(self.unsaved_pages)
         ]
         full_pages = len(self.slots) // EPISODES_PER_PAGE
         rows += [
-            (episodes_key(self.organization, self.account, page), packed(self._episode_rows(page)))
+            (episodes_key(self.organization, self.id, page), packed(self._episode_rows(page)))
             for page in sorted(self.unsaved_episodes)
             if page < full_pages
         ]
@@ -223,7 +223,7 @@ class Account:
             episodes=len(self.slots),
             last_episodes=self._episode_rows(full_pages),
         )
-        rows.append((head_key(self.organization, self.account), packed(head)))
+        rows.append((head_key(self.organization, self.id), packed(head)))
         self.sealed.clear()
         self.unsaved_pages.clear()
         self.unsaved_episodes.clear()

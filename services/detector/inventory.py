@@ -37,13 +37,13 @@ class Held:
 def held(store: Store) -> Iterator[Held]:
     """All orders of all organizations in a partition's store."""
     index = Index(store)
-    for of in organizations(store).values():
-        prefix = head_key(of.organization, "")
+    for organization in organizations(store).values():
+        prefix = head_key(organization.id, "")
         for key, head in heads(store, prefix):
             account = key[len(prefix) :].decode()
             pages = [
                 *(
-                    _sealed(store, of.organization, account, page)
+                    _sealed(store, organization.id, account, page)
                     for page in range(head.sealed_pages)
                 ),
                 head.open_page,
@@ -51,11 +51,11 @@ def held(store: Store) -> Iterator[Held]:
             for page, entries in enumerate(pages):
                 for order, entry in entries.items():
                     yield _held(
-                        of,
+                        organization,
                         account,
                         order,
                         entry,
-                        indexed=index.find(of.organization, order) == (account, page),
+                        indexed=index.find(organization.id, order) == (account, page),
                     )
 
 
@@ -64,13 +64,15 @@ def _sealed(store: Store, organization: str, account: str, page: int) -> dict[st
     return {} if data is None else unpacked(data, _orders)
 
 
-def _held(of: Organization, account: str, order: str, entry: Entry, *, indexed: bool) -> Held:
+def _held(
+    organization: Organization, account: str, order: str, entry: Entry, *, indexed: bool
+) -> Held:
     combos = {
-        of.texts[ref]: cents
+        organization.texts[ref]: cents
         for ref, cents in zip(entry.values[::3], entry.values[2::3], strict=True)
     }
     return Held(
-        organization=of.organization,
+        organization=organization.id,
         order=order,
         account=account,
         revision=entry.revision,

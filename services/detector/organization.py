@@ -47,7 +47,7 @@ class Organization:
     """
 
     def __init__(self, store: Store, organization: str) -> None:
-        self.organization = organization
+        self.id = organization
         self.run, self.as_of, self.settings_version, self.settings = 0, 0, 0, DEFAULTS
         self.texts: list[Texts] = []
         self.refs: dict[Texts, int] = {}
@@ -70,13 +70,13 @@ class Organization:
         )
         self.settings = _settings.decode(record.settings)
         for page in range(-(-record.combos // COMBOS_PER_PAGE)):
-            data = store.get(combos_key(self.organization, page))
+            data = store.get(combos_key(self.id, page))
             assert data is not None
             page_texts: list[Texts] = unpacked(data, _texts)
             self.texts += page_texts
         self.saved_texts = len(self.texts)
         self.refs = {texts: ref for ref, texts in enumerate(self.texts)}
-        prefix = head_key(self.organization, "")
+        prefix = head_key(self.id, "")
         for key, head in heads(store, prefix):
             account = key[len(prefix) :].decode()
             self.due[account] = head.due_on
@@ -123,7 +123,7 @@ class Organization:
             self.saved_texts // COMBOS_PER_PAGE, -(-len(self.texts) // COMBOS_PER_PAGE)
         ):
             texts: Any = self.texts[page * COMBOS_PER_PAGE : (page + 1) * COMBOS_PER_PAGE]
-            rows.append((combos_key(self.organization, page), packed(texts)))
+            rows.append((combos_key(self.id, page), packed(texts)))
         self.saved_texts = len(self.texts)
         record = OrganizationRecord(
             run=self.run,
@@ -132,7 +132,7 @@ class Organization:
             settings=msgspec.json.encode(self.settings),
             combos=len(self.texts),
         )
-        rows.append((organization_key(self.organization), packed(record)))
+        rows.append((organization_key(self.id), packed(record)))
         self.changed = False
         return rows
 

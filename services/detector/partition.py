@@ -52,6 +52,25 @@ class Source(NamedTuple):
     cause: tuple[str, ...]
 
 
+class Folded(NamedTuple):
+    """An order that was folded into an account, and what is looked at for it: the day `on`.
+
+    `entry` is the order's, None at the account that it left: there it answers nothing.
+    """
+
+    order: Order
+    entry: Entry | None
+    on: Day
+    offset: int
+    at: datetime
+
+    def positive_refs(self) -> list[int]:
+        """The combos of its lines that earn something."""
+        values = self.entry.values if self.entry is not None else ()
+        pairs = zip(values[::3], values[1::3], strict=True)
+        return [ref for ref, is_positive in pairs if is_positive]
+
+
 class Partition:
     """The state of one partition, decoded as far as it was touched."""
 
@@ -83,9 +102,10 @@ class Partition:
         rows: list[tuple[bytes, bytes]] = []
         for organization in self._organizations.values():
             rows += organization.saved()
-        for (name, account), one in self._unsaved.items():
-            of = self._organizations[name]
-            rows += one.saved(due_on=of.due[account], share=of.shares.get(account, (0, 0)))
+        for (name, account_id), account in self._unsaved.items():
+            organization = self._organizations[name]
+            share = organization.shares.get(account_id, (0, 0))
+            rows += account.saved(due_on=organization.due[account_id], share=share)
         self._unsaved.clear()
         rows += self._index.saved(keep)
         self.keep = keep
@@ -100,13 +120,13 @@ class Partition:
     # -- orders ------------------------------------------------------------------------------------
 
     def _fold(self, order: Order, offset: int, at: datetime) -> Events:
-        of = self._organization(order.organization)
-        entry = self._entry(of, order)
-        place = self._index.find(of.organization, order.order)
+        organization = self._organization(order.organization)
+        entry = self._entry(organization, order)
+        place = self._index.find(organization.id, order.order)
         if place is None:
-            account, left = self._account(of, order.account), None
+            account, left = self._account(organization, order.account), None
         else:
-            holder = self._account(of, place[0])
+            holder = self._account(organization, place[0])
             old = holder.entry(order.order, place[1])
             verdict = counting(
                 version_of(old, revision_given=True),
@@ -117,41 +137,46 @@ class Partition:
             if verdict == "earlier_day":
                 entry = old._replace(counts_on=entry.counts_on)
             moved = verdict == "new" and place[0] != order.account
-            account, left = (self._account(of, order.account), holder) if moved else (holder, None)
+            account, left = (
+                (self._account(organization, order.account), holder) if moved else (holder, None)
+            )
         checked: list[Account] = []
         on = 0
         before: list[set[SignalKey]] = []
-        if of.open:  # most accounts carry no signal: nothing of them can close
-            checked = [one for one in (left, account) if one is not None and one.account in of.open]
-            on = max(entry.counts_on, of.as_of)
-            before = [firing(self._stand(of, one, on), of.settings) for one in checked]
+        if organization.open:  # most accounts carry no signal: nothing of them can close
+            checked = [
+                one for one in (left, account) if one is not None and one.id in organization.open
+            ]
+            on = max(entry.counts_on, organization.as_of)
+            before = [
+                firing(self._stand(organization, one, on), organization.settings) for one in checked
+            ]
         if left is not None and place is not None:
             left.remove(order.order, place[1])
-            self._touched(of, left)
+            self._touched(organization, left)
         page = (
             account.put(order.order, entry)
             if left or place is None
             else account.replace(order.order, place[1], entry)
         )
-        if place != (account.account, page):
-            self._index.set(of.organization, order.order, (account.account, page))
-        self._touched(of, account)
+        if place != (account.id, page):
+            self._index.set(organization.id, order.order, (account.id, page))
+        self._touched(organization, account)
         events: Events = []
         for one, fired in zip(checked, before, strict=True):
-            events += self._check(
-                of, one, order, entry if one is account else None, fired, on, offset, at
-            )
+            folded = Folded(order, entry if one is account else None, on, offset, at)
+            events += self._closed_by(folded, organization, one, fired)
         return events
 
-    def _entry(self, of: Organization, order: Order) -> Entry:
+    def _entry(self, organization: Organization, order: Order) -> Entry:
         values: list[int] = []
         if not order.cancelled:
             sums: dict[int, list[int]] = {}
             for line in order.lines:
                 texts = (line.od, line.grade)
-                ref = of.refs.get(texts)
+                ref = organization.refs.get(texts)
                 if ref is None:
-                    ref = of.ref(texts)
+                    ref = organization.ref(texts)
                 found = sums.get(ref)
                 if found is None:
                     sums[ref] = [int(line.revenue_cents > 0), line.revenue_cents]
@@ -168,123 +193,134 @@ class Partition:
             tuple(values),
         )
 
-    def _check(
-        self,
-        of: Organization,
-        one: Account,
-        order: Order,
-        entry: Entry | None,
-        fired: set[SignalKey],
-        on: Day,
-        offset: int,
-        at: datetime,
+    def _closed_by(
+        self, folded: Folded, organization: Organization, account: Account, fired: set[SignalKey]
     ) -> Events:
-        """Close what no longer fires: because the order answers it, or because it fired on this day
-        before the order.
-
-        `entry` is the order's, None at the account that it left: there it answers nothing.
+        """Close what no longer fires: because the order answers it, or because it is among what
+        `fired` on this day before the order.
         """
-        fires = firing(self._stand(of, one, on), of.settings)
-        positive = (
-            [
-                ref
-                for ref, is_positive in zip(entry.values[::3], entry.values[1::3], strict=True)
-                if is_positive
-            ]
-            if entry
-            else []
-        )
+        order = folded.order
+        fires = firing(self._stand(organization, account, folded.on), organization.settings)
         events: Events = []
-        for key, episode in one.open_signals().items():
+        for key, episode in account.open_signals().items():
             if key in fires:
                 continue
-            answered = entry is not None and answers(
+            is_answered = folded.entry is not None and answers(
                 key,
                 opened_on=episode.opened_on,
-                counts_on=entry.counts_on,
-                positive_refs=positive,
-                readings=of.readings,
+                counts_on=folded.entry.counts_on,
+                positive_refs=folded.positive_refs(),
+                readings=organization.readings,
             )
-            if answered or key in fired:
+            if is_answered or key in fired:
                 cause = (
                     order.order,
                     str(order.revision),
                     order.content,
                     order.counts_on.isoformat(),
                 )
-                source = Source(offset, at, None, cause)
-                resolution: Resolution = "reordered" if answered else "correction"
+                source = Source(folded.offset, folded.at, None, cause)
+                resolution: Resolution = "reordered" if is_answered else "correction"
                 events.append(
-                    self._recovered(of, one, key, episode, source, on, resolution, order.order)
+                    self._recovered(
+                        organization,
+                        account,
+                        key,
+                        episode,
+                        source,
+                        folded.on,
+                        resolution,
+                        order.order,
+                    )
                 )
         return events
 
     # -- runs --------------------------------------------------------------------------------------
 
     def _run(self, run: RunRequested, source: Source) -> Events:
-        of = self._organization(run.organization)
+        organization = self._organization(run.organization)
         day = run.as_of.toordinal()
-        if run.number <= of.run or day < of.as_of:
-            return [self._completed(of, run, source, repeated=True)]
-        last_settings, last_readings = of.settings, of.readings
-        is_first = of.run == 0
-        of.begin_run(run.number, day, run.settings_version, run.settings)
-        changed = is_first or of.settings != last_settings
+        if run.number <= organization.run or day < organization.as_of:
+            return [self._completed(organization, run, source, repeated=True)]
+        last_settings, last_readings = organization.settings, organization.readings
+        is_first = organization.run == 0
+        organization.begin_run(run.number, day, run.settings_version, run.settings)
+        changed = is_first or organization.settings != last_settings
         accounts = (
-            sorted(of.due)
+            sorted(organization.due)
             if changed
-            else sorted(a for a, due in of.due.items() if due <= day or a in of.open)
+            else sorted(
+                id_
+                for id_, due in organization.due.items()
+                if due <= day or id_ in organization.open
+            )
         )
-        standings = self._look_at(of, accounts, day)
-        usual = self._usual_share(of) if of.settings.cherry_picking.enabled else None
+        standings = self._bring_to(organization, accounts, day)
+        usual = (
+            self._usual_share(organization)
+            if organization.settings.cherry_picking.enabled
+            else None
+        )
         events: Events = []
-        for account, standing in standings.items():
-            one = self._account(of, account)
-            found = explained(standing, of.settings, one.cells, usual or cherry_picking.MOST_SHARE)
+        for account_id, standing in standings.items():
+            account = self._account(organization, account_id)
+            found = explained(
+                standing, organization.settings, account.cells, usual or cherry_picking.MOST_SHARE
+            )
             for key, figures in found.items():
-                events.append(self._seen(of, one, key, figures, standing, run, source))
-            gone = {key: episode for key, episode in one.open_signals().items() if key not in found}
+                events.append(
+                    self._seen(organization, account, key, figures, standing, run, source)
+                )
+            gone = {
+                key: episode for key, episode in account.open_signals().items() if key not in found
+            }
             under_last: set[SignalKey] = set()
-            if gone and of.settings != last_settings:
+            if gone and organization.settings != last_settings:
                 under_last = firing(
-                    stand(one.cells, last_readings, last_settings, on=day), last_settings
+                    stand(account.cells, last_readings, last_settings, on=day), last_settings
                 )
             for key, episode in gone.items():
                 resolution = resolution_by_run(
                     key,
                     still_fires_under_last_settings=key in under_last,
                     standing=standing,
-                    settings=of.settings,
+                    settings=organization.settings,
                 )
-                events.append(self._recovered(of, one, key, episode, source, day, resolution, None))
+                events.append(
+                    self._recovered(
+                        organization, account, key, episode, source, day, resolution, None
+                    )
+                )
             self._let_go()
         completed = self._completed(
-            of, run, source, evaluated=len(accounts), events=events, usual=usual
+            organization, run, source, evaluated=len(accounts), events=events, usual=usual
         )
         return [*events, completed]
 
-    def _look_at(self, of: Organization, accounts: list[str], day: Day) -> dict[str, Standing]:
+    def _bring_to(
+        self, organization: Organization, accounts: list[str], day: Day
+    ) -> dict[str, Standing]:
         """Bring due days and shares of `accounts` to this day. Returns how those stand that carry a
         signal or fire one.
         """
         standings: dict[str, Standing] = {}
-        for account in accounts:
-            standing = self._stand(of, self._account(of, account), day)
-            of.due[account] = standing.next_change
-            of.shares[account] = (standing.specialty_cents, standing.spend_cents)
-            if account in of.open or firing(standing, of.settings):
-                standings[account] = standing
+        for account_id in accounts:
+            standing = self._stand(organization, self._account(organization, account_id), day)
+            organization.due[account_id] = standing.next_change
+            organization.shares[account_id] = (standing.specialty_cents, standing.spend_cents)
+            if account_id in organization.open or firing(standing, organization.settings):
+                standings[account_id] = standing
             self._let_go()
         return standings
 
-    def _usual_share(self, of: Organization) -> Fraction:
+    def _usual_share(self, organization: Organization) -> Fraction:
         """The share that estimates are held against; the shares of accounts that were
         not due are still right.
         """
-        thresholds = of.settings.cherry_picking
+        thresholds = organization.settings.cherry_picking
         return cherry_picking.usual_share(
             share
-            for share in of.shares.values()
+            for share in organization.shares.values()
             if cherry_picking.reaches_floor(share[1], thresholds)
             and not cherry_picking.is_cherry_picking(*share, thresholds)
         )
@@ -293,26 +329,26 @@ class Partition:
 
     def _seen(
         self,
-        of: Organization,
-        one: Account,
+        organization: Organization,
+        account: Account,
         key: SignalKey,
         figures: Figures,
         standing: Standing,
         run: RunRequested,
         source: Source,
     ) -> SignalOpened | SignalSeen:
-        episode = one.episodes.get(key)
+        episode = account.episodes.get(key)
         kind: type[SignalOpened | SignalSeen] = SignalSeen
         if episode is None or not episode.is_open:
             kind = SignalOpened
             episode = Episode(episode.number + 1 if episode else 1, standing.on, True)
-            one.set_episode(key, episode)
-            of.open.add(one.account)
-            self._unsaved[of.organization, one.account] = one
-        signal = signal_of(of.organization, one.account, key)
+            account.set_episode(key, episode)
+            organization.open.add(account.id)
+            self._unsaved[organization.id, account.id] = account
+        signal = signal_of(organization.id, account.id, key)
         return kind(
-            id=ids.derived(kind.__name__, of.organization, signal, *source.cause),
-            organization=of.organization, account=one.account, signal=signal, signal_type=key.type,
+            id=ids.derived(kind.__name__, organization.id, signal, *source.cause),
+            organization=organization.id, account=account.id, signal=signal, signal_type=key.type,
             combo=combo_of(key), episode=episode.number,
             opened_on=date.fromordinal(episode.opened_on), at=source.at,
             source_offset=source.offset, run=source.run, as_of=run.as_of,
@@ -321,17 +357,17 @@ class Partition:
         )  # fmt: skip
 
     def _recovered(
-        self, of: Organization, one: Account, key: SignalKey, episode: Episode, source: Source,
-        on: Day, resolution: Resolution, order: str | None,
+        self, organization: Organization, account: Account, key: SignalKey, episode: Episode,
+        source: Source, on: Day, resolution: Resolution, order: str | None,
     ) -> SignalRecovered:  # fmt: skip
-        one.set_episode(key, episode._replace(is_open=False))
-        if not one.open_signals():
-            of.open.discard(one.account)
-        self._unsaved[of.organization, one.account] = one
-        signal = signal_of(of.organization, one.account, key)
+        account.set_episode(key, episode._replace(is_open=False))
+        if not account.open_signals():
+            organization.open.discard(account.id)
+        self._unsaved[organization.id, account.id] = account
+        signal = signal_of(organization.id, account.id, key)
         return SignalRecovered(
-            id=ids.derived("SignalRecovered", of.organization, signal, *source.cause),
-            organization=of.organization, account=one.account, signal=signal, signal_type=key.type,
+            id=ids.derived("SignalRecovered", organization.id, signal, *source.cause),
+            organization=organization.id, account=account.id, signal=signal, signal_type=key.type,
             combo=combo_of(key), episode=episode.number,
             opened_on=date.fromordinal(episode.opened_on), at=source.at,
             source_offset=source.offset, run=source.run, closed_on=date.fromordinal(on),
@@ -339,17 +375,17 @@ class Partition:
         )  # fmt: skip
 
     def _completed(
-        self, of: Organization, run: RunRequested, source: Source, *, evaluated: int = 0,
+        self, organization: Organization, run: RunRequested, source: Source, *, evaluated: int = 0,
         events: Events | None = None, usual: Fraction | None = None, repeated: bool = False,
     ) -> RunCompleted:  # fmt: skip
         kinds = [type(event) for event in events or []]
         again = "repeated" if repeated else ""
         share = None if usual is None else f"{usual.numerator}/{usual.denominator}"
         return RunCompleted(
-            id=ids.derived("RunCompleted", of.organization, *source.cause, again),
-            organization=of.organization, number=run.number, as_of=run.as_of,
+            id=ids.derived("RunCompleted", organization.id, *source.cause, again),
+            organization=organization.id, number=run.number, as_of=run.as_of,
             settings_version=run.settings_version, at=source.at, source_offset=source.offset,
-            accounts=len(of.due), evaluated=evaluated, opened=kinds.count(SignalOpened),
+            accounts=len(organization.due), evaluated=evaluated, opened=kinds.count(SignalOpened),
             seen=kinds.count(SignalSeen), recovered=kinds.count(SignalRecovered),
             median_specialty_share=share, repeated=repeated,
         )  # fmt: skip
@@ -363,21 +399,21 @@ class Partition:
             found.changed = True
         return found
 
-    def _account(self, of: Organization, account: str) -> Account:
-        found = self._accounts.get((of.organization, account))
+    def _account(self, organization: Organization, account_id: str) -> Account:
+        found = self._accounts.get((organization.id, account_id))
         if found is None:
-            found = self._accounts[of.organization, account] = Account(
-                self._store, of.organization, account
+            found = self._accounts[organization.id, account_id] = Account(
+                self._store, organization.id, account_id
             )
-            of.due.setdefault(account, DUE_NOW)
+            organization.due.setdefault(account_id, DUE_NOW)
         return found
 
-    def _touched(self, of: Organization, one: Account) -> None:
-        of.due[one.account] = DUE_NOW
-        self._unsaved[of.organization, one.account] = one
+    def _touched(self, organization: Organization, account: Account) -> None:
+        organization.due[account.id] = DUE_NOW
+        self._unsaved[organization.id, account.id] = account
 
-    def _stand(self, of: Organization, one: Account, on: Day) -> Standing:
-        return stand(one.cells, of.readings, of.settings, on=on)
+    def _stand(self, organization: Organization, account: Account, on: Day) -> Standing:
+        return stand(account.cells, organization.readings, organization.settings, on=on)
 
     def _let_go(self) -> None:
         """Forget those that came first, beyond `keep`, but for those with something to save."""
