@@ -121,7 +121,7 @@ def install_project() -> None:
 
 
 def fetch_kafka() -> None:
-    run([str(PYTHON), "-P", "-m", "winback.stack.jars"], "fetching Apache Kafka")
+    run([str(PYTHON), "-P", "-m", "winback.stack.class_archive"], "fetching Apache Kafka")
 
 
 def install_system_packages() -> None:

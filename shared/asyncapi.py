@@ -10,7 +10,7 @@ import re
 from importlib import metadata
 from typing import Any
 
-from shared import schemas
+from shared import event_schemas
 from shared.topics import TOPICS, Topic, dead_letters_of
 
 REF = "#/components/schemas/{name}"
@@ -177,7 +177,8 @@ def document() -> Document:
                 "DeadLetterHeaders": DEAD_LETTER_HEADERS,
                 "RawOrder": RAW_ORDER,
                 **{
-                    name: _plain(schema) for name, schema in sorted(schemas.components(REF).items())
+                    name: _plain(schema)
+                    for name, schema in sorted(event_schemas.components(REF).items())
                 },
             },
         },
@@ -186,7 +187,7 @@ def document() -> Document:
 
 def _message_names(topic: Topic) -> list[str]:
     """Its events; a topic that carries none carries raw orders."""
-    return [name for name in topic.events if name in schemas.events()] or ["RawOrder"]
+    return [name for name in topic.events if name in event_schemas.events()] or ["RawOrder"]
 
 
 def _channels(topic: Topic) -> list[tuple[str, Document]]:
@@ -257,7 +258,9 @@ def _operations(topic: Topic) -> list[tuple[str, Document]]:
 
 
 def _message(topic: Topic, name: str) -> Document:
-    example = json.loads((schemas.FOLDER / "examples" / f"{name}.json").read_text(encoding="utf-8"))
+    example = json.loads(
+        (event_schemas.FOLDER / "examples" / f"{name}.json").read_text(encoding="utf-8")
+    )
     headers = (
         {} if name == "RawOrder" else {"headers": {"$ref": REF.format(name="CloudEventsHeaders")}}
     )

@@ -26,7 +26,7 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Link, Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared.tracing import Carrier, Headers
+from shared.carriers import Carrier, Headers
 
 MOST_TRACES = 100  # of a batch that get a span each; further ones are linked alone
 # for a batch of spans, tries included: a collector that is away holds up no process that ends

@@ -10,8 +10,9 @@ nothing of the SDK is imported; with it shared/traces.py does the work.
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from shared.carriers import Carrier, Headers
 from shared.settings import settings
 
 if TYPE_CHECKING:
@@ -19,24 +20,9 @@ if TYPE_CHECKING:
 
     from shared.traces import Traces
 
-Headers = list[tuple[str, bytes]]
-
 _NOTHING: AbstractContextManager[Any] = nullcontext()
 
 _on: "Traces | None" = None
-
-
-class Carrier(Protocol):
-    """A record that was read (`records.Record`)."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def headers(self) -> Headers: ...
 
 
 def configure(process: str) -> None:

@@ -13,11 +13,11 @@ import pytest
 from pydantic import BaseModel
 
 from services.ingest.shapes import LineShape, OrderShape
-from shared import asyncapi, schemas
+from shared import asyncapi, event_schemas, schemas
 from shared.events import AnyEvent
 from shared.topics import TOPICS, dead_letters_of
 
-EXAMPLES = sorted((schemas.FOLDER / "examples").glob("*.json"))
+EXAMPLES = sorted((event_schemas.FOLDER / "examples").glob("*.json"))
 
 
 def test_schemas_are_generated_from_the_events_as_they_are() -> None:
@@ -29,18 +29,20 @@ def test_nothing_breaks_with_the_last_release() -> None:
 
 
 def test_every_event_was_released_or_is_new() -> None:
-    released = {path.stem for path in (schemas.FOLDER / "released").glob("*.json")}
-    assert released and released <= schemas.events().keys()
+    released = {path.stem for path in (event_schemas.FOLDER / "released").glob("*.json")}
+    assert released and released <= event_schemas.events().keys()
 
 
 def test_every_event_has_an_example_and_travels_on_a_topic() -> None:
-    assert {path.stem for path in EXAMPLES} == schemas.events().keys() | {"RawOrder"}
-    assert {event for topic in TOPICS for event in topic.events} >= schemas.events().keys()
+    assert {path.stem for path in EXAMPLES} == event_schemas.events().keys() | {"RawOrder"}
+    assert {event for topic in TOPICS for event in topic.events} >= event_schemas.events().keys()
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_fits_its_schema(path: Path) -> None:
-    schema = asyncapi.RAW_ORDER if path.stem == "RawOrder" else schemas.event_schema(path.stem)
+    schema = (
+        asyncapi.RAW_ORDER if path.stem == "RawOrder" else event_schemas.event_schema(path.stem)
+    )
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(json.loads(path.read_text()), schema, jsonschema.Draft202012Validator)
 
@@ -66,7 +68,7 @@ def test_readers_ignore_fields_that_they_do_not_know() -> None:
 
 
 def test_readers_refuse_a_version_that_they_do_not_know() -> None:
-    plain = json.loads((schemas.FOLDER / "examples" / "SignalOpened.json").read_text())
+    plain = json.loads((event_schemas.FOLDER / "examples" / "SignalOpened.json").read_text())
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(json.dumps(plain | {"version": 2}), type=AnyEvent)
 

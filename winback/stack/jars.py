@@ -3,9 +3,9 @@ SHA-256 at every start.
 
 Maven fetches them where it is there, else PyPI's jgo, which needs no Java; both only carry:
 `kafka-jars.lock` decides. A CDS archive (the JVM's own cache of parsed classes) beside them halves
-the broker's start; it is made by `prepare` and can be missing.
+the broker's start; it is made by `class_archive.py` and can be missing.
 
-    python -m winback.stack.jars        fetch, check and prepare
+    python -m winback.stack.class_archive    fetches them, and makes the archive
 """
 
 import hashlib
@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import Misconfigured, Retryable
-from winback.stack import java
 
 HERE = Path(__file__).parent
 LOCK = HERE / "kafka-jars.lock"
@@ -175,43 +174,3 @@ def archive_of(runtime: Path) -> Path:
         f"{real} {real.stat().st_mtime_ns} {FOLDER} {LOCK.read_text()}".encode()
     ).hexdigest()[:12]
     return FOLDER.parent / f"kafka-{key}.jsa"
-
-
-def prepare() -> None:
-    """Fetch the jars, then let a broker start once to learn which classes it
-    loads, and archive those.
-    """
-    from winback.stack import kafka
-
-    runtime = java.find()
-    ensure()
-    archive = archive_of(runtime)
-    if archive.exists():
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        classes = Path(folder) / "classes"
-        kafka.rehearse(Path(folder), [f"-XX:DumpLoadedClassList={classes}"])
-        new = archive.with_suffix(".new")
-        dump = [
-            "-Xshare:dump",
-            f"-XX:SharedClassListFile={classes}",
-            f"-XX:SharedArchiveFile={new}",
-        ]
-        base = command(runtime, archive=False)
-        done = subprocess.run([base[0], *dump, *base[1:]], capture_output=True, text=True)
-        if done.returncode == 0 and new.exists():
-            new.replace(archive)
-        else:
-            print(
-                "winback: no CDS archive, Kafka will start more slowly: "
-                f"{done.stderr.strip()[-300:]}",
-                file=sys.stderr,
-            )
-
-
-if __name__ == "__main__":
-    try:
-        prepare()
-    except (Retryable, Misconfigured) as failure:
-        print(f"winback: {failure}", file=sys.stderr)
-        sys.exit(3)

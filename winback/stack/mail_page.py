@@ -16,7 +16,7 @@ from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from winback.stack.smtp import Answers, Mailbox, body, parsed
+from winback.stack.mailbox import Answers, Mailbox, body, parsed
 
 STYLE = """
 :root {
