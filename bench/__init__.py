@@ -4,7 +4,7 @@ any time is believed.
     workload.py   seeded orders, their blocks, files and lines; the same on every machine
     answers.py    what must come out of them, from DuckDB over the raw lines, and what did
     broker.py     topics of a round: filled, read back, forgotten
-    watched.py    a process with its CPU seconds and peak memory
+    measured_process.py   a process with its CPU seconds and peak memory
     figure.py     a figure: two sides, interleaved rounds, medians, ratio against target
     profile.py    where the time of our side goes: py-spy, one more round
     figures/      what is measured, a module a part of the system

@@ -14,7 +14,7 @@ import duckdb
 import msgspec
 import polars as pl
 
-from bench.watched import Failed
+from bench.measured_process import Failed
 from bench.workload import Workload
 from shared.domain.thresholds import DetectionSettings
 

@@ -18,7 +18,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from bench.watched import Failed
+from bench.measured_process import Failed
 from shared.settings import settings
 from shared.topics import MEGABYTE
 

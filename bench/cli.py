@@ -15,8 +15,8 @@ import typer
 from bench import profile, report
 from bench.figure import Found
 from bench.figures import FIGURES
+from bench.measured_process import Failed
 from bench.rig import Rig, rig
-from bench.watched import Failed
 
 FIGURE_SECONDS = 900  # a figure that takes longer is given up, so that the others are measured
 

@@ -23,7 +23,7 @@ import msgspec
 
 from bench.broker import Broker, Record
 from bench.figure import Rounds
-from bench.watched import Failed, Watched
+from bench.measured_process import Failed, Watched
 from bench.workload import Shape, Workload
 from shared import db, kafka
 from shared.events import RunRequested

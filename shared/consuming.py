@@ -19,9 +19,9 @@ from psycopg_pool import ConnectionPool
 
 from shared import clock, db, metrics, tracing
 from shared.applying import Route, apply, bounded, follow_topics
-from shared.away import ASSIGNMENT, Away, Place
 from shared.errors import Retryable, said
 from shared.kafka import Publisher
+from shared.outage import ASSIGNMENT, Outage, Place
 from shared.records import Record, record_of, unreadable_record
 from shared.settings import settings
 from shared.standing import Standing
@@ -94,7 +94,7 @@ def consume(
         pool=pool,
         publisher=publisher,
         stop=stop,
-        away=Away(on_ready),
+        away=Outage(on_ready),
         standing=standing or Standing(),
         watches=watches or Nobody(),
         ends_without_topic=ends_without_topic,
@@ -122,7 +122,7 @@ class Loop:
         pool: ConnectionPool[db.Connection],
         publisher: Publisher,
         stop: threading.Event,
-        away: Away,
+        away: Outage,
         standing: Standing,
         watches: Watches,
         ends_without_topic: bool,

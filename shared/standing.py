@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.away import Place
+from shared.outage import Place
 
 WAITS_SECONDS = 60.0
 FAILS_SECONDS = 10.0

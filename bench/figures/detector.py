@@ -15,9 +15,9 @@ from functools import partial
 from bench import answers
 from bench.answers import Answer, Gathered
 from bench.figure import Measured, Result, Side, Target
+from bench.measured_process import Failed, Watched
 from bench.peers import streams as kafka_streams
 from bench.rig import ROOT, Rig, encode, record_of
-from bench.watched import Failed, Watched
 from bench.workload import ALL_TYPES, LAST_DAY, Workload
 from shared.topics import DETECTOR_APP, ORDERS, SIGNALS
 

@@ -13,8 +13,8 @@ from psycopg.types.json import Jsonb
 
 from bench.figure import Measured, Result, Side, Target, timed
 from bench.figures.persist import owner
+from bench.measured_process import Failed
 from bench.rig import Rig, make_organization
-from bench.watched import Failed
 from services.digest import handlers
 from services.digest.outbox import MAILS
 from shared import clock, db

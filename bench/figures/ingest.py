@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 from bench.figure import Measured, Result, Side, Target
+from bench.measured_process import Failed, run_to_end
 from bench.rig import Rig, make_organization
-from bench.watched import Failed, run_to_end
 from bench.workload import Workload
 from shared.topics import ORDERS
 

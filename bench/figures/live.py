@@ -17,8 +17,8 @@ import msgspec
 
 from bench.figure import Found, Measured, Plain, Result, Side, Target
 from bench.figures.persist import emptied, owner, persisted, signals
+from bench.measured_process import Failed, Watched, together
 from bench.rig import Rig, free_port, make_organization, record_of
-from bench.watched import Failed, Watched, together
 from bench.workload import ACCEPTED_AT, ALL_TYPES, encode
 from services.ingest import blocks
 from services.ingest.access import token_hash

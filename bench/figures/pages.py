@@ -17,8 +17,8 @@ import duckdb
 from bench import accounts as table
 from bench import dry_run as trial
 from bench.figure import Found, Measured, Plain, Side, Target, timed
+from bench.measured_process import Failed
 from bench.rig import Rig
-from bench.watched import Failed
 from services.signals.store.account_filter import Filter
 from services.signals.store.account_paging import ALONE, Sort, ways
 from services.signals.trial import dry_run

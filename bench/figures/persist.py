@@ -12,8 +12,8 @@ from contextlib import ExitStack
 import psycopg
 
 from bench.figure import Found, Measured, Plain, Result, Side, Target, timed
+from bench.measured_process import Failed, Watched, run_to_end
 from bench.rig import Rig, free_port, make_organization, record_of
-from bench.watched import Failed, Watched, run_to_end
 from bench.workload import ACCEPTED_AT, LAST_DAY, Workload
 from services.signals.store.positions import CONSUMER
 from shared.events import Order

@@ -16,8 +16,8 @@ from pathlib import Path
 from bench.answers import Answer
 from bench.figure import Found, Measured, Plain, Result, Side, Target, timed
 from bench.figures.detector import OURS, expected, gathered, ours
+from bench.measured_process import Failed, Watched, together
 from bench.rig import Rig
-from bench.watched import Failed, Watched, together
 from bench.workload import Workload
 from services.detector import restore
 from services.detector.checkpoint import CheckpointStore

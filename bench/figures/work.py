@@ -14,8 +14,8 @@ from bench import answers
 from bench.broker import Follower
 from bench.figure import Found, Growth, Measured, Side, Target, timed
 from bench.figures.detector import LONGEST_SECONDS, expected, ours
+from bench.measured_process import Failed, Watched
 from bench.rig import Rig, record_of
-from bench.watched import Failed, Watched
 from bench.workload import ALL_TYPES, LAST_DAY, Workload, touching
 from shared.domain.thresholds import DetectionSettings
 from shared.events import RunCompleted, SignalsRecord

@@ -29,11 +29,11 @@ from services.ingest.orders_log import KafkaOrders, key_of
 from shared import clock, db, kafka, metrics
 from shared.applying import Route
 from shared.aside import dead_letter
-from shared.away import Place
 from shared.consuming import consume
 from shared.errors import NoTopic, Retryable, TooLarge, said
 from shared.events import Order
 from shared.kafka import Publisher, Sent
+from shared.outage import Place
 from shared.records import Record
 from shared.settings import settings
 from shared.standing import Standing

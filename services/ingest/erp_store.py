@@ -6,7 +6,7 @@ from psycopg_pool import ConnectionPool
 
 from services.ingest.once import Mark
 from shared import db
-from shared.away import Place
+from shared.outage import Place
 
 FIND = """
 SELECT owner, ends

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from services.ingest import blocks, people
+from services.ingest import accounts_and_contacts, blocks
 from services.ingest.acceptance import Terms
 from services.ingest.aside import Aside
 from services.ingest.columns import Note
@@ -198,7 +198,8 @@ def events(
             Outgoing(encoded=value, rows=1, key=key, headers=headers)
             for place, file in enumerate(files)
             for key, value, headers in map(
-                blocks.record_of, people.read(job.kind, place, file, terms, report, progress)
+                blocks.record_of,
+                accounts_and_contacts.read(job.kind, place, file, terms, report, progress),
             )
         )
     for event in going:

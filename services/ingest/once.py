@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from shared.away import Place
+from shared.outage import Place
 
 MARK_SECONDS = 10.0
 HEADER = "raw_records"

@@ -17,8 +17,8 @@ from bench.figure import Measured, Plain, Result, Rounds, Side, Target
 from bench.figures import FIGURES
 from bench.figures.detector import NAIVE_ACCOUNTS, NAIVE_ORDERS, naive_side
 from bench.figures.work import growth_of
+from bench.measured_process import Failed
 from bench.rig import Rig, rig
-from bench.watched import Failed
 from bench.workload import Shape, Workload
 
 SCALE = 0.01

@@ -27,10 +27,10 @@ from shared.topics import ORDERS, STATE_CHANGELOG
 from tests.eventually import eventually
 from tests.stack_fixtures import Mailbox
 from winback.chaos import log, oracles, store
+from winback.chaos.erp import Teller
 from winback.chaos.history import History
 from winback.chaos.machine import freeze, wake
 from winback.chaos.stories import Batch
-from winback.chaos.telling import Teller
 from winback.chaos.world import World
 
 

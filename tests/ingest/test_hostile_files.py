@@ -19,7 +19,7 @@ import polars as pl
 import pytest
 import zstandard
 
-from services.ingest import people, sources
+from services.ingest import accounts_and_contacts, sources
 from services.ingest.files import open_file
 from services.ingest.grouping import _without_surplus
 from services.ingest.mapping import PLAIN, Mapping, not_there, read_mapping
@@ -126,7 +126,11 @@ def test_a_hostile_account_or_contact_is_refused_by_its_column_and_the_others_go
     path = write("\n".join(",".join(f'"{cell}"' for cell in row) for row in lines))
     report = Report(kind=kind)
     with Progress(0) as progress:
-        taken = list(people.read(kind, 0, open_file(path, kind, PLAIN), TERMS, report, progress))
+        taken = list(
+            accounts_and_contacts.read(
+                kind, 0, open_file(path, kind, PLAIN), TERMS, report, progress
+            )
+        )
     assert (len(taken), report.rejected) == (2, 1)
     assert [(note.line, note.column) for note in report.notes()] == [(3, column)]
 

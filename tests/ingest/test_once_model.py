@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from services.ingest.once import Ends, Key, Mark, Once, Span, span_of
-from shared.away import Place
 from shared.cutting import Parts, record_sha256, smaller
+from shared.outage import Place
 
 PLACE: Place = ("raw", 0)
 OUT = (0, 1)  # partitions of `orders`

@@ -2,7 +2,7 @@
 what is there afterwards.
 
     stories.py      what is told: seeded orders, corrections, runs, settings
-    telling.py      who tells it, over HTTP, again until it is acknowledged;
+    erp.py          who tells it, over HTTP, again until it is acknowledged;
                     history.py keeps what was
     machine.py      the stack that suffers: kills and freezes by pid, further processes
     disks.py        folders that are small file systems, and how they fill

@@ -29,8 +29,8 @@ from shared import db, mail
 from shared.events import Order
 from shared.ids import derived
 from winback.chaos import log, store
+from winback.chaos.erp import ACTOR, insist
 from winback.chaos.history import History, Version, in_order
-from winback.chaos.telling import ACTOR, insist
 
 CATCH_UP_SECONDS = 300.0
 MOST_COPIES = 2  # of one mail: the second only where the server's answer, or the sender, was lost

@@ -1,7 +1,7 @@
 """What a scenario works with: the machine, the tellers, and what comes of it.
 
 `World.telling` is the frame of most: organizations are told their stories while the faults happen,
-then everything settles, and the oracles look. What recovery took is measured at each fault: the
+then everything settles, and the oracles offsets. What recovery took is measured at each fault: the
 time until everything that was in the log then is detected and persisted.
 """
 
@@ -15,18 +15,18 @@ from random import Random
 
 import psycopg
 
-from services.signals.progress.caught_up import Look
+from services.signals.progress.caught_up import Offsets
 from services.signals.store.positions import CONSUMER
 from shared import clock, db
 from shared.errors import Retryable
 from shared.settings import settings
 from shared.topics import ORDERS, SIGNALS
 from winback.chaos import log, oracles, store
+from winback.chaos.erp import Teller, organization
 from winback.chaos.history import History
 from winback.chaos.machine import Machine
 from winback.chaos.oracles import Findings
 from winback.chaos.stories import Step, Story
-from winback.chaos.telling import Teller, organization
 
 POLL_SECONDS = 0.05
 RECOVERY_SECONDS = 180.0  # longer than this is no recovery
@@ -178,14 +178,15 @@ class World:
         said: dict[int, int] = {}
 
         def caught_up() -> bool:
-            with Look() as look:
+            with Offsets() as offsets:
                 if any(
-                    look.committed(ORDERS.name, partition) < end for partition, end in ends.items()
+                    offsets.committed(ORDERS.name, partition) < end
+                    for partition, end in ends.items()
                 ):
                     return False
                 if not said:
                     said.update(
-                        {partition: look.end(SIGNALS.name, partition) for partition in ends}
+                        {partition: offsets.end(SIGNALS.name, partition) for partition in ends}
                     )
             with db.connect() as connection:
                 return all(

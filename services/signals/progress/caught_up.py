@@ -31,7 +31,7 @@ def wait_until_caught_up(organization: str, *, timeout_seconds: float) -> None:
 
 def _wait(organization: str, until: float) -> None:
     partition = partition_of(organization)
-    with db.connect() as connection, Look() as look:
+    with db.connect() as connection, Offsets() as offsets:
         connection.autocommit = True
         newest = runs.newest_number(connection, organization)
         poll(
@@ -40,14 +40,14 @@ def _wait(organization: str, until: float) -> None:
             "runs are pending",
         )
         ends = {
-            topic.name: look.end(topic.name, partition) for topic in (ORDERS, ACCOUNTS, CONTACTS)
+            topic.name: offsets.end(topic.name, partition) for topic in (ORDERS, ACCOUNTS, CONTACTS)
         }
         poll(
-            lambda: look.committed(ORDERS.name, partition) >= ends[ORDERS.name],
+            lambda: offsets.committed(ORDERS.name, partition) >= ends[ORDERS.name],
             until,
             "the detector is behind",
         )
-        ends[SIGNALS.name] = look.end(SIGNALS.name, partition)
+        ends[SIGNALS.name] = offsets.end(SIGNALS.name, partition)
         poll(
             lambda: all(
                 positions.of(connection, positions.CONSUMER, topic, partition) >= end
@@ -58,7 +58,7 @@ def _wait(organization: str, until: float) -> None:
         )
 
 
-class Look:
+class Offsets:
     """Looks at partitions and at the detector's group, without joining it. Raises Retryable while
     Kafka is away.
     """

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.signals.progress.caught_up import Look
+from services.signals.progress.caught_up import Offsets
 from services.signals.store import positions
 from shared import db
 from shared.partitions import partition_of
@@ -30,9 +30,9 @@ def saved(connection: db.Connection, organization: str) -> dict[str, int]:
 def lag(organization: str, saved: dict[str, int]) -> Lag:
     """Raises Retryable while Kafka is away."""
     partition = partition_of(organization)
-    with Look() as look:
-        detected = look.committed(ORDERS.name, partition)
-        ends = {name: look.end(name, partition) for name in saved}
+    with Offsets() as offsets:
+        detected = offsets.committed(ORDERS.name, partition)
+        ends = {name: offsets.end(name, partition) for name in saved}
     return Lag(
         undetected=max(0, ends[ORDERS.name] - detected),
         orders_unsaved=max(0, ends[ORDERS.name] - saved[ORDERS.name]),

@@ -19,9 +19,9 @@ from services.signals.store import settings as settings_store
 from shared import clock, db
 from shared.errors import NotFound, Rejected
 from shared.settings import settings
+from winback.chaos.erp import ACTOR, Teller, insist
 from winback.chaos.history import History
 from winback.chaos.scenarios import Scenario
-from winback.chaos.telling import ACTOR, Teller, insist
 from winback.chaos.world import World
 
 DATABASE_KILLS = 10

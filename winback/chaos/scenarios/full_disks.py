@@ -16,11 +16,11 @@ from pathlib import Path
 
 from winback.chaos import disks, oracles
 from winback.chaos.disks import CannotMount
+from winback.chaos.erp import Teller
 from winback.chaos.scenarios import Scenario
 from winback.chaos.scenarios.broker import SLOWEST_ANSWER_SECONDS, say_when_to_come_back
 from winback.chaos.scenarios.loads import small
 from winback.chaos.stories import Batch
-from winback.chaos.telling import Teller
 from winback.chaos.world import World
 
 MEGABYTES = {"kafka": 192, "postgres": 384}

@@ -13,10 +13,10 @@ from zlib import crc32
 from shared.settings import settings
 from shared.topics import STATE_CHANGELOG
 from winback.chaos import log, oracles
+from winback.chaos.erp import post
 from winback.chaos.machine import Machine
 from winback.chaos.scenarios import Scenario
 from winback.chaos.stories import RawOrder
-from winback.chaos.telling import post
 from winback.chaos.world import World, last_on, percentile
 from winback.stack import processes
 

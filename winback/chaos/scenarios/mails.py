@@ -12,8 +12,8 @@ from functools import partial
 from services.signals.store import organizations, recipients, slots
 from shared import clock, db
 from winback.chaos import oracles, store
+from winback.chaos.erp import insist
 from winback.chaos.scenarios import Scenario
-from winback.chaos.telling import insist
 from winback.chaos.world import World
 
 DIGEST_KILLS = 20

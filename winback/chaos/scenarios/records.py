@@ -18,9 +18,9 @@ from shared.records import Record
 from shared.settings import settings
 from shared.topics import ERP_ORDERS, ORDERS, dead_letters_of
 from winback.chaos import log, oracles, store
+from winback.chaos.erp import ACTOR, insist
 from winback.chaos.scenarios import Scenario
 from winback.chaos.stories import Batch, RawOrder, Run, Save, Step
-from winback.chaos.telling import ACTOR, insist
 from winback.chaos.world import World
 
 STEPS_AT_MOST = 160

@@ -22,7 +22,7 @@ Place = tuple[str, int]  # topic, partition
 ASSIGNMENT: Place = ("assignment", -1)  # what waits before there is any partition
 
 
-class Away:
+class Outage:
     """`begins`: what is under way or waits, by the offset at which it must be read again. `error`:
     why, since the last wait.
     """
