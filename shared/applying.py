@@ -27,15 +27,15 @@ Handle = Callable[[db.Connection, list[Record]], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """How one topic's records are decoded and handled. Both raise Rejected for what can never be
-    right.
+    """How one topic's records are decoded and handled. Both raise Rejected for
+    what can never be right.
 
-    is_trusted: our own services write it, so a row of unreadable records means a bad deploy, and
-    the process stops.
+    is_trusted: our own services write it, so a row of unreadable records means a bad deploy,
+        and the process stops.
     starts_over: its handler takes a topic that was deleted and made anew from the beginning, since
         its rows do not hang on offsets; where they do, the process stops and a person decides.
-    is_first_reader: puts aside what cannot be decoded; another reader of the topic passes it by, so
-    that it is put aside once.
+    is_first_reader: puts aside what cannot be decoded; another reader of the topic passes it by,
+        so that it is put aside once.
     """
 
     topic: str
@@ -95,7 +95,7 @@ def apply(
                 passed_by += 1
 
     def bisect(part: list[Record], connection: db.Connection) -> None:
-        """Handle `part` in a savepoint, halving it until the record that is rejected stands alone."""
+        """Handle `part` in a savepoint; halve it until the record that is rejected stands alone."""
         if not part:
             return
         try:

@@ -51,8 +51,8 @@ class Watches(Protocol):
     """What a loop says of its partitions to who must know it."""
 
     def at_rest(self, places: Sequence[Place]) -> None:
-        """Nothing of these is under way: all that was read is in PostgreSQL, or they go to another
-        process.
+        """Nothing of these is under way: all that was read is in PostgreSQL,
+        or they go to another process.
         """
 
 
@@ -105,7 +105,7 @@ def consume(
 
 @dataclass(frozen=True, kw_only=True)
 class Hold:
-    """A partition that is tried again at `again_at` (time.monotonic()), from the offset `begin` on."""
+    """A partition tried again at `again_at` (time.monotonic()), from the offset `begin` on."""
 
     begin: int
     again_at: float
@@ -163,7 +163,7 @@ class Loop:
         finally:
             self._kafka.close()
 
-    # -- partitions -----------------------------------------------------------------------------------------------------------
+    # -- partitions --------------------------------------------------------------------------------
 
     def assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         """Go to PostgreSQL's offsets; while it is away, wait for it."""
@@ -206,8 +206,8 @@ class Loop:
         self._watches.at_rest(places)
 
     def take(self, route: Route, whole: list[Record]) -> None:
-        """One partition's records, in transactions of bounded size. Raises Retryable,
-        psycopg.OperationalError.
+        """One partition's records, in transactions of bounded size. Raises
+        Retryable, psycopg.OperationalError.
         """
         topic, partition = whole[0].topic, whole[0].partition
         for batch in bounded(whole):
@@ -237,7 +237,7 @@ class Loop:
         seconds = max(0.0, (clock.now() - whole[-1].at).total_seconds())
         metrics.LAG_SECONDS.labels(self._consumer, topic, str(partition)).set(seconds)
 
-    # -- a turn ---------------------------------------------------------------------------------------------------------------
+    # -- a turn ------------------------------------------------------------------------------------
 
     def _read(self) -> dict[Place, list[Record]]:
         """What is there, by partition; waits for a first record."""
@@ -344,7 +344,7 @@ class Loop:
             metrics.PARTITION_FAILING.labels(self._consumer, place[0], str(place[1])).set(0)
 
     def _look(self, *, idle: bool) -> None:
-        """Every LOOK_SECONDS: how much waits in each partition, and in which nothing is under way."""
+        """Every LOOK_SECONDS: how much waits in each partition, and where nothing is under way."""
         if time.monotonic() - self._looked_at < LOOK_SECONDS:
             return
         self._looked_at = time.monotonic()

@@ -42,8 +42,8 @@ def value_sha256(value: bytes | None) -> str:
 
 
 def record_sha256(key: bytes | None, value: bytes | None, headers: Headers) -> str:
-    """Of key, value and headers together: each part with its length before it, so that no two
-    records look alike.
+    """Of key, value and headers together: each part with its length before it, so
+    that no two records look alike.
     """
     digest = hashlib.sha256()
     for part in (

@@ -1,5 +1,5 @@
-"""Dead letters: reading what a consumer could not read, and putting it back; for the operator's
-command line and the console.
+"""Dead letters: reading what a consumer could not read, and putting it back; for the
+operator's command line and the console.
 
 A dead letter is named TOPIC/PARTITION/OFFSET, its own place in the dead-letter topic
 (`orders-dead/0/12`). It holds the original bytes, key and headers; `put_back` puts exactly those
@@ -71,8 +71,8 @@ Place = tuple[str, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:
-    """One record of a dead-letter topic: where it lies, where it came from, why it is here, and
-    what it was.
+    """One record of a dead-letter topic: where it lies, where it came from,
+    why it is here, and what it was.
 
     `organization`: whose it is as the token says that it came with; empty where none did. `cut`:
     what of the record is not here whole (value, key, headers; empty as a rule), since it fitted
@@ -104,19 +104,19 @@ class DeadLetter:
 
 @dataclass(frozen=True, kw_only=True)
 class PutBack:
-    """What became of a replay; `to` is where the record lies now, `why` says why it lies nowhere."""
+    """What became of a replay: `to` is where the record lies now, `why` why it lies nowhere."""
 
     status: Literal["replayed", "was replayed before", "cannot be replayed"]
     to: str = ""
     why: str = ""
 
 
-# -- reading ------------------------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------
 
 
 def read_all(topic: str | None) -> Iterator[DeadLetter]:
-    """The dead letters of `topic` (its own name or its dead-letter topic's), or of all, in their
-    order.
+    """The dead letters of `topic` (its own name or its dead-letter
+    topic's), or of all, in their order.
     """
     known = with_dead_letters()
     wanted = known if topic is None else [topic if topic in known else topic.removesuffix("-dead")]
@@ -132,8 +132,8 @@ def read_all(topic: str | None) -> Iterator[DeadLetter]:
 
 
 def read_one(id_: str) -> DeadLetter:
-    """The dead letter of that id. Raises Rejected for what is no id, NotFound where none lies there
-    (any more).
+    """The dead letter of that id. Raises Rejected for what is no id, NotFound
+    where none lies there (any more).
     """
     topic, partition, offset = _place(id_)
     consumer = _consumer()
@@ -207,8 +207,8 @@ def _records(consumer: Consumer, topic: str, partition: int, *, first: int) -> I
 
 
 def letter_of(record: Record) -> DeadLetter:
-    """Take the headers apart: the first of each dead_… says where it came from, the rest are the
-    record's own.
+    """Take the headers apart: the first of each dead_… says where it came from,
+    the rest are the record's own.
     """
     origin: dict[str, str] = {}
     own: Headers = []
@@ -236,14 +236,14 @@ def letter_of(record: Record) -> DeadLetter:
     )
 
 
-# -- putting back -------------------------------------------------------------------------------------------------------------
+# -- putting back ----------------------------------------------------------------------------------
 
 
 def whole(letter: DeadLetter) -> DeadLetter:
     """The letter with all of its record, read from where that came from where something was cut.
 
-    Raises NotFound where it is kept there no more, or another record lies there now (the topic was
-    made anew); Retryable.
+    Raises NotFound where it is kept there no more, or another record lies there now (the
+    topic was made anew); Retryable.
     """
     if not letter.cut:
         return letter
@@ -280,8 +280,8 @@ def replays(connection: Connection) -> dict[Place, datetime]:
 def put_back(
     connection: Connection, publisher: Publisher, letter: DeadLetter, *, again: bool = False
 ) -> PutBack:
-    """Publish the original record, confirmed, in the transaction that remembers it. A repeat is a
-    value, not an error.
+    """Publish the original record, confirmed, in the transaction that remembers it. A
+    repeat is a value, not an error.
 
     Of what was cut the whole is read from where it came from; where it is kept there no more, that
     is a value, too. Raises Retryable.

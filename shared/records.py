@@ -18,8 +18,8 @@ from shared.kafka import Headers, partition_of
 class Record:
     """One record as a handler gets it: `event` is decoded, `at` is the record's time (UTC).
 
-    `unreadable`: why the client could not even take it out of its batch; then it has neither key
-    nor value nor headers.
+    `unreadable`: why the client could not even take it out of its batch; then it has
+    neither key nor value nor headers.
     """
 
     topic: str
@@ -39,8 +39,8 @@ Decode = Callable[[Record], Any]
 def decode_with(decoder: msgspec.json.Decoder[Any], *, tombstones: bool = False) -> Decode:
     """Decode a record's JSON; what does not fit the model is Rejected with the decoder's own words.
 
-    Only compacted topics have `tombstones`, decoded as None; elsewhere a record without a value can
-    never be right.
+    Only compacted topics have `tombstones`, decoded as None; elsewhere a record
+    without a value can never be right.
     """
 
     def decode(record: Record) -> Any:
@@ -62,8 +62,8 @@ def decode_orders() -> Decode:
     """What both readers of `orders` hold a record against: its model, and that every organization
     in it belongs to its partition.
 
-    Raises Rejected for the whole record, so that the detector and the read model never differ in
-    what they take.
+    Raises Rejected for the whole record, so that the detector and the read model
+    never differ in what they take.
     """
     decode = decode_with(msgspec.json.Decoder(OrdersRecord))
     known: dict[str, int] = {}
@@ -110,8 +110,8 @@ def record_of(message: Message) -> Record:
 
 
 def unreadable_record(message: Message, *, offset: int, reason: str) -> Record:
-    """What stands for a record that the client cannot take out of its batch: where it lies, and why
-    not.
+    """What stands for a record that the client cannot take out of its
+    batch: where it lies, and why not.
     """
     topic, partition = message.topic(), message.partition()
     assert topic is not None and partition is not None

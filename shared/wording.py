@@ -1,7 +1,7 @@
 """How figures are said to people, in mails and pages: money, sizes, days, ages, counts, names.
 
-All of it is text; who shows it does no arithmetic. Currency symbols, marks of numbers and the names
-of days are Babel's.
+All of it is text; who shows it does no arithmetic. Currency symbols, marks of numbers and
+the names of days are Babel's.
 """
 
 import re
@@ -43,7 +43,7 @@ _BIDI = "\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _UNSAFE = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{_BIDI}\ud800-\udfff\ue000-\uf8ff\ufeff]+")
 
 
-# -- locales ----------------------------------------------------------------------------------------------------------------
+# -- locales ---------------------------------------------------------------------------------------
 
 
 def known_locale(text: str) -> str | None:
@@ -60,8 +60,8 @@ def known_locale(text: str) -> str | None:
 
 @lru_cache(maxsize=256)
 def number_style(currency: str, locale: str = LOCALE) -> NumberStyle:
-    """How an organization types numbers and amounts. Raises ValueError for marks that no usual
-    keyboard has.
+    """How an organization types numbers and amounts. Raises ValueError for
+    marks that no usual keyboard has.
     """
     found = Locale.parse(locale)
     marks = found.number_symbols["latn"]
@@ -100,7 +100,7 @@ def _marks(decimal: str, group: str, pattern: NumberPattern) -> NumberMarks:
     return NumberMarks(decimal=decimal, group=group, nearest=nearest, further=further)
 
 
-# -- money ------------------------------------------------------------------------------------------------------------------
+# -- money -----------------------------------------------------------------------------------------
 
 
 def money(cents: int, currency: str, locale: str = LOCALE) -> str:
@@ -155,7 +155,8 @@ def _units(cents: int, currency: str) -> Decimal:
 
 def _signed(amount: int, currency: str, locale: str, digits: str) -> str:
     symbol, is_first, gap = _placed(currency, locale)
-    return f"{'−' if amount < 0 else ''}{f'{symbol}{gap}{digits}' if is_first else f'{digits}{gap}{symbol}'}"
+    placed = f"{symbol}{gap}{digits}" if is_first else f"{digits}{gap}{symbol}"
+    return f"{'−' if amount < 0 else ''}{placed}"
 
 
 @lru_cache(maxsize=256)
@@ -173,13 +174,13 @@ def _placed(currency: str, locale: str) -> tuple[str, bool, str]:
     )
 
 
-# -- sizes and shares ---------------------------------------------------------------------------------------------------------
+# -- sizes and shares ------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1024)
 def size(od: str | None) -> str:
-    """Inches as they are painted on the pipe: 5.5 is 5 1/2, 2.063 (2 1/16, rounded to three places)
-    is 2 1/16, else decimals.
+    """Inches as they are painted on the pipe: 5.5 is 5 1/2, 2.063 (2 1/16, rounded to three
+    places) is 2 1/16, else decimals.
     """
     if od is None:
         return "no size"
@@ -210,7 +211,7 @@ def share(text: str) -> str:
     return percent(round(Fraction(text) * 10_000))
 
 
-# -- days and ages --------------------------------------------------------------------------------------------------------------
+# -- days and ages ---------------------------------------------------------------------------------
 
 
 def long_day(day: date) -> str:
@@ -261,7 +262,7 @@ def city(timezone: str) -> str:
     return timezone.rsplit("/", 1)[-1].replace("_", " ")
 
 
-# -- counts and names -------------------------------------------------------------------------------------------------------------
+# -- counts and names ------------------------------------------------------------------------------
 
 
 def count(number: int) -> str:
@@ -275,16 +276,16 @@ def counted(number: int, noun: str) -> str:
 
 
 def plain_name(text: str, *, longest: int = 200) -> str:
-    """A name from outside on one line: no controls, no bidi marks of its own, no private-use
-    characters; cut at `longest`.
+    """A name from outside on one line: no controls, no bidi marks of its own, no
+    private-use characters; cut at `longest`.
     """
     name = " ".join(_UNSAFE.sub(" ", text).split())
     return name if len(name) <= longest else name[: longest - 1].rstrip() + "…"
 
 
 def isolated(name: str) -> str:
-    """For plain text: a name with right-to-left letters, kept from turning the rest of the line
-    around (U+2068, U+2069).
+    """For plain text: a name with right-to-left letters, kept from turning the rest of
+    the line around (U+2068, U+2069).
     """
     turns = any(unicodedata.bidirectional(character) in ("R", "AL") for character in name)
     return f"\u2068{name}\u2069" if turns else name

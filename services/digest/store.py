@@ -217,7 +217,8 @@ INSERT INTO digests (
     recoverable_revenue_cents, shown, subject, html, body, created_at, private
 ) VALUES (
     %(organization)s, %(digest)s, %(slot)s, %(slot_at)s, %(run)s, %(heartbeat)s,
-    %(recoverable_revenue_cents)s, %(shown)s, %(subject)s, %(html)s, %(body)s, %(created_at)s, %(private)s
+    %(recoverable_revenue_cents)s, %(shown)s, %(subject)s, %(html)s, %(body)s,
+    %(created_at)s, %(private)s
 )
 ON CONFLICT DO NOTHING
 """

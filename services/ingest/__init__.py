@@ -1,5 +1,5 @@
-"""Ingest: the only door. Untrusted orders, accounts and contacts become canonical events on Kafka,
-or a reason per field.
+"""Ingest: the only door. Untrusted orders, accounts and contacts become canonical events
+on Kafka, or a reason per field.
 
 consumes  HTTP, CSV and Parquet files, erp-orders and raw topics of one's own (raw JSON)
 produces  orders (blocks), accounts, contacts, erp-orders-dead
@@ -11,8 +11,8 @@ owns      idempotency_keys, imports, token_uses, raw_marks
     bodies.py      bytes -> JSON values, strictly, within bounds
     blocks.py      orders -> records of the topic orders
     app.py         HTTP;  batcher.py gathers what it accepts into blocks
-    erp.py         raw topics;  once.py what makes their orders come once, over orders_log.py and
-                   erp_store.py
+    erp.py         raw topics; once.py what makes their orders come once, over
+                   orders_log.py and erp_store.py
     importing.py   files: sources (bytes), lines and parquet (cells), columns and plain (values),
                    grouping (orders), encoding (their bytes), sending, leases
     cli.py         winback import

@@ -1,5 +1,5 @@
-"""One untrusted item -> one event with its warnings, or all that is wrong with it. Pure: time and
-settings come as `Terms`.
+"""One untrusted item -> one event with its warnings, or all that is wrong with it. Pure:
+time and settings come as `Terms`.
 
 `order_of` is the narrow place that HTTP and the raw topic pass: an order that leaves it is fit for
 Kafka. Files pass `encoding.encoded`, which writes the same bytes for many at once.
@@ -177,8 +177,8 @@ def order_of(
     account_name: str | None = None,
     owner: str | None = None,
 ) -> tuple[Order, bytes]:
-    """The canonical order, and its bytes. Raises Rejected for one that no record of the topic could
-    hold.
+    """The canonical order, and its bytes. Raises Rejected for one that no
+    record of the topic could hold.
     """
     event = Order(
         organization=terms.organization,
@@ -208,7 +208,7 @@ def order_of(
 
 
 def accept_account(item: object, terms: Terms) -> Accepted:
-    """An account as `POST /v1/accounts` takes it. Raises Rejected with every field that is wrong."""
+    """An account as `POST /v1/accounts` takes it. Raises Rejected with each field that is wrong."""
     shape = shaped(AccountShape, item)
     checks = Checks()
     checks.wrong("account", _wrong_id(shape.account))
@@ -271,8 +271,8 @@ def plain_od(text: str) -> Reading:
 
 
 def kept_od(text: str, sizes: TaughtSizes) -> tuple[str | None, str | None]:
-    """(the raw OD that is kept, why it could not be read for certain or what was assumed): an OD
-    never costs the order.
+    """(the raw OD that is kept, why it could not be read for certain or what was
+    assumed): an OD never costs the order.
     """
     if wrong := wrong_text(text):
         return None, f"no size, and not kept: it {wrong}"
@@ -319,8 +319,8 @@ def _wrong_id(text: str) -> str | None:
 
 
 def _wrong_total(shape: OrderShape, terms: Terms, checks: Checks) -> str | None:
-    """Why the order's total is not that of its lines, as they were sent; it may be off by one minor
-    unit.
+    """Why the order's total is not that of its lines, as they were sent;
+    it may be off by one minor unit.
     """
     if shape.total is None or any(error.field.endswith(".revenue") for error in checks.errors):
         return None

@@ -1,5 +1,5 @@
-"""Who asks: a bearer token -> its organization and what that holds its input against, remembered
-for a few seconds.
+"""Who asks: a bearer token -> its organization and what that holds its input
+against, remembered for a few seconds.
 """
 
 import hashlib
@@ -50,8 +50,8 @@ class Caller:
 
 
 class Access:
-    """Finds callers. Blocking (it asks PostgreSQL when it does not remember): call `remembered`
-    first from an event loop.
+    """Finds callers. Blocking (it asks PostgreSQL when it does not remember): call
+    `remembered` first from an event loop.
     """
 
     def __init__(self, app_pool: ConnectionPool[db.Connection]) -> None:
@@ -66,8 +66,8 @@ class Access:
         return kept[1] if kept is not None and kept[0] > time.monotonic() else None
 
     def find(self, token: str) -> Caller | None:
-        """The caller; None for a token that is unknown or revoked. Raises Retryable while
-        PostgreSQL is away.
+        """The caller; None for a token that is unknown or revoked. Raises
+        Retryable while PostgreSQL is away.
         """
         hashed = token_hash(token)
         kept = self._callers.get(hashed)

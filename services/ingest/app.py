@@ -1,11 +1,11 @@
-"""HTTP: POST /v1/orders, /v1/accounts, /v1/contacts; /openapi.json, /docs, /healthz, /readyz,
-/metrics.
+"""HTTP: POST /v1/orders, /v1/accounts, /v1/contacts; /openapi.json,
+/docs, /healthz, /readyz, /metrics.
 
-    who asks -> the body, within bounds -> its items -> when it was accepted -> each item on its own
-    -> Kafka -> results
+    who asks -> the body, within bounds -> its items -> when it was accepted -> each item
+    on its own -> Kafka -> results
 
-2xx only after every in-sync replica has it. All that goes wrong is `application/problem+json` (RFC
-9457) with the fields.
+2xx only after every in-sync replica has it. All that goes wrong is
+`application/problem+json` (RFC 9457) with the fields.
 """
 
 import asyncio
@@ -64,8 +64,8 @@ class Service:
 
 
 def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
-    """The application. `lifespan` puts a Service into `app.state.service` while the event loop
-    runs.
+    """The application. `lifespan` puts a Service into
+    `app.state.service` while the event loop runs.
     """
     app = FastAPI(
         lifespan=lifespan,
@@ -127,8 +127,8 @@ def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> F
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> Response:
-        """A bug. It is raised further to the log; its answer passes by the middleware, so it brings
-        the headers itself.
+        """A bug. It is raised further to the log; its answer passes by the middleware,
+        so it brings the headers itself.
         """
         return problem(500, "This went wrong", BROKEN, headers=http.HEADERS | http.LAST)
 
@@ -211,8 +211,8 @@ class WrongHeader(ValueError):
 
 @dataclass
 class Held:
-    """What one request takes of the service's bounds: a place, and the bytes of its body that are
-    in memory.
+    """What one request takes of the service's bounds: a place, and the bytes
+    of its body that are in memory.
     """
 
     service: Service
@@ -259,8 +259,8 @@ def only(request: Request, field: str) -> str | None:
 
 
 async def read_body(held: Held, request: Request) -> bytes:
-    """The body, decompressed. Raises WrongHeader, TooLarge, NotJson, TimeoutError,
-    ClientDisconnect, Overloaded.
+    """The body, decompressed. Raises WrongHeader, TooLarge, NotJson,
+    TimeoutError, ClientDisconnect, Overloaded.
     """
     if wrong := wrong_media_type(only(request, "Content-Type") or ""):
         raise WrongHeader(415, "Content-Type", wrong)
@@ -288,7 +288,7 @@ async def read_body(held: Held, request: Request) -> bytes:
 async def take(
     service: Service, kind: Kind, caller: Caller, request: Request, body: bytes
 ) -> Response:
-    """The body's items, accepted and confirmed. Raises NotJson, WrongHeader, Overloaded, Retryable."""
+    """The items, accepted and confirmed. Raises NotJson, WrongHeader, Overloaded, Retryable."""
     large = len(body) > IN_A_THREAD_FROM_BYTES
     most_levels = settings().ingest_max_depth
     items, batch = await maybe_in_a_thread(

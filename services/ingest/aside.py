@@ -1,5 +1,5 @@
-"""Which rows of the files go to the rejects: every row of a refused order, and each row that is of
-none.
+"""Which rows of the files go to the rejects: every row of a refused
+order, and each row that is of none.
 """
 
 from collections.abc import Mapping

@@ -4,8 +4,8 @@ A block leaves at once where none of its partition is under way; while one is, w
 gathered, until that is confirmed, a linger is over, or the block is full. So one order by itself
 waits for nobody, and many at once share a record.
 
-Lives in the event loop: nothing here blocks, and nothing is shared with another thread except
-librdkafka's own queue.
+Lives in the event loop: nothing here blocks, and nothing is shared with another thread
+except librdkafka's own queue.
 """
 
 import asyncio
@@ -54,8 +54,8 @@ class Ticket:
 
 @dataclass(kw_only=True)
 class Gathering:
-    """A block in the making. `tickets` may name one several times over: a dict keeps them once, in
-    order.
+    """A block in the making. `tickets` may name one several times over: a
+    dict keeps them once, in order.
     """
 
     orders: list[bytes] = field(default_factory=list)
@@ -66,8 +66,8 @@ class Gathering:
 
 
 class Batcher:
-    """Puts orders into blocks, and other records as they are; returns when every in-sync replica
-    has them.
+    """Puts orders into blocks, and other records as they are; returns when
+    every in-sync replica has them.
     """
 
     def __init__(self, publisher: Publisher, *, linger_ms: int) -> None:
@@ -169,8 +169,8 @@ class Batcher:
         key: bytes | None = None,
         then: Callable[[], None] = lambda: None,
     ) -> None:
-        """Hand one record to librdkafka; its answer comes back into the loop, and `then` follows
-        it.
+        """Hand one record to librdkafka; its answer comes back into
+        the loop, and `then` follows it.
         """
         self._waiting_bytes += len(value)
 

@@ -24,8 +24,8 @@ _ANY_BLOCK = OrdersAccepted(accepted_at=datetime(1970, 1, 1, tzinfo=UTC), orders
 
 
 class _Block(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="OrdersAccepted"):
-    """`events.OrdersAccepted` on the wire, of orders that are encoded already: a test holds the two
-    together.
+    """`events.OrdersAccepted` on the wire, of orders that are encoded already:
+    a test holds the two together.
     """
 
     accepted_at: datetime
@@ -39,8 +39,8 @@ def block(orders: Iterable[bytes], accepted_at: datetime) -> bytes:
 
 
 def headers(value: bytes) -> kafka.Headers:
-    """The CloudEvents attributes of a block. Its id derives from its time, its size and its first
-    orders.
+    """The CloudEvents attributes of a block. Its id derives from its time,
+    its size and its first orders.
     """
     id_ = hashlib.blake2b(
         b"%d %s" % (len(value), value[:IDENTIFYING_BYTES]), digest_size=16
@@ -49,8 +49,8 @@ def headers(value: bytes) -> kafka.Headers:
 
 
 def fits(orders: int, size_bytes: int, next_bytes: int) -> bool:
-    """True where one more order of `next_bytes` goes into a block that has so many; an empty block
-    takes any.
+    """True where one more order of `next_bytes` goes into a block that has so
+    many; an empty block takes any.
     """
     return orders == 0 or (orders < MOST_ORDERS and size_bytes + next_bytes <= MOST_BYTES)
 
@@ -70,8 +70,8 @@ def in_blocks(orders: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 def record_of(one: Accepted) -> tuple[bytes, bytes, kafka.Headers]:
-    """(key, value, headers) of an account's or a contact's record; its id derives from the version
-    that it is.
+    """(key, value, headers) of an account's or a contact's record; its id
+    derives from the version that it is.
     """
     event = one.event
     key = ids.record_key(event.organization, one.id)

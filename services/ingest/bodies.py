@@ -54,8 +54,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _object_of_any_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Names with lone surrogates as their escapes: no field is called so, and the refusal can name
-    it.
+    """Names with lone surrogates as their escapes: no field is called
+    so, and the refusal can name it.
     """
     return _object(
         [(name.encode("utf-8", "backslashreplace").decode(), value) for name, value in pairs]
@@ -111,8 +111,8 @@ def read_json(body: bytes, *, most_levels: int = DEEPEST) -> Any:
 
 
 def deeper_than(body: bytes, levels: int) -> bool:
-    """True for a document that nests deeper; of one that is no JSON it says nothing. One pass,
-    without a parser's stack.
+    """True for a document that nests deeper; of one that is no JSON it says nothing. One
+    pass, without a parser's stack.
     """
     rest = (
         body.translate(None, _NO_BRACKETS)
@@ -125,8 +125,8 @@ def deeper_than(body: bytes, levels: int) -> bool:
 
 
 class Gunzip:
-    """Decompresses piece by piece and stops at the bound, so that a bomb costs no more than the
-    bound.
+    """Decompresses piece by piece and stops at the bound, so that a
+    bomb costs no more than the bound.
     """
 
     def __init__(self, most_bytes: int) -> None:

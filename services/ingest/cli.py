@@ -1,5 +1,5 @@
-"""`winback import`: files in, exit code 0; 1 when something was refused, 2 for wrong use, 3 when
-Kafka or PostgreSQL is away.
+"""`winback import`: files in, exit code 0; 1 when something was refused, 2 for wrong use, 3
+when Kafka or PostgreSQL is away.
 """
 
 import gc
@@ -68,12 +68,11 @@ def orders(
     """Order lines, one row a line: order, account, ordered_on, revenue; also product, od, grade,
     quantity, revision, status, line.
 
-    All files are one set: an order cut between two is one. A row without an order refuses the order
-    before it; where an export writes an order's cells on its first row alone, say so in the
-    mapping: {"fill_down": true}.
+    All files are one set: an order cut between two is one. A row without an order refuses the
+    order before it; where an export writes an order's cells on its first row alone, say so in
+    the mapping: {"fill_down": true}.
 
-    Example: winback import orders orders.csv --organization acme --map mapping.json --rejects
-    rejects.csv
+    Example: winback import orders orders.csv -o acme --map mapping.json --rejects rejects.csv
     """
     _import("orders", files, organization, map_file, dry_run, rejects, resume, shift_days, as_json)
 

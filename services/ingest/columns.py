@@ -1,8 +1,8 @@
 """Raw cells -> typed columns, with all that is wrong and all worth a warning. Plain texts are read
 a column at a time (`plain.py`), of the others each distinct one once.
 
-Reads by `fields.py`, as HTTP does. What a file alone can have is read here: its own days, its
-decimal mark and thousands.
+Reads by `fields.py`, as HTTP does. What a file alone can have is read here: its own days,
+its decimal mark and thousands.
 """
 
 import re
@@ -52,8 +52,8 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Note:
-    """One thing about one row: why it is refused, or what its sender should know. `line` as the
-    file counts.
+    """One thing about one row: why it is refused, or what its sender should
+    know. `line` as the file counts.
     """
 
     line: int
@@ -136,8 +136,8 @@ class Columns:
     def _mapped(
         self, column: Column, texts: pl.Series
     ) -> tuple[pl.Series, pl.Series | None, pl.Series | None]:
-        """(values, what is wrong, what is worth a warning) of the cells; None for a whole column
-        without any.
+        """(values, what is wrong, what is worth a warning) of the cells; None
+        for a whole column without any.
         """
         read = None if column.plain is None else column.plain(texts)
         if read is None:
@@ -162,7 +162,7 @@ class Columns:
         )
 
     def _told(self, column: Column, texts: pl.Series) -> pl.DataFrame:
-        """`text`, `value`, and where there is any, what is `wrong` and what is worth a `warning`."""
+        """`text`, `value`, and where there is any, what is `wrong` and what is worth a warning."""
         known = self._read[column.name]
         if len(known) > MOST_REMEMBERED:
             known.clear()
@@ -298,8 +298,7 @@ def file_day(text: str, terms: Terms, date_format: str | None) -> date:
     """A day as the mapping writes it, else as everybody does. Raises Wrong."""
     if date_format is not None:
         try:
-            # a file's naive time is the organization's
-            at = datetime.strptime(text, date_format)  # noqa: DTZ007
+            at = datetime.strptime(text, date_format)  # noqa: DTZ007  # naive: of the organization
         except ValueError:
             pass
         else:
@@ -316,8 +315,8 @@ def file_day(text: str, terms: Terms, date_format: str | None) -> date:
 
 
 def plain_number(text: str, *, decimal: str, thousands: str | None) -> str:
-    """The number as decimal text, by the file's marks. Groups must be of three digits, so that
-    `1,5` is never 15.
+    """The number as decimal text, by the file's marks. Groups must be of three
+    digits, so that `1,5` is never 15.
     """
     if thousands is not None:
         blanks = text.replace("\u00a0", " ").replace("\u202f", " ") if thousands == " " else text

@@ -1,5 +1,5 @@
-"""Many orders -> their bytes at once: what `acceptance.order_of` makes of one, written by Polars,
-column by column.
+"""Many orders -> their bytes at once: what `acceptance.order_of` makes of one,
+written by Polars, column by column.
 
 A file has a million orders; a Python object for each line of each costs more than all the rest of
 an import. A test holds the two together, byte by byte.
@@ -26,8 +26,8 @@ def encoded(orders: pl.DataFrame, terms: Terms) -> Iterator[tuple[str, bytes]]:
     `revision` (null: none given), `status` (true: cancelled), `account_name`, `owner`, and CELLS as
     lists of one length: the lines.
 
-    What stands in a row that is refused anyway (a cell that is null and must not be) comes out as
-    anything.
+    What stands in a row that is refused anyway (a cell that is null and must
+    not be) comes out as anything.
     """
     for part in orders.iter_slices(ORDERS_AT_ONCE):
         yield from _encoded(part, terms)
@@ -78,15 +78,19 @@ def _encoded(part: pl.DataFrame, terms: Terms) -> Iterator[tuple[str, bytes]]:
             pl.when(cancelled).then(pl.lit("true")).otherwise(pl.lit("false")), pl.lit("]\n"),
         ).alias("content"),
         pl.concat_str(
-            pl.lit(f'{{"organization":{_encode(terms.organization).decode()},"order":'), "order", pl.lit(',"account":'), "account",
-            pl.lit(',"ordered_on":"'), "ordered_on", pl.lit('","counts_on":"'), "counts_on", pl.lit('","revision":'), "revision",
+            pl.lit(f'{{"organization":{_encode(terms.organization).decode()},"order":'), "order",
+            pl.lit(',"account":'), "account", pl.lit(',"ordered_on":"'), "ordered_on",
+            pl.lit('","counts_on":"'), "counts_on", pl.lit('","revision":'), "revision",
             pl.lit(',"content":"'),
         ).alias("before"),
         pl.concat_str(
             pl.lit("]"),
             pl.when("is_timed").then(pl.lit(',"revision_given":false')).otherwise(pl.lit("")),
             pl.when(cancelled).then(pl.lit(',"cancelled":true')).otherwise(pl.lit("")),
-            *(pl.concat_str(pl.lit(f',"{name}":'), name).fill_null("") for name in ("account_name", "owner")), _END,
+            *(
+                pl.concat_str(pl.lit(f',"{name}":'), name).fill_null("")
+                for name in ("account_name", "owner")
+            ), _END,
         ).alias("after"),
     )  # fmt: skip
     end = 0

@@ -57,8 +57,8 @@ class Outgoing:
 
 @dataclass(kw_only=True)
 class Reading:
-    """A raw record as it was read: whose it is (empty without a good token), what goes in, and all
-    that is wrong with it.
+    """A raw record as it was read: whose it is (empty without a good token), what goes in,
+    and all that is wrong with it.
     """
 
     record: Record
@@ -68,8 +68,8 @@ class Reading:
 
 
 class RawTopics:
-    """All of them. `standing.why()` and `missing()` say, from any thread, what does not move and
-    what is not there.
+    """All of them. `standing.why()` and `missing()` say, from any thread, what does
+    not move and what is not there.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class RawTopics:
             self._stop.set()
 
     def _read_while_there(self, topic: str) -> None:
-        """Until something is away that it cannot do without; after a pause it is looked for again."""
+        """Until something it cannot do without is away; after a pause it is looked for again."""
         whole_topic: Place = (topic, -1)
         try:
             kafka.topic_ids(topic)
@@ -208,8 +208,8 @@ class Taking:
             self._once.at_rest(places)
 
     def _publish(self, span: Span, these: Sequence[list[Outgoing]]) -> list[Outgoing]:
-        """Blocks of a partition each, confirmed. Returns the orders that the topic does not take
-        for their size.
+        """Blocks of a partition each, confirmed. Returns the orders that the
+        topic does not take for their size.
         """
         sent = [(block, self._send(span, block)) for block in these]
         too_large: list[Outgoing] = []

@@ -1,5 +1,5 @@
-"""The marks of raw topics: from where on in `orders` there may lie what no position knows of
-(`once.py` has the idea).
+"""The marks of raw topics: from where on in `orders` there may lie what no position
+knows of (`once.py` has the idea).
 """
 
 from psycopg_pool import ConnectionPool

@@ -1,5 +1,5 @@
-"""One text -> one value, or why not (product.md 1 and trust.md, *Hostile inputs*). Pure: every door
-reads by these.
+"""One text -> one value, or why not (product.md 1 and trust.md, *Hostile inputs*).
+Pure: every door reads by these.
 """
 
 import re
@@ -32,7 +32,7 @@ class Wrong(ValueError):
 
 
 def read_day(text: str, zone: ZoneInfo) -> date:
-    """A day, or an aware timestamp as the day it is then in the organization's zone. Raises Wrong."""
+    """A day, or an aware timestamp's day in the organization's zone. Raises Wrong."""
     try:
         if DAY.fullmatch(text):
             return date.fromisoformat(text)
@@ -54,8 +54,8 @@ def read_day(text: str, zone: ZoneInfo) -> date:
 
 
 def stamp(ordered_on: date, today: date) -> date:
-    """The day on which an order counts. Raises Wrong for one before 1970 or more than a day ahead
-    of the organization's day.
+    """The day on which an order counts. Raises Wrong for one before 1970 or more than a day
+    ahead of the organization's day.
     """
     if ordered_on < FIRST_DAY:
         raise Wrong("is before 1970")
@@ -103,8 +103,8 @@ def read_truth(text: str) -> bool:
 
 
 def read_email(text: str) -> str:
-    """An address that a mail can be sent to: one @, no blanks, nothing that could end a header.
-    Raises Wrong.
+    """An address that a mail can be sent to: one @, no blanks, nothing that
+    could end a header. Raises Wrong.
     """
     if len(text) > LONGEST_EMAIL or not text.isprintable() or not _EMAIL.fullmatch(text):
         raise Wrong("must be an email address")

@@ -69,8 +69,8 @@ class Gathered:
             self._folder.cleanup()
 
     def add(self, rows: pl.DataFrame, place: int = 0) -> None:
-        """Rows in the order of the file at `place`; those without an order have been told of
-        already.
+        """Rows in the order of the file at `place`; those without an
+        order have been told of already.
         """
         if len(self._parts.names) > 1:
             self._parts.add(place, rows["order"])
@@ -128,12 +128,12 @@ class Gathered:
 
 
 def _without_surplus(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row more of a file than an order may have is enough to refuse it: a file of one order
-    costs no more memory.
+    """One row more of a file than an order may have is enough to refuse it: a file of
+    one order costs no more memory.
     """
     most, key = settings().ingest_max_lines + 1, [*KEY, "place"]
-    # of rows that there are, a number
-    if rows.group_by(key).len()["len"].max() <= most:  # type: ignore[operator]
+    longest = rows.group_by(key).len()["len"].max()
+    if longest <= most:  # type: ignore[operator]  # of rows that there are, a number
         return rows
     return rows.filter(pl.int_range(pl.len()).over(key) < most)
 
@@ -217,8 +217,8 @@ def orders_of(
 
 
 def _half_revised(groups: pl.DataFrame) -> dict[str, str]:
-    """Orders of which some rows have a revision and others have none: they would be two versions,
-    each of a part of the lines.
+    """Orders of which some rows have a revision and others have none: they would be two
+    versions, each of a part of the lines.
     """
     without = groups["revision"].is_null()
     if without.all() or not without.any():
@@ -233,8 +233,8 @@ def _half_revised(groups: pl.DataFrame) -> dict[str, str]:
 
 
 def _doubled_labels(rows: pl.DataFrame) -> dict[Key, list[Note]]:
-    """A warning for each row whose number (column `line`) an earlier row of its order has. All of
-    them count.
+    """A warning for each row whose number (column `line`) an earlier row of
+    its order has. All of them count.
     """
     if rows["label"].null_count() == rows.height:
         return {}

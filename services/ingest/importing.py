@@ -1,8 +1,8 @@
-"""An import: files -> accepted events -> Kafka, under a lease that holds back the organization's
-runs.
+"""An import: files -> accepted events -> Kafka, under a lease that
+holds back the organization's runs.
 
-    open the files -> take the lease -> read, accept, send -> wait until Kafka has it all -> end the
-    lease
+    open the files -> take the lease -> read, accept, send -> wait until
+    Kafka has it all -> end the lease
 
 The orders of an import are those of all its files together. Accounts and contacts come row by row.
 
@@ -104,7 +104,7 @@ def run(job: Job) -> Report:
 
 
 class Outgoing(NamedTuple):
-    """An accepted event. `key` and `headers`: of its record; an order has none, it goes in a block."""
+    """An accepted event. `key` and `headers`: of its record; an order, in a block, has none."""
 
     encoded: bytes
     rows: int
@@ -187,8 +187,8 @@ def events(
     accepted_ms: int,
     confirmed: int,
 ) -> Iterator[Outgoing]:
-    """What the files hold, without the first `confirmed`, which Kafka has already. Counts and notes
-    go into the report.
+    """What the files hold, without the first `confirmed`, which Kafka has already.
+    Counts and notes go into the report.
     """
     terms = terms_of(organization, accepted_ms)
     if job.kind == "orders":

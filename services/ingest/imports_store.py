@@ -1,5 +1,5 @@
-"""The SQL of imports: their row with its lease, and what is there already (by the view that the
-signals service publishes).
+"""The SQL of imports: their row with its lease, and what is there already (by the view that
+the signals service publishes).
 """
 
 import json
@@ -105,8 +105,8 @@ def take(
     lease_seconds: int,
     resume: bool,
 ) -> tuple[int, int] | None:
-    """(time of acceptance, how many are confirmed) of the import that now holds the lease; None: no
-    such organization.
+    """(time of acceptance, how many are confirmed) of the import that now holds the
+    lease; None: no such organization.
     """
     if connection.execute(LOCK_ORGANIZATION, (key.organization,)).fetchone() is None:
         return None

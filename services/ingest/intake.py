@@ -1,5 +1,5 @@
-"""One request, or one raw record -> events that are fit for Kafka, and a result per item. Pure,
-apart from metrics.
+"""One request, or one raw record -> events that are fit for Kafka, and a result per
+item. Pure, apart from metrics.
 """
 
 import re

@@ -1,5 +1,5 @@
-"""An import's row: its time of acceptance, how much Kafka has confirmed, and the lease that holds
-back the organization's runs.
+"""An import's row: its time of acceptance, how much Kafka has confirmed, and the lease that
+holds back the organization's runs.
 
 Taking the lease locks the organization's row, as asking for a run does: one of the two comes first.
 A killed import holds nothing for longer than LEASE_SECONDS.
@@ -45,11 +45,11 @@ class Lease:
         self.summary: dict[str, Any] | None = None
 
     def take(self, *, kind: str, files: Sequence[str], accepted_ms: int, resume: bool) -> None:
-        """Raises Retryable, NotFound. `accepted_ms` and `confirmed` are then those of the import
-        that is resumed, if it is.
+        """Raises Retryable, NotFound. `accepted_ms` and `confirmed` are then those of the
+        import that is resumed, if it is.
 
-        Retryable too where another process imports the same files, read the same way, at this
-        moment.
+        Retryable too where another process imports the same files,
+        read the same way, at this moment.
         """
         self._be_alone()
         with db.connect() as connection:

@@ -131,8 +131,8 @@ def _line_lists(source: Source, newline: str) -> Iterator[tuple[list[str], bool]
 def _frame(
     lines: list[str], number: int, dialect: Dialect, *, last: bool
 ) -> tuple[pl.DataFrame, list[str]]:
-    """(the rows of `lines`, of which the first is the physical line `number`; the lines of a row
-    that goes on behind them).
+    """(the rows of `lines`, of which the first is the physical line `number`; the lines of a
+    row that goes on behind them).
     """
     texts = pl.Series(LINE, lines, dtype=pl.String)
     if dialect.newline == "\n":

@@ -1,11 +1,11 @@
-"""Which column of a file means what, and how it writes days and numbers (interfaces.md, *Order
-lines as a file*).
+"""Which column of a file means what, and how it writes days and numbers
+(interfaces.md, *Order lines as a file*).
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
@@ -25,6 +25,12 @@ OF_AN_ORDER = (
     "currency",
 )  # its lines share them
 A_DAY = datetime(2024, 11, 23, 17, 45, 59, tzinfo=UTC)  # no two parts of it alike
+
+
+def _told_again(date_format: str) -> date:
+    """A_DAY written and read as the format says. Raises ValueError where it cannot be read."""
+    told = datetime.strptime(A_DAY.strftime(date_format), date_format)  # noqa: DTZ007  # a day
+    return told.date()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +80,8 @@ COLUMNS = {
 
 class Mapping(BaseModel):
     """A mapping file. `columns` is theirs -> ours; null leaves a column out. `fill_down`: our
-    columns whose empty cells take the value of the row above, of the same order; true for all that
-    the lines of an order share.
+    columns whose empty cells take the value of the row above, of the same order; true for all
+    that the lines of an order share.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -116,10 +122,7 @@ class Mapping(BaseModel):
     @classmethod
     def _a_whole_day(cls, value: str | None) -> str | None:
         try:
-            found = (
-                value is None
-                or datetime.strptime(A_DAY.strftime(value), value).date() == A_DAY.date()
-            )  # noqa: DTZ007  # a day
+            found = value is None or _told_again(value) == A_DAY.date()
         except ValueError:
             found = False
         if not found:
@@ -192,8 +195,8 @@ def read_mapping(path: Path) -> Mapping:
 
 
 def resolve(header: Sequence[str], kind: str, mapping: Mapping) -> dict[str, int]:
-    """Our column -> its place in the header. Raises Rejected for what is missing, doubled or
-    unknown.
+    """Our column -> its place in the header. Raises Rejected for what
+    is missing, doubled or unknown.
 
     A column that the mapping does not name counts under our name, whatever its case.
     """
@@ -252,8 +255,8 @@ def needed(places: dict[str, int], mapping: Mapping) -> list[str]:
 
 
 def not_there(header: Sequence[str], mapping: Mapping) -> list[str]:
-    """The names of the mapping that the file does not have: worth a warning, since what they hold
-    is left out.
+    """The names of the mapping that the file does not have: worth a warning,
+    since what they hold is left out.
     """
     there = {_plain_name(text) for text in header}
     return [

@@ -1,14 +1,15 @@
 """Each order of a raw topic is in `orders` once, whatever ends this process and whenever.
 
-Publishing to Kafka and moving a position in PostgreSQL are two steps, and a process can die between
-them. So a mark says from where on in `orders` that may lie which no position knows of. Who takes a
-partition up behind one that did not end in order looks there before it publishes anything, and
-leaves out what it finds:
+Publishing to Kafka and moving a position in PostgreSQL are two steps, and a process can die
+between them. So a mark says from where on in `orders` that may lie which no position knows of.
+Who takes a partition up behind one that did not end in order looks there before it publishes
+anything, and leaves out what it finds:
 
-    a block says in a header which raw records it is of (`Span`)
-    a mark (PostgreSQL) has an owner while something may be under way; at rest it has none, and
-    nobody looks a fence is a block without orders: once it is confirmed, all that was sent before
-    it can be read
+    a block   says in a header which raw records it is of (`Span`)
+    a mark    (PostgreSQL) has an owner while something may be under way; at rest it has none,
+              and nobody looks
+    a fence   is a block without orders: once it is confirmed, all that was sent before it can
+              be read
 
 While a batch is published its transaction holds the lock on the partition's position, so nobody
 else is at it. Nothing is written per batch; a mark moves on every MARK_SECONDS, which bounds how
@@ -38,8 +39,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Span:
-    """The raw records of one batch: from offset `first` up to `next`. `topic_id`: a topic made anew
-    is another.
+    """The raw records of one batch: from offset `first` up to `next`.
+    `topic_id`: a topic made anew is another.
     """
 
     topic: str
@@ -67,7 +68,7 @@ def span_of(header: bytes) -> Span | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """From `ends` on in `orders` there may be blocks that no position knows of, if it has an owner."""
+    """If it has an owner, `orders` may have blocks from `ends` on that no position knows of."""
 
     owner: str | None
     ends: Ends
@@ -96,15 +97,15 @@ class Marks(Protocol):
         """From now on."""
 
     def rest(self, place: Place, *, owner: str, position: int) -> None:
-        """No owner any more, where it is still `owner`'s and the partition's saved position is
-        `position`.
+        """No owner any more, where it is still `owner`'s and the
+        partition's saved position is `position`.
         """
 
 
 @dataclass(kw_only=True)
 class _Under:
-    """A partition that is ours. `next`: behind the last batch that was taken whole; None while one
-    is under way.
+    """A partition that is ours. `next`: behind the last batch that was taken
+    whole; None while one is under way.
     """
 
     topic_id: int
@@ -130,12 +131,12 @@ class Once:
         self._under: dict[Place, _Under] = {}
 
     def begin(self, place: Place, first: int, next_: int, *, owner: str | None) -> Span:
-        """Before anything of the records from `first` up to `next_` is published: the span of their
-        blocks.
+        """Before anything of the records from `first` up to `next_` is
+        published: the span of their blocks.
 
-        owner: of the mark, read under the lock on the position, which is at `first`. Where it is
-        not known what became of the last attempt, ours or another process's, `orders` is looked
-        through. Raises Retryable.
+        owner: of the mark, read under the lock on the position, which is at `first`. Where it
+        is not known what became of the last attempt, ours or another process's, `orders` is
+        looked through. Raises Retryable.
         """
         under = self._under.pop(place, None)
         if under is None or under.next is None or first < under.next or owner != self._owner:

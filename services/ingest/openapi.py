@@ -1,5 +1,5 @@
-"""The OpenAPI document: bodies are read by hand (strictly), so their schemas are put in by hand
-too, from the same models.
+"""The OpenAPI document: bodies are read by hand (strictly), so their schemas are put in by
+hand too, from the same models.
 """
 
 from typing import Any
@@ -113,13 +113,14 @@ def describe(app: FastAPI) -> None:
         if app.openapi_schema is None:
             document = plain()
             models = [(model, "validation") for model in (*SHAPES.values(), Results, Problem)]
-            # the mode is a literal
-            _, schemas = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
+            _, schemas = models_json_schema(
+                models,  # type: ignore[arg-type]  # the mode is a literal
+                ref_template=_REF,
+            )
             components = document.setdefault("components", {})
             components.setdefault("schemas", {}).update(schemas["$defs"])
             components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             app.openapi_schema = document
         return app.openapi_schema
 
-    # FastAPI's documented way to extend the document
-    app.openapi = openapi  # type: ignore[method-assign]
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's way to extend the document

@@ -57,8 +57,8 @@ class KafkaOrders:
             ) from None
 
     def fenced(self) -> Ends:
-        """A block without orders goes into each partition: what a process that is no more had sent
-        lies before it.
+        """A block without orders goes into each partition: what a process that is
+        no more had sent lies before it.
         """
         value = blocks.block([], clock.now())
         sent = [

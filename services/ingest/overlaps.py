@@ -1,10 +1,10 @@
 """Orders that stand in several files of one import: one order cut between two files, the same order
 in two exports, or what nobody can tell.
 
-    cut      it is the last of a file and the first of the next, and no row of it stands in both:
-             one order of all rows
-    the same every file has the same rows, and no file can have been cut there: the order counts
-    once
+    cut      it is the last of a file and the first of the next, and no row of it stands
+             in both: one order of all rows
+    the same every file has the same rows, and no file can have been
+    cut there: the order counts once
     else     refused: never one file's part of it, never its lines twice
 """
 
@@ -25,8 +25,8 @@ OF_A_ROW = ["account", "ordered_on", "status", "account_name", "owner", *CELLS, 
 
 @dataclass(kw_only=True)
 class Parts:
-    """What is known of the files (by place) as they are read. `same`: place -> the first file with
-    the same bytes.
+    """What is known of the files (by place) as they are read. `same`: place -> the
+    first file with the same bytes.
     """
 
     names: Sequence[str]
@@ -52,8 +52,8 @@ class Parts:
             self.named[place] = named[-1]
 
     def is_grouped(self, place: int) -> bool:
-        """True where each order's rows stand together, so that a cut of the file can cut no order
-        but its last.
+        """True where each order's rows stand together, so that a cut of the file
+        can cut no order but its last.
         """
         return self.runs.get(place, 0) == self.orders.get(place, 0)
 
@@ -71,8 +71,8 @@ class Parts:
 
 @dataclass(frozen=True, kw_only=True)
 class Together:
-    """`rows` of each order as one; `repeated`: order -> the files that have it; `refused`: order ->
-    why.
+    """`rows` of each order as one; `repeated`: order -> the files that
+    have it; `refused`: order -> why.
     """
 
     rows: pl.DataFrame

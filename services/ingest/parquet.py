@@ -1,5 +1,5 @@
-"""Parquet -> the same frames of raw cells as text (`lines.py`), so that one reading serves all
-files.
+"""Parquet -> the same frames of raw cells as text (`lines.py`), so
+that one reading serves all files.
 
 Typed columns become the text that they stand for: a Decimal exactly, a float rounded to six places
 (no tail of binary digits becomes money), a Date its day, a Datetime its calendar day (an aware one
@@ -29,9 +29,9 @@ def header(path: Path) -> tuple[str, ...]:
 def frames(
     path: Path, places: dict[str, int], timezone: str, *, are_read: bool = True
 ) -> Iterator[pl.DataFrame]:
-    """Cells of the columns at `places` (ours -> place), named by place, as text, "" for none;
-    `#line` counts rows from 1. `are_read` False: for a person to look at, of whatever type they
-    are.
+    """Cells of the columns at `places` (ours -> place), named by place, as text,
+    "" for none; `#line` counts rows from 1. `are_read` False: for a person to look
+    at, of whatever type they are.
     """
     scan = _scan(path)
     schema = scan.collect_schema()

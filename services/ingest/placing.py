@@ -1,10 +1,10 @@
 """Which order a row is of, where the row does not say it itself.
 
-Exports write what the lines of an order share on its first row alone. A mapping with `fill_down`
-says so: an empty cell takes the value of the row above, of the same order, in the same file; not
-over an empty line, a total, or a row that cannot be read. What is left without an order, and a row
-that cannot be read, refuses each order that it may be of: no order is stored with fewer lines than
-the file has.
+Exports write what the lines of an order share on its first row alone. A mapping with
+`fill_down` says so: an empty cell takes the value of the row above, of the same order, in the
+same file; not over an empty line, a total, or a row that cannot be read. What is left without
+an order, and a row that cannot be read, refuses each order that it may be of: no order is
+stored with fewer lines than the file has.
 """
 
 import polars as pl
@@ -40,8 +40,8 @@ OF_A_LINE = ("product", "od", "grade")  # what a line has, and a total has not
 
 
 class Placing:
-    """Takes the rows of one file after the other. `doubts`: order -> why it is refused, whatever
-    its own rows say.
+    """Takes the rows of one file after the other. `doubts`: order -> why it is
+    refused, whatever its own rows say.
     """
 
     def __init__(self, *, filled: tuple[str, ...] = ()) -> None:
@@ -98,8 +98,8 @@ class Placing:
         ]
 
     def placed(self, texts: pl.DataFrame) -> pl.DataFrame:
-        """`texts` (BESIDE, and our columns: text or null), with the cells that are filled, and the
-        orders that can be told.
+        """`texts` (BESIDE, and our columns: text or null), with the cells that are filled,
+        and the orders that can be told.
         """
         if texts.is_empty():
             return texts
@@ -130,8 +130,8 @@ class Placing:
         self._before = last
 
     def _with_readable_orders(self, texts: pl.DataFrame) -> pl.DataFrame:
-        """A row that stands as its text has the order that can be read in it before its first
-        quote.
+        """A row that stands as its text has the order that can be
+        read in it before its first quote.
         """
         orders = texts["order"].to_list()
         for at, (trouble, raw) in enumerate(texts.select(TROUBLE, RAW).iter_rows()):

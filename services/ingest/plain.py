@@ -1,9 +1,9 @@
 """The texts that nearly every file consists of, read a column at a time: null where a text is
 another, and needs its own reader.
 
-A file has as many distinct ids and amounts as rows, so to read each once in Python is most of what
-reading costs. What is read here is read as `identifiers.py` and `money.py` read it: a test holds
-them together.
+A file has as many distinct ids and amounts as rows, so to read each once in Python is most
+of what reading costs. What is read here is read as `identifiers.py` and `money.py` read
+it: a test holds them together.
 """
 
 from collections.abc import Callable
@@ -28,8 +28,8 @@ def ascii_texts(texts: pl.Series) -> pl.Series:
 
 
 def amounts(places: int) -> Plain:
-    """Minor units of amounts that have no more than `places` decimals, so that rounding takes
-    nothing away.
+    """Minor units of amounts that have no more than `places` decimals, so
+    that rounding takes nothing away.
     """
     fraction = rf"(?:\.[0-9]{{1,{places}}})?" if places else ""
     pattern = rf"\A-?[0-9]{{1,{WHOLE_DIGITS - places}}}{fraction}\z"

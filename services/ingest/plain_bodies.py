@@ -1,5 +1,5 @@
-"""The orders that nearly every sender sends, read the short way: JSON straight into structs, each
-distinct text looked at once.
+"""The orders that nearly every sender sends, read the short way: JSON straight into structs,
+each distinct text looked at once.
 
 The long way (`bodies.read_json`, the pydantic models, `acceptance.accept_order`) says of everything
 what is wrong with it, field by field, and costs four times as much. Here nothing is ever refused:

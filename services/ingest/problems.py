@@ -14,8 +14,8 @@ MOST_ERRORS = 100  # in the head of a problem; the results have them all
 
 
 def respond(intake: Intake, *, batch: bool, duplicate: bool) -> Response:
-    """202 with a result per item; 422 where none was accepted. `duplicate`: the same request was
-    confirmed before.
+    """202 with a result per item; 422 where none was accepted. `duplicate`: the
+    same request was confirmed before.
     """
     if intake.accepted:
         written = ", ".join([_written(result, duplicate=duplicate) for result in intake.results])

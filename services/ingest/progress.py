@@ -1,5 +1,5 @@
-"""Progress of work that takes longer than a second: a bar on a terminal, a line every 10 s
-elsewhere, both on stderr.
+"""Progress of work that takes longer than a second: a bar on a terminal, a line every
+10 s elsewhere, both on stderr.
 """
 
 import sys

@@ -1,5 +1,5 @@
-"""Rows whose lines have quotes: which lines are one row, which quote is a stray one, and what
-nobody can tell.
+"""Rows whose lines have quotes: which lines are one row, which quote is a stray
+one, and what nobody can tell.
 
 A line that is well-formed by itself (RFC 4180) is a row; so are lines that are well-formed
 together, unless each of them could be a row by itself. An inch mark inside a cell opens nothing (`5
@@ -49,8 +49,8 @@ class QuotedRows:
 def quoted_rows(
     texts: pl.Series, special: Sequence[int], number: int, dialect: Dialect, *, last: bool
 ) -> QuotedRows:
-    """The rows that begin at the `special` lines: those with a quote. `number`: the physical line
-    of the first of `texts`.
+    """The rows that begin at the `special` lines: those with a quote. `number`: the
+    physical line of the first of `texts`.
     """
     found = QuotedRows(rows=[], lines=[], troubles=[], texts=[], swallowed=[], end=len(texts))
     behind = 0
@@ -92,8 +92,8 @@ def quoted_rows(
 def parsed(
     texts: Sequence[str] | pl.Series, start: int, count: int, dialect: Dialect, *, strict: bool
 ) -> list[str] | None:
-    """The row that so many lines are; None where they are not exactly one, or (`strict`) not
-    well-formed.
+    """The row that so many lines are; None where they are not exactly one,
+    or (`strict`) not well-formed.
     """
     taken = 0
 
@@ -118,9 +118,9 @@ def parsed(
 
 
 def ends_inside(line: str, dialect: Dialect, *, inside: bool = False) -> bool | None:
-    """True where the line ends inside a quoted cell, when such a cell ends only at a quote before a
-    delimiter. None where the cell that is open at its beginning (`inside`) cannot be one: another
-    opens in it.
+    """True where the line ends inside a quoted cell, when such a cell ends only at a
+    quote before a delimiter. None where the cell that is open at its beginning (`inside`)
+    cannot be one: another opens in it.
     """
     quote, delimiter = dialect.quote, dialect.delimiter
     at, began_inside = 0, inside
@@ -160,8 +160,8 @@ def _is_escaped(line: str, start: int, mark: int, escape: str) -> bool:
 
 
 def _end(texts: pl.Series, special: Sequence[int], start: int, dialect: Dialect) -> int | None:
-    """The line behind the row whose quote is open at the end of line `start`; None where nothing
-    ends it.
+    """The line behind the row whose quote is open at the end of line
+    `start`; None where nothing ends it.
     """
     for line in special:
         if line >= start + LONGEST_CELL_LINES:

@@ -1,4 +1,4 @@
-"""The files of one import, read one after the other: what a row is of may stand in the file before."""
+"""The files of one import, one after the other: what a row is of may be in the file before."""
 
 from collections.abc import Mapping, Sequence
 
@@ -29,8 +29,8 @@ class Reading:
 
     @property
     def doubts(self) -> Mapping[str, str]:
-        """Orders that are refused whatever their own rows say, and why; complete when all files are
-        read.
+        """Orders that are refused whatever their own rows say, and why;
+        complete when all files are read.
         """
         return self._placing.doubts
 

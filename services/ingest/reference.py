@@ -10,19 +10,25 @@ from jinja2 import Environment, StrictUndefined
 from shared.http import HEADERS
 
 EXAMPLES = {
-    "/v1/orders": """{"order": "SO-1001", "account": "A-77", "account_name": "Permian Supply", "ordered_on": "2026-03-31",
- "lines": [{"product": "CSG-55", "od": "5 1/2", "grade": "J55", "quantity": "120", "revenue": "18250.00"}]}""",
+    "/v1/orders": """{"order": "SO-1001", "account": "A-77", "account_name": "Permian Supply",
+ "ordered_on": "2026-03-31", "lines": [{"product": "CSG-55", "od": "5 1/2", "grade": "J55",
+ "quantity": "120", "revenue": "18250.00"}]}""",
     "/v1/accounts": """{"account": "A-77", "name": "Permian Supply", "owner": "Dana King"}""",
-    "/v1/contacts": """{"contact": "C-9", "account": "A-77", "name": "Lee Ortiz", "email": "lee@permian.example"}""",
+    "/v1/contacts": """{"contact": "C-9", "account": "A-77", "name": "Lee Ortiz",
+ "email": "lee@permian.example"}""",
 }
 
 STYLE = """
 :root { color-scheme: light dark; --line: #e4e4e0; --quiet: #5d6066; --accent: #0b5cad }
-@media (prefers-color-scheme: dark) { :root { --line: #2e3136; --quiet: #a2a6ad; --accent: #7db7f5 } }
+@media (prefers-color-scheme: dark) {
+  :root { --line: #2e3136; --quiet: #a2a6ad; --accent: #7db7f5 }
+}
 body { font: 14px/1.5 system-ui, sans-serif; margin: 0 auto; padding: 24px 16px; max-width: 960px }
-h1 { font-size: 20px } h2 { font-size: 16px; margin-top: 32px; border-top: 1px solid var(--line); padding-top: 16px }
+h1 { font-size: 20px }
+h2 { font-size: 16px; margin-top: 32px; border-top: 1px solid var(--line); padding-top: 16px }
 a { color: var(--accent) } .quiet { color: var(--quiet) }
-table { border-collapse: collapse; width: 100% } th, td { text-align: left; padding: 4px 12px 4px 0; vertical-align: top }
+table { border-collapse: collapse; width: 100% }
+th, td { text-align: left; padding: 4px 12px 4px 0; vertical-align: top }
 tr { border-bottom: 1px solid var(--line) }
 pre { border: 1px solid var(--line); border-radius: 6px; padding: 12px; overflow-x: auto }
 """
@@ -37,11 +43,13 @@ PAGE = """<!doctype html>
 <body>
 <main>
 <h1>{{ document.info.title }}</h1>
-<p>{{ document.info.description }} The same as OpenAPI: <a href="/openapi.json">/openapi.json</a></p>
+<p>{{ document.info.description }} The same as OpenAPI:
+<a href="/openapi.json">/openapi.json</a></p>
 {% for path, operation in operations %}
 <section>
 <h2><code>POST {{ path }}</code></h2>
-<p>{{ operation.summary }}. The body is JSON: one object, a list of them, or <code>{"{{ operation.tags[0] }}": […]}</code>;
+<p>{{ operation.summary }}. The body is JSON: one object, a list of them, or
+<code>{"{{ operation.tags[0] }}": […]}</code>;
 gzip with <code>Content-Encoding: gzip</code>.</p>
 <pre>curl -H "Authorization: Bearer wb_…" -H "Content-Type: application/json" --data '
 {{ examples[path] }}' https://…{{ path }}</pre>
@@ -51,7 +59,8 @@ gzip with <code>Content-Encoding: gzip</code>.</p>
 <thead><tr><th scope="col">Field</th><th scope="col">Type</th><th scope="col">What</th></tr></thead>
 <tbody>
 {% for field, told, required, what in schema %}
-<tr><td><code>{{ field }}</code></td><td>{{ told }}{{ "" if required else ", may be left out" }}</td><td>{{ what }}</td></tr>
+<tr><td><code>{{ field }}</code></td>
+<td>{{ told }}{{ "" if required else ", may be left out" }}</td><td>{{ what }}</td></tr>
 {% endfor %}
 </tbody>
 </table>

@@ -1,5 +1,5 @@
-"""A rejects file of ours, read again: our own columns come off, and each cell is what it was in the
-file that was refused.
+"""A rejects file of ours, read again: our own columns come off, and each cell is what it
+was in the file that was refused.
 
 What a spreadsheet would run stands behind an apostrophe; so does a text that could be taken for
 such a one, so that one apostrophe is always one too many. A row that could not be read stands as
@@ -55,8 +55,8 @@ def dialect(found: Dialect) -> Dialect:
 def unwrapped(
     frame: pl.DataFrame, dialect: Dialect, read: Callable[[str, int], pl.DataFrame]
 ) -> Iterator[pl.DataFrame]:
-    """A frame with our columns -> frames as of any file, and PART. `read`: the rows of a text that
-    begins at a line.
+    """A frame with our columns -> frames as of any file, and PART. `read`: the rows
+    of a text that begins at a line.
     """
     ours, cells = len(SIGNATURE), [str(place) for place in range(dialect.width)]
     reason = pl.col("3").fill_null("")
@@ -65,13 +65,19 @@ def unwrapped(
         (
             pl.any_horizontal(reason.str.starts_with(one) for one in WHOLE_TEXTS)
             & pl.col(TROUBLE).is_null()
-            & pl.all_horizontal(pl.col(str(place)).fill_null("") == "" for place in range(ours + 1, ours + dialect.width))
+            & pl.all_horizontal(
+                pl.col(str(place)).fill_null("") == ""
+                for place in range(ours + 1, ours + dialect.width)
+            )
         ).alias("is whole text"),
         pl.when(pl.col(TROUBLE).is_null()).then(None).otherwise(pl.col("0")).alias("raw"),
     ).select(
-        *(pl.col(str(place + ours)).str.replace(_QUOTED, "$1").alias(str(place)) for place in range(dialect.width)),
-        TROUBLE, LINE, TEXT, PART, "is whole text", "raw",
-    )  # fmt: skip
+        *(
+            pl.col(str(place + ours)).str.replace(_QUOTED, "$1").alias(str(place))
+            for place in range(dialect.width)
+        ),
+        *(TROUBLE, LINE, TEXT, PART, "is whole text", "raw"),
+    )
     rows = frame.filter(~pl.col("is whole text")).drop("is whole text")
     parts = [_without_ours(rows, dialect).drop("raw")]
     for text, line in frame.filter("is whole text").select("0", LINE).iter_rows():

@@ -87,9 +87,9 @@ def _cells(
 
 
 def _numbered(file: File) -> list[tuple[str, int]]:
-    """What each column is: one of ours, else its name with how often it came before. A file may
-    have several columns of one name, or of none; the files of an import may call one thing by
-    several names.
+    """What each column is: one of ours, else its name with how often it came before. A
+    file may have several columns of one name, or of none; the files of an import may
+    call one thing by several names.
     """
     ours = {place: name for name, place in file.places.items()}
     seen: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""What came of an import: the counts and notes that `winback import --json` prints (interfaces.md)."""
+"""What came of an import: counts and notes, as `winback import --json` prints them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,9 +27,9 @@ class Refused(NamedTuple):
 
 @dataclass(kw_only=True)
 class Report:
-    """Counts are of what was accepted, an order in each file that has it; `duplicates` of these are
-    in already, or in an earlier file; `rejected` counts refused orders, and each row that names
-    none.
+    """Counts are of what was accepted, an order in each file that has it;
+    `duplicates` of these are in already, or in an earlier file; `rejected` counts
+    refused orders, and each row that names none.
     """
 
     kind: str
@@ -47,8 +47,8 @@ class Report:
     )  # order -> the first line that is wrong
 
     def note(self, place: int, note: Note) -> None:
-        """Something about a row of the file at `place`. Raises Rejected when nearly everything is
-        wrong.
+        """Something about a row of the file at `place`. Raises Rejected
+        when nearly everything is wrong.
         """
         if note.wrong:
             lines = self.wrong.setdefault(place, {})

@@ -16,8 +16,8 @@ PRODUCER: dict[str, Any] = {
 
 
 class Sender:
-    """Sends records of one topic to one partition. `on_confirmed(items, rows)` is called in the
-    order of sending.
+    """Sends records of one topic to one partition. `on_confirmed(items, rows)` is
+    called in the order of sending.
     """
 
     def __init__(
@@ -36,8 +36,8 @@ class Sender:
     def send(
         self, value: bytes, *, items: int, rows: int, headers: Headers, key: bytes | None = None
     ) -> None:
-        """One record that stands for `items` of the import and `rows` of its files. Raises
-        Retryable.
+        """One record that stands for `items` of the import and `rows`
+        of its files. Raises Retryable.
         """
         while self._in_flight and (
             len(self._in_flight) >= MOST_IN_FLIGHT or self._in_flight[0][0].done.is_set()

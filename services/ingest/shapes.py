@@ -1,8 +1,8 @@
-"""What a body may look like: which fields there are and of what type. The OpenAPI document is made
-from these models.
+"""What a body may look like: which fields there are and of what type. The OpenAPI
+document is made from these models.
 
-Numbers arrive as `bodies.Number`, which keeps them as they were written: no float ever touches
-money.
+Numbers arrive as `bodies.Number`, which keeps them as they were
+written: no float ever touches money.
 """
 
 from typing import Annotated, Any, TypeVar
@@ -126,8 +126,8 @@ class ContactShape(Shape):
 
 
 def shaped(model: type[S], item: object) -> S:
-    """`item` (decoded JSON) as the model. Raises Rejected with every field that has the wrong
-    shape.
+    """`item` (decoded JSON) as the model. Raises Rejected with every
+    field that has the wrong shape.
     """
     try:
         return model.model_validate(item)
@@ -151,8 +151,8 @@ def _field_error(error: Any) -> FieldError:
 
 
 def path(place: tuple[int | str, ...]) -> str:
-    """`("lines", 3, "revenue")` as `lines[3].revenue`; names from outside are cut and made
-    printable.
+    """`("lines", 3, "revenue")` as `lines[3].revenue`; names from
+    outside are cut and made printable.
     """
     text = ""
     for part in place:

@@ -1,5 +1,5 @@
-"""Files as they lie there -> decoded text, in bounded memory: what they are packed in, and how
-their letters are encoded.
+"""Files as they lie there -> decoded text, in bounded memory: what they are packed in, and
+how their letters are encoded.
 """
 
 import codecs
@@ -31,8 +31,8 @@ _UNDEFINED_IN_CP1252 = b"\x81\x8d\x8f\x90\x9d"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A file that was looked through once. `encoding` None: Parquet. `rows`: about so many. `note`:
-    what its reader assumed.
+    """A file that was looked through once. `encoding` None: Parquet. `rows`: about so many.
+    `note`: what its reader assumed.
     """
 
     path: Path
@@ -53,8 +53,8 @@ class Source:
 
 
 def survey(path: Path) -> Source:
-    """Look through the whole file once: its hash (an import is known by it) and its encoding.
-    Raises Rejected.
+    """Look through the whole file once: its hash (an import is known by it) and
+    its encoding. Raises Rejected.
     """
     most_bytes = settings().import_max_bytes
     try:
@@ -86,8 +86,8 @@ def survey(path: Path) -> Source:
 
 
 def _encoding(path: Path, packing: str, most_bytes: int) -> tuple[str, int, str | None]:
-    """(codec, about how many lines, what was assumed). Raises Rejected for what no codec reads, and
-    beyond the bounds.
+    """(codec, about how many lines, what was assumed). Raises Rejected for what no
+    codec reads, and beyond the bounds.
     """
     rows, size, line_bytes = 0, 0, 0
     with _unpacked(path, packing) as file:

@@ -1,5 +1,5 @@
-"""The only SQL of ingest over HTTP: tokens, what an organization holds its input against,
-idempotency keys.
+"""The only SQL of ingest over HTTP: tokens, what an organization holds its
+input against, idempotency keys.
 """
 
 from dataclasses import dataclass
@@ -75,8 +75,8 @@ class Organization:
 
 @dataclass(frozen=True, kw_only=True)
 class KeptKey:
-    """A request that was given a key: the hash of its body, when it was first accepted, whether
-    Kafka has all of it.
+    """A request that was given a key: the hash of its body, when it was first
+    accepted, whether Kafka has all of it.
     """
 
     request_hash: bytes

@@ -1,22 +1,20 @@
-"""How numbers that people type are read: amounts of money, whole numbers, inches, shares
-(product.md 1, *Money*).
+"""How numbers that people type are read: amounts of money, whole numbers, inches,
+shares (product.md 1, *Money*).
 
 The law, for every field, verb and message where somebody types a number:
 
-- The organization's locale decides. What is written in its style, no finer than the field takes, is
-what it says:
-  `100.000` is a hundred thousand in Germany, `1.234` is a dinar and 234 fils in Kuwait.
+- The organization's locale decides. What is written in its style, no finer than the field takes,
+  is what it says: `100.000` is a hundred thousand in Germany, `1.234` is a dinar and 234 fils in
+  Kuwait.
 - Else every usual style is tried: a dot or a comma before the decimals; dots, commas, blanks or
-apostrophes between groups.
-  One reading is taken, and whoever takes it shows it: `100.000,00` is a hundred thousand
-  everywhere.
+  apostrophes between groups. One reading is taken, and whoever takes it shows it: `100.000,00` is
+  a hundred thousand everywhere.
 - What has two readings is refused, and both are named: `100.000` in dollars is 100 or 100,000. So
-is a lone mark that the locale
-  groups with and that groups nothing: `12,5` in the United States is 12.5, or 125 with a slip.
+  is a lone mark that the locale groups with and that groups nothing: `12,5` in the United States
+  is 12.5, or 125 with a slip.
 - What a field would have to round is refused: nothing is taken away from a number in silence.
 - The organization's currency may stand before or after, by its sign or its code; another one is
-refused. No other letters, no
-  exponents, no fractions, no digits but 0 to 9, nothing below zero.
+  refused. No other letters, no exponents, no fractions, no digits but 0 to 9, nothing below zero.
 
 `shown` writes a number so that the same style reads it back.
 """
@@ -55,8 +53,8 @@ class Unclear(NotANumber):
 class NumberMarks:
     """How a locale writes numbers: what stands before the decimals, what between groups of digits.
 
-    `nearest` and `further` are the sizes of the group before the decimals and of those before it: 3
-    and 3, in India 3 and 2.
+    `nearest` and `further` are the sizes of the group before the decimals and of those before
+    it: 3 and 3, in India 3 and 2.
     """
 
     decimal: str
@@ -67,8 +65,8 @@ class NumberMarks:
 
 @dataclass(frozen=True, kw_only=True)
 class NumberStyle:
-    """How an organization writes numbers and money. `places` are its currency's; `signs` are what
-    may stand beside an amount.
+    """How an organization writes numbers and money. `places` are its currency's; `signs` are
+    what may stand beside an amount.
     """
 
     locale: str
@@ -129,7 +127,7 @@ def shown_amount(cents: int, style: NumberStyle) -> str:
     return shown(Decimal(int(amount)) if amount == int(amount) else amount, style.amounts)
 
 
-# -- reading --------------------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------
 
 
 def _read(text: str, marks: NumberMarks, places: int, *, such_as: Decimal) -> Decimal:
@@ -184,12 +182,13 @@ def _styles() -> Iterator[tuple[str, str]]:
 
 
 def _styled(plain: str, decimal: str, group: str, marks: NumberMarks) -> Decimal | None:
-    """The number, if this is how it is written: no groups at all, groups of three, or groups of the
-    locale's own sizes.
+    """The number, if this is how it is written: no groups at all, groups of three, or
+    groups of the locale's own sizes.
     """
     mark = re.escape(group)
     threes = rf"[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})+"
-    own = rf"[1-9][0-9]{{0,{marks.further - 1}}}(?:{mark}[0-9]{{{marks.further}}})*{mark}[0-9]{{{marks.nearest}}}"
+    further = rf"[1-9][0-9]{{0,{marks.further - 1}}}(?:{mark}[0-9]{{{marks.further}}})*"
+    own = rf"{further}{mark}[0-9]{{{marks.nearest}}}"
     found = re.fullmatch(
         rf"({threes}|{own}|[0-9]+|(?={re.escape(decimal)}))(?:{re.escape(decimal)}([0-9]+))?", plain
     )
@@ -230,12 +229,12 @@ def _trimmed(number: Decimal) -> Decimal:
     return number.quantize(Decimal(1)) if number == int(number) else number.normalize()
 
 
-# -- what stands beside a number ------------------------------------------------------------------------------------------
+# -- what stands beside a number -------------------------------------------------------------------
 
 
 def _without(text: str, signs: frozenset[str]) -> str:
-    """The number alone: no blanks around it, no plus, and one of `signs` less before it, and one
-    after.
+    """The number alone: no blanks around it, no plus, and one of `signs`
+    less before it, and one after.
     """
     plain = _bare(text)
     if len(plain) > LONGEST:

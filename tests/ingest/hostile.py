@@ -1,5 +1,5 @@
-"""Hostile items (trust.md, *Hostile inputs*), each with the field that its refusal names: one list
-for every door.
+"""Hostile items (trust.md, *Hostile inputs*), each with the field that its refusal
+names: one list for every door.
 """
 
 import json

@@ -18,8 +18,8 @@ from tests.ingest.test_files import TERMS
 
 
 class Read(NamedTuple):
-    """`stored`: order and revision (None: it had none) -> its order; `report`: as the command
-    prints it.
+    """`stored`: order and revision (None: it had none) -> its order;
+    `report`: as the command prints it.
     """
 
     stored: dict[tuple[str, int | None], Order]

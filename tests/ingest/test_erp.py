@@ -1,5 +1,5 @@
-"""The raw topic: what is right goes in, what is wrong is put aside with its reasons, and the topic
-keeps moving.
+"""The raw topic: what is right goes in, what is wrong is put aside with its
+reasons, and the topic keeps moving.
 """
 
 import json

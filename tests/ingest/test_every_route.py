@@ -1,5 +1,5 @@
-"""Who may what, on every route of ingest; tests/repo/test_routes.py fails where a route has no
-entry.
+"""Who may what, on every route of ingest; tests/repo/test_routes.py
+fails where a route has no entry.
 """
 
 from typing import Any

@@ -1,5 +1,5 @@
-"""Files in any dialect: which rows there are, on which lines, and what one stray character costs
-(its own row).
+"""Files in any dialect: which rows there are, on which lines, and what one stray
+character costs (its own row).
 """
 
 import gzip
@@ -240,7 +240,8 @@ def test_a_mark_in_the_wrong_place_is_no_number(
 def test_rows_of_one_order_need_not_be_adjacent_and_equal_lines_are_separate(write: Write) -> None:
     content = (
         HEADER
-        + "1,A,2026-03-01,P,5.5,10\n2,A,2026-03-02,P,,-1.005\n1,A,2026-03-01,P,5.5,10\n1,A,2026-03-01,,,0\n"
+        + "1,A,2026-03-01,P,5.5,10\n2,A,2026-03-02,P,,-1.005\n"
+        + "1,A,2026-03-01,P,5.5,10\n1,A,2026-03-01,,,0\n"
     )
     orders, notes = orders_of(open_file(write(content), "orders", PLAIN))
     first, second = (order.order for order in orders)
@@ -361,7 +362,10 @@ def test_shifted_days_are_held_against_today(write: Write) -> None:
 def test_a_file_and_http_give_the_same_content(write: Write) -> None:
     from tests.ingest.test_acceptance import order_of
 
-    content = "order,account,ordered_on,product,od,grade,quantity,revenue,account_name,line\nO-1,A-1,2026-03-30,P,5.5,J55,2.0,10,N,1\n"
+    content = (
+        "order,account,ordered_on,product,od,grade,quantity,revenue,account_name,line\n"
+        "O-1,A-1,2026-03-30,P,5.5,J55,2.0,10,N,1\n"
+    )
     orders, _ = orders_of(open_file(write(content), "orders", PLAIN))
     line = {"product": "P", "od": "5.5", "grade": "J55", "quantity": "2", "revenue": "10.00"}
     posted = order_of(

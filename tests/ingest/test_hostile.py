@@ -1,5 +1,5 @@
-"""Hostile input at the HTTP door: each is refused with its status and its field, and its neighbours
-go in.
+"""Hostile input at the HTTP door: each is refused with its status and its
+field, and its neighbours go in.
 """
 
 import gzip
@@ -160,7 +160,7 @@ def test_what_is_strange_and_right_goes_in_as_it_was(
     assert [order.account_name for order in landed(organization)] == names
 
 
-# -- twice -----------------------------------------------------------------------------------------------------------------
+# -- twice -----------------------------------------------------------------------------------------
 
 
 def test_an_order_twice_in_a_batch_is_one_version(
@@ -204,7 +204,7 @@ def test_a_key_of_a_request_that_was_refused_stays_with_it(
     assert landed(organization) == []
 
 
-# -- headers and methods ---------------------------------------------------------------------------------------------------
+# -- headers and methods ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_an_authorization_that_is_none(header: str, ingest: Ingest, organization
     assert problem_fields(answer) <= {"Authorization", "request"}
 
 
-# -- the wire --------------------------------------------------------------------------------------------------------------
+# -- the wire --------------------------------------------------------------------------------------
 
 
 def on_the_wire(ingest: Ingest, *pieces: bytes, seconds: float = 20) -> bytes:
@@ -378,7 +378,7 @@ def test_a_sender_that_hangs_up_leaves_no_error_behind(
     assert went_in("orders", organization) == ["GOOD"]
 
 
-# -- slowness --------------------------------------------------------------------------------------------------------------
+# -- slowness --------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -436,7 +436,7 @@ def test_a_connection_may_be_used_again_after_a_while_of_work(
     assert len(landed(organization)) == 4
 
 
-# -- its own page ----------------------------------------------------------------------------------------------------------
+# -- its own page ----------------------------------------------------------------------------------
 
 
 def test_its_pages_load_nothing_from_elsewhere_and_run_nothing(ingest: Ingest) -> None:

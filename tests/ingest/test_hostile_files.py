@@ -1,5 +1,5 @@
-"""Hostile files: a wrong row is refused by its line and column and costs its order alone; what no
-reader reads is told so.
+"""Hostile files: a wrong row is refused by its line and column and costs its order alone;
+what no reader reads is told so.
 """
 
 import csv
@@ -135,7 +135,7 @@ def test_a_hostile_account_or_contact_is_refused_by_its_column_and_the_others_go
     assert [(note.line, note.column) for note in report.notes()] == [(3, column)]
 
 
-# -- headers ------------------------------------------------------------------------------------------------------------------
+# -- headers ---------------------------------------------------------------------------------------
 
 HEADERS = [
     ("order,account,ordered_on,revenue,order\n", "order"),
@@ -222,7 +222,7 @@ def test_lines_that_end_as_on_old_machines_may_hold_newlines_in_quotes(write: Wr
     ]
 
 
-# -- what no reader reads -----------------------------------------------------------------------------------------------------
+# -- what no reader reads --------------------------------------------------------------------------
 
 UNREADABLE: list[bytes] = [
     b"\xef\xbb\xbforder,account\n\xff\xfe",
@@ -282,7 +282,7 @@ def test_a_parquet_file_of_too_many_rows_is_refused(tmp_path: Path, bounds: Any)
         next(open_file(path, "accounts", PLAIN).frames("UTC"))
 
 
-# -- Parquet --------------------------------------------------------------------------------------------------------------------
+# -- Parquet ---------------------------------------------------------------------------------------
 
 READ: list[tuple[str, pl.Series, str]] = [
     ("revenue", pl.Series([Decimal("12.345")], dtype=pl.Decimal(12, 3)), ""),
@@ -293,8 +293,7 @@ READ: list[tuple[str, pl.Series, str]] = [
     ("revenue", pl.Series([None], dtype=pl.Null), "revenue"),
     ("revenue", pl.Series([True]), "revenue"),
     ("ordered_on", pl.Series([date(2026, 3, 1)]), ""),
-    # a file's naive time is the organization's
-    ("ordered_on", pl.Series([datetime(2026, 3, 1, 23)]), ""),  # noqa: DTZ001
+    ("ordered_on", pl.Series([datetime(2026, 3, 1, 23)]), ""),  # noqa: DTZ001  # naive, as in files
     ("ordered_on", pl.Series(["2026-03-01"], dtype=pl.Categorical), ""),
     ("ordered_on", pl.Series([20513], dtype=pl.Int32), "ordered_on"),
     ("ordered_on", pl.Series([1774915200]), "ordered_on"),
@@ -332,7 +331,7 @@ def test_a_parquet_column_that_holds_no_single_text_is_refused_by_its_name(
     assert [error.field for error in caught.value.errors] == ["account"]
 
 
-# -- mappings -----------------------------------------------------------------------------------------------------------------
+# -- mappings --------------------------------------------------------------------------------------
 
 MAPPINGS = [
     ("", "--map"),
@@ -423,7 +422,7 @@ def test_a_moment_at_the_end_of_the_calendar_is_no_day(day: str, write: Write) -
     assert [(note.line, note.column) for note in notes] == [(2, "ordered_on")]
 
 
-# -- size -------------------------------------------------------------------------------------------------------------------------
+# -- size ------------------------------------------------------------------------------------------
 
 
 def test_a_file_of_one_order_costs_no_more_memory_than_another(write: Write, bounds: Any) -> None:
@@ -455,8 +454,8 @@ sys.exit(done.returncode)
 def test_the_memory_of_an_import_is_bounded_by_a_setting(
     stack: Stack, organization: str, tmp_path: Path
 ) -> None:
-    """Peak memory of a dry run over 32 MB of nothing but different cells; files of 65 MB and 132 MB
-    came to the same 419 MB.
+    """Peak memory of a dry run over 32 MB of nothing but different cells; files of 65 MB and
+    132 MB came to the same 419 MB.
 
     A small process starts it and says its peak: by exec, a process inherits the peak of the one
     that started it, and that of the tests is large.
@@ -498,7 +497,7 @@ def test_the_memory_of_an_import_is_bounded_by_a_setting(
     assert int(peak_kb) < 500_000, f"{peak_kb.decode()} KB"
 
 
-# -- whatever comes ---------------------------------------------------------------------------------------------------------------
+# -- whatever comes --------------------------------------------------------------------------------
 
 
 def test_no_file_ends_in_anything_but_orders_or_reasons(tmp_path: Path) -> None:

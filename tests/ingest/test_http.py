@@ -1,5 +1,5 @@
-"""POST /v1/… on a real ingest process: results per item, idempotency, and a broker that goes away
-(hostile: test_hostile.py).
+"""POST /v1/… on a real ingest process: results per item, idempotency, and a broker that goes
+away (hostile: test_hostile.py).
 """
 
 import gzip
@@ -111,7 +111,7 @@ def test_accounts_and_contacts_are_records_of_their_own(
     )
 
 
-# -- who may --------------------------------------------------------------------------------------------------------------
+# -- who may ---------------------------------------------------------------------------------------
 
 
 def test_a_token_speaks_for_its_organization_alone(
@@ -151,7 +151,7 @@ def test_a_tokens_use_is_noted(ingest: Ingest, organization: str, token: str) ->
     assert row == (1,)
 
 
-# -- idempotency -----------------------------------------------------------------------------------------------------------
+# -- idempotency -----------------------------------------------------------------------------------
 
 
 def test_a_retry_of_a_confirmed_request_is_a_duplicate_and_sends_nothing(
@@ -191,8 +191,8 @@ def test_a_key_has_bounds(key: str, ingest: Ingest, token: str) -> None:
 def test_a_retry_after_a_kill_repeats_the_time_of_acceptance(
     stack: Stack, organization: str, token: str
 ) -> None:
-    """Kills all through a request: each retry is the same version, so nothing has two effects, and
-    what was answered is in.
+    """Kills all through a request: each retry is the same version, so nothing has two
+    effects, and what was answered is in.
     """
     ingest = Ingest(stack=stack)
     ingest.start()
@@ -260,7 +260,7 @@ def test_concurrent_requests_share_blocks(ingest: Ingest, organization: str, tok
     assert len(records("orders", kafka.partition_of(organization))) - before < 50
 
 
-# -- around it --------------------------------------------------------------------------------------------------------------
+# -- around it -------------------------------------------------------------------------------------
 
 
 def test_it_describes_itself(ingest: Ingest) -> None:

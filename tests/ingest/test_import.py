@@ -1,5 +1,5 @@
-"""`winback import` against real Kafka and PostgreSQL: what lands, what is told, what a kill leaves
-behind.
+"""`winback import` against real Kafka and PostgreSQL: what lands, what is
+told, what a kill leaves behind.
 """
 
 import json
@@ -35,9 +35,13 @@ IN_FLIGHT = (
 )
 
 INSERT_ORDER = """
-INSERT INTO orders (organization, order_id, account, ordered_on, counts_on, revision, content, cancelled, products, ods, grades,
-                    quantities, revenues_cents, accepted_at, source_offset)
-VALUES (%s, %s, 'A', '2026-03-01', '2026-03-01', %s, decode(%s, 'hex'), false, '{}', '{}', '{}', '{}', '{}', now(), 0)
+INSERT INTO orders (
+    organization, order_id, account, ordered_on, counts_on, revision, content, cancelled,
+    products, ods, grades, quantities, revenues_cents, accepted_at, source_offset
+) VALUES (
+    %s, %s, 'A', '2026-03-01', '2026-03-01', %s, decode(%s, 'hex'), false,
+    '{}', '{}', '{}', '{}', '{}', now(), 0
+)
 """
 
 
@@ -69,8 +73,8 @@ Write = Callable[..., Path]
 
 
 def imported(stack: Stack, *words: object, code: int = 0, kind: str = "orders") -> Any:
-    """The JSON that `winback import KIND WORDS --json` prints, after holding its exit code to
-    `code`.
+    """The JSON that `winback import KIND WORDS --json` prints, after
+    holding its exit code to `code`.
     """
     done = stack.winback("import", kind, *map(str, words), "--json", check=False)
     assert done.returncode == code, done.stderr
@@ -121,7 +125,8 @@ def test_wrong_rows_are_listed_and_put_aside_and_the_others_land(
 ) -> None:
     path = write(
         HEADER
-        + "1,A,2026-03-01,P,,10\n2,,2026-03-01,P,,10\n2,B,2026-03-01,P,,10\n,A,2026-03-01,P,,1\n3,A,x,P,,1\n"
+        + "1,A,2026-03-01,P,,10\n2,,2026-03-01,P,,10\n2,B,2026-03-01,P,,10\n"
+        + ",A,2026-03-01,P,,1\n3,A,x,P,,1\n"
     )
     rejects = tmp_path / "rejects.csv"
     answer = imported(stack, path, "-o", organization, "--rejects", rejects, code=1)
@@ -249,8 +254,8 @@ def test_accounts_and_contacts_land(stack: Stack, organization: str, write: Writ
 def test_a_killed_import_is_resumed_without_a_double_effect(
     stack: Stack, organization: str, write: Write
 ) -> None:
-    """Killed again and again, each time with blocks in flight; what is sent twice is the same
-    version.
+    """Killed again and again, each time with blocks in flight; what is
+    sent twice is the same version.
     """
     count = 60_000
     rows = [f"O-{number},A-{number % 97},2026-03-01,P,5.5,{number}.25\n" for number in range(count)]

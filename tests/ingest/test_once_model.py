@@ -1,9 +1,9 @@
-"""Orders of raw topics come once: batches, failures and crashes in any order, against a log that
-only grows.
+"""Orders of raw topics come once: batches, failures and crashes in any order,
+against a log that only grows.
 
-Kafka and PostgreSQL are lists and dicts here, so that a hundred crashes cost nothing; what decides
-is the real `Once`. The same on the real ones is tests/ingest/test_raw_topics.py, and `winback chaos
-run raw-topics`.
+Kafka and PostgreSQL are lists and dicts here, so that a hundred crashes cost nothing; what
+decides is the real `Once`. The same on the real ones is tests/ingest/test_raw_topics.py, and
+`winback chaos run raw-topics`.
 """
 
 from collections import Counter
@@ -69,8 +69,8 @@ class Kept:
 
 
 class Processes(RuleBasedStateMachine):
-    """One raw partition; processes come, take batches of any length, and end in order or at any
-    step.
+    """One raw partition; processes come, take batches of any length,
+    and end in order or at any step.
     """
 
     def __init__(self) -> None:
@@ -86,8 +86,8 @@ class Processes(RuleBasedStateMachine):
 
     @rule(orders=st.integers(0, 3))
     def send(self, orders: int) -> None:
-        """A raw record with so many orders; the same order may come in several, as an ERP sends it
-        again.
+        """A raw record with so many orders; the same order may come in
+        several, as an ERP sends it again.
         """
         number = len(self.raw)
         self.raw.append([("acme", f"O-{(number + one) % 4}", 1, "same") for one in range(orders)])
@@ -108,7 +108,7 @@ class Processes(RuleBasedStateMachine):
         limit=st.sampled_from(LIMITS),
     )
     def take(self, length: int, stops_after: str, is_crash: bool, limit: int) -> None:
-        """A batch as erp.py takes it; it fails or the process dies after a step, or goes through."""
+        """A batch as erp.py takes it: it fails, the process dies after a step, or it is done."""
         first = self.kept.position
         next_ = min(len(self.raw), first + length)
         owner = None if self.kept.mark is None else self.kept.mark.owner

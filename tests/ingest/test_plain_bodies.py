@@ -1,5 +1,5 @@
-"""Orders by the short way are what they are by the long one: the same answer, byte by byte, and the
-same bytes for Kafka.
+"""Orders by the short way are what they are by the long one: the same answer, byte by
+byte, and the same bytes for Kafka.
 """
 
 import json

@@ -150,7 +150,8 @@ def test_many_orders_at_once_are_the_same_bytes_as_each_by_itself(orders: list[A
     expected = []
     for order, account, ordered_on, revision, cancelled, account_name, owner, lines in orders:
         event, value = acceptance.order_of(
-            TERMS, order=order, account=account, ordered_on=ordered_on, counts_on=stamp(ordered_on, TERMS.today), revision=revision,
+            TERMS, order=order, account=account, ordered_on=ordered_on,
+            counts_on=stamp(ordered_on, TERMS.today), revision=revision,
             cancelled=cancelled, account_name=account_name, owner=owner, lines=lines,
         )  # fmt: skip
         expected.append((event.content, value))

@@ -1,5 +1,5 @@
-"""What no dead-letter topic takes whole, topics of one's own, and orders that are in `orders` once,
-whatever fails between.
+"""What no dead-letter topic takes whole, topics of one's own, and orders that are in
+`orders` once, whatever fails between.
 """
 
 import json
@@ -110,7 +110,7 @@ def names(organization: str) -> list[str]:
     return [one.order for one in landed(organization)]
 
 
-# -- what is too large ------------------------------------------------------------------------------------------------------------
+# -- what is too large -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_dead_letter_topic_of_any_limit_takes_what_is_put_aside(
     assert "value" in letter(topic, offset).cut
 
 
-# -- topics of one's own ----------------------------------------------------------------------------------------------------------
+# -- topics of one's own ---------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -323,7 +323,7 @@ def test_topics_makes_raw_topics_of_ones_own_with_their_dead_letters_and_leaves_
     )  # its limit was raised
 
 
-# -- once -------------------------------------------------------------------------------------------------------------------------
+# -- once ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["authorization", "Authorization", "AUTHORIZATION"])
@@ -424,8 +424,8 @@ def test_a_partition_that_fails_says_so_while_its_neighbours_go_on(
 def test_who_takes_over_after_a_crash_leaves_out_what_is_in_orders_already(
     organization: str, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first process publishes and never moves its position; the second begins at the same
-    records, two runs in a row.
+    """The first process publishes and never moves its position; the second begins at the
+    same records, two runs in a row.
     """
     topic = own_topic()
     make_topic(topic)

@@ -1,5 +1,5 @@
-"""No order is stored in part, and none that is not there: rows without an order, quotes, several
-files, repaired rejects.
+"""No order is stored in part, and none that is not there: rows without an order, quotes,
+several files, repaired rejects.
 """
 
 import csv
@@ -85,7 +85,10 @@ def test_nothing_is_filled_over_a_gap_or_a_total_or_from_another_order(
 
 
 def test_a_revision_on_the_first_row_alone_refuses_the_order(write: Write) -> None:
-    content = f"order,account,ordered_on,revision,revenue\n1,A,{DAY},5,10\n1,A,{DAY},,20\n2,A,{DAY},x,1\n2,A,{DAY},3,1\n"
+    content = (
+        "order,account,ordered_on,revision,revenue\n"
+        f"1,A,{DAY},5,10\n1,A,{DAY},,20\n2,A,{DAY},x,1\n2,A,{DAY},3,1\n"
+    )
     assert read([write(content)]).stored == {}
     assert read([write(content)], mapping=Mapping(fill_down=True)).cents == {"1": 3000}
 

@@ -1,5 +1,5 @@
-"""Orders written as files with faults: each is stored as it was, or refused whole; repaired rejects
-give the rest.
+"""Orders written as files with faults: each is stored as it was, or refused whole;
+repaired rejects give the rest.
 """
 
 import csv
@@ -87,8 +87,8 @@ def hurt(
     *,
     goes_on: bool,
 ) -> str:
-    """The row's text with a fault. `goes_on`: the row before is of its order, so that it may do
-    without.
+    """The row's text with a fault. `goes_on`: the row before is of its
+    order, so that it may do without.
     """
     delimiter, _, newline = dialect
     fault = data.draw(

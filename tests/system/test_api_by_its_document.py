@@ -31,7 +31,7 @@ EXAMPLES = "30"
 
 
 def wait_ready(url: str) -> None:
-    """By its own word: other tests kill what it stands on, and the supervisor hears of that later."""
+    """By its own word: tests kill what it stands on, and the supervisor hears of that later."""
     eventually(
         lambda: httpx.get(f"{url}/readyz", timeout=20).status_code == 200,
         seconds=START_SECONDS,

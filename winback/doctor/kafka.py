@@ -16,9 +16,11 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-
-# says its reference
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # says its reference
+    AdminClient,
+    ConfigResource,
+    ResourceType,
+)
 from confluent_kafka.cimpl import NewTopic
 
 from shared import clock, db, kafka

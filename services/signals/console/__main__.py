@@ -16,8 +16,8 @@ POOL_SECONDS = 5.0  # a request waits so long for a connection, then it is told 
 
 
 class Server(uvicorn.Server):
-    """Ends the streams, which would never end by themselves, before it waits
-    for requests under way.
+    """Ends the streams, which would never end by themselves, before
+    it waits for requests under way.
     """
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

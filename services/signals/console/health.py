@@ -1,5 +1,5 @@
-"""Health, for owners and admins: is the feed alive, do runs complete, did digests go out, does the
-second opinion agree.
+"""Health, for owners and admins: is the feed alive, do runs complete, did digests go out,
+does the second opinion agree.
 
 Of this organization alone. What Kafka has to be asked for is asked on request, with a time limit.
 """

@@ -1,9 +1,9 @@
-"""Server-sent events: a counter that moves when something came. Pages fetch their part again;
-nothing else is sent.
+"""Server-sent events: a counter that moves when something came. Pages fetch their
+part again; nothing else is sent.
 
-One question a second to PostgreSQL for each organization that somebody looks at, however many
-do. Streams are bounded, look again and again whether their visitor may still be there, and end
-when the process does.
+One question a second to PostgreSQL for each organization that somebody looks at, however
+many do. Streams are bounded, look again and again whether their visitor may still be there,
+and end when the process does.
 """
 
 import threading

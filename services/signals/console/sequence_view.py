@@ -1,4 +1,4 @@
-"""A sequence as the editor shows it: its steps, a contact's preview, who is in, who was left out."""
+"""A sequence as the editor shows it: its steps, a contact's preview, who is in, who is not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -120,7 +120,7 @@ def tabs_of(row: SequenceRow) -> list[tuple[Tab, str, str]]:
 def place_in_list(
     row: SequenceRow, tab: Tab, first: int, shown: int, *, path: str
 ) -> dict[str, str] | None:
-    """Which of many a list shows, and the ways to those before and behind; None where it shows all."""
+    """Which of many a list shows, and the ways to those on either side; None where it shows all."""
     total = row.skipped if tab == "skipped" else row.enrolled
     if tab not in ("contacts", "skipped") or (first == 0 and shown == total):
         return None

@@ -1,7 +1,7 @@
 """Draft sequences: the list, and the editor with its preview, contacts, skipped ones and activity.
 
-The form holds every step. *Add* and *Remove* bring the page back with what was typed; only *Save*
-writes.
+The form holds every step. *Add* and *Remove* bring the page back with what
+was typed; only *Save* writes.
 """
 
 import re
@@ -186,7 +186,7 @@ def read_form(form: Posted) -> list[Typed]:
     ]
 
 
-# -- what is shown ------------------------------------------------------------------------------------------------------------
+# -- what is shown ---------------------------------------------------------------------------------
 
 
 def _page(

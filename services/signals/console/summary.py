@@ -1,5 +1,5 @@
-"""The monthly summary: what was won back and what was lost, counted from audited actions that
-nobody took back.
+"""The monthly summary: what was won back and what was lost, counted from audited
+actions that nobody took back.
 """
 
 from dataclasses import dataclass

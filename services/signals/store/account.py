@@ -57,8 +57,11 @@ WHERE organization = %(organization)s
 TOTALS = """
 SELECT
     count(*) AS orders,
-    coalesce(sum((SELECT sum(cents) FROM unnest(revenues_cents) AS cents)), 0)::bigint AS lifetime_revenue_cents,
-    max(counts_on) FILTER (WHERE EXISTS (SELECT 1 FROM unnest(revenues_cents) AS cents WHERE cents > 0)) AS last_activity_on
+    coalesce(sum((SELECT sum(cents) FROM unnest(revenues_cents) AS cents)), 0)::bigint
+        AS lifetime_revenue_cents,
+    max(counts_on) FILTER (
+        WHERE EXISTS (SELECT 1 FROM unnest(revenues_cents) AS cents WHERE cents > 0)
+    ) AS last_activity_on
 FROM orders
 WHERE organization = %(organization)s
   AND account = %(account)s

@@ -20,7 +20,12 @@ MOST_ENTRIES = 60
 FACTS = """
 SELECT
     a.first_ordered_on,
-    (SELECT count(*) FROM orders o WHERE o.organization = a.organization AND o.account = a.account) AS orders
+    (
+        SELECT count(*)
+        FROM orders o
+        WHERE o.organization = a.organization
+          AND o.account = a.account
+    ) AS orders
 FROM accounts a
 WHERE a.organization = %(organization)s
   AND a.account = %(account)s

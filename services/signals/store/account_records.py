@@ -15,10 +15,11 @@ VALUES (
 )
 ON CONFLICT (organization, account) DO UPDATE SET
     revision = greatest(accounts.revision, excluded.revision),
-    name = CASE WHEN excluded.name_revision >= accounts.name_revision AND excluded.name IS NOT NULL
+    name = CASE WHEN excluded.name IS NOT NULL AND excluded.name_revision >= accounts.name_revision
                 THEN excluded.name ELSE accounts.name END,
     name_revision = greatest(accounts.name_revision, excluded.name_revision),
-    owner = CASE WHEN excluded.owner_revision >= accounts.owner_revision AND excluded.owner IS NOT NULL
+    owner = CASE WHEN excluded.owner IS NOT NULL
+                  AND excluded.owner_revision >= accounts.owner_revision
                  THEN excluded.owner ELSE accounts.owner END,
     owner_revision = greatest(accounts.owner_revision, excluded.owner_revision)
 """

@@ -32,7 +32,8 @@ SELECT
     EXISTS (
         SELECT
         FROM unnest(o.signals, o.episodes) AS won (signal, episode)
-        JOIN episodes e ON e.organization = o.organization AND e.signal = won.signal AND e.episode = won.episode
+        JOIN episodes e ON e.organization = o.organization
+            AND e.signal = won.signal AND e.episode = won.episode
         WHERE e.resolution = 'reordered'
     ) AS confirmed,
     answer.actor AS answered_by,
@@ -42,7 +43,8 @@ FROM outcomes o
 LEFT JOIN accounts a ON a.organization = o.organization AND a.account = o.account
 LEFT JOIN signals s ON s.organization = o.organization AND s.signal = o.signal
 LEFT JOIN outcomes u ON u.organization = o.organization AND u.outcome = o.outcome || ':undone'
-LEFT JOIN outcomes answer ON answer.organization = o.organization AND answer.outcome = o.outcome || ':answered'
+LEFT JOIN outcomes answer
+    ON answer.organization = o.organization AND answer.outcome = o.outcome || ':answered'
 WHERE o.organization = %(organization)s
   AND o.kind IN ('reached_out', 'won_back', 'lost')
 """

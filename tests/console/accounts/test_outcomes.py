@@ -275,8 +275,8 @@ def test_one_lapse_is_hidden_and_the_other_stays(
     act(browser(acme), acme, "lost", "A2", signal=signal, reason="competitor")
     seen = rows(
         connection,
-        "SELECT od, lost_at IS NOT NULL FROM published_signals WHERE organization = %s AND account = "
-        "'A2' ORDER BY od",
+        "SELECT od, lost_at IS NOT NULL FROM published_signals "
+        "WHERE organization = %s AND account = 'A2' ORDER BY od",
         acme,
     )
     assert seen == [("5.5", True), ("7", False)]

@@ -65,9 +65,14 @@ def test_a_token_is_shown_once_rotated_and_revoked(
 
 @pytest.mark.parametrize(
     ("sent", "field"),
-    [({"name": "", "scope": "orders:write"}, "name"), ({"name": "x" * 65, "scope": "orders:write"}, "name"),
-     ({"name": "x\x00", "scope": "orders:write"}, "name"), ({"name": "erp"}, "scope"), ({"name": "erp", "scope": "all"}, "scope")],
-)  # fmt: skip
+    [
+        ({"name": "", "scope": "orders:write"}, "name"),
+        ({"name": "x" * 65, "scope": "orders:write"}, "name"),
+        ({"name": "x\x00", "scope": "orders:write"}, "name"),
+        ({"name": "erp"}, "scope"),
+        ({"name": "erp", "scope": "all"}, "scope"),
+    ],
+)
 def test_a_token_that_cannot_be_is_told_by_its_field(
     browser: MakeBrowser, connection: db.Connection, tenant: str, sent: dict[str, str], field: str
 ) -> None:

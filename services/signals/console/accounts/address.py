@@ -1,5 +1,5 @@
-"""What the address of the accounts table says: sort, filters, place; and addresses
-that change one of them.
+"""What the address of the accounts table says: sort, filters, place; and
+addresses that change one of them.
 """
 
 import base64
@@ -41,9 +41,9 @@ DESCENDING: dict[Sort, bool] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """A view of the table. What cannot be read is left out: an old link still shows a
-    table. `number`: of the first row. `columns`: those beside the account; None
-    leaves them to the browser.
+    """A view of the table. What cannot be read is left out: an old link still
+    shows a table. `number`: of the first row. `columns`: those beside the account;
+    None leaves them to the browser.
     """
 
     organization: str
@@ -172,8 +172,8 @@ def _write(place: Place, number: int) -> str:
 
 
 def _read(cursor: str, sort: Sort, is_after: bool) -> tuple[Place, int] | None:
-    """A place and the number of its page's first row; None for what is none of
-    ours, or of another sort.
+    """A place and the number of its page's first row; None for what is
+    none of ours, or of another sort.
     """
     if not cursor or len(cursor) > 2_000:
         return None

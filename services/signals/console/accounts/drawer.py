@@ -1,5 +1,5 @@
-"""An account's drawer: beside the table where there is room, a page on a phone. Its primary contact
-is chosen here.
+"""An account's drawer: beside the table where there is room, a page on a phone. Its
+primary contact is chosen here.
 """
 
 from collections.abc import Sequence
@@ -72,8 +72,8 @@ class ContactView:
 
 @dataclass(frozen=True, kw_only=True)
 class DrawerView:
-    """Everything of one account, top to bottom. whys: signals whose why the page carries, and
-    whether it is open.
+    """Everything of one account, top to bottom. whys: signals whose why the page
+    carries, and whether it is open.
     """
 
     account: str
@@ -216,8 +216,8 @@ def _facts(
 
 
 def _whys(signals: Sequence[SignalRow], asked: str | None) -> dict[str, bool]:
-    """The first ones', of which the very first is open, and the one that is
-    asked for, which is open.
+    """The first ones', of which the very first is open, and the one
+    that is asked for, which is open.
     """
     return {
         signal.signal: signal.signal == asked or number == 0

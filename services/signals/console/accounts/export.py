@@ -22,7 +22,8 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 EXPORTED = (
     "account", "name", "owner", "dormant", "lapse", "cherry_picking", "enrollment", "in_digest",
-    "last_ordered_on", "lifetime", "at_stake", "currency", "last_contact_at", "paused_until", "lost_at",
+    "last_ordered_on", "lifetime", "at_stake", "currency", "last_contact_at",
+    "paused_until", "lost_at",
 )  # fmt: skip
 
 

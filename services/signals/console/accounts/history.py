@@ -1,5 +1,5 @@
-"""An account's history in one timeline: its signals opening and ending, what people did,
-settings that changed.
+"""An account's history in one timeline: its signals opening and ending, what
+people did, settings that changed.
 """
 
 from dataclasses import dataclass

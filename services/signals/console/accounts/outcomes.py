@@ -36,8 +36,8 @@ LARGEST_MONTH_CENTS = 10**13
 
 @router.get("/o/{organization}/outcomes/{kind}/{account:path}")
 def ask(request: Request, organization: str, kind: str, account: str) -> Response:
-    """A page with the form of one outcome, where the digest's links lead. It notes nothing:
-    scanners follow links.
+    """A page with the form of one outcome, where the digest's links lead. It notes
+    nothing: scanners follow links.
     """
     if kind not in KINDS or wrong_id(account):
         raise NotHere
@@ -159,7 +159,7 @@ def _monthly(text: str, style: NumberStyle) -> int | None:
     return cents
 
 
-# -- answers ------------------------------------------------------------------------------------------------------------------
+# -- answers ---------------------------------------------------------------------------------------
 
 
 def _part(

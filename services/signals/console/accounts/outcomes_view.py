@@ -177,8 +177,8 @@ def _stands(account: AccountRow, rows: list[OutcomeRow], head: Head, at: datetim
             "",
         )
         return (
-            f"Lost since {day_of(account.lost_at, head.timezone)}{f' ({reason})' if reason else ''}. The "
-            "next order clears it."
+            f"Lost since {day_of(account.lost_at, head.timezone)}"
+            f"{f' ({reason})' if reason else ''}. The next order clears it."
         )
     if account.paused_until is not None and at < account.paused_until:
         return f"Off the digest until {day_of(account.paused_until, head.timezone)}."

@@ -1,9 +1,9 @@
 """Saved views of the accounts table: an address with a name, for oneself or for
 everybody in the organization.
 
-A view is the table's own query (sort, filters, search, columns), so it stays a link: it can be
-sent, bookmarked, and changed again. Whoever saved a view for everybody takes it away again, and so
-do owners and admins.
+A view is the table's own query (sort, filters, search, columns), so it stays a link: it can
+be sent, bookmarked, and changed again. Whoever saved a view for everybody takes it away
+again, and so do owners and admins.
 """
 
 from dataclasses import dataclass

@@ -31,9 +31,9 @@ class Hit:
 
 @dataclass(frozen=True, kw_only=True)
 class StripView:
-    """Ready to be drawn. ticks: the path of all orders, below the line; many, many_old: those of
-    the signal, where they are too many for `hits`; marks: of the months. limit_x: where the silence
-    became too long.
+    """Ready to be drawn. ticks: the path of all orders, below the line; many, many_old:
+    those of the signal, where they are too many for `hits`; marks: of the months. limit_x:
+    where the silence became too long.
     """
 
     words: str

@@ -131,8 +131,8 @@ def table_of(
     *,
     beside: str | None = None,
 ) -> TableView:
-    """The table that the request's address asks for; beside an account's drawer the
-    rows around that account.
+    """The table that the request's address asks for; beside an account's
+    drawer the rows around that account.
     """
     address, now = read_address(organization, request.query_params), clock.now()
     rows = accounts.page(
@@ -237,8 +237,8 @@ def _columns(address: Address, request: Request) -> frozenset[str]:
 
 
 def _around(account: str, names: list[str]) -> tuple[int, int]:
-    """(start, end) of the rows that stand beside the account's drawer: with it
-    about in their middle.
+    """(start, end) of the rows that stand beside the account's drawer:
+    with it about in their middle.
     """
     at = names.index(account) if account in names else 0
     start = max(0, min(at - ROWS_BESIDE // 2, len(names) - ROWS_BESIDE))

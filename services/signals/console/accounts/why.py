@@ -185,8 +185,8 @@ def _window(signal: SignalRow, settings: DetectionSettings) -> tuple[date, date]
 def _lines(
     signal: SignalRow, orders: Sequence[OrderBehind], settings: DetectionSettings
 ) -> Iterator[_Line]:
-    """Those that the signal is about, as its settings read them: all; of the
-    combo; of specialty sizes.
+    """Those that the signal is about, as its settings read them: all; of
+    the combo; of specialty sizes.
     """
     least = Decimal(settings.cherry_picking.minimum_od)
     for order in orders:

@@ -37,8 +37,8 @@ def signals(
 ) -> JSONResponse:
     """`{"signals": […], "next": cursor or null}`, in the order of their ids, which never change.
 
-    A page holds `limit` signals; what opens or recovers in between shows on the pages that are
-    still to come.
+    A page holds `limit` signals; what opens or recovers in between shows on
+    the pages that are still to come.
     """
     if account is not None and (reason := wrong_id(account)):
         raise Wrong("account", reason)

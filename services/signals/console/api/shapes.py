@@ -1,5 +1,5 @@
-"""What /v1 answers, for the OpenAPI document: the JSON itself is the store's (interfaces.md, *A
-signal as JSON*).
+"""What /v1 answers, for the OpenAPI document: the JSON itself is the store's
+(interfaces.md, *A signal as JSON*).
 """
 
 from datetime import date, datetime

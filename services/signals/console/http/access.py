@@ -106,8 +106,8 @@ def visitor(request: Request) -> Visitor:
 
 @contextmanager
 def organization_of_token(request: Request) -> Iterator[tuple[str, db.Connection]]:
-    """The organization of a bearer token with signals:read, and a transaction that sees it alone.
-    Raises NotAllowed.
+    """The organization of a bearer token with signals:read, and a transaction that
+    sees it alone. Raises NotAllowed.
     """
     scheme, _, token = (request.headers.get("authorization") or "").strip().partition(" ")
     if scheme.lower() != "bearer" or not token.strip():

@@ -1,5 +1,5 @@
-"""Pages are compressed only for who asks from our own pages or by hand, so that no other site can
-learn from their length.
+"""Pages are compressed only for who asks from our own pages or by hand, so that no other
+site can learn from their length.
 
 A page holds what is nobody else's (names, sums, the token of its forms) beside what its address
 says (a search word). Whoever may make a browser ask with words of their choosing, and sees how long

@@ -1,12 +1,12 @@
-"""Forms that change something: they come from our own pages, with the session's
-token, or are refused.
+"""Forms that change something: they come from our own pages, with the
+session's token, or are refused.
 
 In a route:     `form: Form` as a parameter; then `form["name"]`,
                 `form.get("name")`, `form.all("name")`
 In a template:  `{{ csrf_field }}` inside `<form method="post">`
 
-The token is an HMAC keyed with the session, so nothing is kept for it: a new
-session makes it another one.
+The token is an HMAC keyed with the session, so nothing is kept for it: a
+new session makes it another one.
 """
 
 import hashlib
@@ -123,8 +123,8 @@ def stored(text: str) -> str:
 
 
 def _refuse_other_sites(request: Request) -> None:
-    """Browsers say where a request comes from; older ones and other programs say less, and have no
-    cookie of ours.
+    """Browsers say where a request comes from; older ones and other programs say
+    less, and have no cookie of ours.
     """
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")

@@ -1,5 +1,5 @@
-"""What goes wrong, as whoever asked can use it: problem+json (RFC 9457) for
-systems, a page for people.
+"""What goes wrong, as whoever asked can use it: problem+json (RFC 9457)
+for systems, a page for people.
 """
 
 import re
@@ -139,8 +139,8 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def broken(request: Request, error: Exception) -> Response:
-        """A bug. It is raised further to the log; its answer passes by the middleware, so it brings
-        the headers itself.
+        """A bug. It is raised further to the log; its answer passes by the middleware,
+        so it brings the headers itself.
         """
         response = answer(request, 500, "This went wrong", BROKEN)
         response.headers.update(HEADERS | LAST)

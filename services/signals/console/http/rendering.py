@@ -31,8 +31,8 @@ _templates = Environment(
 def render(
     request: Request, template: str, *, status_code: int = 200, **context: Any
 ) -> HTMLResponse:
-    """A page, or with a template of parts/ a piece of one; what is about one
-    person is kept by no cache.
+    """A page, or with a template of parts/ a piece of one; what is about
+    one person is kept by no cache.
     """
     # a problem is no place for it
     said = read_flash(request) if status_code < 400 and not template.startswith("parts/") else None

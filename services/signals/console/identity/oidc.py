@@ -1,10 +1,10 @@
-"""Single sign-on: OpenID Connect, authorization code with PKCE, against the one provider that the
-settings name.
+"""Single sign-on: OpenID Connect, authorization code with PKCE, against the one
+provider that the settings name.
 
-begin    where to send the browser, and what has to be remembered of it (state,
-         nonce, the PKCE verifier)
-finish   the code that came back, exchanged for an id token, the token checked: the verified mail
-         address of who signed in
+begin    where to send the browser, and what has to be remembered of it
+         (state, nonce, the PKCE verifier)
+finish   the code that came back, exchanged for an id token, the token checked: the
+         verified mail address of who signed in
 
 The provider says who somebody is, never what they may see: that follows from memberships here.
 Endpoints and keys come from the provider's discovery document and are kept for an hour; a key that
@@ -84,8 +84,8 @@ def configured() -> bool:
 
 
 def begin() -> Begun:
-    """Raises Retryable while the provider does not answer, NotIdentified where it is not
-    what the settings say.
+    """Raises Retryable while the provider does not answer, NotIdentified where
+    it is not what the settings say.
     """
     provider = _known.get()
     begun = Begun(

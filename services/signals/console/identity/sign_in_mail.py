@@ -32,8 +32,8 @@ HTML = """<p><a href="{link}">Sign in to Winback</a> as {email}: {opens}.</p>
 
 
 def mail(pool: ConnectionPool[db.Connection], email: str, go_on: str) -> None:
-    """Mail a link to a member's address; who is none gets nothing. `go_on`: the
-    page that comes after.
+    """Mail a link to a member's address; who is none gets nothing.
+    `go_on`: the page that comes after.
     """
     with pool.connection() as connection, connection.transaction():
         if sign_in.open_links(connection, email, now=clock.now()) >= MOST_OPEN:

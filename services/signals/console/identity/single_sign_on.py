@@ -1,8 +1,8 @@
-"""Signing in at the organization's identity provider (OpenID Connect), where the settings name one;
-for members alone.
+"""Signing in at the organization's identity provider (OpenID Connect), where the
+settings name one; for members alone.
 
-GET /sign-in/oidc            to the provider; what has to be remembered goes into a signed
-                             cookie of this browser
+GET /sign-in/oidc            to the provider; what has to be remembered goes into
+                             a signed cookie of this browser
 GET /sign-in/oidc/callback   back from it
 
 A link leads there, not a form: browsers hold a form's redirects against form-action, and asking for

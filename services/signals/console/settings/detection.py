@@ -46,9 +46,9 @@ NO_ORDERS = "No orders yet: with the first ones this shows whom these thresholds
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What every answer here is made from. `typed` may be what cannot be; then `errors` says so and
-    `wanted` is None. `is_reading`: the page asks for its first try itself, since that reads all
-    orders.
+    """What every answer here is made from. `typed` may be what cannot be; then
+    `errors` says so and `wanted` is None. `is_reading`: the page asks for its first
+    try itself, since that reads all orders.
     """
 
     organization: str
@@ -153,7 +153,7 @@ def saved_words(saved: Saved, head: Head) -> str:
     )
 
 
-# -- the page and its parts --------------------------------------------------------------------------------------------------------
+# -- the page and its parts ------------------------------------------------------------------------
 
 
 def _page(

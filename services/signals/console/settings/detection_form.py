@@ -1,9 +1,9 @@
 """Win-Back settings as a form: texts as people type them, to and from the settings as JSON.
 
-Every number is typed in the style of the organization's locale (`typed_numbers`); money in the
-currency, not in its minor units. What cannot be read for certain goes on as nothing to
-`thresholds.checked`, so that there is one place that refuses, and comes back beside its field in
-words for people.
+Every number is typed in the style of the organization's locale (`typed_numbers`); money
+in the currency, not in its minor units. What cannot be read for certain goes on as
+nothing to `thresholds.checked`, so that there is one place that refuses, and comes back
+beside its field in words for people.
 """
 
 from collections.abc import Callable, Mapping
@@ -91,8 +91,8 @@ UNITS: dict[Kind, str] = {
 
 
 def typed_of(settings: DetectionSettings, style: NumberStyle) -> dict[str, str]:
-    """The form's texts for these settings; a switch that is on is "on", one that is off is not
-    there.
+    """The form's texts for these settings; a switch that is on is
+    "on", one that is off is not there.
     """
     values = msgspec.to_builtins(settings)
     typed = {}
@@ -105,8 +105,8 @@ def typed_of(settings: DetectionSettings, style: NumberStyle) -> dict[str, str]:
 
 
 def patch_of(typed: Mapping[str, str], style: NumberStyle) -> dict[str, Any]:
-    """The settings as JSON that the texts mean; a text that means nothing for certain is None, and
-    is refused by its field.
+    """The settings as JSON that the texts mean; a text that means nothing for certain is
+    None, and is refused by its field.
     """
     patch: dict[str, Any] = {}
     for type_, specs in CARDS.items():
@@ -208,7 +208,7 @@ def _value(values: Mapping[str, Any], key: str) -> Any:
     return values[section][name]
 
 
-# -- tables -----------------------------------------------------------------------------------------------------------------
+# -- tables ----------------------------------------------------------------------------------------
 
 
 def table_text(rows: Mapping[str, str]) -> str:
@@ -224,8 +224,8 @@ def sizes_text(rows: Mapping[str, str], style: NumberStyle) -> str:
 
 
 def read_sizes(text: str, style: NumberStyle) -> tuple[dict[str, str], list[FieldError]]:
-    """Lines as the size table: `text = inches`. Whatever means no inches for certain is among the
-    errors, and not in the table.
+    """Lines as the size table: `text = inches`. Whatever means no inches for certain is among
+    the errors, and not in the table.
     """
     typed, wrong = read_table(text, name="sizes")
     rows = {}

@@ -163,7 +163,8 @@ def save_words(
     )
     return (
         head,
-        f"Saving starts a run: {counted(opened, 'signal')} would open, {count(closed)} would close.",
+        f"Saving starts a run: {counted(opened, 'signal')} would open, "
+        f"{count(closed)} would close.",
     )
 
 

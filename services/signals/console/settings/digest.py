@@ -1,5 +1,5 @@
-"""The digest's settings: who gets it, when, how the last one looks, what became of each mail.
-Members set it up.
+"""The digest's settings: who gets it, when, how the last one looks, what became of
+each mail. Members set it up.
 
 POST /settings/digest         recipients and schedule
 POST …/digest/next            the next five firings of what is chosen

@@ -1,5 +1,5 @@
-"""Members: who belongs to the organization and as what; owners and admins
-invite, change and remove.
+"""Members: who belongs to the organization and as what; owners and
+admins invite, change and remove.
 """
 
 from collections.abc import Callable, Mapping

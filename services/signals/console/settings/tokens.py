@@ -1,5 +1,5 @@
-"""ERP tokens: made, rotated and revoked by owners and admins. A token is shown once, in
-the answer that made it.
+"""ERP tokens: made, rotated and revoked by owners and admins. A token is shown
+once, in the answer that made it.
 """
 
 from collections.abc import Mapping, Sequence
