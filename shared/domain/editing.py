@@ -74,7 +74,7 @@ def read_steps(
 def _read_wait(text: str, style: NumberStyle) -> int:
     """Business days. Raises NotANumber."""
     try:
-        days = read_whole(text, style)
+        days = read_whole(text, style, most=MOST_WAIT_DAYS)
     except Unclear:
         raise
     except NotANumber:

@@ -57,6 +57,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True):
 DEFAULTS = DetectionSettings()
 LARGEST_CENTS = 10**15
 LARGEST_DAYS = 3650
+LARGEST_MONTHS = 120
 LARGEST_TABLE = 10_000
 
 _RANGES: dict[str, tuple[int, int]] = {
@@ -65,7 +66,7 @@ _RANGES: dict[str, tuple[int, int]] = {
     "lapse.lapse_days": (1, LARGEST_DAYS),
     "lapse.history_days": (2, LARGEST_DAYS),
     "lapse.minimum_revenue_cents": (0, LARGEST_CENTS),
-    "lapse.minimum_months": (1, 120),
+    "lapse.minimum_months": (1, LARGEST_MONTHS),
     "cherry_picking.window_days": (1, LARGEST_DAYS),
     "cherry_picking.minimum_revenue_cents": (0, LARGEST_CENTS),
 }

@@ -6,6 +6,8 @@ The law, for every field, verb and message where somebody types a number:
 - The organization's locale decides. What is written in its style, no finer than the field takes,
   is what it says: `100.000` is a hundred thousand in Germany, `1.234` is a dinar and 234 fils in
   Kuwait.
+- What the field cannot take so, and could take in another usual style, is refused, and both
+  readings are named: `9.625` inches in Germany are 9,625, or 9.625 that no pipe has.
 - Else every usual style is tried: a dot or a comma before the decimals; dots, commas, blanks or
   apostrophes between groups. One reading is taken, and whoever takes it shows it: `100.000,00` is
   a hundred thousand everywhere.
@@ -29,7 +31,9 @@ from shared.domain.currencies import CURRENCIES
 from shared.domain.money import LONGEST
 
 INCH_PLACES = 3
+LARGEST_INCHES = Decimal("999.999")
 PERCENT_PLACES = 3
+LARGEST_PERCENT = Decimal(100)
 INCH_SIGNS = frozenset({'"', "″", "in"})
 PERCENT_SIGNS = frozenset({"%"})
 
@@ -86,24 +90,28 @@ def read_amount(text: str, style: NumberStyle) -> int:
     return int(_read(plain, style.amounts, style.places, such_as=example).scaleb(style.places))
 
 
-def read_whole(text: str, style: NumberStyle) -> int:
-    """A whole number, zero or more: days, months. Raises NotANumber."""
-    return int(_read(_without(text, frozenset()), style.numbers, 0, such_as=Decimal(90)))
+def read_whole(text: str, style: NumberStyle, *, most: int) -> int:
+    """A whole number, zero or more: days, months. Raises NotANumber.
+
+    most: what the field takes; of two readings it can take one alone. A number that is larger in
+    every reading is returned: whoever checks the field says its range.
+    """
+    plain = _without(text, frozenset())
+    return int(_read(plain, style.numbers, 0, such_as=Decimal(90), most=Decimal(most)))
 
 
 def read_inches(text: str, style: NumberStyle) -> str:
     """Decimal inches as the settings keep them: "6", "5.5". Raises NotANumber."""
-    return format(
-        _read(_without(text, INCH_SIGNS), style.numbers, INCH_PLACES, such_as=Decimal("5.5")), "f"
-    )
+    plain, example = _without(text, INCH_SIGNS), Decimal("5.5")
+    found = _read(plain, style.numbers, INCH_PLACES, such_as=example, most=LARGEST_INCHES)
+    return format(found, "f")
 
 
 def read_percent(text: str, style: NumberStyle) -> str:
     """A percentage as the settings keep it: "80", "33.3". Raises NotANumber."""
-    return format(
-        _read(_without(text, PERCENT_SIGNS), style.numbers, PERCENT_PLACES, such_as=Decimal(80)),
-        "f",
-    )
+    plain, example = _without(text, PERCENT_SIGNS), Decimal(80)
+    found = _read(plain, style.numbers, PERCENT_PLACES, such_as=example, most=LARGEST_PERCENT)
+    return format(found, "f")
 
 
 def shown(number: Decimal, marks: NumberMarks) -> str:
@@ -130,18 +138,25 @@ def shown_amount(cents: int, style: NumberStyle) -> str:
 # -- reading ---------------------------------------------------------------------------------------
 
 
-def _read(text: str, marks: NumberMarks, places: int, *, such_as: Decimal) -> Decimal:
+def _read(
+    text: str, marks: NumberMarks, places: int, *, such_as: Decimal, most: Decimal | None = None
+) -> Decimal:
     plain = text.translate(_FOLDED)
     if sum(map(str.isdigit, plain)) > _MOST_DIGITS:
         raise NotANumber(f"has more than {_MOST_DIGITS} digits")
     own = _own(plain, marks)
-    if own is not None and -_exponent(own) <= places:
-        return own
     readings = _readings(plain, marks)
+    if own is not None and -_exponent(own) <= places:
+        if most is None or own <= most:
+            return own
+        taken = [one for one in readings if one <= most and _fits(one, places)]
+        if taken:
+            raise Unclear(_two_readings(text, [*taken, own], marks, places, most))
+        return own
     if not readings:
         raise NotANumber(f"must be a number such as {shown(such_as, marks)}")
     if len(readings) > 1:
-        raise Unclear(_two_readings(text, readings, marks, places))
+        raise Unclear(_two_readings(text, readings, marks, places, most))
     if not _fits(readings[0], places):
         raise Unclear(f"must have {_places_words(places)}")
     return readings[0] if -_exponent(readings[0]) <= places else _trimmed(readings[0])
@@ -209,13 +224,19 @@ def _fits(number: Decimal, places: int) -> bool:
     return number == round(number, places)
 
 
-def _two_readings(text: str, readings: list[Decimal], marks: NumberMarks, places: int) -> str:
+def _two_readings(
+    text: str, readings: list[Decimal], marks: NumberMarks, places: int, most: Decimal | None
+) -> str:
     written = [shown(_trimmed(number), marks) for number in readings]
-    exact = [word for word, number in zip(written, readings, strict=True) if _fits(number, places)]
+    taken = [
+        word
+        for word, number in zip(written, readings, strict=True)
+        if _fits(number, places) and (most is None or number <= most)
+    ]
     instead = (
-        " or ".join(exact)
-        if len(exact) == len(readings)
-        else ", ".join([*exact, f"or {_places_words(places)}"])
+        " or ".join(taken)
+        if all(_fits(number, places) for number in readings)
+        else ", ".join([*taken, f"or {_places_words(places)}"])
     )
     return f"{text} can be read as {' or as '.join(written)}: write {instead}"
 

@@ -325,6 +325,34 @@ def test_what_an_amount_may_be_is_said_in_the_currency_and_the_locale(
     assert "Must be in EUR, or without a currency." in text_of(answer)
 
 
+@pytest.mark.parametrize(
+    ("field", "text", "says"),
+    [
+        (
+            "cherry_picking.minimum_od",
+            "9.625",
+            "9.625 can be read as 9,625 or as 9.625: write 9,625",
+        ),
+        ("cherry_picking.share_percent", "33.333", "33.333 can be read as 33,333 or as 33.333"),
+        ("dormant.gap_days", "9.000", "9.000 can be read as 9 or as 9.000: write 9."),
+        ("lapse.minimum_months", "6.000", "6.000 can be read as 6 or as 6.000: write 6."),
+        ("sizes", "9 CSG = 9.625", "9 CSG: 9.625 can be read as 9,625 or as 9.625"),
+    ],
+)
+def test_what_is_beyond_a_field_in_its_locale_alone_is_refused_with_both_readings(
+    browser: MakeBrowser, connection: db.Connection, acme: str, field: str, text: str, says: str
+) -> None:
+    german(connection, acme)
+    owner = browser(acme)
+    if field == "sizes":
+        typed = {"version": "1", "sizes": text, "grade_aliases": ""}
+        answer = owner.post(f"/o/{acme}/settings/sizes", typed)
+    else:
+        answer = save(owner, acme, **{field: text})
+    assert answer.status_code == 422 and says in text_of(answer)
+    assert settings.latest(connection, acme)[0] == 1
+
+
 # -- outcomes --------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@ is refused.
 """
 
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -244,7 +245,7 @@ def test_the_example_of_a_refusal_is_in_the_locale_of_who_reads_it() -> None:
     ],
 )
 def test_a_whole_number_is_read_in_its_locale(where: str, text: str, days: int) -> None:
-    assert read_whole(text, style(where)) == days
+    assert read_whole(text, style(where), most=3_650) == days
 
 
 @pytest.mark.parametrize(
@@ -254,11 +255,13 @@ def test_a_whole_number_is_read_in_its_locale(where: str, text: str, days: int) 
         ("Germany", "3,650", TWO.format("3,650", "3,65", "3.650", "3.650, or no decimals")),
         ("US", "9,0", TWO.format("9,0", "9", "90", "9 or 90")),
         ("US", "1.5", "must have no decimals"),
+        ("US", "9,000", TWO.format("9,000", "9", "9,000", "9")),
+        ("Germany", "9.000", TWO.format("9.000", "9", "9.000", "9")),
     ],
 )
 def test_a_whole_number_that_may_be_two_is_refused(where: str, text: str, says: str) -> None:
     with pytest.raises(Unclear) as refused:
-        read_whole(text, style(where))
+        read_whole(text, style(where), most=3_650)
     assert str(refused.value) == says
 
 
@@ -285,13 +288,47 @@ def test_inches_and_shares_are_read_in_their_locale() -> None:
         read_percent("12.5", style("Germany"))
 
 
+@pytest.mark.parametrize(
+    ("where", "text", "inches"),
+    [
+        ("Germany", "9.625", ("9,625", "9.625", "9,625")),
+        ("Germany", '9.625"', ("9,625", "9.625", "9,625")),
+        ("US", "9,625", ("9.625", "9,625", "9.625")),
+        ("US", "13,375", ("13.375", "13,375", "13.375")),
+    ],
+)
+def test_a_size_that_no_pipe_has_is_refused_with_the_one_that_may_be_meant(
+    where: str, text: str, inches: tuple[str, str, str]
+) -> None:
+    with pytest.raises(Unclear) as refused:
+        read_inches(text, style(where))
+    assert str(refused.value) == TWO.format(text.removesuffix('"'), *inches)
+
+
+def test_a_share_above_all_is_refused_with_the_one_that_may_be_meant() -> None:
+    with pytest.raises(Unclear) as refused:
+        read_percent("33.333 %", style("Germany"))
+    assert str(refused.value) == TWO.format("33.333", "33,333", "33.333", "33,333")
+
+
+def test_what_is_too_large_however_it_is_read_is_for_the_field_to_refuse() -> None:
+    assert read_inches("1.234.567", style("Germany")) == "1234567"
+    assert read_whole("4.000.000", style("Germany"), most=90) == 4_000_000
+    assert read_percent("101", style("US")) == "101"
+
+
 @given(st.sampled_from(sorted(STYLES)), st.integers(min_value=0, max_value=10**16))
 def test_what_is_shown_is_read_as_the_same(where: str, cents: int) -> None:
     there = style(where)
     for text in (shown_amount(cents, there), exact_money(cents, there)):
         assert read_amount(text, there) == cents, text
-    for places, read in ((0, read_whole), (3, read_inches), (3, read_percent)):
-        number = Decimal(cents % 10**9).scaleb(-places)
+    whole = partial(read_whole, most=10**9)
+    for places, most, read in (
+        (0, 10**9, whole),
+        (3, 999_999, read_inches),
+        (3, 10**5, read_percent),
+    ):
+        number = Decimal(cents % (most + 1)).scaleb(-places)
         assert Decimal(read(shown(number, there.numbers), there)) == number
 
 

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
 
 from shared.domain.money import LARGEST_CENTS
-from shared.domain.thresholds import DEFAULTS, LARGEST_DAYS, DetectionSettings
+from shared.domain.thresholds import DEFAULTS, LARGEST_DAYS, LARGEST_MONTHS, DetectionSettings
 from shared.domain.typed_numbers import (
     NotANumber,
     NumberStyle,
@@ -75,8 +76,8 @@ CARDS: dict[SignalType, tuple[FieldSpec, ...]] = {
 }
 FIELDS = {spec.key: spec for specs in CARDS.values() for spec in specs}
 READERS: dict[Kind, Callable[[str, NumberStyle], int | str]] = {
-    "days": read_whole,
-    "months": read_whole,
+    "days": partial(read_whole, most=LARGEST_DAYS),
+    "months": partial(read_whole, most=LARGEST_MONTHS),
     "money": read_amount,
     "inches": read_inches,
     "percent": read_percent,
@@ -188,11 +189,11 @@ def _what_it_may_be(spec: FieldSpec, style: NumberStyle) -> str:
         )
     if spec.kind == "percent":
         return "must be a percentage above 0 and at most 100"
-    least, most_days = (
-        2 if spec.key == "lapse.history_days" else 1,
-        shown_number(Decimal(LARGEST_DAYS), style.numbers),
+    least = 2 if spec.key == "lapse.history_days" else 1
+    most = shown_number(
+        Decimal(LARGEST_MONTHS if spec.kind == "months" else LARGEST_DAYS), style.numbers
     )
-    return f"must be a whole number from {least} to {120 if spec.kind == 'months' else most_days}"
+    return f"must be a whole number from {least} to {most}"
 
 
 def _read(spec: FieldSpec, text: str, style: NumberStyle) -> int | str | None:
