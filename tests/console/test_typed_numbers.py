@@ -436,6 +436,12 @@ def test_a_monthly_value_that_cannot_be_is_refused_in_plain_words(
     assert won_cents(connection, acme) == []
 
 
+def test_the_currency_keeps_its_capitals_at_the_head_of_the_page(
+    browser: MakeBrowser, acme: str
+) -> None:
+    assert "Must be in USD, or without a currency" in text_of(win(browser(acme), acme, "€5"))
+
+
 def test_the_estimate_in_the_field_reads_back_as_itself(
     browser: MakeBrowser, connection: db.Connection, acme: str
 ) -> None:
