@@ -1,5 +1,5 @@
-"""Kafka made ready: its jars fetched, and an archive of the classes that a broker loads, which halves
-its start (class data sharing).
+"""Kafka made ready: its jars fetched, and an archive of the classes that a broker loads, which
+halves its start (class data sharing).
 
     python -m winback.stack.class_archive
 """
