@@ -4,11 +4,11 @@ All shares are exact: a share is the pair (specialty, spend) in cents until the 
 """
 
 from collections.abc import Iterable
-from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
 from shared.domain.history import Standing
+from shared.domain.sizes import read_number
 from shared.domain.thresholds import CherryPicking
 from shared.events import CherryPickingFigures
 
@@ -31,7 +31,10 @@ def is_cherry_picking(specialty_cents: int, spend_cents: int, thresholds: Cherry
     """The share of specialty is strictly above the threshold, at or above the floor of spend."""
     if not thresholds.enabled or not reaches_floor(spend_cents, thresholds):
         return False
-    numerator, denominator = _share(thresholds.share_percent)
+    share = _share(thresholds.share_percent)
+    if share is None:
+        return False
+    numerator, denominator = share
     return specialty_cents * 100 * denominator > numerator * spend_cents
 
 
@@ -72,9 +75,10 @@ def figures(standing: Standing, usual: Fraction) -> CherryPickingFigures:
 
 
 @lru_cache(maxsize=256)
-def _share(percent: str) -> tuple[int, int]:
-    """The threshold as a ratio of whole numbers."""
-    return Decimal(percent).as_integer_ratio()
+def _share(percent: str) -> tuple[int, int] | None:
+    """The threshold as a ratio of whole numbers; None for what is no number."""
+    number = read_number(percent)
+    return None if number is None else number.as_integer_ratio()
 
 
 def half_up(number: Fraction) -> int:

@@ -52,7 +52,7 @@ class Readings:
 
     def __init__(self, settings: DetectionSettings) -> None:
         self._settings = settings
-        self._minimum_od = Decimal(settings.cherry_picking.minimum_od)
+        self._specialty_from = settings.cherry_picking.specialty_from
         self.combos: list[Combo | None] = []  # None: neither size nor grade, so no combo
         self.specialty: list[bool] = []
 
@@ -62,7 +62,12 @@ class Readings:
             od = read_od(raw_od, self._settings.sizes).value
             grade = read_grade(raw_grade, self._settings.grade_aliases)
             self.combos.append(None if od is None and grade is None else Combo(od, grade))
-            self.specialty.append(od is not None and Decimal(od) >= self._minimum_od)
+            self.specialty.append(is_specialty(od, self._specialty_from))
+
+
+def is_specialty(od: str | None, specialty_from: Decimal | None) -> bool:
+    """Everything else is standard goods, what has no OD too."""
+    return od is not None and specialty_from is not None and Decimal(od) >= specialty_from
 
 
 @dataclass(slots=True)

@@ -13,7 +13,10 @@ figure is read as the size that it stands for.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
+
+from shared.domain.money import plain_decimal
 
 LONGEST = 64  # characters; nothing that names a size is longer
 MILLIMETRES_SUSPECTED_ABOVE = 100  # inches: a bare number above this is more often millimetres
@@ -133,8 +136,24 @@ def read_od(text: str | None, table: Mapping[str, str]) -> Reading:
     if table:
         taught = (table if isinstance(table, TaughtSizes) else TaughtSizes(table)).get(_key(text))
         if taught is not None:
-            return _in_inches(Fraction(taught))
+            return _taught(taught)
     return _read(text)
+
+
+def read_number(text: str) -> Decimal | None:
+    """The one syntax of decimals in settings: ASCII digits, at most one point, at most one sign.
+    None for all else that Python reads (`5_0`, `5E0`, blanks), so that no two readers disagree.
+    """
+    plain = plain_decimal(text)
+    return None if plain is None else Decimal(plain)
+
+
+def _taught(inches: str) -> Reading:
+    """An entry of a size table. One that is no number came before entries were read strictly."""
+    number = read_number(inches)
+    if number is None:
+        return Reading(None, "no size: its entry in the size table is no number")
+    return _in_inches(Fraction(number))
 
 
 def _read(text: str) -> Reading:

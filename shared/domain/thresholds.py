@@ -6,11 +6,12 @@ and travel inside each run, so that a replay of the log holds every figure again
 `checked` is the only door for input from people.
 """
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from shared.domain.sizes import read_number
 from shared.errors import FieldError, Rejected
 
 
@@ -34,7 +35,7 @@ class Lapse(msgspec.Struct, frozen=True, kw_only=True):
 
 class CherryPicking(msgspec.Struct, frozen=True, kw_only=True):
     """C: the account buys only what is hard to find. `minimum_od` (inches) and `share_percent` are
-    decimals as text.
+    decimals as text; `specialty_from` and `share_above` are the numbers that rules compare with.
     """
 
     enabled: bool = False
@@ -42,6 +43,16 @@ class CherryPicking(msgspec.Struct, frozen=True, kw_only=True):
     minimum_revenue_cents: int = 5_000_000
     minimum_od: str = "6"
     share_percent: str = "80"
+
+    @property
+    def specialty_from(self) -> Decimal | None:
+        """Inches. None, and no size is specialty, where it was kept before numbers were strict."""
+        return read_number(self.minimum_od)
+
+    @property
+    def share_above(self) -> Decimal | None:
+        """Percent. None, and no share is above it, where it was kept before numbers were strict."""
+        return read_number(self.share_percent)
 
 
 class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +70,7 @@ LARGEST_CENTS = 10**15
 LARGEST_DAYS = 3650
 LARGEST_MONTHS = 120
 LARGEST_TABLE = 10_000
+LARGEST_PLACES = 3  # of inches and percentages
 
 _RANGES: dict[str, tuple[int, int]] = {
     "dormant.gap_days": (1, LARGEST_DAYS),
@@ -145,12 +157,9 @@ def _wrong_values(merged: dict[str, Any]) -> list[FieldError]:
 
 
 def _decimal_between(value: Any, above: Decimal, most: Decimal) -> bool:
-    """True for plain ASCII decimal text above `above`, up to `most`, with three places at most."""
-    if not isinstance(value, str) or not value.isascii() or len(value) > 16:
+    """True for plain decimal text above `above`, up to `most`, with three places at most."""
+    if not isinstance(value, str) or len(value) > 16:
         return False
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        return False
-    exponent = number.as_tuple().exponent
-    return isinstance(exponent, int) and -3 <= exponent <= 0 and above < number <= most
+    number = read_number(value)
+    is_fine = len(value.partition(".")[2]) <= LARGEST_PLACES
+    return number is not None and is_fine and above < number <= most

@@ -1,5 +1,8 @@
 """What happens to single records: the order's check, runs, resolutions, moves."""
 
+from msgspec.structs import replace
+
+from shared.domain.thresholds import DetectionSettings
 from shared.events import RunCompleted, SignalOpened, SignalSeen
 from tests.detector.logs import Log, order, recovered, settings
 
@@ -99,6 +102,26 @@ def test_a_renamed_combo_closes_as_settings_and_the_new_one_starts_its_own() -> 
     assert recovered(events) == [("A", "lapse", "settings")]
     opened = [event for event in events if isinstance(event, SignalOpened)]
     assert [(event.combo and event.combo.grade, event.episode) for event in opened] == [("K55", 1)]
+
+
+def test_numbers_kept_before_they_were_strict_do_not_stop_the_partition() -> None:
+    """A run in the log is read again for ever: correcting the settings does not take it away."""
+    log = Log()
+    log.orders(order("1", 150, (500_00, "5 1/2", "J55")), order("2", 1, (900_00, "7", "L80")))
+    for patch in ({"minimum_od": "6__0"}, {"share_percent": "8__0"}):
+        found = log.run(0, kept_before(sizes={"5 1/2": "5__0"}, cherry_picking=patch))
+        types = [event.signal_type for event in found if isinstance(event, SignalOpened)]
+        assert "cherry_picking" not in types
+        assert kinds(list(found))[-1] == "RunCompleted"
+    log.save()
+    log.restart()
+    assert kinds(list(log.run(0)))[-1] == "RunCompleted"
+
+
+def kept_before(*, sizes: dict[str, str], cherry_picking: dict[str, str]) -> DetectionSettings:
+    """Settings that no door takes any more."""
+    fine = settings()
+    return replace(fine, sizes=sizes, cherry_picking=replace(fine.cherry_picking, **cherry_picking))
 
 
 def test_a_number_that_is_not_above_the_states_gets_its_completion_alone() -> None:

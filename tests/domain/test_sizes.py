@@ -168,6 +168,12 @@ def test_the_size_table_is_read_first_and_ignores_case_and_blanks() -> None:
         assert read_od("5.50", table) == Reading("5.5")
 
 
+@pytest.mark.parametrize("entry", ["5__0", "5_0", "5e0", " 5", "", "NaN", "9" * 5_000])
+def test_an_entry_kept_before_numbers_were_strict_is_no_size_and_a_warning(entry: str) -> None:
+    reading = read_od("5 1/2", {"5 1/2": entry})
+    assert reading == Reading(None, "no size: its entry in the size table is no number")
+
+
 def test_two_keys_that_are_one_after_case_and_blanks_are_read_the_same_in_any_order() -> None:
     assert read_od("ab", {"A B": "1", "ab": "2"}) == read_od("ab", {"ab": "2", "A B": "1"})
 

@@ -1,6 +1,12 @@
 """Settings from people: what is wrong is named, what is left out keeps its value."""
 
+import contextlib
+from decimal import Decimal
+from fractions import Fraction
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.domain.thresholds import DEFAULTS, checked
 from shared.errors import Rejected
@@ -28,6 +34,13 @@ from shared.errors import Rejected
         ({"cherry_picking": {"minimum_od": "1e2"}}, "cherry_picking.minimum_od"),
         ({"cherry_picking": {"minimum_od": "٦"}}, "cherry_picking.minimum_od"),
         ({"sizes": {"6 SCH 40": "six"}}, "sizes.6 SCH 40"),
+        ({"sizes": {"5 1/2": "5__0"}}, "sizes.5 1/2"),
+        ({"sizes": {"5 1/2": "5_0"}}, "sizes.5 1/2"),
+        ({"sizes": {"5 1/2": "5E0"}}, "sizes.5 1/2"),
+        ({"sizes": {"5 1/2": " 5.5"}}, "sizes.5 1/2"),
+        ({"sizes": {"5 1/2": "5.0001"}}, "sizes.5 1/2"),
+        ({"cherry_picking": {"minimum_od": "6__0"}}, "cherry_picking.minimum_od"),
+        ({"cherry_picking": {"share_percent": "8_0"}}, "cherry_picking.share_percent"),
         ({"sizes": []}, "sizes"),
         ({"grade_aliases": {"": "B"}}, "grade_aliases."),
         ({"colour": 1}, "colour"),
@@ -49,3 +62,16 @@ def test_keys_left_out_keep_their_value_and_tables_are_replaced_whole() -> None:
         second.sizes,
     ) == (120, 5, {"X": "7"})
     assert checked({}) == DEFAULTS
+
+
+@given(st.text(alphabet="0159_.+-eE \u0665", max_size=18))
+def test_every_reader_of_numbers_reads_what_passes_the_door_alike(text: str) -> None:
+    for patch in (
+        {"cherry_picking": {"minimum_od": text}},
+        {"cherry_picking": {"share_percent": text}},
+        {"sizes": {"taught": text}},
+    ):
+        with contextlib.suppress(Rejected):
+            checked(patch)
+            assert Decimal(text) == Fraction(text)
+            assert not set(text) - set("0123456789.+")

@@ -269,8 +269,8 @@ def _parameters(
         "cherry_picking_enabled": settings.cherry_picking.enabled,
         "window_days": settings.cherry_picking.window_days,
         "minimum_spend": settings.cherry_picking.minimum_revenue_cents,
-        "minimum_od": settings.cherry_picking.minimum_od,
-        "share_percent": settings.cherry_picking.share_percent,
+        "minimum_od": settings.cherry_picking.specialty_from,
+        "share_percent": settings.cherry_picking.share_above,
         "median_numerator": None if median is None else median.numerator,
         "median_denominator": None if median is None else median.denominator,
     }

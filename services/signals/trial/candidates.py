@@ -113,8 +113,9 @@ def candidates(
         found = found.with_columns(is_flagged=pl.col("days") >= settings.lapse.lapse_days)
     else:
         found = ledger.cherry_picking(settings, as_of, look)
+        share = settings.cherry_picking.share_above
         found = found.with_columns(
-            is_flagged=_is_above(Fraction(settings.cherry_picking.share_percent))
+            is_flagged=pl.lit(False) if share is None else _is_above(Fraction(share))
         )
     return Candidates(type=type_, frame=found, accounts=ledger.accounts, combos=combos)
 

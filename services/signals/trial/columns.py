@@ -10,13 +10,12 @@ closer. Which of it is flagged: `services.signals.trial.candidates`.
 import io
 from collections.abc import Sequence
 from datetime import date
-from decimal import Decimal
 from typing import Literal
 
 import polars as pl
 
 from shared.domain.grades import TaughtGrades, read_grade
-from shared.domain.history import Combo
+from shared.domain.history import Combo, is_specialty
 from shared.domain.sizes import TaughtSizes, read_od
 from shared.domain.thresholds import DetectionSettings
 from shared.domain.trial import BACK_WITHIN
@@ -243,11 +242,11 @@ class Ledger:
         """
         reading = (dict(settings.sizes), settings.cherry_picking.minimum_od)
         if self._days is None or self._days[0] != reading:
-            sizes, least = TaughtSizes(settings.sizes), Decimal(settings.cherry_picking.minimum_od)
+            sizes, least = TaughtSizes(settings.sizes), settings.cherry_picking.specialty_from
             read = [read_od(text, sizes).value for text in self.ods]
             special = pl.Series(
                 "special",
-                [od is not None and Decimal(od) >= least for od in read],
+                [is_specialty(od, least) for od in read],
                 dtype=pl.Boolean,
             )
             lines = self.lines.select(

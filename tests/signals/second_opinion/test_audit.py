@@ -120,6 +120,26 @@ def test_a_given_median_takes_the_place_of_the_computed_one(organization: str) -
     assert given_half == 89_00
 
 
+@pytest.mark.parametrize(
+    ("minimum_od", "share_percent", "size"),
+    [("6__0", "80", "7"), ("6", "8__0", "7"), ("6", "80", "7__0")],
+)
+def test_numbers_kept_before_they_were_strict_fire_nothing_and_stop_nothing(
+    organization: str, minimum_od: str, share_percent: str, size: str
+) -> None:
+    picker = bought("A", 10, Line(revenue_cents=90_00, od="7"))
+    kept = msgspec.structs.replace(
+        only_c(),
+        sizes={"7": size},
+        cherry_picking=msgspec.structs.replace(
+            only_c().cherry_picking, minimum_od=minimum_od, share_percent=share_percent
+        ),
+    )
+    with db.connect() as connection:
+        insert_orders(connection, organization, [picker])
+        assert firing(connection, organization, TODAY, kept) == []
+
+
 # -- the comparison --------------------------------------------------------------------------------
 
 

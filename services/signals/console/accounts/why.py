@@ -14,7 +14,7 @@ from services.signals.store.account import SignalRow
 from services.signals.store.account_history import OrderBehind, Version
 from services.signals.store.head import Head
 from shared.domain.grades import read_grade
-from shared.domain.history import YEAR_DAYS
+from shared.domain.history import YEAR_DAYS, is_specialty
 from shared.domain.sizes import read_od
 from shared.domain.thresholds import DetectionSettings
 from shared.domain.typed_numbers import NumberStyle
@@ -188,7 +188,7 @@ def _lines(
     """Those that the signal is about, as its settings read them: all; of
     the combo; of specialty sizes.
     """
-    least = Decimal(settings.cherry_picking.minimum_od)
+    least = settings.cherry_picking.specialty_from
     for order in orders:
         texts = zip(
             order.products,
@@ -207,7 +207,7 @@ def _lines(
                         signal.grade,
                     ):
                         continue
-                elif od is None or Decimal(od) < least:
+                elif not is_specialty(od, least):
                     continue
             words = product or " ".join(part for part in (raw_od, raw_grade) if part)
             yield _Line(order=order, product=words, quantity=quantity or "", cents=cents)

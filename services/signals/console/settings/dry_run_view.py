@@ -210,8 +210,8 @@ def _histogram(
 ) -> HistogramView:
     if found.type == "cherry_picking":
         threshold, was = (
-            Fraction(settings.cherry_picking.share_percent),
-            Fraction(saved.cherry_picking.share_percent),
+            Fraction(settings.cherry_picking.share_above or 0),
+            Fraction(saved.cherry_picking.share_above or 0),
         )
         bars, unit = (
             share_bars(len(found.candidates), found.candidates.share_above, threshold),
