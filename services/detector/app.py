@@ -11,8 +11,16 @@ import structlog
 
 from services.detector.checkpoint import CheckpointApp, CheckpointTable, Pace, TablesAtOnce, leave
 from shared import aside, clock, kafka, metrics, tracing
+from shared.domain.money import LARGEST_SUM_CENTS
 from shared.errors import Rejected
-from shared.events import OrdersRecord, RunCompleted, RunRequested, SignalsRecord
+from shared.events import (
+    OrdersRecord,
+    RunCompleted,
+    RunRequested,
+    SignalOpened,
+    SignalSeen,
+    SignalsRecord,
+)
 from shared.health import Readiness, measure_disk
 from shared.records import Record, decode_orders
 from shared.settings import settings
@@ -188,6 +196,12 @@ class Worker:
             )
         else:
             metrics.SIGNAL_EVENTS.labels(event.signal_type, type(event).__name__).inc()
+            if is_saturated(event):
+                log.warning(
+                    "sums of an account are beyond what is kept: the largest is shown",
+                    organization=event.organization,
+                    account=event.account,
+                )
         await self._table.send(
             encode(event), partition=number, headers=kafka.headers_of(event, source="detector")
         )
@@ -222,3 +236,11 @@ class Worker:
             elif now - self._taken_at >= QUIET_SECONDS or self._table.pace.is_due():
                 async with self._table.lock:
                     await self._table.checkpoint()
+
+
+def is_saturated(event: SignalsRecord) -> bool:
+    """True where a figure is not the sum, but the largest that is kept."""
+    if not isinstance(event, SignalOpened | SignalSeen):
+        return False
+    figures = msgspec.structs.astuple(event.figures)
+    return LARGEST_SUM_CENTS in (event.lifetime_revenue_cents, *figures)

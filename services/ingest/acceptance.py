@@ -34,7 +34,14 @@ from services.ingest.shapes import (
     shaped,
 )
 from shared.domain.identifiers import wrong_id, wrong_name, wrong_text
-from shared.domain.money import Amount, NotMoney, minor_places, read_money
+from shared.domain.money import (
+    LARGEST_ORDER_CENTS,
+    Amount,
+    NotMoney,
+    minor_places,
+    read_money,
+    wrong_order_total,
+)
 from shared.domain.orders import ContentLine, content_hash
 from shared.domain.sizes import Reading, TaughtSizes, read_od
 from shared.errors import FieldError, Rejected
@@ -147,6 +154,7 @@ def accept_order(item: object, terms: Terms) -> Accepted:
         lines = [
             _line(line, number, terms, checks, warnings) for number, line in enumerate(shape.lines)
         ]
+        checks.wrong("lines", wrong_order_total(sum(line[-1] for line in lines)))
         checks.wrong("total", _wrong_total(shape, terms, checks))
     checks.end()
     assert ordered_on is not None and counts_on is not None and cancelled is not None
@@ -325,7 +333,7 @@ def _wrong_total(shape: OrderShape, terms: Terms, checks: Checks) -> str | None:
     if shape.total is None or any(error.field.endswith(".revenue") for error in checks.errors):
         return None
     try:
-        read_money(shape.total, terms.places)
+        read_money(shape.total, terms.places, most=LARGEST_ORDER_CENTS)
     except NotMoney as error:
         return str(error)
     lines = sum((Decimal(line.revenue) for line in shape.lines), Decimal(0))

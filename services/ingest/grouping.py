@@ -18,6 +18,7 @@ from services.ingest.acceptance import LARGEST_RECORD, TOO_LARGE, Terms
 from services.ingest.columns import Note
 from services.ingest.encoding import CELLS, encoded
 from services.ingest.overlaps import KEY, Key, Parts, together
+from shared.domain.money import wrong_order_total
 from shared.settings import settings
 
 BUCKETS = 64
@@ -149,6 +150,7 @@ def orders_of(
         pl.col("place").first(),
         pl.col("line").first(),
         pl.len().alias("size"),
+        pl.col("cents").sum().alias("total"),
         pl.col("bad").any(),
         *(pl.col(name).first() for name in AGREED),
         *(pl.col(name).drop_nulls().first() for name in ("account_name", "owner")),
@@ -168,19 +170,21 @@ def orders_of(
     disagreeing = _disagreements(rows, groups)
     half_revised = _half_revised(groups)
     doubled = _doubled_labels(rows)
-    facts = groups.select(*KEY, "place", "line", "size", "bad", "agreed").iter_rows()
-    for (order, revision, place, line, size, bad, agreed), (content, value) in zip(
+    facts = groups.select(*KEY, "place", "line", "size", "total", "bad", "agreed").iter_rows()
+    for (order, revision, place, line, size, total, bad, agreed), (content, value) in zip(
         facts, encoded(groups, terms), strict=True
     ):
         key = order, revision
         reason = found.refused.get(key) or doubts.get(order) or half_revised.get(order)
         files = tuple(found.repeated.get(key, ()))
+        too_much = wrong_order_total(total)
         if (
             not bad
             and agreed
             and reason is None
             and size <= terms.most_lines
             and len(value) <= LARGEST_RECORD
+            and too_much is None
         ):
             yield FileOrder(
                 order,
@@ -198,9 +202,10 @@ def orders_of(
         if not bad and reason is None and not agreed:
             notes = disagreeing[key]
         elif not bad or key in found.refused:  # else its rows have said why
-            reason = reason or (
-                f"has more than {terms.most_lines} lines" if size > terms.most_lines else TOO_LARGE
-            )
+            if reason is None and size > terms.most_lines:
+                reason = f"has more than {terms.most_lines} lines"
+            elif reason is None:
+                reason = TOO_LARGE if too_much is None else f"its lines {too_much}"
             notes = [Note(line=line, order=order, column="order", reason=reason, wrong=True)]
         yield FileOrder(
             order,

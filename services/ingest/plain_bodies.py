@@ -34,7 +34,7 @@ from shared.domain.identifiers import (
     wrong_name,
     wrong_text,
 )
-from shared.domain.money import NotMoney
+from shared.domain.money import NotMoney, wrong_order_total
 from shared.domain.orders import ContentLine
 from shared.errors import Rejected
 
@@ -219,6 +219,8 @@ def accept_plain(item: PlainOrder, terms: Terms) -> Accepted | None:
             total = money(item.total, places)
             if total.lost or abs(total.cents - sum_cents) > 1:
                 return None
+        if wrong_order_total(sum_cents):
+            return None
         cancelled = (
             False if item.status is UNSET or item.status is None else read_cancelled(item.status)
         )

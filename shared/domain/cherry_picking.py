@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from shared.domain.history import Standing
+from shared.domain.money import saturated
 from shared.domain.sizes import read_number
 from shared.domain.thresholds import CherryPicking
 from shared.events import CherryPickingFigures
@@ -17,7 +18,7 @@ LEAST_SHARE = Fraction(20, 100)
 MOST_SHARE = Fraction(80, 100)
 WHOLE_BPS = 10_000
 
-# Two shares with spends below 2**60 cents that differ at all differ by more than 2**-120: this many
+# Two shares with spends below 2**62 cents that differ at all differ by more than 2**-124: this many
 # bits keep their order.
 ORDER_BITS = 128
 
@@ -58,7 +59,7 @@ def estimated_upside_cents(specialty_cents: int, spend_cents: int, usual: Fracti
     """
     standard = spend_cents - specialty_cents
     upside = specialty_cents * (1 - usual) / usual - standard
-    return half_up(upside) if upside > 0 else 0
+    return saturated(half_up(upside)) if upside > 0 else 0
 
 
 def figures(standing: Standing, usual: Fraction) -> CherryPickingFigures:

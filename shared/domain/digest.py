@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Literal
 
 from shared.domain.enrollment import INCLUDED, Enrollment, inclusion
+from shared.domain.money import saturated
 from shared.events import Combo, DormantFigures, Figures, LapseFigures, SignalType
 
 SECTION_ACCOUNTS = 25
@@ -170,7 +171,7 @@ def compose(
         for type_, mine in by_type.items()
         if mine
     )
-    recoverable = sum(stakes.values())
+    recoverable = saturated(sum(stakes.values()))
     largest = sorted(stakes, key=lambda account: (-stakes[account], account))[:2]
     always = sorted(
         (a for a in included.values() if a.enrollment == "yes" and a.account not in stakes),
@@ -202,7 +203,7 @@ def at_stake_by_account(signals: Iterable[ActiveSignal]) -> dict[str, int]:
     for signal in signals:
         by_account.setdefault(signal.account, []).append(signal)
     return {
-        account: sum(signal.at_stake_cents for signal in _counted(mine))
+        account: saturated(sum(signal.at_stake_cents for signal in _counted(mine)))
         for account, mine in by_account.items()
     }
 
@@ -275,8 +276,8 @@ def _section(
         type=type_,
         total=len(rows),
         new=sum(item.state == "new" for item in items),
-        counted_cents=sum(
-            row.at_stake_cents for row in rows if row.account.account not in counted_elsewhere
+        counted_cents=saturated(
+            sum(row.at_stake_cents for row in rows if row.account.account not in counted_elsewhere)
         ),
         rows=tuple(rows[:SECTION_ACCOUNTS]),
     )
@@ -287,7 +288,7 @@ def _row(account: Account, items: Sequence[Item]) -> Row:
     return Row(
         account=account,
         lifetime_revenue_cents=ordered[0].signal.lifetime_revenue_cents,
-        at_stake_cents=sum(item.signal.at_stake_cents for item in ordered),
+        at_stake_cents=saturated(sum(item.signal.at_stake_cents for item in ordered)),
         items=tuple(ordered[:ACCOUNT_COMBOS]),
         more=max(0, len(ordered) - ACCOUNT_COMBOS),
     )

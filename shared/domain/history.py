@@ -18,6 +18,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from shared.domain.grades import read_grade
+from shared.domain.money import saturated
 from shared.domain.sizes import read_od
 from shared.domain.thresholds import DetectionSettings
 
@@ -87,6 +88,7 @@ class Standing:
     the day are not in it.
 
     last: last activity day, 0 for none. spend, specialty: net over cherry-picking's window.
+    Sums of cents are saturated.
     next_change: the first later day on which any of this can differ without a new order; NEVER if
       there is none.
     """
@@ -173,6 +175,8 @@ def stand(
                 found.last = max(found.last, last)
                 found.revenue_cents += net
                 found.months |= months
+    for one in combos.values():
+        one.revenue_cents = saturated(one.revenue_cents)
     changes = [next_change, last_activity + settings.dormant.gap_days]
     if lapse.enabled:
         changes.append(oldest_in_history + lapse.history_days)
@@ -180,17 +184,19 @@ def stand(
     if cherry.enabled:
         changes.append(oldest_in_window + cherry.window_days)
     return Standing(
-        on=on, last=last_activity, lifetime_cents=lifetime, combos=combos, spend_cents=spend,
-        specialty_cents=specialty,
+        on=on, last=last_activity, lifetime_cents=saturated(lifetime), combos=combos,
+        spend_cents=saturated(spend), specialty_cents=saturated(specialty),
         next_change=min((day for day in changes if day > on), default=NEVER),
     )  # fmt: skip
 
 
 def net_between(cells: Mapping[int, Mapping[Day, int]], *, after: Day, up_to: Day) -> int:
-    """Net revenue in cents of all lines dated in (after, up_to]."""
-    return sum(
-        packed >> POSITIVE_BITS
-        for days in cells.values()
-        for day, packed in days.items()
-        if after < day <= up_to
+    """Net revenue in cents of all lines dated in (after, up_to], saturated."""
+    return saturated(
+        sum(
+            packed >> POSITIVE_BITS
+            for days in cells.values()
+            for day, packed in days.items()
+            if after < day <= up_to
+        )
     )

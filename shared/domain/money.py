@@ -5,8 +5,11 @@
 import re
 from dataclasses import dataclass
 
-# of one line, either sign: sums over all lines of an account stay far below 2^63
-LARGEST_CENTS = 10**15
+LARGEST_CENTS = 10**13  # of one line, either sign
+LARGEST_ORDER_CENTS = 10**15  # of an order: the sum of its lines
+# Of a sum over orders. Figures, columns of PostgreSQL and of Polars have 64 bits, which two such
+# sums still fit into. `saturated` of shared/migrations says the same in SQL.
+LARGEST_SUM_CENTS = 2**62 - 1
 MOST_PLACES = 6
 LONGEST = 32  # characters
 
@@ -37,8 +40,23 @@ def minor_places(currency: str) -> int:
     return _PLACES.get(currency, 2)
 
 
-def read_money(text: str, places: int) -> Amount:
-    """Plain decimal text, up to six places, half up (away from zero) to `places`. Raises NotMoney.
+def saturated(cents: int) -> int:
+    """A sum over orders as it is kept: one beyond the largest stays there, and never overflows.
+    Sums are saturated once, when they are whole, so that what is taken away again leaves no trace.
+    """
+    return max(-LARGEST_SUM_CENTS, min(cents, LARGEST_SUM_CENTS))
+
+
+def wrong_order_total(cents: int) -> str | None:
+    """Why an order whose lines have this sum is refused."""
+    if abs(cents) <= LARGEST_ORDER_CENTS:
+        return None
+    return f"have a sum beyond {LARGEST_ORDER_CENTS} minor units"
+
+
+def read_money(text: str, places: int, *, most: int = LARGEST_CENTS) -> Amount:
+    """Plain decimal text, up to six places, half up (away from zero) to `places`; at most `most`
+    minor units. Raises NotMoney.
 
     No exponents, no NaN or Infinity, no thousands separators, ASCII digits only.
     """
@@ -54,8 +72,8 @@ def read_money(text: str, places: int) -> Amount:
     rest = fraction[places:]
     if rest >= "5":
         cents += 1
-    if cents > LARGEST_CENTS:
-        raise NotMoney(f"is beyond {LARGEST_CENTS} minor units")
+    if cents > most:
+        raise NotMoney(f"is beyond {most} minor units")
     return Amount(-cents if found[1] == "-" else cents, bool(rest))
 
 

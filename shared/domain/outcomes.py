@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
+from shared.domain.money import saturated
 from shared.events import SignalType
 
 Kind = Literal["reached_out", "won_back", "lost", "undone", "answered"]
@@ -146,7 +147,7 @@ def monthly_value_cents(signals: Sequence[Saved]) -> int:
     are 12). C: upside by 12. Half up, to the cent, once for each signal.
     """
     counted = [signal for signal in signals if signal.type == "dormant"] or signals
-    return sum(_monthly_cents(signal) for signal in counted)
+    return saturated(sum(_monthly_cents(signal) for signal in counted))
 
 
 def _monthly_cents(signal: Saved) -> int:

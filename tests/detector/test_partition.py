@@ -1,7 +1,10 @@
 """What happens to single records: the order's check, runs, resolutions, moves."""
 
+import msgspec
 from msgspec.structs import replace
 
+from services.detector.app import encode, is_saturated
+from shared.domain.money import LARGEST_SUM_CENTS
 from shared.domain.thresholds import DetectionSettings
 from shared.events import RunCompleted, SignalOpened, SignalSeen
 from tests.detector.logs import Log, order, recovered, settings
@@ -102,6 +105,30 @@ def test_a_renamed_combo_closes_as_settings_and_the_new_one_starts_its_own() -> 
     assert recovered(events) == [("A", "lapse", "settings")]
     opened = [event for event in events if isinstance(event, SignalOpened)]
     assert [(event.combo and event.combo.grade, event.episode) for event in opened] == [("K55", 1)]
+
+
+def test_sums_beyond_64_bits_stop_nothing_and_leave_no_trace_when_they_go() -> None:
+    """Such orders were accepted once: 5,000 lines of 10**15 minor units each."""
+    log = Log()
+    dear = [order(str(n), 150, *[(10**15, "7", "L80")] * 5_000) for n in range(4)]
+    log.orders(order("last", 1, (500_00, "5", "J55")), *dear)
+    opened = [event for event in log.run(0) if isinstance(event, SignalOpened)]
+    assert {event.signal_type for event in opened} == {"lapse", "cherry_picking"}
+    for event in opened:
+        assert event.lifetime_revenue_cents == LARGEST_SUM_CENTS
+        assert is_saturated(event)
+        assert max(msgspec.structs.astuple(event.figures)[2:]) <= LARGEST_SUM_CENTS
+        assert msgspec.json.decode(encode(event), type=SignalOpened) == event
+    log.save()
+    log.restart()
+    log.orders(*(replace(one, revision=2, cancelled=True, lines=()) for one in dear[1:]))
+    seen = [event for event in log.run(0) if isinstance(event, SignalSeen)]
+    assert {event.lifetime_revenue_cents for event in seen} == {LARGEST_SUM_CENTS}
+    log.orders(order("0", 150, (1_00, "7", "L80"), revision=2))
+    log.run(0)
+    log.orders(order("0", 150, (3_00, "7", "L80"), revision=3))
+    (lapse,) = (event for event in log.run(0) if isinstance(event, SignalSeen))
+    assert lapse.lifetime_revenue_cents == 503_00
 
 
 def test_numbers_kept_before_they_were_strict_do_not_stop_the_partition() -> None:

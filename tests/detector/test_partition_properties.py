@@ -106,6 +106,21 @@ def test_rolling_state_says_what_recomputation_from_scratch_says(steps: list[Ste
 
 
 @patient
+@given(histories.histories())
+def test_sums_beyond_what_is_kept_are_the_oracles(steps: list[Step]) -> None:
+    """And nothing stops at them: not the state when it is written, nor the figures on the wire."""
+    detector, oracle = play([dear(step) for step in steps])
+    for organization in ORGANIZATIONS:
+        assert detector.said.signals(organization) == oracle.signals(organization)
+
+
+def dear(step: Step) -> Step:
+    if not isinstance(step, OrdersAccepted):
+        return step
+    return replace(step, orders=tuple(histories.dear(order) for order in step.orders))
+
+
+@patient
 @given(histories.quiet())
 def test_what_days_alone_open_and_close_is_found_without_looking_at_everybody(
     steps: list[Step],

@@ -366,3 +366,18 @@ def test_a_refused_item_stops_no_other_and_contents_that_contradict_are_told() -
     ]
     assert [warning.field for warning in taken.results[2].warnings] == ["revision"]
     assert [error.field for error in taken.errors][:1] == ["[1].account"]
+
+
+DEAREST = LINE | {"revenue": "100000000000.00"}  # 10**13 minor units
+
+
+def test_an_order_is_worth_at_most_a_hundred_of_the_dearest_lines() -> None:
+    fine = ORDER | {"lines": [DEAREST] * 100, "total": "10000000000000.00"}
+    assert sum(line.revenue_cents for line in order_of(fine).lines) == 10**15
+    assert refused(ORDER | {"lines": [DEAREST] * 101}) == {"lines"}
+    back = [LINE | {"revenue": "-100000000000.00"}] * 101
+    assert refused(ORDER | {"lines": back}) == {"lines"}
+    assert refused(ORDER | {"total": "10000000000000.01"}) == {"total"}
+    assert refused(ORDER | {"lines": [LINE | {"revenue": "100000000000.01"}]}) == {
+        "lines[0].revenue"
+    }

@@ -49,6 +49,8 @@ MONEY = [
     ".5",
     "1.005",
     "0.0000001",
+    "100000000000.00",
+    "100000000000.01",
     "10000000000000.00",
     "9" * 33,
     "",
@@ -200,3 +202,12 @@ def test_what_the_documents_show_goes_the_short_way(order: dict[str, Any]) -> No
 @pytest.mark.parametrize("twice", ['{"order": "O-1",', '{"account": "A-2", "account": "A-2",'])
 def test_a_key_that_comes_twice_goes_the_long_way(twice: str) -> None:
     assert read(json.dumps(ORDER).replace("{", twice, 1).encode()) is None
+
+
+def test_a_sum_that_is_too_large_goes_the_long_way_and_is_refused_there() -> None:
+    dearest = LINE | {"revenue": "100000000000.00"}
+    body = json.dumps(ORDER | {"lines": [dearest] * 101}).encode()
+    found = read(body)
+    assert found is not None
+    assert accept_plain(found[0][0], TERMS) is None
+    assert answered(body, short=True, terms=TERMS) == answered(body, short=False, terms=TERMS)

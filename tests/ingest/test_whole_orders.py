@@ -237,3 +237,12 @@ def test_a_line_number_that_comes_twice_in_an_order_is_warned_of(write: Write) -
 )
 def test_what_a_spreadsheet_would_run_comes_back_as_it_was(cell: str) -> None:
     assert as_it_was(harmless(cell)) == cell
+
+
+def test_an_order_whose_rows_sum_beyond_what_an_order_may_is_refused_alone(write: Write) -> None:
+    row = f"{{}},A,{DAY},P,100000000000.00\n"
+    found = read([write(HEADER + row.format(1) * 101 + row.format(2) * 100)])
+    assert found.cents == {"2": 10**15}
+    assert [(note.order, note.reason) for note in found.report.notes()] == [
+        ("1", "its lines have a sum beyond 1000000000000000 minor units"),
+    ]

@@ -117,6 +117,18 @@ def organizations() -> st.SearchStrategy[str]:
     return st.sampled_from((ORGANIZATIONS[0], *ORGANIZATIONS))
 
 
+# -- amounts ---------------------------------------------------------------------------------------
+
+# Of all amounts: a few orders add up to more than is kept, and one still fits into 64 bits.
+DEAR = 5 * 10**15
+
+
+def dear(order: Order) -> Order:
+    """The order with lines as dear as none may be any more, but as some may have been kept."""
+    lines = [replace(line, revenue_cents=line.revenue_cents * DEAR) for line in order.lines]
+    return replace(order, lines=tuple(lines))
+
+
 # -- orders ----------------------------------------------------------------------------------------
 
 

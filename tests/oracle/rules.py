@@ -20,6 +20,7 @@ from shared.events import Order
 
 YEAR = timedelta(days=365)
 FEWEST_FOR_A_MEDIAN = 10
+LARGEST_SUM = 2**62 - 1
 LEAST_SHARE, MOST_SHARE = Fraction(20, 100), Fraction(80, 100)
 
 
@@ -108,7 +109,7 @@ def dormant(
 ) -> dict[Key, Firing]:
     """Last activity day at least the gap before `on`, lifetime revenue at least the floor."""
     last = last_activity(lines)
-    lifetime = sum(line.cents for line in lines)
+    lifetime = kept(line.cents for line in lines)
     if not settings.dormant.enabled or last is None:
         return {}
     if (
@@ -120,7 +121,7 @@ def dormant(
         "days_inactive": (on - last).days,
         "last_ordered_on": last,
         "lifetime_revenue_cents": lifetime,
-        "last_year_revenue_cents": sum(
+        "last_year_revenue_cents": kept(
             line.cents for line in lines if last - YEAR < line.day <= last
         ),
     }
@@ -160,7 +161,7 @@ def lapses(
             for line in its_lines
             if on - timedelta(days=settings.lapse.history_days) < line.day <= on
         ]
-        earned = sum(line.cents for line in window)
+        earned = kept(line.cents for line in window)
         months = {(line.day.year, line.day.month) for line in window if line.cents > 0}
         if (
             earned < settings.lapse.minimum_revenue_cents
@@ -173,7 +174,7 @@ def lapses(
             "lapsed_revenue_cents": earned,
             "distinct_months": len(months),
         }
-        lifetime = sum(line.cents for line in lines)
+        lifetime = kept(line.cents for line in lines)
         found[Key(account, "lapse", od, grade)] = Firing(
             lifetime_revenue_cents=lifetime, figures=figures
         )
@@ -220,9 +221,9 @@ def cherry_pickers(
             "specialty_share_bps": min(10_000, half_up(its_spend.share * 10_000)),
             "specialty_revenue_cents": its_spend.specialty,
             "total_revenue_cents": its_spend.total,
-            "estimated_upside_cents": half_up(upside),
+            "estimated_upside_cents": kept([half_up(upside)]),
         }
-        lifetime = sum(line.cents for line in lines[account])
+        lifetime = kept(line.cents for line in lines[account])
         found[Key(account, "cherry_picking")] = Firing(
             lifetime_revenue_cents=lifetime, figures=figures
         )
@@ -236,8 +237,8 @@ def spend(lines: list[Read], *, on: date, settings: DetectionSettings) -> Spend:
         if on - timedelta(days=settings.cherry_picking.window_days) < line.day <= on
     ]
     return Spend(
-        specialty=sum(line.cents for line in window if is_specialty(line.od, settings)),
-        total=sum(line.cents for line in window),
+        specialty=kept(line.cents for line in window if is_specialty(line.od, settings)),
+        total=kept(line.cents for line in window),
     )
 
 
@@ -278,3 +279,8 @@ def median_share(
 def half_up(value: Fraction) -> int:
     """Nearest whole number, halves upwards; all figures that are rounded are not negative."""
     return (value + Fraction(1, 2)).__floor__()
+
+
+def kept(cents: Iterable[int]) -> int:
+    """A whole sum as it is kept: what is beyond the largest is the largest."""
+    return min(max(sum(cents), -LARGEST_SUM), LARGEST_SUM)

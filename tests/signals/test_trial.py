@@ -36,7 +36,8 @@ from tests.oracle import histories
 from tests.oracle.oracle import Oracle
 
 TYPES: tuple[SignalType, ...] = ("dormant", "lapse", "cherry_picking")
-FACTORS = (1, 10_007, 10**13)  # of all amounts: the largest are beyond what 64 bits hold of a share
+# of all amounts: the largest are beyond what 64 bits hold of a share, and of a sum
+FACTORS = (1, 10_007, 10**13, histories.DEAR)
 Shown = tuple[SignalType, Subject, tuple[int, int]]  # days and last day, or specialty and spend
 
 

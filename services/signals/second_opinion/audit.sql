@@ -1,5 +1,6 @@
 -- The second opinion: the detection rules of the product as SQL over the orders read model, for one organization and one day.
 -- It shares no rule with the detector. Everything is exact: sums of bigint are numeric, shares are held as two numbers.
+-- Sums are saturated once they are whole, as money.py says.
 --
 -- Parameters: organization, as_of; raw texts and what they are read as (od_texts, ods; grade_texts, grades); the thresholds;
 -- median_numerator and median_denominator: the share to estimate with, null to take the median of these orders.
@@ -50,7 +51,7 @@ history AS MATERIALIZED (
 account AS MATERIALIZED (
     SELECT
         account,
-        sum(net) AS lifetime,
+        saturated(sum(net)) AS lifetime,
         max(day) FILTER (WHERE is_activity) AS last_on
     FROM history
     GROUP BY account
@@ -62,7 +63,7 @@ dormant AS (
         account,
         account.lifetime,
         account.last_on,
-        sum(history.net) AS last_year
+        saturated(sum(history.net)) AS last_year
     FROM account
     JOIN history USING (account)
     WHERE %(dormant_enabled)s
@@ -80,7 +81,7 @@ combo AS (
         od,
         grade,
         max(day) FILTER (WHERE is_activity) AS last_on,
-        sum(net) FILTER (WHERE day > %(as_of)s - %(history_days)s) AS earned,
+        saturated(sum(net) FILTER (WHERE day > %(as_of)s - %(history_days)s)) AS earned,
         count(DISTINCT date_trunc('month', day)) FILTER (WHERE is_activity AND day > %(as_of)s - %(history_days)s) AS months
     FROM history
     WHERE %(lapse_enabled)s
@@ -108,8 +109,8 @@ lapse AS (
 spend AS MATERIALIZED (
     SELECT
         account,
-        sum(net) AS total,
-        coalesce(sum(net) FILTER (WHERE is_specialty), 0) AS specialty
+        saturated(sum(net)) AS total,
+        saturated(coalesce(sum(net) FILTER (WHERE is_specialty), 0)) AS specialty
     FROM history
     WHERE %(cherry_picking_enabled)s
       AND day > %(as_of)s - %(window_days)s
@@ -204,13 +205,13 @@ SELECT
         'specialty_share_bps', least(10000, div(carrier.specialty * 20000 + carrier.total, 2 * carrier.total)),
         'specialty_revenue_cents', carrier.specialty,
         'total_revenue_cents', carrier.total,
-        'estimated_upside_cents', greatest(0, div(
+        'estimated_upside_cents', greatest(0, saturated(div(
             2 * (
                 carrier.specialty * (median.denominator - median.numerator)
                 - (carrier.total - carrier.specialty) * median.numerator
             ) + median.numerator,
             2 * median.numerator
-        ))
+        )))
     )
 FROM carrier
 JOIN account USING (account)

@@ -57,7 +57,7 @@ WHERE organization = %(organization)s
 TOTALS = """
 SELECT
     count(*) AS orders,
-    coalesce(sum((SELECT sum(cents) FROM unnest(revenues_cents) AS cents)), 0)::bigint
+    saturated(coalesce(sum((SELECT sum(cents) FROM unnest(revenues_cents) AS cents)), 0))::bigint
         AS lifetime_revenue_cents,
     max(counts_on) FILTER (
         WHERE EXISTS (SELECT 1 FROM unnest(revenues_cents) AS cents WHERE cents > 0)
@@ -74,7 +74,8 @@ SELECT
     counts_on,
     cancelled,
     cardinality(revenues_cents) AS lines,
-    coalesce((SELECT sum(cents) FROM unnest(revenues_cents) AS cents), 0)::bigint AS net_cents
+    saturated(coalesce((SELECT sum(cents) FROM unnest(revenues_cents) AS cents), 0))::bigint
+        AS net_cents
 FROM orders
 WHERE organization = %(organization)s
   AND account = %(account)s

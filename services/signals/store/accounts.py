@@ -25,7 +25,8 @@ TOP_ITEMS = 3
 TOTALS = """
 SELECT
     count(*) FILTER (WHERE {call}) AS call,
-    coalesce(sum(a.at_stake_cents) FILTER (WHERE {call}), 0)::bigint AS recoverable_cents,
+    saturated(coalesce(sum(a.at_stake_cents) FILTER (WHERE {call}), 0))::bigint
+        AS recoverable_cents,
     count(*) FILTER (WHERE a.dormant > 0) AS dormant,
     count(*) FILTER (WHERE a.lapse > 0) AS lapse,
     count(*) FILTER (WHERE a.cherry_picking > 0) AS cherry_picking

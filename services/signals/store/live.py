@@ -33,7 +33,8 @@ SELECT
     o.counts_on,
     o.cancelled,
     cardinality(o.revenues_cents) AS lines,
-    coalesce((SELECT sum(cents) FROM unnest(o.revenues_cents) AS cents), 0)::bigint AS net_cents
+    saturated(coalesce((SELECT sum(cents) FROM unnest(o.revenues_cents) AS cents), 0))::bigint
+        AS net_cents
 FROM orders o
 LEFT JOIN accounts a ON a.organization = o.organization AND a.account = o.account
 WHERE o.organization = %(organization)s

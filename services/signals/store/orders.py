@@ -12,6 +12,7 @@ from typing import Any
 
 from services.signals.store import Staging, outcomes
 from shared import db
+from shared.domain.money import saturated
 from shared.events import Order
 
 Accepted = tuple[Order, datetime, int]  # the order, when its block was accepted, the block's offset
@@ -59,7 +60,7 @@ ON CONFLICT DO NOTHING
 # account is touched by an order that came to it, changed in it or left it, and takes its name and
 # owner from the order until a record of its own has one. Its lifetime moves by what came and went,
 # its activity days reach as far as what came; `lost_day` says that what went may have been the
-# first or last.
+# first or last, `lost_cents` that the lifetime was or is saturated: what it moved by is not all.
 MERGE_ORDERS = """
 WITH fresh AS (
     SELECT
@@ -147,7 +148,7 @@ touched AS (
 )
 UPDATE accounts a
 SET touched_offset = greatest(a.touched_offset, t.source_offset),
-    lifetime_cents = a.lifetime_cents + t.cents,
+    lifetime_cents = saturated(a.lifetime_cents + t.cents),
     first_ordered_on = least(a.first_ordered_on, t.first_on),
     last_ordered_on = greatest(a.last_ordered_on, t.last_on),
     name = CASE WHEN a.name_revision = -1 THEN coalesce(t.name, a.name) ELSE a.name END,
@@ -155,7 +156,11 @@ SET touched_offset = greatest(a.touched_offset, t.source_offset),
 FROM touched t
 WHERE a.organization = t.organization
   AND a.account = t.account
-RETURNING a.organization, a.account, t.lost_day
+RETURNING
+    a.organization,
+    a.account,
+    t.lost_day,
+    abs(a.lifetime_cents) + abs(t.cents) >= saturated(1e30) AS lost_cents
 """
 
 # After an order was cancelled, moved or lost its positive lines: the ends of what
@@ -182,6 +187,21 @@ SET first_ordered_on = (
         ORDER BY counts_on DESC
         LIMIT 1
     )
+FROM unnest(%s::text[], %s::text[]) AS t (organization, account)
+WHERE a.organization = t.organization
+  AND a.account = t.account
+"""
+
+# After a lifetime that was or is saturated: the sum of all orders.
+FIND_LIFETIMES = """
+UPDATE accounts a
+SET lifetime_cents = saturated(coalesce((
+        SELECT sum(net_cents)
+        FROM orders
+        WHERE organization = a.organization
+          AND account = a.account
+          AND NOT cancelled
+    ), 0))
 FROM unnest(%s::text[], %s::text[]) AS t (organization, account)
 WHERE a.organization = t.organization
   AND a.account = t.account
@@ -218,12 +238,11 @@ def save(connection: db.Connection, accepted: Sequence[Accepted]) -> None:
     connection.execute(CREATE_ACCOUNTS)
     for number in range(1, max(rounds.values(), default=0) + 1):
         # a plan for the size that this batch has
-        touched = connection.execute(MERGE_ORDERS, (number,), prepare=False)
-        lost_a_day = [(str(row[0]), str(row[1])) for row in touched if row[2]]
-        if lost_a_day:
-            connection.execute(
-                FIND_ENDS, ([one[0] for one in lost_a_day], [one[1] for one in lost_a_day])
-            )
+        touched = connection.execute(MERGE_ORDERS, (number,), prepare=False).fetchall()
+        for place, find in ((2, FIND_ENDS), (3, FIND_LIFETIMES)):
+            lost = [row for row in touched if row[place]]
+            if lost:
+                connection.execute(find, ([row[0] for row in lost], [row[1] for row in lost]))
     outcomes.answer(connection)
     connection.execute(BEAT)
 
@@ -255,6 +274,6 @@ def _rows(
             offset,
             order.account_name,
             order.owner,
-            sum(line.revenue_cents for line in order.lines),
+            saturated(sum(line.revenue_cents for line in order.lines)),
             any(line.revenue_cents > 0 for line in order.lines),
         )

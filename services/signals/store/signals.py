@@ -133,7 +133,7 @@ FROM (
         count(*) FILTER (WHERE s.type = 'dormant') AS dormant,
         count(*) FILTER (WHERE s.type = 'lapse') AS lapse,
         count(*) FILTER (WHERE s.type = 'cherry_picking') AS cherry_picking,
-        coalesce(
+        saturated(coalesce(
             max((s.figures ->> 'last_year_revenue_cents')::bigint)
                 FILTER (WHERE s.type = 'dormant'),
             sum(
@@ -142,7 +142,7 @@ FROM (
                 )::bigint
             ),
             0
-        ) AS at_stake_cents
+        )) AS at_stake_cents
     FROM (SELECT DISTINCT organization, account FROM staged_signals) t
     LEFT JOIN signals s
         ON s.organization = t.organization

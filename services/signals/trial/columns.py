@@ -16,6 +16,7 @@ import polars as pl
 
 from shared.domain.grades import TaughtGrades, read_grade
 from shared.domain.history import Combo, is_specialty
+from shared.domain.money import LARGEST_SUM_CENTS
 from shared.domain.sizes import TaughtSizes, read_od
 from shared.domain.thresholds import DetectionSettings
 from shared.domain.trial import BACK_WITHIN
@@ -33,6 +34,7 @@ EPOCH = date(1970, 1, 1).toordinal()
 BACK_DAYS = BACK_WITHIN.days
 # above every ordinal: an account and a day are one number, which groups twice as fast as two
 DAYS = 2**22
+WIDE = pl.Int128  # of sums that 64 bits might not hold
 
 Look = Literal["before", "behind"]
 
@@ -54,6 +56,9 @@ class Ledger:
         self.accounts, self.ods, self.grades, self.lines = accounts, ods, grades, lines
         self._combos: tuple[object, list[Combo], pl.Series] | None = None
         self._days: tuple[object, pl.DataFrame] | None = None
+        least, most = lines.select(pl.min("cents"), most=pl.max("cents")).row(0)
+        dearest = max(abs(least or 0), abs(most or 0))
+        self._sums = pl.Int64 if dearest * lines.height <= LARGEST_SUM_CENTS else WIDE
 
     @classmethod
     def read(cls, csv: bytes) -> "Ledger":
@@ -122,7 +127,7 @@ class Ledger:
         reaching = (
             days.filter(pl.col("day") <= day)
             .group_by("account")
-            .agg(lifetime=pl.col("cents").sum(), last=pl.col("activity").max())
+            .agg(lifetime=_saturated("cents"), last=pl.col("activity").max())
             .filter(
                 pl.col("last").is_not_null()
                 & (pl.col("lifetime") >= settings.dormant.minimum_lifetime_revenue_cents)
@@ -154,7 +159,7 @@ class Ledger:
         )
         reaching = (
             lines.group_by("key")
-            .agg(earned=pl.col("cents").sum())
+            .agg(earned=_saturated(pl.col("cents").cast(self._sums)))
             .filter(pl.col("earned") >= lapse.minimum_revenue_cents)
         )
         bought = (
@@ -204,7 +209,7 @@ class Ledger:
         reaching = (
             days.filter((pl.col("day") > day - cherry.window_days) & (pl.col("day") <= day))
             .group_by("account")
-            .agg(spend=pl.col("cents").sum(), specialty=pl.col("specialty").sum())
+            .agg(spend=_saturated("cents"), specialty=_saturated("specialty"))
             .filter((pl.col("spend") > 0) & (pl.col("spend") >= cherry.minimum_revenue_cents))
         )
         if look == "behind":
@@ -258,8 +263,7 @@ class Ledger:
                 standard=pl.when("special").then(0).otherwise("cents"),
             )
             sums = lines.group_by("account").agg(
-                pl.col("cents").sum(),
-                pl.col("specialty").sum(),
+                pl.col("cents", "specialty").cast(self._sums).sum(),
                 pl.col("standard").max(),
                 dearest=pl.col("cents").max(),
             )
@@ -274,6 +278,12 @@ class Ledger:
             )
             self._days = (reading, days)
         return self._days[1]
+
+
+def _saturated(cents: pl.Expr | str) -> pl.Expr:
+    """The sum as it is kept (money.saturated); of a column wide enough that it does not wrap."""
+    column = pl.col(cents) if isinstance(cents, str) else cents
+    return column.sum().clip(-LARGEST_SUM_CENTS, LARGEST_SUM_CENTS).cast(pl.Int64)
 
 
 def day_number(day: date) -> int:

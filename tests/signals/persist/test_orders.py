@@ -7,6 +7,7 @@ import pytest
 
 from services.signals.persist import handlers
 from shared import db
+from shared.domain.money import LARGEST_SUM_CENTS, saturated
 from shared.domain.orders import Version, counting
 from shared.events import Line, Order
 from tests.signals.builders import ACCEPTED_AT, block, order, rows, tables
@@ -205,3 +206,32 @@ def test_orders_of_an_unknown_organization_are_passed_by(
     assert rows(
         connection, "SELECT organization FROM orders WHERE organization IN (%s, %s)", tenant, gone
     ) == [(tenant,)]
+
+
+def test_a_lifetime_beyond_64_bits_is_kept_at_the_largest_and_exact_when_orders_go(
+    connection: db.Connection, tenant: str
+) -> None:
+    """Such orders were accepted once: 5,000 lines of 10**15 minor units each."""
+    dear = [Line(revenue_cents=10**15)] * 5_000
+    take(connection, order(tenant, "SO-1"), *(order(tenant, f"D-{n}", lines=dear) for n in "123"))
+    assert lifetime(connection, tenant) == LARGEST_SUM_CENTS
+    for number in "123":
+        gone = order(tenant, f"D-{number}", revision=2, content="gone", cancelled=True)
+        take(connection, gone, offset=int(number))
+    assert lifetime(connection, tenant) == 10_000
+    backed = [Line(revenue_cents=-(10**15))] * 5_000
+    take(connection, *(order(tenant, f"B-{n}", lines=backed) for n in "123"), offset=4)
+    assert lifetime(connection, tenant) == -LARGEST_SUM_CENTS
+
+
+def lifetime(connection: db.Connection, organization: str) -> int:
+    query = "SELECT lifetime_cents FROM accounts WHERE organization = %s"
+    return int(rows(connection, query, organization)[0][0])
+
+
+@pytest.mark.parametrize("edge", [0, LARGEST_SUM_CENTS, 2**63, 10**40])
+def test_the_database_and_the_rules_saturate_alike(connection: db.Connection, edge: int) -> None:
+    for cents in (edge - 1, edge, edge + 1, -edge - 1, -edge, 1 - edge):
+        ((found,),) = rows(connection, "SELECT saturated(%s)", cents)
+        assert int(found) == saturated(cents)
+    assert rows(connection, "SELECT saturated(NULL)") == [(None,)]

@@ -5,9 +5,12 @@ of a frozen detector.
 import random
 from datetime import date, timedelta
 
+from msgspec.structs import replace
+
 from services.signals.persist import handlers
 from services.signals.store import listing
 from shared import db
+from shared.domain.money import LARGEST_SUM_CENTS
 from shared.events import Combo, RunCompleted, SignalEvent
 from shared.ids import signal_id
 from tests.signals.builders import (
@@ -212,3 +215,21 @@ def test_twenty_thousand_events_of_a_run_are_saved_in_bulk(
     assert rows(connection, "SELECT count(*) FROM signals WHERE organization = %s", tenant) == [
         (20_000,)
     ]
+
+
+def test_what_is_at_stake_beyond_64_bits_is_kept_at_the_largest(
+    connection: db.Connection, tenant: str
+) -> None:
+    lapses = [
+        signal_event("opened", tenant, offset=place, combo=Combo(od=od, grade=None))
+        for place, od in enumerate(("5.5", "6", "7"))
+    ]
+    say(
+        connection,
+        *(
+            replace(one, figures=replace(one.figures, lapsed_revenue_cents=LARGEST_SUM_CENTS))
+            for one in lapses
+        ),
+    )
+    query = "SELECT at_stake_cents FROM accounts WHERE organization = %s"
+    assert rows(connection, query, tenant) == [(LARGEST_SUM_CENTS,)]

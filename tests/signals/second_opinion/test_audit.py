@@ -74,13 +74,22 @@ TOUCH = "UPDATE accounts SET touched_offset = %s WHERE organization = %s AND acc
     many=st.one_of(st.just([]), histories.crowds(), histories.floods()),
     day=st.integers(5, 60),
     thresholds=histories.settings(),
+    dear=st.booleans(),
 )
 def test_the_sql_and_the_oracle_fire_the_same_signals_with_the_same_figures(
-    stack: Stack, received: list[Order], many: list[Order], day: int, thresholds: DetectionSettings
+    stack: Stack,
+    received: list[Order],
+    many: list[Order],
+    day: int,
+    thresholds: DetectionSettings,
+    dear: bool,
 ) -> None:
     as_of = FIRST_DAY + timedelta(days=day)
     oracle = Oracle()
-    oracle.record(histories.block([*received, *many]), at=NOON)
+    sent = [*received, *many]
+    oracle.record(
+        histories.block([histories.dear(order) for order in sent] if dear else sent), at=NOON
+    )
     with db.connect() as connection:
         insert_organizations(connection, histories.ORGANIZATIONS)
         for organization in histories.ORGANIZATIONS:

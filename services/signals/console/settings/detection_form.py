@@ -15,8 +15,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from shared.domain.money import LARGEST_CENTS
-from shared.domain.thresholds import DEFAULTS, LARGEST_DAYS, LARGEST_MONTHS, DetectionSettings
+from shared.domain.thresholds import (
+    DEFAULTS,
+    LARGEST_CENTS,
+    LARGEST_DAYS,
+    LARGEST_MONTHS,
+    DetectionSettings,
+)
 from shared.domain.typed_numbers import (
     NotANumber,
     NumberStyle,
