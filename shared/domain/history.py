@@ -17,9 +17,9 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from shared.domain.grades import read_grade
+from shared.domain.grades import TaughtGrades, read_grade
 from shared.domain.money import saturated
-from shared.domain.sizes import read_od
+from shared.domain.sizes import TaughtSizes, read_od
 from shared.domain.thresholds import DetectionSettings
 
 Day = int  # date.toordinal()
@@ -52,7 +52,8 @@ class Readings:
     """
 
     def __init__(self, settings: DetectionSettings) -> None:
-        self._settings = settings
+        self._sizes = TaughtSizes(settings.sizes)  # once: a table has up to 10,000 rows
+        self._grades = TaughtGrades(settings.grade_aliases)
         self._specialty_from = settings.cherry_picking.specialty_from
         self.combos: list[Combo | None] = []  # None: neither size nor grade, so no combo
         self.specialty: list[bool] = []
@@ -60,8 +61,8 @@ class Readings:
     def extend(self, texts: Sequence[tuple[str | None, str | None]]) -> None:
         """Read the raw (od, grade) texts beyond those that were read before."""
         for raw_od, raw_grade in texts[len(self.combos) :]:
-            od = read_od(raw_od, self._settings.sizes).value
-            grade = read_grade(raw_grade, self._settings.grade_aliases)
+            od = read_od(raw_od, self._sizes).value
+            grade = read_grade(raw_grade, self._grades)
             self.combos.append(None if od is None and grade is None else Combo(od, grade))
             self.specialty.append(is_specialty(od, self._specialty_from))
 

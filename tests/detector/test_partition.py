@@ -4,6 +4,7 @@ import msgspec
 from msgspec.structs import replace
 
 from services.detector.app import encode, is_saturated
+from shared.domain.history import Combo, Readings
 from shared.domain.money import LARGEST_SUM_CENTS
 from shared.domain.thresholds import DetectionSettings
 from shared.events import RunCompleted, SignalOpened, SignalSeen
@@ -143,6 +144,23 @@ def test_numbers_kept_before_they_were_strict_do_not_stop_the_partition() -> Non
     log.save()
     log.restart()
     assert kinds(list(log.run(0)))[-1] == "RunCompleted"
+
+
+def test_a_size_table_is_looked_through_once_for_all_texts() -> None:
+    """Its rows times the texts of all orders would hold a partition for minutes."""
+
+    class Counted(dict[str, str]):
+        reads = 0
+
+        def __getitem__(self, key: str) -> str:
+            Counted.reads += 1
+            return super().__getitem__(key)
+
+    table = {f"size {row}": "5.5" for row in range(100)}
+    readings = Readings(replace(settings(), sizes=Counted(table), grade_aliases=Counted(table)))
+    readings.extend([(f"size {text}", f"grade {text}") for text in range(50)])
+    assert readings.combos[7] == Combo("5.5", "GRADE7")
+    assert Counted.reads <= 2 * len(table)
 
 
 def kept_before(*, sizes: dict[str, str], cherry_picking: dict[str, str]) -> DetectionSettings:

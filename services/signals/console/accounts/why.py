@@ -13,9 +13,9 @@ from services.signals.console.accounts.strip import StripView, draw
 from services.signals.store.account import SignalRow
 from services.signals.store.account_history import OrderBehind, Version
 from services.signals.store.head import Head
-from shared.domain.grades import read_grade
+from shared.domain.grades import TaughtGrades, read_grade
 from shared.domain.history import YEAR_DAYS, is_specialty
-from shared.domain.sizes import read_od
+from shared.domain.sizes import TaughtSizes, read_od
 from shared.domain.thresholds import DetectionSettings
 from shared.domain.typed_numbers import NumberStyle
 from shared.events import Combo
@@ -189,6 +189,7 @@ def _lines(
     the combo; of specialty sizes.
     """
     least = settings.cherry_picking.specialty_from
+    sizes, aliases = TaughtSizes(settings.sizes), TaughtGrades(settings.grade_aliases)
     for order in orders:
         texts = zip(
             order.products,
@@ -200,12 +201,9 @@ def _lines(
         )
         for product, raw_od, raw_grade, quantity, cents in texts:
             if signal.type != "dormant":
-                od = read_od(raw_od, settings.sizes).value
+                od = read_od(raw_od, sizes).value
                 if signal.type == "lapse":
-                    if (od, read_grade(raw_grade, settings.grade_aliases)) != (
-                        signal.od,
-                        signal.grade,
-                    ):
+                    if (od, read_grade(raw_grade, aliases)) != (signal.od, signal.grade):
                         continue
                 elif not is_specialty(od, least):
                     continue
