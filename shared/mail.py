@@ -54,7 +54,7 @@ def checked_address(email: str) -> str:
         plain = f"{local}@{domain if domain.isascii() else domain.encode('idna').decode()}"
     except UnicodeError:
         plain = ""
-    if not _ADDRESS.fullmatch(plain) or len(plain) > LONGEST_ADDRESS:
+    if len(plain) > LONGEST_ADDRESS or not _ADDRESS.fullmatch(plain):
         raise Rejected(
             FieldError(field="email", reason="is not an address that mail can be sent to")
         )

@@ -31,8 +31,9 @@ _WRONG_IN_ID = re.compile(
     f"[{_CONTROLS}{_BIDI}{_JOINERS_AND_MARKS}{_OTHER_INVISIBLE}{_FORMAT_BEYOND}{_BLANK}]"
 )
 _WRONG_IN_NAME = re.compile(f"[{_CONTROLS}{INVISIBLE}]")
-# RFC 2047: mail programs show other text
-ENCODED_WORD = re.compile(r"=\?[^?]*\?[bq]\?.*?\?=", re.IGNORECASE | re.DOTALL)
+# How an encoded word of RFC 2047 begins. Its end is looked for once, behind the first beginning: a
+# pattern with both would look for it behind each, and a text may be nothing but beginnings.
+_ENCODED_WORD = re.compile(r"=\?[^?]*\?[bq]\?", re.IGNORECASE)
 _WRONG_IN_TEXT = re.compile("[\x00\ud800-\udfff]")  # what neither UTF-8 nor PostgreSQL can hold
 
 
@@ -55,9 +56,15 @@ def wrong_name(text: str) -> str | None:
     if not text:
         return "must not be empty"
     wrong = _wrong(text, LONGEST_NAME, _WRONG_IN_NAME, "name")
-    if wrong is None and ENCODED_WORD.search(text):
+    if wrong is None and has_encoded_word(text):
         return "holds an encoded word (=?…?=), which no name may"
     return wrong
+
+
+def has_encoded_word(text: str) -> bool:
+    """True where mail programs would show another text (RFC 2047)."""
+    begins = _ENCODED_WORD.search(text)
+    return begins is not None and text.find("?=", begins.end()) >= 0
 
 
 def wrong_text(text: str) -> str | None:
