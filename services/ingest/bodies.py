@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 REPEATED = "\x00repeated"
 DEEPEST = 500  # levels, where nobody says otherwise
+MOST_MEMBERS = 1_000  # of a gzip body: each copies what is behind it
 
 # `curl --data` says application/x-www-form-urlencoded by itself.
 JSON_TYPES = (
@@ -125,18 +126,24 @@ def deeper_than(body: bytes, levels: int) -> bool:
 
 
 class Gunzip:
-    """Decompresses piece by piece and stops at the bound, so that a
-    bomb costs no more than the bound.
+    """Decompresses piece by piece and stops at the bound, of what comes and of what it becomes, so
+    that a bomb costs no more than the bound, and empty members are no way around it.
     """
 
     def __init__(self, most_bytes: int) -> None:
-        self._left = most_bytes
+        self._left = self._packed_left = most_bytes
+        self._members_left = MOST_MEMBERS
         self._stream = zlib.decompressobj(wbits=31)
 
     def feed(self, piece: bytes) -> bytes:
         """Raises TooLarge, NotJson."""
         plain = b""
+        self._packed_left -= len(piece)
+        if self._packed_left < 0:
+            raise TooLarge
         while piece:
+            if self._members_left == 0:
+                raise NotJson(f"the body has more than {MOST_MEMBERS} gzip members")
             try:
                 part = self._stream.decompress(piece, self._left + 1)
             except zlib.error:
@@ -147,6 +154,7 @@ class Gunzip:
                 raise TooLarge
             if not self._stream.eof:
                 break
+            self._members_left -= 1
             piece = self._stream.unused_data  # a gzip file may have several members
             self._stream = zlib.decompressobj(wbits=31) if piece else self._stream
         return plain

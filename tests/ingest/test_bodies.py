@@ -57,7 +57,7 @@ def test_a_gzip_bomb_costs_no_more_than_the_bound() -> None:
 
 def test_gzip_is_read_in_pieces_and_in_several_members() -> None:
     packed = gzip.compress(b"abc") + gzip.compress(b"def")
-    gunzip = Gunzip(6)
+    gunzip = Gunzip(len(packed))
     assert b"".join(gunzip.feed(packed[i : i + 1]) for i in range(len(packed))) == b"abcdef"
     gunzip.end()
 
@@ -101,3 +101,14 @@ def test_blocks_are_bounded_in_orders_and_bytes() -> None:
         [900_000],
         [1],
     ]
+
+
+def test_empty_members_of_gzip_are_bound_by_what_comes() -> None:
+    empty = gzip.compress(b"")
+    with pytest.raises(TooLarge):
+        Gunzip(1_000).feed(empty * 51)
+    with pytest.raises(NotJson, match="more than 1000 gzip members"):
+        Gunzip(1_000_000).feed(empty * 1_001)
+    fine = Gunzip(1_000_000)
+    assert fine.feed(empty * 999 + gzip.compress(b"a")) == b"a"
+    fine.end()
