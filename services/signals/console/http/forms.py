@@ -11,12 +11,14 @@ new session makes it another one.
 
 import hashlib
 import hmac
+import json
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import Depends, Request
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData, Signer
 from markupsafe import Markup
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -37,6 +39,7 @@ MOST_BYTES = 256_000
 MOST_FIELDS = 2_000
 FLASH = "winback_flash"
 FLASH_SECONDS = 60
+MOST_FLASH_BYTES = 1_024  # a longer text is cut
 _NO_TEXT = re.compile("[\ud800-\udfff]")
 
 
@@ -142,7 +145,10 @@ def flash(request: Request, response: Response, text: str, *, undo: str | None =
     """Say `text` on the page after a redirect; `undo` is the path that a button posts to."""
     session = session_of(request)
     if session is not None:
-        value = str(_serializer(session).dumps([text, undo]))
+        value = _signed(session, text, undo)
+        while len(value) > MOST_FLASH_BYTES:
+            text = text[: len(text) // 2] + "…"
+            value = _signed(session, text, undo)
         response.set_cookie(
             FLASH,
             value,
@@ -157,14 +163,21 @@ def flash(request: Request, response: Response, text: str, *, undo: str | None =
 def read_flash(request: Request) -> dict[str, str | None] | None:
     """What was left for this session: `{"text", "undo"}`."""
     session, value = session_of(request), request.cookies.get(FLASH)
-    if session is None or value is None:
+    if session is None or value is None or len(value) > MOST_FLASH_BYTES:
         return None
     try:
-        text, undo = _serializer(session).loads(value)
+        text, undo = json.loads(urlsafe_b64decode(_signer(session).unsign(value)))
     except (BadData, ValueError, TypeError):
         return None
     return {"text": text, "undo": undo}
 
 
-def _serializer(session: str) -> URLSafeSerializer:
-    return URLSafeSerializer(session, salt="flash")
+def _signed(session: str, text: str, undo: str | None) -> str:
+    """As it is, not compressed: what is read is never larger than what came."""
+    content = json.dumps([text, undo], ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return _signer(session).sign(urlsafe_b64encode(content)).decode()
+
+
+def _signer(session: str) -> Signer:
+    """By our secret, for this session: by that alone a browser could sign itself."""
+    return Signer(settings().secret, salt=f"flash {session}".encode("utf-8", "surrogatepass"))
