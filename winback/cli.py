@@ -39,6 +39,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one
         "services.signals.cli.organizations",
         "People of an organization: add, remove, list.",
     ),
+    "sessions": ("services.signals.cli.organizations", "Where people are signed in: end."),
     "sign-in": ("services.signals.cli.organizations", "Print a one-time sign-in address."),
     "token": (
         "services.signals.cli.organizations",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.signals.actions import members
+from services.signals.actions import members, sign_in
 from services.signals.actions.actor import COMMAND_LINE, Actor
 from services.signals.store import organizations
 from shared import db
@@ -35,3 +35,33 @@ def test_with_another_owner_one_may_go(connection: db.Connection, tenant: str) -
     assert members.roles(connection, tenant) == {"bo@example.com": "owner"}
     with pytest.raises(NotFound):
         members.remove(connection, tenant, ANA.name, by=COMMAND_LINE)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "\u212aim@example.com",  # the Kelvin sign: small, it is a k
+        "kim@ban\u212a.example",
+        "kım@example.com",
+        "\u017fam@example.com",  # the long s
+        "ｋim@example.com",
+        "İ@example.com",
+    ],
+)
+def test_an_address_in_letters_that_look_like_ascii_is_nobody_s(
+    connection: db.Connection, tenant: str, typed: str
+) -> None:
+    organizations.set_member(connection, tenant, "kim@example.com", "member")
+    before = members.roles(connection, tenant)
+    with pytest.raises(Rejected, match="other letters than a mail address"):
+        members.add(connection, tenant, typed, "owner", by=COMMAND_LINE, with_digest=False)
+    with pytest.raises(Rejected, match="other letters than a mail address"):
+        sign_in.make_link(connection, typed, "")
+    assert members.roles(connection, tenant) == before
+
+
+def test_capital_letters_are_the_same_address(connection: db.Connection, tenant: str) -> None:
+    added = members.add(
+        connection, tenant, " KIM@Example.com ", "member", by=COMMAND_LINE, with_digest=False
+    )
+    assert added == "kim@example.com"

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from services.signals.actions import sign_in
+from services.signals.store import organizations
 from shared import db, kafka
 from shared.errors import NotFound, Rejected
 from shared.ids import record_key
@@ -492,3 +494,16 @@ def test_the_story_of_a_run_through_the_real_system(services: Stack) -> None:
     assert services.winback("run", "--organization", "nobody-here", check=False).returncode == 2
     assert services.winback("wait", "--organization", "nobody-here", check=False).returncode == 2
     services.winback("wait", "--organization", tenant)
+
+
+def test_sessions_end_by_the_operator_s_verb_and_links_with_them(
+    connection: db.Connection, tenant: str
+) -> None:
+    email = f"ana@{tenant}.example.com"
+    organizations.set_member(connection, tenant, email, "member")
+    sign_in.start_session(connection, email, signed_in_from="Firefox on Linux")
+    sign_in.make_link(connection, email, "")
+    said = json.loads(winback("sessions", "end", f" {email.upper()}", "--json"))
+    person = sign_in.name_in_logs(email)
+    assert said == {"sessions": 1, "links": 1, "person": person}
+    assert winback("sessions", "end", email) == (f"ended: 0 sessions, 0 links; in logs: {person}\n")

@@ -39,6 +39,7 @@ def detection(field: Answers, switch: Answers) -> dict[str, Answers]:
 ANSWERS: dict[Route, dict[str, Answers]] = {
     Route("POST", "/sign-in"): {"email": REFUSED},
     Route("POST", "/sign-in/{link}"): {UNUSED: {EVERY: 410}},
+    Route("POST", "/sessions/end"): {"session": NOT_THERE},
     Route("POST", "/sign-out"): {},
     Route("POST", "/unsubscribe/{token}"): {UNUSED: {EVERY: 404}},
     Route("POST", "/o/{organization}/accounts/{account:path}/primary"): {"contact": NOT_THERE},

@@ -201,7 +201,7 @@ def test_a_sign_in_link_works_once_and_only_by_its_button(
     assert console.get(f"/o/{acme}/accounts").status_code == 401
 
 
-def test_a_sign_in_link_ends_after_half_an_hour(
+def test_a_sign_in_link_ends_by_itself(
     console: httpx.Client, connection: db.Connection, acme: str
 ) -> None:
     with connection.transaction():

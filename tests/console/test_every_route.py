@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
+from uuid import NAMESPACE_URL, uuid5
 
 import httpx
 import pytest
@@ -121,6 +122,13 @@ CASES: dict[Route, Case] = {
     Route("GET", "/sign-in/oidc"): Case(audience="anyone", status=404),
     Route("GET", "/sign-in/oidc/callback"): Case(audience="anyone", status=404),
     Route("POST", "/sign-in/{link}"): deed(audience="anyone", needs_session=False),
+    Route("GET", "/sessions"): page("signed in"),
+    # there is none of that name
+    Route("POST", "/sessions/end"): deed(
+        lambda ids: {"session": str(uuid5(NAMESPACE_URL, ids.session))},
+        audience="signed in",
+        status=404,
+    ),
     Route("POST", "/sign-out"): deed(audience="signed in"),
     Route("GET", "/unsubscribe/{token}"): page("anyone"),
     Route("POST", "/unsubscribe/{token}"): deed(audience="anyone", status=200, needs_session=False),

@@ -5,11 +5,12 @@ import re
 from services.signals.actions import digest
 from services.signals.actions.actor import Actor, must_govern, note
 from services.signals.store import organizations, recipients, saved_views, sign_in
-from shared import db
+from shared import clock, db
 from shared.errors import FieldError, NotFound, Rejected
 
 ROLES = ("owner", "admin", "member")
 EMAIL = re.compile(r"[^\s@\x00-\x1f]{1,64}@[^\s@\x00-\x1f]{1,189}")
+NOT_ASCII = "has other letters than a mail address: write its domain as xn--…"
 LAST_OWNER = "is the last owner: make somebody else an owner first"
 
 
@@ -94,8 +95,8 @@ def change_role(
 
 
 def remove(connection: db.Connection, organization: str, email: str, *, by: Actor) -> None:
-    """The membership, all sessions of whoever had it, and the views that they saved for themselves
-    end at once. Raises Forbidden, NotFound, and Rejected for the last owner.
+    """The membership and the views that they saved for themselves end at once; who is a member
+    nowhere else is signed out. Raises Forbidden, NotFound, and Rejected for the last owner.
     """
     must_govern(by)
     organizations.lock(connection, organization)
@@ -105,7 +106,7 @@ def remove(connection: db.Connection, organization: str, email: str, *, by: Acto
     _may_touch(email, known, by)
     _keep_an_owner(email, known)
     organizations.remove_member(connection, organization, email)
-    sign_in.end_sessions(connection, email)
+    end_access_of_strangers(connection, email)
     saved_views.delete_of(connection, organization, email)
     note(connection, organization, by, "removed", f"member {email}", {"role": known[email]})
 
@@ -115,8 +116,23 @@ def roles(connection: db.Connection, organization: str) -> dict[str, str]:
     return {email: role for email, role, _ in organizations.members(connection, organization)}
 
 
+def end_access_of_strangers(connection: db.Connection, email: str) -> None:
+    """Sessions, links and the provider's word end for an address that is a member of no
+    organization any more; of a member of another one, nothing ends.
+    """
+    sign_in.lock_person(connection, email)
+    if not sign_in.is_member(connection, email):
+        sign_in.void_links(connection, email, now=clock.now())
+        sign_in.end_sessions(connection, email)
+        sign_in.unpin(connection, email)
+
+
 def checked_email(email: str) -> str:
-    """In the one spelling that is kept. Raises Rejected."""
+    """In the one spelling that is kept: ASCII, in small letters. Other letters are refused before
+    any is made small, since some of them become ASCII then (the Kelvin sign a k). Raises Rejected.
+    """
+    if not email.isascii():
+        raise Rejected(FieldError(field="email", reason=f"{email!r} {NOT_ASCII}"))
     plain = email.strip().lower()
     if not EMAIL.fullmatch(plain) or not plain.isprintable():
         raise Rejected(FieldError(field="email", reason=f"{email!r} is no mail address"))

@@ -4,7 +4,7 @@ import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from services.signals.actions import tombstones
+from services.signals.actions import members, tombstones
 from services.signals.actions.actor import Actor, must_govern, must_operate, note
 from services.signals.store import organizations, settings, slots
 from services.signals.store.organizations import Organization
@@ -118,13 +118,16 @@ def add_default_schedules(
 
 
 def delete_organization(connection: db.Connection, organization: str, *, by: Actor) -> None:
-    """All rows of it, its audit log too, and its accounts and contacts in Kafka; the id is never
-    used again. Raises Forbidden, NotFound, Retryable.
+    """All rows of it, its audit log too, and its accounts and contacts in Kafka; who is a member
+    nowhere else is signed out; the id is never used again. Raises Forbidden, NotFound, Retryable.
     """
     must_operate(by)
     organizations.find(connection, organization)
+    people = members.roles(connection, organization)
     tombstones.publish(organization, organizations.compacted_ids(connection, organization))
     organizations.delete(connection, organization)
+    for email in people:  # in the order of addresses: two deletions wait, and never for each other
+        members.end_access_of_strangers(connection, email)
 
 
 def _is_zone(timezone: str) -> bool:

@@ -1,4 +1,4 @@
-"""Verbs of tenants: organization, member, sign-in, token, contact."""
+"""Verbs of tenants: organization, member, sign-in, sessions, token, contact."""
 
 import json
 import sys
@@ -9,10 +9,12 @@ import typer
 app = typer.Typer(no_args_is_help=True)
 organization = typer.Typer(no_args_is_help=True, help="Tenants.")
 member = typer.Typer(no_args_is_help=True, help="People of an organization.")
+sessions = typer.Typer(no_args_is_help=True, help="Where people are signed in.")
 token = typer.Typer(no_args_is_help=True, help="ERP tokens.")
 contact = typer.Typer(no_args_is_help=True, help="People at accounts.")
 app.add_typer(organization, name="organization")
 app.add_typer(member, name="member")
+app.add_typer(sessions, name="sessions")
 app.add_typer(token, name="token")
 app.add_typer(contact, name="contact")
 
@@ -154,7 +156,8 @@ def add_member(
 def remove_member(
     id_: OrganizationId, email: Annotated[str, typer.Argument(help="Whose membership ends.")]
 ) -> None:
-    """Remove a member; digests stop too, and all of their sessions end. The last owner stays.
+    """Remove a member; digests stop too, and who is a member nowhere else is signed out. The last
+    owner stays.
 
     Example: winback member remove acme ana@example.com
     """
@@ -187,7 +190,7 @@ def list_members(id_: OrganizationId, as_json: AsJson = False) -> None:
 def sign_in(
     email: Annotated[str, typer.Argument(help="A member's address.")], as_json: AsJson = False
 ) -> None:
-    """Print a one-time address that signs a member in; it works for half an hour.
+    """Print a one-time address that signs a member in; it works for ten minutes.
 
     Example: winback sign-in ana@example.com
     """
@@ -198,6 +201,39 @@ def sign_in(
     with db.connect() as connection:
         address = make_link(connection, email, settings().base_url)
     print(json.dumps({"address": address}) if as_json else address)
+
+
+@sessions.command("end")
+def end_sessions(
+    email: Annotated[str, typer.Argument(help="Whose sessions end.")],
+    unpin: Annotated[
+        bool,
+        typer.Option(
+            "--unpin",
+            help="Let the provider name another account of theirs at the next sign-in.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """End all sessions of a person, and make links void that were not used. Memberships stay: they
+    may sign in again. `person` is their name in the security lines of the logs.
+
+    Example: winback sessions end ana@example.com
+    """
+    from services.signals.actions import members
+    from services.signals.actions import sign_in as actions
+    from shared import db
+
+    plain = members.checked_email(email)
+    with db.connect() as connection:
+        ended = actions.sign_out_everywhere(connection, plain)
+        if unpin:
+            actions.forget_provider(connection, plain)
+    person = actions.name_in_logs(plain)
+    if as_json:
+        print(json.dumps({"sessions": ended.sessions, "links": ended.links, "person": person}))
+    else:
+        print(f"ended: {ended.sessions} sessions, {ended.links} links; in logs: {person}")
 
 
 @token.command("create")

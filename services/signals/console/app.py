@@ -21,7 +21,7 @@ from services.signals.console.api import routes
 from services.signals.console.http import problems
 from services.signals.console.http.compression import Compression
 from services.signals.console.http.rendering import HEADERS, render
-from services.signals.console.identity import sign_in, single_sign_on
+from services.signals.console.identity import sessions, sign_in, single_sign_on
 from services.signals.console.live import Streams
 from services.signals.console.settings import audit_log, detection, digest, members, sizes, tokens
 from shared import db
@@ -47,6 +47,7 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
     app.include_router(routes.router)
     app.include_router(single_sign_on.router)  # before doors: its paths look like links
     app.include_router(sign_in.router)
+    app.include_router(sessions.router)
     app.include_router(unsubscribe.router)
     app.include_router(outcomes.router)
     app.include_router(summary.router)

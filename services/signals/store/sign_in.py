@@ -1,13 +1,19 @@
 """One-time links and sessions, kept as hashes; both name an address, and what it may see follows
-from its memberships.
+from its memberships. And who the identity provider says that an address is.
 """
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from psycopg.rows import class_row
+
 from shared import db
 from shared.errors import NotFound
+
+# What begins and ends somebody's access goes one by one: until the end of the transaction.
+LOCK_PERSON = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 7305512203))"
 
 IS_MEMBER = "SELECT 1 FROM members WHERE email = %s LIMIT 1"
 
@@ -33,9 +39,17 @@ WHERE link_hash = %(link_hash)s
 RETURNING email
 """
 
+VOID_LINKS = """
+UPDATE sign_in_links
+SET used_at = %(now)s
+WHERE email = %(email)s
+  AND used_at IS NULL
+  AND expires_at > %(now)s
+"""
+
 INSERT_SESSION = """
-INSERT INTO sessions (session_hash, email, created_at, last_seen_at, expires_at)
-VALUES (%(session_hash)s, %(email)s, %(now)s, %(now)s, %(expires_at)s)
+INSERT INTO sessions (session_hash, email, created_at, last_seen_at, expires_at, signed_in_from)
+VALUES (%(session_hash)s, %(email)s, %(now)s, %(now)s, %(expires_at)s, %(signed_in_from)s)
 """
 
 FIND_SESSION = """
@@ -52,7 +66,34 @@ NOTE_SESSION = "UPDATE sessions SET last_seen_at = %(now)s WHERE session_hash = 
 
 DELETE_SESSION = "DELETE FROM sessions WHERE session_hash = %s"
 
+DELETE_NAMED_SESSION = "DELETE FROM sessions WHERE email = %(email)s AND session = %(session)s"
+
 DELETE_SESSIONS = "DELETE FROM sessions WHERE email = %s"
+
+LIST_SESSIONS = """
+SELECT
+    session::text AS session,
+    signed_in_from,
+    created_at,
+    last_seen_at,
+    session_hash = %(session_hash)s AS is_this
+FROM sessions
+WHERE email = %(email)s
+  AND expires_at > %(now)s
+  AND last_seen_at > %(used_since)s
+ORDER BY is_this DESC, last_seen_at DESC, session
+LIMIT %(limit)s
+"""
+
+PIN = """
+INSERT INTO identities (email, issuer, subject, pinned_at)
+VALUES (%(email)s, %(issuer)s, %(subject)s, %(now)s)
+ON CONFLICT DO NOTHING
+"""
+
+PINNED = "SELECT subject FROM identities WHERE email = %(email)s AND issuer = %(issuer)s"
+
+UNPIN = "DELETE FROM identities WHERE email = %s"
 
 COUNT_LINKS = """
 SELECT count(*)
@@ -82,18 +123,41 @@ class Membership(NamedTuple):
     name: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """One that works. `session` names it and opens nothing; `signed_in_from`: "Firefox on Linux";
+    `is_this`: of the browser that asks.
+    """
+
+    session: str
+    signed_in_from: str
+    created_at: datetime
+    last_seen_at: datetime
+    is_this: bool
+
+
 def hashed(secret: str) -> bytes:
     """Links and sessions are random: a plain hash is enough."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def lock_person(connection: db.Connection, email: str) -> None:
+    """Until the end of the transaction nobody else begins or ends access of this address."""
+    connection.execute(LOCK_PERSON, (email,))
+
+
+def is_member(connection: db.Connection, email: str) -> bool:
+    """Of any organization."""
+    # the app role sees memberships of this address
+    connection.execute("SELECT set_config('app.email', %s, true)", (email,))
+    return connection.execute(IS_MEMBER, (email,)).fetchone() is not None
 
 
 def insert_link(
     connection: db.Connection, *, email: str, link_hash: bytes, expires_at: datetime
 ) -> None:
     """Raises NotFound for an address that is a member of no organization."""
-    # the app role sees memberships of this address
-    connection.execute("SELECT set_config('app.email', %s, true)", (email,))
-    if connection.execute(IS_MEMBER, (email,)).fetchone() is None:
+    if not is_member(connection, email):
         raise NotFound(f"{email} is a member of no organization")
     connection.execute(
         INSERT_LINK, {"link_hash": link_hash, "email": email, "expires_at": expires_at}
@@ -112,13 +176,30 @@ def use_link(connection: db.Connection, link: str, *, now: datetime) -> str | No
     return str(row[0]) if row else None
 
 
+def void_links(connection: db.Connection, email: str, *, now: datetime) -> int:
+    """None of the address works any more. Returns how many did."""
+    return connection.execute(VOID_LINKS, {"email": email, "now": now}).rowcount
+
+
 def insert_session(
-    connection: db.Connection, session: str, *, email: str, now: datetime, expires_at: datetime
+    connection: db.Connection,
+    session: str,
+    *,
+    email: str,
+    now: datetime,
+    expires_at: datetime,
+    signed_in_from: str,
 ) -> None:
     """Signed in."""
     connection.execute(
         INSERT_SESSION,
-        {"session_hash": hashed(session), "email": email, "now": now, "expires_at": expires_at},
+        {
+            "session_hash": hashed(session),
+            "email": email,
+            "now": now,
+            "expires_at": expires_at,
+            "signed_in_from": signed_in_from,
+        },
     )
 
 
@@ -152,9 +233,55 @@ def end_session(connection: db.Connection, session: str) -> None:
     connection.execute(DELETE_SESSION, (hashed(session),))
 
 
-def end_sessions(connection: db.Connection, email: str) -> None:
-    """Signed out everywhere."""
-    connection.execute(DELETE_SESSIONS, (email,))
+def end_named_session(connection: db.Connection, email: str, session: str) -> bool:
+    """One of the address's own, by its name. False: there is none."""
+    return (
+        connection.execute(DELETE_NAMED_SESSION, {"email": email, "session": session}).rowcount > 0
+    )
+
+
+def end_sessions(connection: db.Connection, email: str) -> int:
+    """Signed out everywhere. Returns how many there were."""
+    return connection.execute(DELETE_SESSIONS, (email,)).rowcount
+
+
+def sessions(
+    connection: db.Connection,
+    email: str,
+    *,
+    asking: str,
+    now: datetime,
+    used_since: datetime,
+    limit: int,
+) -> list[Session]:
+    """Those that work: `asking` first, then what was used last."""
+    values = {
+        "email": email,
+        "session_hash": hashed(asking),
+        "now": now,
+        "used_since": used_since,
+        "limit": limit,
+    }
+    with connection.cursor(row_factory=class_row(Session)) as cursor:
+        return cursor.execute(LIST_SESSIONS, values).fetchall()
+
+
+def pinned(
+    connection: db.Connection, email: str, *, issuer: str, subject: str, now: datetime
+) -> str:
+    """The subject that the issuer's address stands for from its first sign-in on: `subject`, where
+    this is the first.
+    """
+    key = {"email": email, "issuer": issuer}
+    connection.execute(PIN, key | {"subject": subject, "now": now})
+    row = connection.execute(PINNED, key).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def unpin(connection: db.Connection, email: str) -> None:
+    """The next sign-in at the provider is the first."""
+    connection.execute(UNPIN, (email,))
 
 
 def open_links(connection: db.Connection, email: str, *, now: datetime) -> int:

@@ -117,6 +117,7 @@ LOOKS: dict[str, tuple[Look, ...]] = {
             role=None, status=410, expecting=("status of 410",),
         ),
     ),
+    "/sessions": (Look(name="sessions", path="/sessions"),),
     "/unsubscribe/{token}": (
         Look(name="unsubscribe", path="/unsubscribe/{token}", role=None),
         Look(

@@ -52,6 +52,12 @@ class Provider:
             "email": asked["email"],
             "email_verified": lie != "unverified",
         }
+        if lie == "another person":
+            claims["sub"] = f"not {asked['email']}"
+        if lie == "no subject":
+            claims["sub"] = {"of": asked["email"]}
+        if lie == "kelvin":
+            claims["email"] = asked["email"].replace("k", "\u212a")
         if lie == "party":
             claims |= {"aud": [CLIENT_ID, "another-client"], "azp": "another-client"}
         if lie == "no nonce":

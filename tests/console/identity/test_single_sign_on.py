@@ -14,9 +14,12 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from services.signals.actions import members
+from services.signals.actions.actor import COMMAND_LINE
 from services.signals.store import organizations
 from shared import db
 from shared.settings import settings
+from tests.cli.test_tenants_and_runs import winback
 from tests.console.conftest import Browser, MakeBrowser, text_of
 from tests.eventually import eventually
 from tests.repo.tree import ROOT
@@ -92,7 +95,7 @@ def provider(running: Provider, stack: Any, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def ana(connection: db.Connection, tenant: str) -> str:
     """A member's address."""
-    email = f"ana@{tenant}.example.com"
+    email = f"kim@{tenant}.example.com"
     organizations.set_member(connection, tenant, email, "member")
     return email
 
@@ -135,7 +138,7 @@ def test_who_is_no_member_is_not_let_in(
     "lie",
     [
         "nonce", "no nonce", "audience", "party", "issuer", "expired", "unverified", "unsigned",
-        "shared secret", "another key",
+        "shared secret", "another key", "no subject", "kelvin",
     ],
 )  # fmt: skip
 def test_an_id_token_that_lies_signs_nobody_in(
@@ -153,6 +156,31 @@ def test_an_id_token_that_lies_signs_nobody_in(
     assert connection.execute(
         "SELECT count(*) FROM sessions WHERE email = %s", (ana,)
     ).fetchone() == (0,)
+
+
+def test_an_address_that_the_provider_gave_to_another_person_signs_nobody_in(
+    browser: MakeBrowser, provider: Provider, connection: db.Connection, tenant: str, ana: str
+) -> None:
+    first, other, again = browser(), browser(), browser()
+    assert first.get(provider.sign_in(begun(first), ana)).status_code == 303
+    said = other.get(provider.sign_in(begun(other), ana, "another person"))
+    assert said.status_code == 403 and "gave your mail address to another account" in text_of(said)
+    assert other.get(f"/o/{tenant}/accounts").status_code == 401
+    assert again.get(provider.sign_in(begun(again), ana)).status_code == 303
+    winback("sessions", "end", ana, "--unpin")
+    assert first.get(f"/o/{tenant}/accounts").status_code == 401
+    assert other.get(provider.sign_in(begun(other), ana, "another person")).status_code == 303
+
+
+def test_with_the_last_membership_the_provider_s_word_for_an_address_ends(
+    browser: MakeBrowser, provider: Provider, connection: db.Connection, tenant: str, ana: str
+) -> None:
+    first, other = browser(), browser()
+    assert first.get(provider.sign_in(begun(first), ana)).status_code == 303
+    with connection.transaction():
+        members.remove(connection, tenant, ana, by=COMMAND_LINE)
+        organizations.set_member(connection, tenant, ana, "member")
+    assert other.get(provider.sign_in(begun(other), ana, "another person")).status_code == 303
 
 
 def test_another_state_signs_nobody_in(

@@ -1,16 +1,17 @@
 """Single sign-on: OpenID Connect, authorization code with PKCE, against the one
 provider that the settings name.
 
-begin    where to send the browser, and what has to be remembered of it
-         (state, nonce, the PKCE verifier)
-finish   the code that came back, exchanged for an id token, the token checked: the
-         verified mail address of who signed in
+begin    where to send the browser, and what has to be remembered of it (state,
+         nonce, the PKCE verifier)
+finish   the code that came back, exchanged for an id token, the token checked: the verified mail
+         address of who signed in, and the name that the provider never gives to somebody else
 
 The provider says who somebody is, never what they may see: that follows from memberships here.
 Endpoints and keys come from the provider's discovery document and are kept for an hour; a key that
 is not known yet is looked for once more.
 """
 
+import re
 import secrets
 import threading
 import time
@@ -46,6 +47,7 @@ ALGORITHMS = [
     "EdDSA",
     "Ed25519",
 ]
+SUBJECT = re.compile(r"[\x01-\x7f]{1,255}")
 SCOPE = "openid email"
 CALLBACK = "/sign-in/oidc/callback"
 TIMEOUT_SECONDS = 5.0  # of each request to the provider: a person waits
@@ -55,6 +57,15 @@ LEEWAY_SECONDS = 60  # between the provider's clock and ours
 
 class NotIdentified(Exception):
     """The provider's answer is none that we may believe; says why, for the person and the log."""
+
+
+class Identified(NamedTuple):
+    """Who signed in: the address as memberships have it; `subject` stays where addresses go from
+    one person to another.
+    """
+
+    email: str
+    subject: str
 
 
 class Begun(NamedTuple):
@@ -101,8 +112,8 @@ def begin() -> Begun:
     return begun._replace(url=str(url))
 
 
-def finish(code: str, *, nonce: str, verifier: str) -> str:
-    """The mail address, as memberships have it. Raises Retryable, NotIdentified."""
+def finish(code: str, *, nonce: str, verifier: str) -> Identified:
+    """Who the provider says that signed in. Raises Retryable, NotIdentified."""
     provider = _known.get()
     try:
         with _client(provider) as client:
@@ -120,7 +131,8 @@ def finish(code: str, *, nonce: str, verifier: str) -> str:
         raise Retryable(f"the provider does not answer: {type(error).__name__}") from None
     except ValueError:
         raise NotIdentified("the provider's answer is no token") from None
-    return _address(_claims(provider, token, nonce))
+    claims = _claims(provider, token, nonce)
+    return Identified(email=_address(claims), subject=_subject(claims))
 
 
 def _claims(provider: Provider, token: dict[str, Any], nonce: str) -> CodeIDToken:
@@ -155,9 +167,17 @@ def _address(claims: CodeIDToken) -> str:
     if claims.get("email_verified") is not True:
         raise NotIdentified("the provider has not verified your mail address")
     try:
-        return checked_email(checked_address(str(claims.get("email") or "")))
+        return checked_address(checked_email(str(claims.get("email") or "")))
     except Rejected:
         raise NotIdentified("the provider named no mail address") from None
+
+
+def _subject(claims: CodeIDToken) -> str:
+    """As OpenID Connect Core 1.0, 2, bounds it; compared to the letter."""
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not SUBJECT.fullmatch(subject):
+        raise NotIdentified("the provider named no subject")
+    return subject
 
 
 def _callback() -> str:

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+import structlog
 from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
@@ -18,6 +19,7 @@ from services.signals.console.http.access import (
 from services.signals.console.http.forms import Form, OwnForm
 from services.signals.console.http.rendering import render
 from services.signals.console.identity import sign_in_mail
+from services.signals.console.identity.browsers import short_name
 from services.signals.console.paths import local_path
 from services.signals.store import sign_in
 from shared import clock, db
@@ -25,6 +27,7 @@ from shared.errors import Rejected
 from shared.mail import checked_address
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+log = structlog.get_logger()
 
 
 @router.get("/sign-in")
@@ -38,7 +41,7 @@ def mail_link(request: Request, form: OwnForm, later: BackgroundTasks) -> Respon
     """The same answer for every address, as fast: members are looked up behind it."""
     typed, go_on = form.get("email", ""), local_path(form.get("next", ""))
     try:
-        email = checked_email(checked_address(typed))
+        email = checked_address(checked_email(typed))
     except Rejected:
         error = "This is no mail address. It looks like you@example.com"
         return render(
@@ -76,31 +79,46 @@ def do_sign_in(request: Request, link: str, form: OwnForm) -> Response:
     answer = RedirectResponse(local_path(form.get("next", "")), status_code=303)
     with app_pool(request).connection() as connection, connection.transaction():
         email = actions.spend_link(connection, link)
-        if email is None:
-            return render(request, "sign_in.html", status_code=410, email=None, next="/")
-        start_session(connection, answer, email)
+        if email is not None:
+            start_session(request, connection, answer, email)
+    if email is None:
+        log.info("security", event_kind="sign-in refused", by="link")
+        return render(request, "sign_in.html", status_code=410, email=None, next="/")
+    log.info("security", event_kind="signed in", by="link", person=actions.name_in_logs(email))
     return answer
 
 
 @router.post("/sign-out")
 def sign_out(request: Request, form: Form) -> Response:
-    """End the session; with `everywhere` all of the person's."""
-    session = session_of(request)
+    """End the session; with `everywhere` all of the person's, and links that were not used."""
+    everywhere, email = bool(form.get("everywhere")), None
+    with suppress(NotSignedIn):
+        email = visitor(request).email
     with app_pool(request).connection() as connection, connection.transaction():
-        if form.get("everywhere"):
-            with suppress(NotSignedIn):
-                actions.sign_out_everywhere(connection, visitor(request).email)
-        actions.sign_out(connection, session or "")
+        if email is not None and everywhere:
+            actions.sign_out_everywhere(connection, email)
+        actions.sign_out(connection, session_of(request) or "")
+    if email is not None:
+        kind = "signed out everywhere" if everywhere else "signed out"
+        log.info("security", event_kind=kind, person=actions.name_in_logs(email))
     answer = RedirectResponse("/sign-in", status_code=303)
     answer.delete_cookie(cookie_name(), path="/", secure=is_https(), httponly=True, samesite="lax")
     return answer
 
 
-def start_session(connection: db.Connection, answer: Response, email: str) -> None:
-    """Sign an address in, in the browser that gets this answer."""
+def start_session(
+    request: Request, connection: db.Connection, answer: Response, email: str
+) -> None:
+    """Sign an address in, in the browser that gets this answer; the session that it had ends."""
+    session = actions.start_session(
+        connection,
+        email,
+        signed_in_from=short_name(request.headers.get("user-agent", "")),
+        instead_of=session_of(request),
+    )
     answer.set_cookie(
         cookie_name(),
-        actions.start_session(connection, email),
+        session,
         max_age=int(actions.SESSION_LASTS.total_seconds()),
         httponly=True,
         samesite="lax",

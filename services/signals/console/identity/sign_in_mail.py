@@ -24,10 +24,10 @@ MOST_OPEN = 5  # links of one address that work at once: nobody's mailbox is fil
 TEXT = """{link}
 
 Follow it and press the button to sign in to Winback as {email}: {opens}.
-It works once, within half an hour. If you did not ask for it, nothing needs to be done.
+It works once, within ten minutes. If you did not ask for it, nothing needs to be done.
 """
 HTML = """<p><a href="{link}">Sign in to Winback</a> as {email}: {opens}.</p>
-<p>It works once, within half an hour. If you did not ask for it, nothing needs to be done.</p>
+<p>It works once, within ten minutes. If you did not ask for it, nothing needs to be done.</p>
 """
 
 
@@ -36,6 +36,7 @@ def mail(pool: ConnectionPool[db.Connection], email: str, go_on: str) -> None:
     `go_on`: the page that comes after.
     """
     with pool.connection() as connection, connection.transaction():
+        sign_in.lock_person(connection, email)  # who asks twice at once is counted twice
         if sign_in.open_links(connection, email, now=clock.now()) >= MOST_OPEN:
             log.warning("no further sign-in link: several are open")
             return

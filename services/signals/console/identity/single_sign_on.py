@@ -18,6 +18,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from itsdangerous import BadData, URLSafeTimedSerializer
 
+from services.signals.actions import sign_in as actions
 from services.signals.console.http.access import NotHere, app_pool, is_https
 from services.signals.console.http.rendering import render
 from services.signals.console.identity import oidc
@@ -32,6 +33,10 @@ log = structlog.get_logger()
 
 COOKIE = "winback_oidc"
 WITHIN_SECONDS = 600  # at the provider's page: password, second factor, coffee
+ANOTHER_PERSON = (
+    "the provider gave your mail address to another account than the one of its first sign-in "
+    "here: ask whoever runs this installation"
+)
 BEGIN_AGAIN = "it was begun in another browser or too long ago: begin again"
 
 Text = Annotated[str, Query(max_length=4_000)]
@@ -82,20 +87,28 @@ def back(
     if iss and iss != settings().oidc_issuer:  # RFC 9207: the answer of another provider
         return _refused(request, "another provider answered", next=go_on)
     try:
-        email = oidc.finish(code, nonce=nonce, verifier=verifier)
+        email, subject = oidc.finish(code, nonce=nonce, verifier=verifier)
     except Retryable as away:
         return _refused(request, str(away), status_code=502, next=go_on)
     except oidc.NotIdentified as reason:
-        log.warning("single sign-on refused", reason=str(reason))
+        log.warning("security", event_kind="sign-in refused", by="provider", reason=str(reason))
         return _refused(request, str(reason), next=go_on)
+    person = actions.name_in_logs(email)
     answer = RedirectResponse(go_on, status_code=303)
     with app_pool(request).connection() as connection, connection.transaction():
+        sign_in.lock_person(connection, email)
         if not sign_in.memberships(connection, email):
+            log.info("security", event_kind="sign-in refused", by="provider", person=person)
             return _refused(
                 request,
                 f"{email} is a member of no organization here: ask an owner or admin to invite you",
             )
-        start_session(connection, answer, email)
+        issuer = settings().oidc_issuer
+        if not actions.is_who_it_was(connection, email, issuer=issuer, subject=subject):
+            log.warning("security", event_kind="another subject", by="provider", person=person)
+            return _refused(request, ANOTHER_PERSON)
+        start_session(request, connection, answer, email)
+    log.info("security", event_kind="signed in", by="provider", person=person)
     answer.delete_cookie(_cookie(), path="/", secure=is_https(), httponly=True, samesite="lax")
     return answer
 

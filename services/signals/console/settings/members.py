@@ -81,7 +81,7 @@ def change_role(request: Request, organization: str, form: Form) -> Response:
 
 @router.post("/o/{organization}/settings/members/remove")
 def remove(request: Request, organization: str, form: Form) -> Response:
-    """At once, with all sessions."""
+    """At once; who is a member nowhere else is signed out."""
     email = stored(form.get("email", ""))
     return _act(
         request,
