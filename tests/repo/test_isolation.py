@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from services.signals.store import organizations
 from shared import db
 from shared.settings import settings
 from tests.stack_fixtures import Stack
@@ -341,6 +342,59 @@ def test_no_view_shows_another_organization(two: tuple[str, str]) -> None:
         view: rows for view, rows in seen.items() if rows not in ("refused", [], [(mine,)])
     } == {}
     assert [(mine,)] in seen.values(), "the views show something at all"
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "UPDATE audit_log SET actor = 'somebody else' WHERE organization = %s",
+        "DELETE FROM audit_log WHERE organization = %s",
+        "TRUNCATE audit_log",
+        "SELECT 1 FROM audit_log WHERE organization = %s FOR UPDATE",
+        "INSERT INTO audit_log (organization, id, actor, action, subject)"
+        " SELECT organization, id, 'x', 'x', 'x' FROM audit_log WHERE organization = %s"
+        " ON CONFLICT (organization, id) DO UPDATE SET actor = excluded.actor",
+        "MERGE INTO audit_log a USING (SELECT %s AS organization) o"
+        " ON a.organization = o.organization WHEN MATCHED THEN DELETE",
+        "ALTER TABLE audit_log DISABLE ROW LEVEL SECURITY",
+        "DROP TABLE audit_log",
+    ],
+)
+def test_no_role_changes_or_deletes_a_row_of_the_audit_log(
+    two: tuple[str, str], role: str, attempt: str
+) -> None:
+    mine, _ = two
+    with (
+        connected(role, mine) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(attempt.encode(), (mine,) if "%s" in attempt else None)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_role_adds_rows_to_the_audit_log_and_reads_them(
+    two: tuple[str, str], role: str
+) -> None:
+    mine, _ = two
+    with connected(role, mine) as connection:
+        added = connection.execute(
+            "INSERT INTO audit_log (organization, actor, action, subject)"
+            " VALUES (%s, 'ana@example.com', 'changed', 'settings') RETURNING id",
+            (mine,),
+        ).fetchone()
+        read = connection.execute("SELECT id FROM audit_log WHERE organization = %s", (mine,))
+        assert added in read.fetchall()
+
+
+def test_with_their_organization_rows_of_the_audit_log_go(two: tuple[str, str]) -> None:
+    _, theirs = two
+    with connected("winback_worker") as worker:
+        worker.execute(organizations.DELETE_ORGANIZATION, (theirs,))
+        assert (
+            worker.execute("SELECT 1 FROM audit_log WHERE organization = %s", (theirs,)).fetchall()
+            == []
+        )
 
 
 def tried(statement: sql.Composed, organization: str | None, argument: str | None = None) -> Any:
