@@ -20,20 +20,23 @@ from services.detector.pages import (
     packed,
     unpacked,
 )
-from shared.domain.history import Day, Readings
+from shared.domain.history import READING, Day, Readings
 from shared.domain.thresholds import DEFAULTS, DetectionSettings
 
 Texts = tuple[str | None, str | None]
 
 
 class OrganizationRecord(msgspec.Struct, array_like=True, gc=False):
-    """As stored: the latest run, and the settings that every open signal was last seen under."""
+    """As stored: the latest run, and the settings and the reading of texts (`history.READING`) that
+    every open signal was last seen under.
+    """
 
     run: int
     as_of: Day
     settings_version: int
     settings: bytes
     combos: int
+    reading: int = 0  # of a program that had no number for it
 
 
 _record = msgspec.msgpack.Decoder(OrganizationRecord)
@@ -49,6 +52,7 @@ class Organization:
     def __init__(self, store: Store, organization: str) -> None:
         self.id = organization
         self.run, self.as_of, self.settings_version, self.settings = 0, 0, 0, DEFAULTS
+        self.reading = READING
         self.texts: list[Texts] = []
         self.refs: dict[Texts, int] = {}
         self.saved_texts = 0
@@ -69,6 +73,7 @@ class Organization:
             record.settings_version,
         )
         self.settings = _settings.decode(record.settings)
+        self.reading = record.reading
         for page in range(-(-record.combos // COMBOS_PER_PAGE)):
             data = store.get(combos_key(self.id, page))
             assert data is not None
@@ -102,7 +107,9 @@ class Organization:
     def begin_run(
         self, number: int, as_of: Day, settings_version: int, settings: DetectionSettings
     ) -> None:
-        """From here on the run's settings are what signals are held against."""
+        """From here on the run's settings and this program's reading of texts are what signals are
+        held against.
+        """
         if settings != self.settings:
             self.readings = Readings(settings)
             self.readings.extend(self.texts)
@@ -112,6 +119,7 @@ class Organization:
             settings_version,
             settings,
         )
+        self.reading = READING
         self.changed = True
 
     def saved(self) -> list[tuple[bytes, bytes]]:
@@ -131,6 +139,7 @@ class Organization:
             settings_version=self.settings_version,
             settings=msgspec.json.encode(self.settings),
             combos=len(self.texts),
+            reading=self.reading,
         )
         rows.append((organization_key(self.id), packed(record)))
         self.changed = False

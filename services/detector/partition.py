@@ -17,7 +17,7 @@ from services.detector.pages import Store
 from shared import ids
 from shared.domain import cherry_picking
 from shared.domain.detection import SignalKey, explained, firing
-from shared.domain.history import Day, Standing, stand
+from shared.domain.history import READING, Day, Standing, stand
 from shared.domain.orders import Version, counting
 from shared.domain.signals import answers, resolution_by_run
 from shared.events import (
@@ -243,9 +243,9 @@ class Partition:
         if run.number <= organization.run or day < organization.as_of:
             return [self._completed(organization, run, source, repeated=True)]
         last_settings, last_readings = organization.settings, organization.readings
-        is_first = organization.run == 0
+        is_first, is_read_otherwise = organization.run == 0, organization.reading != READING
         organization.begin_run(run.number, day, run.settings_version, run.settings)
-        changed = is_first or organization.settings != last_settings
+        changed = is_first or is_read_otherwise or organization.settings != last_settings
         accounts = (
             sorted(organization.due)
             if changed
@@ -283,6 +283,7 @@ class Partition:
                 resolution = resolution_by_run(
                     key,
                     still_fires_under_last_settings=key in under_last,
+                    is_read_otherwise=is_read_otherwise,
                     standing=standing,
                     settings=organization.settings,
                 )

@@ -34,14 +34,18 @@ def resolution_by_run(
     key: SignalKey,
     *,
     still_fires_under_last_settings: bool,
+    is_read_otherwise: bool,
     standing: Standing,
     settings: DetectionSettings,
 ) -> Resolution:
     """Why a run no longer sees a signal: the first of settings, superseded (a lapse whose account
     went dormant), aged out.
+
+    `is_read_otherwise`: the program that last saw it read sizes and grades otherwise. That program
+    is gone and cannot be asked, so what rests on them is taken as closed by the reading.
     """
     if still_fires_under_last_settings:
         return "settings"
     if key.type == "lapse" and not is_inside_gap(standing, settings.dormant):
         return "superseded"
-    return "aged_out"
+    return "settings" if is_read_otherwise and key.type != "dormant" else "aged_out"

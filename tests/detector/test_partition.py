@@ -4,10 +4,13 @@ import msgspec
 from msgspec.structs import replace
 
 from services.detector.app import encode, is_saturated
-from shared.domain.history import Combo, Readings
+from services.detector.organization import OrganizationRecord
+from services.detector.pages import organization_key, packed, unpacked
+from shared.domain.history import Combo as CellCombo
+from shared.domain.history import Readings
 from shared.domain.money import LARGEST_SUM_CENTS
-from shared.domain.thresholds import DetectionSettings
-from shared.events import RunCompleted, SignalOpened, SignalSeen
+from shared.domain.thresholds import DEFAULTS, DetectionSettings, checked
+from shared.events import Combo, RunCompleted, SignalOpened, SignalSeen
 from tests.detector.logs import Log, order, recovered, settings
 
 
@@ -159,7 +162,7 @@ def test_a_size_table_is_looked_through_once_for_all_texts() -> None:
     table = {f"size {row}": "5.5" for row in range(100)}
     readings = Readings(replace(settings(), sizes=Counted(table), grade_aliases=Counted(table)))
     readings.extend([(f"size {text}", f"grade {text}") for text in range(50)])
-    assert readings.combos[7] == Combo("5.5", "GRADE7")
+    assert readings.combos[7] == CellCombo("5.5", "GRADE7")
     assert Counted.reads <= 2 * len(table)
 
 
@@ -218,3 +221,50 @@ def test_a_restart_says_the_same_as_a_process_that_lived_on() -> None:
     assert [e for e in restarted.run(0) if not isinstance(e, SignalSeen)] == [
         e for e in lived.run(0) if not isinstance(e, SignalSeen)
     ]
+
+
+def upgraded(log: Log, under: DetectionSettings) -> None:
+    """A process of this program over the state of a former one, which read grades as the aliases of
+    the latest run do, and ran under `under`.
+    """
+    log.save()
+    key = organization_key("acme")
+    record = unpacked(log.store[key], msgspec.msgpack.Decoder(OrganizationRecord))
+    record.settings, record.reading = msgspec.json.encode(under), 0
+    log.store[key] = packed(record)
+    log.restart()
+
+
+def test_the_first_run_of_a_program_that_reads_otherwise_looks_at_every_account() -> None:
+    """The former one read both grades as one, so the account was not due for long."""
+    log = Log()
+    under = settings(dormant={"enabled": False}, cherry_picking={"enabled": False})
+    log.orders(order("1", 150, (500_00, "5.5", "X")), order("2", 2, (500_00, "5.5", "Y")))
+    log.run(1, checked({"grade_aliases": {"Y": "X"}}, under))
+    upgraded(log, under)
+    opened = [event for event in log.run(0, under) if isinstance(event, SignalOpened)]
+    assert [event.combo for event in opened] == [Combo(od="5.5", grade="X")]
+    assert kinds(list(log.run(0, under))) == ["SignalSeen", "RunCompleted"]
+
+
+def test_what_closes_by_another_reading_says_settings_and_a_dormant_account_supersedes() -> None:
+    log = Log()
+    under = settings(dormant={"enabled": False}, cherry_picking={"enabled": False})
+    bought = [(500_00, "5.5", "X")]
+    log.orders(
+        *(order(f"{account}1", 150, *bought, account=account) for account in "AB"),
+        order("A2", 2, (1, "7", None), account="A"),
+        order("B2", 85, (1, "7", None), account="B"),
+    )
+    log.run(1, checked({"grade_aliases": {"X": "Z"}}, under))
+    upgraded(log, under)
+    assert recovered(log.run(-10, under)) == [
+        ("A", "lapse", "settings"),
+        ("B", "lapse", "superseded"),
+    ]
+
+
+def test_the_state_of_a_program_without_a_number_for_its_reading_is_understood() -> None:
+    former = msgspec.msgpack.encode([3, 738_000, 2, msgspec.json.encode(DEFAULTS), 0])
+    record = msgspec.msgpack.decode(former, type=OrganizationRecord)
+    assert (record.run, record.reading) == (3, 0)
