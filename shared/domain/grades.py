@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 
+from shared.domain.typography import plain_marks
+
 _BREAKS = re.compile(r"[\s\-_./]+")
 _LETTERS_HYPHEN_DIGIT = re.compile(r"([A-Z]+)-(?=[0-9])")
 _ASCII_UPPER = {lower: lower - 32 for lower in range(ord("a"), ord("z") + 1)}
@@ -33,9 +35,9 @@ def read_grade(text: str | None, aliases: Mapping[str, str]) -> str | None:
 
 
 def plain_grade(text: str) -> str:
-    """Before aliases: ASCII upper case, one hyphen for a run of blanks - _ . /, none between
-    leading letters and a digit.
+    """Before aliases: plain marks, ASCII upper case, one hyphen for a run of blanks - _ . /, none
+    between leading letters and a digit.
     """
-    hyphened = _BREAKS.sub("-", text.translate(_ASCII_UPPER)).strip("-")
+    hyphened = _BREAKS.sub("-", plain_marks(text).translate(_ASCII_UPPER)).strip("-")
     letters = _LETTERS_HYPHEN_DIGIT.match(hyphened)
     return hyphened if letters is None else letters[1] + hyphened[letters.end() :]

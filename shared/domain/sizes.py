@@ -1,9 +1,9 @@
 """How an outside diameter is read: any of the ways people write it, to canonical decimal inches
 (product.md 1, *OD*).
 
-`5 1/2`, `5-1/2"`, `5½ in`, `5.500` and `139.7 mm` are all "5.5". What cannot be read for certain is
-no OD and a warning; it never costs the order. The organization's size table is read first, so any
-text can be taught.
+`5 1/2`, `5-1/2"`, `5½ in`, `5.500` and `139.7 mm` are all "5.5". Typographic marks are made plain
+before anything is looked at. What cannot be read for certain is no OD and a warning; it never costs
+the order. The organization's size table is read first, so any text can be taught.
 
 Listed sizes: API Specification 5CT (casing, tubing) and ASME B36.10M (pipe). Millimetres are how
 those sizes are printed, rounded to 0.1 mm, or to whole millimetres from 400 mm on, so a printed
@@ -17,6 +17,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from shared.domain.money import plain_decimal
+from shared.domain.typography import plain_marks
 
 LONGEST = 64  # characters; nothing that names a size is longer
 MILLIMETRES_SUSPECTED_ABOVE = 100  # inches: a bare number above this is more often millimetres
@@ -92,14 +93,14 @@ _VULGAR = {
         "⅒": "1/10",
     },
 }
-_VULGAR_CHARACTER = re.compile(f"[ -]?([{''.join(_VULGAR)}])")
+_VULGAR_CHARACTER = re.compile(f"(?:(?<=[0-9])-)?([{''.join(_VULGAR)}])")
 _NUMBER = (
     r"(?P<decimal>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
     r"|(?:(?P<whole>[0-9]+)(?: ?- ?| ))?(?P<over>[0-9]+) ?/ ?(?P<under>[0-9]+)"
 )
 _SIZE = re.compile(
     rf"(?P<nps>nps ?)?(?:{_NUMBER})"
-    r"(?: ?(?:(?P<inches>\"|″|”|''|inches|inch|in\.?)|(?P<millimetres>mm\.?|millimet(?:re|er)s?)))?"
+    r"(?: ?(?:(?P<inches>\"|''|inches|inch|in\.?)|(?P<millimetres>mm\.?|millimet(?:re|er)s?)))?"
 )
 
 
@@ -121,7 +122,7 @@ class TaughtSizes(dict[str, str]):
     """
 
     def __init__(self, table: Mapping[str, str]) -> None:
-        super().__init__((_key(text), table[text]) for text in sorted(table))
+        super().__init__((_key(plain_marks(text)), table[text]) for text in sorted(table))
 
 
 NOTHING = Reading(None)
@@ -131,13 +132,14 @@ def read_od(text: str | None, table: Mapping[str, str]) -> Reading:
     """Read one OD under an organization's size table (raw text -> decimal inches,
     or `TaughtSizes` of it).
     """
-    if text is None or not text.strip():
+    plain = "" if text is None else plain_marks(text)
+    if not plain.strip():
         return NOTHING
     if table:
-        taught = (table if isinstance(table, TaughtSizes) else TaughtSizes(table)).get(_key(text))
+        taught = (table if isinstance(table, TaughtSizes) else TaughtSizes(table)).get(_key(plain))
         if taught is not None:
             return _taught(taught)
-    return _read(text)
+    return _read(plain)
 
 
 def read_number(text: str) -> Decimal | None:
@@ -159,9 +161,9 @@ def _taught(inches: str) -> Reading:
 def _read(text: str) -> Reading:
     if len(text) > LONGEST:
         return Reading(None, f"no size: longer than {LONGEST} characters")
-    plain = " ".join(text.replace("⁄", "/").split()).lower()
-    plain = _VULGAR_CHARACTER.sub(lambda found: f" {_VULGAR[found[1]]}", plain).strip()
-    found = _SIZE.fullmatch(plain)
+    if not text.isascii():
+        text = _VULGAR_CHARACTER.sub(lambda found: f" {_VULGAR[found[1]]}", text)
+    found = _SIZE.fullmatch(" ".join(text.lower().split()))
     number = None if found is None else _number(found)
     if found is None or number is None:
         return Reading(None, "cannot be read for certain as a size in inches or millimetres")

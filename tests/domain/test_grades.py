@@ -23,6 +23,18 @@ CASES = [
     ("J\u00a055", "J55"),
     ("straße", "STRAßE"),  # upper case is ASCII's alone
     ("é-1", "é-1"),
+    ("L–80", "L80"),
+    ("L‑80", "L80"),
+    ("L\u221280", "L80"),
+    ("L\u00ad80", "L80"),
+    ("Ｌ８０", "L80"),
+    ("ｌ－８０　１３Ｃｒ", "L80-13CR"),
+    ("L80\u200913Cr", "L80-13CR"),
+    ("L80⁄13Cr", "L80-13CR"),
+    ("\u200bL\u206080\ufeff", "L80"),
+    ("Grade “B”", 'GRADE-"B"'),
+    ("X52½", "X52½"),
+    ("Ⅼ80", "Ⅼ80"),  # a Roman numeral is no letter that was meant otherwise
 ]
 
 
@@ -31,14 +43,14 @@ def test_a_grade_is_read(text: str, grade: str) -> None:
     assert read_grade(text, {}) == grade
 
 
-@pytest.mark.parametrize("text", [None, "", "  ", "-", " ./_- "])
+@pytest.mark.parametrize("text", [None, "", "  ", "-", " ./_- ", "–", "\u3000", "\u200b"])
 def test_nothing_is_no_grade(text: str | None) -> None:
     assert read_grade(text, {"GR-B": "B"}) is None
 
 
-@pytest.mark.parametrize("text", ["Gr. B", "gr b", "GR-B", "Gr.B"])
+@pytest.mark.parametrize("text", ["Gr. B", "gr b", "GR-B", "Gr.B", "Ｇｒ–Ｂ"])
 def test_aliases_are_read_by_the_same_rule_on_both_sides(text: str) -> None:
-    for aliases in ({"GR-B": "B"}, {"gr. b": "b"}, TaughtGrades({"gr_b": "-b"})):
+    for aliases in ({"GR-B": "B"}, {"gr. b": "b"}, TaughtGrades({"gr_b": "-b"}), {"Gr‑Ｂ": "Ｂ"}):
         assert read_grade(text, aliases) == "B"
 
 

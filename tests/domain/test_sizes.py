@@ -40,6 +40,23 @@ READ = [
     ("6.000", "6"),
     ("10", "10"),
     ('139.7"', "139.7"),
+    ('2‑3/8"', "2.375"),  # a hyphen that Word does not break at
+    ("2-3/8“", "2.375"),
+    ("2–3/8”", "2.375"),
+    ("2—3∕8″", "2.375"),
+    ("2\u00ad3/8", "2.375"),
+    ("2\u22123/8", "2.375"),
+    ("5 – ½", "5.5"),
+    ("5\u202f½\u00a0in", "5.5"),
+    ("６\u3000１／２＂", "6.5"),
+    ("５.５", "5.5"),
+    ("５．５ｉｎ", "5.5"),
+    ("5.5\u2032\u2032", "5.5"),
+    ("5.5’’", "5.5"),
+    ("5.5´´", "5.5"),
+    ("5.5\u02ba", "5.5"),
+    ("\ufeff5.5\u200e", "5.5"),
+    ("5.5㏌", "5.5"),
 ]
 
 NOMINAL = [
@@ -53,11 +70,14 @@ NOMINAL = [
     ("NPS 12", "12.75"),
     ("NPS 14", "14"),
     ("NPS 80", "80"),
+    ("ＮＰＳ　１½", "1.9"),
 ]
 
 MILLIMETRES = [
     ("139.7 mm", "5.5"),
     ("139.7MM", "5.5"),
+    ("139.7㎜", "5.5"),
+    ("１３９．７ ｍｍ", "5.5"),
     ("139.70 millimetres", "5.5"),
     ("168.3 mm", "6.625"),
     ("168.275 mm", "6.625"),
@@ -94,10 +114,15 @@ REFUSED = [
     "5' 6\"",
     "1,000.5",
     "٥.٥",
-    "５.５",
     "5²",
     "-5.5",
     "+5.5",
+    "−5.5",
+    "-½",
+    "–½",
+    "5\u20321\u2033",
+    "５，５",
+    "5¹⁄₂",
     "0",
     "0.000",
     "0.0004",
@@ -146,7 +171,7 @@ def test_what_cannot_be_read_for_certain_is_no_size_and_a_warning(text: str) -> 
     assert reading.warning
 
 
-@pytest.mark.parametrize("text", [None, "", " ", " \t"])
+@pytest.mark.parametrize("text", [None, "", " ", " \t", "\u3000", "\u200b"])
 def test_an_empty_text_is_no_size_and_no_warning(text: str | None) -> None:
     assert read_od(text, {"": "5"}) == Reading(None)
 
@@ -163,6 +188,7 @@ def test_the_size_table_is_read_first_and_ignores_case_and_blanks() -> None:
     for table in (taught, TaughtSizes(taught)):
         assert read_od("6sch40", table) == Reading("6.625")
         assert read_od(" 6  sch 40 ", table) == Reading("6.625")
+        assert read_od("６\u00a0ｓｃｈ\u200940", table) == Reading("6.625")
         assert read_od("5.5", table) == Reading("5.563")
         assert read_od("139.7", table) == Reading("5.5")
         assert read_od("5.50", table) == Reading("5.5")
@@ -172,6 +198,12 @@ def test_the_size_table_is_read_first_and_ignores_case_and_blanks() -> None:
 def test_an_entry_kept_before_numbers_were_strict_is_no_size_and_a_warning(entry: str) -> None:
     reading = read_od("5 1/2", {"5 1/2": entry})
     assert reading == Reading(None, "no size: its entry in the size table is no number")
+
+
+def test_a_text_that_was_taught_with_typographic_marks_is_known_by_plain_ones() -> None:
+    taught = {"6‑INCH – “STD”": "6.625"}
+    for text in (*taught, '6-inch - "std"', "6‐INCH-„STD“"):
+        assert read_od(text, taught) == Reading("6.625")
 
 
 def test_two_keys_that_are_one_after_case_and_blanks_are_read_the_same_in_any_order() -> None:

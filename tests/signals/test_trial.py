@@ -7,7 +7,7 @@ detector then finds. Amounts that the columns do not show are held to the cent a
 threshold on an amount both flag the account, with one a cent higher neither does.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from services.signals.trial.columns import BETWEEN, Ledger, day_number
 from shared.domain.cherry_picking import MOST_SHARE
 from shared.domain.detection import SignalKey, explained
 from shared.domain.history import Cells, Readings, add, pack, stand
-from shared.domain.thresholds import DetectionSettings
+from shared.domain.thresholds import DEFAULTS, DetectionSettings
 from shared.domain.trial import Subject
 from shared.events import (
     CherryPickingFigures,
@@ -104,6 +104,23 @@ def test_the_columns_flag_what_the_domain_flags_with_the_same_figures(
 
 
 # -- the domain ------------------------------------------------------------
+
+
+TEXTS = st.text(
+    st.characters(categories=["L", "N", "P", "Zs", "Cf"]) | st.sampled_from("Ｌ８０–‑“½６\u200b"),
+    max_size=6,
+)
+
+
+@given(TEXTS | st.sampled_from(histories.ODS).map(str), TEXTS)
+def test_the_columns_read_any_text_as_a_size_and_a_grade_as_the_domain_does(
+    od: str, grade: str
+) -> None:
+    bought = ",".join(["A", "0", *map(quoted, ([od], [grade], ["100"]))]) + "\n"
+    _, combos = Ledger.read(bought.encode()).lapse(DEFAULTS, date(1970, 1, 1))
+    readings = Readings(DEFAULTS)
+    readings.extend([(od, grade)])
+    assert combos == [combo for combo in readings.combos if combo is not None]
 
 
 def by_domain(orders: Sequence[Order], thresholds: DetectionSettings, on: date) -> list[Firing]:
@@ -233,5 +250,5 @@ def as_copied(orders: Sequence[Order]) -> bytes:
     ).encode()
 
 
-def quoted(texts: Iterator[str]) -> str:
+def quoted(texts: Iterable[str]) -> str:
     return '"' + BETWEEN.join(texts).replace('"', '""') + '"'
