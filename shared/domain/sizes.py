@@ -7,7 +7,8 @@ the order. The organization's size table is read first, so any text can be taugh
 
 Listed sizes: API Specification 5CT (casing, tubing) and ASME B36.10M (pipe). Millimetres are how
 those sizes are printed, rounded to 0.1 mm, or to whole millimetres from 400 mm on, so a printed
-figure is read as the size that it stands for.
+figure is read as the size that it stands for. Without a unit such a figure may be either, and is no
+size; no listed size in inches is one.
 """
 
 import re
@@ -180,7 +181,11 @@ def _read(text: str) -> Reading:
             else Reading(None, "millimetres are written as decimals")
         )
     reading = _in_inches(number)
-    if reading.value is not None and not found["inches"] and number > MILLIMETRES_SUSPECTED_ABOVE:
+    if found["inches"] or reading.value is None:
+        return reading
+    if found["decimal"] and _in_millimetres(number).value in _LISTED:
+        return Reading(None, "no size: millimetres? write the unit, or teach it in the size table")
+    if number > MILLIMETRES_SUSPECTED_ABOVE:
         return Reading(reading.value, "read as inches: millimetres?")
     return reading
 
@@ -230,7 +235,7 @@ def _listed(unit_millimetres: Fraction) -> dict[Fraction, str]:
     (273.05: 273.0 and 273.1).
     """
     found: dict[Fraction, str] = {}
-    for inches in {*NPS_INCHES.values(), *API_5CT_INCHES}:
+    for inches in _LISTED:
         exact = Fraction(inches) * Fraction(254, 10) / unit_millimetres
         down = exact.numerator // exact.denominator
         for unit in (down, down + 1):
@@ -239,5 +244,6 @@ def _listed(unit_millimetres: Fraction) -> dict[Fraction, str]:
     return found
 
 
+_LISTED = frozenset((*NPS_INCHES.values(), *API_5CT_INCHES))
 _LISTED_BY_TENTHS = _listed(Fraction(1, 10))
 _LISTED_BY_WHOLE = _listed(Fraction(1))

@@ -79,7 +79,7 @@ def test_a_size_is_said_as_it_is_painted_on_the_pipe(od: str | None, said: str) 
 def test_every_sixteenth_that_is_said_reads_back_as_the_same_size() -> None:
     for thousandths in range(1, 24_000):
         od = f"{thousandths / 1000:.3f}".rstrip("0").rstrip(".")
-        assert read_od(wording.size(od), {}).value == od
+        assert read_od(f"{wording.size(od)} in", {}).value == od
 
 
 def test_what_a_combo_lacks_is_said() -> None:

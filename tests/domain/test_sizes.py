@@ -177,10 +177,30 @@ def test_an_empty_text_is_no_size_and_no_warning(text: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "inches"), [("100.001", "100.001"), ("139.7", "139.7"), ("139 1/2", "139.5")]
+    ("text", "inches"),
+    [("100.001", "100.001"), ("139.6", "139.6"), ("168", "168"), ("139 1/2", "139.5")],
 )
 def test_a_bare_number_above_100_is_inches_and_a_warning(text: str, inches: str) -> None:
     assert read_od(text, {}) == Reading(inches, "read as inches: millimetres?")
+
+
+BARE = ["60.3", "60.33", "60.325", "73", "73.0", "73.03", "88.9", "88.90", "101.6", "114.3", "127"]
+BARE += ["139.7", "168.3", "168.28", "273.0", "273.1", "323.8", "406.4", "406", "508", "21.3"]
+
+
+@pytest.mark.parametrize("text", BARE)
+def test_a_bare_number_that_is_a_listed_size_in_millimetres_is_no_size(text: str) -> None:
+    """As inches it would be the dearest of specialties."""
+    asked = "no size: millimetres? write the unit, or teach it in the size table"
+    assert read_od(text, {}) == Reading(None, asked)
+    assert read_od(f"{text} mm", {}).value in sizes._LISTED
+    assert read_od(f'{text}"', {}).warning is None
+    assert read_od(text, {text: "2.375"}) == Reading("2.375")
+
+
+@pytest.mark.parametrize("text", ["60", "60.4", "88.8", "73 1/32", "88 9/10", "99.99"])
+def test_a_bare_number_that_is_no_listed_size_in_millimetres_is_inches(text: str) -> None:
+    assert read_od(text, {}).value == read_od(f"{text} in", {}).value is not None
 
 
 def test_the_size_table_is_read_first_and_ignores_case_and_blanks() -> None:
@@ -191,6 +211,7 @@ def test_the_size_table_is_read_first_and_ignores_case_and_blanks() -> None:
         assert read_od("６\u00a0ｓｃｈ\u200940", table) == Reading("6.625")
         assert read_od("5.5", table) == Reading("5.563")
         assert read_od("139.7", table) == Reading("5.5")
+        assert read_od("139.70", table).value is None
         assert read_od("5.50", table) == Reading("5.5")
 
 
