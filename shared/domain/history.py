@@ -27,7 +27,7 @@ Cells = dict[int, dict[Day, int]]
 
 # How texts are read, as a number: raised with whatever makes `sizes` or `grades` read a text as
 # something else, so that the next run looks at all accounts again, as after a change of settings.
-READING = 3
+READING = 4
 POSITIVE_BITS = 20  # a million orders a day with one combo at one account are not to be expected
 POSITIVE = (1 << POSITIVE_BITS) - 1
 NEVER: Day = date.max.toordinal()

@@ -102,6 +102,7 @@ _NUMBER = (
 _SIZE = re.compile(
     rf"(?P<nps>nps ?)?(?:{_NUMBER})"
     r"(?: ?(?:(?P<inches>\"|''|inches|inch|in\.?)|(?P<millimetres>mm\.?|millimet(?:re|er)s?)))?"
+    r"(?P<nps_behind> ?nps)?"
 )
 
 
@@ -168,12 +169,10 @@ def _read(text: str) -> Reading:
     number = None if found is None else _number(found)
     if found is None or number is None:
         return Reading(None, "cannot be read for certain as a size in inches or millimetres")
-    if found["nps"]:
-        return (
-            _nominal(number)
-            if not (found["inches"] or found["millimetres"])
-            else Reading(None, "an NPS size has no unit")
-        )
+    if found["nps"] or found["nps_behind"]:
+        if found["millimetres"] or (found["nps"] and found["nps_behind"]):
+            return Reading(None, "an NPS size is one number, in inches")
+        return _nominal(number)
     if found["millimetres"]:
         return (
             _in_millimetres(number)
