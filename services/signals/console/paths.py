@@ -1,9 +1,15 @@
 """Addresses of pages that others lead to, and which of those that a form brings are followed."""
 
 import re
-from urllib.parse import quote
+from collections.abc import Iterable
+from urllib.parse import quote, unquote
 
-LOCAL = re.compile(r"/o/[A-Za-z0-9._~%/-]{1,500}")
+from starlette.requests import Request
+
+MOST_LETTERS = 2_000  # of an address that is gone back to; a longer one loses its query
+LOCAL = re.compile(r"(/o/[^/?#\\]+(?:/[^?#\\]*)?)(\?[^#]*)?")
+STRAY = re.compile(r"%(?![0-9A-Fa-f]{2})")
+IN_PATH, IN_QUERY = "/%:@!$&'()*+,;=", "/%:@!$&'()*+,;=?"  # what stands for itself
 
 
 def account_path(organization: str, account: str) -> str:
@@ -21,21 +27,59 @@ def sequence_path(organization: str, sequence: str) -> str:
     return f"/o/{quote(organization, safe='')}/sequences/{quote(sequence, safe='')}"
 
 
-def local_path(path: str) -> str:
-    """A page of some organization; anything else is the first page."""
-    return path if LOCAL.fullmatch(path) else "/"
+def path_of(request: Request) -> str:
+    """The path that was asked for, as it was written: an id may have a `?` or a `/` of its own."""
+    return quote(request.scope["raw_path"], safe=IN_PATH)
+
+
+def address_of(request: Request) -> str:
+    """The path that was asked for, with its query, as they were written."""
+    query = request.scope["query_string"]
+    return path_of(request) + (f"?{quote(query, safe=IN_QUERY)}" if query else "")
+
+
+def local_path(wanted: str) -> str:
+    """A page of some organization, with its query, in letters that a header takes: what is no ASCII
+    is percent-encoded, once. Anything else is the first page.
+    """
+    found = LOCAL.fullmatch(wanted)
+    if found is None or any(letter < " " or letter == "\x7f" for letter in wanted):
+        return "/"
+    if any(unquote(part) in (".", "..") for part in found[1].split("/")):
+        return "/"  # a browser would walk up
+    try:
+        path, query = _encoded(found[1], IN_PATH), _encoded(found[2] or "", IN_QUERY)
+    except UnicodeEncodeError:
+        return "/"
+    fits = (one for one in (path + query, path) if len(one) <= MOST_LETTERS)
+    return next(fits, "/")
+
+
+def page_of_theirs(wanted: str, organizations: Iterable[str]) -> str:
+    """As `local_path`, within one of `organizations`."""
+    path = local_path(wanted)
+    return path if any(_is_of(path, one) for one in organizations) else "/"
 
 
 def back_to(wanted: str, organization: str, *, otherwise: str) -> str:
     """Where a form says that it came from, with its query, within the organization; anything else
-    is `otherwise`.
+    is `otherwise`. A query that no browser writes is left out.
     """
-    path, _, query = wanted.partition("?")
-    if not path.startswith(f"/o/{organization}/") or local_path(path) != path:
-        return otherwise
-    return wanted if query.isascii() and query.isprintable() else path
+    for one in (wanted, wanted.partition("?")[0]):
+        path = local_path(one)
+        if _is_of(path, organization) and path.count("/") > 2:
+            return path
+    return otherwise
 
 
 def back_to_table(wanted: str, organization: str) -> str:
     """As `back_to`; the table of accounts otherwise."""
     return back_to(wanted, organization, otherwise=accounts_path(organization))
+
+
+def _is_of(path: str, organization: str) -> bool:
+    return re.split(r"[/?]", path)[1:3] == ["o", quote(organization, safe="")]
+
+
+def _encoded(text: str, safe: str) -> str:
+    return quote(STRAY.sub("%25", text), safe=safe)

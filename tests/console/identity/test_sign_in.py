@@ -2,20 +2,23 @@
 our own pages can send.
 """
 
+import html
 import re
 from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
-from services.signals.actions import members, tenants
+from services.signals.actions import members, sign_in, tenants
 from services.signals.actions.actor import COMMAND_LINE
 from services.signals.store import organizations
 from shared import clock, db
 from shared.settings import settings
 from tests.console.conftest import MakeBrowser, text_of
 from tests.eventually import eventually
+from tests.signals.conftest import make_tenant
 from tests.stack_fixtures import Mailbox
 
 
@@ -33,6 +36,56 @@ def test_a_member_gets_a_link_by_mail_and_comes_to_the_page_that_was_asked_for(
     done = ana.post(link.path, {"next": f"/o/{tenant}/accounts"})
     assert (done.status_code, done.headers["location"]) == (303, f"/o/{tenant}/accounts")
     assert ana.get(f"/o/{tenant}/accounts").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "lands"),
+    [
+        ("accounts?only=dormant&sort=-lifetime&q=M%C3%BCller+%26+S%C3%B6hne", None),
+        ("accounts/A%2F2%3F?q=%E9%92%A2%E7%AE%A1&sort=name", None),
+        ("summary?month=2026-08", None),
+        ("signals?type=dormant", "accounts?only=dormant"),  # as digests lead
+    ],
+)
+def test_signing_in_returns_to_the_very_address(
+    browser: MakeBrowser,
+    connection: db.Connection,
+    tenant: str,
+    mailbox: Mailbox,
+    asked: str,
+    lands: str | None,
+) -> None:
+    ana, email = browser(), f"ana@{tenant}.example.com"
+    organizations.set_member(connection, tenant, email, "member")
+    page = ana.client.get(f"/o/{tenant}/{asked}", follow_redirects=True)
+    assert page.status_code == 401
+    ana.post("/sign-in", {"email": email, "next": next_of(page)})
+    link = urlsplit(mailed_link(mailbox, email))
+    page = ana.get(f"{link.path}?{link.query}")
+    done = ana.post(link.path, {"next": next_of(page)})
+    assert (done.status_code, done.headers["location"]) == (303, f"/o/{tenant}/{lands or asked}")
+
+
+def test_a_link_that_no_line_of_a_mail_holds_leads_to_the_page_without_its_query(
+    browser: MakeBrowser, connection: db.Connection, tenant: str, mailbox: Mailbox
+) -> None:
+    ana, email = browser(), f"ana@{tenant}.example.com"
+    organizations.set_member(connection, tenant, email, "member")
+    ana.post("/sign-in", {"email": email, "next": f"/o/{tenant}/accounts?q={'钢' * 100}"})
+    link = urlsplit(mailed_link(mailbox, email))
+    assert next_of(ana.get(f"{link.path}?{link.query}")) == f"/o/{tenant}/accounts"
+
+
+def test_a_page_of_an_organization_of_others_is_not_gone_to(
+    browser: MakeBrowser, connection: db.Connection, tenant: str
+) -> None:
+    other, email = make_tenant(connection), f"ana@{tenant}.example.com"
+    organizations.set_member(connection, tenant, email, "member")
+    for wanted, lands in ((other, "/"), (tenant, f"/o/{tenant}/accounts")):
+        with connection.transaction():
+            link = sign_in.make_link(connection, email, "http://127.0.0.1")
+        done = browser().post(urlsplit(link).path, {"next": f"/o/{wanted}/accounts"})
+        assert done.headers["location"] == lands
 
 
 def test_organizations_go_by_their_names(
@@ -181,3 +234,10 @@ def mailed_link(mailbox: Mailbox, email: str) -> str:
     """Out of the newest mail, once there is one."""
     mail, *_ = eventually(lambda: mailbox.mails(to=email), what=f"a mail to {email}")
     return next(line for line in str(mail["text"]).splitlines() if "/sign-in/" in line)
+
+
+def next_of(page: httpx.Response) -> str:
+    """The page that comes after, as the form of a page keeps it."""
+    found = re.search(r'name="next" value="([^"]*)"', page.text)
+    assert found is not None
+    return html.unescape(found[1])

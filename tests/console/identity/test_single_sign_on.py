@@ -2,6 +2,8 @@
 answers are not believed.
 """
 
+import html
+import re
 import signal
 import socket
 import subprocess
@@ -118,6 +120,18 @@ def test_a_member_signs_in_and_comes_to_the_page_that_was_asked_for(
     assert (done.status_code, done.headers["location"]) == (303, f"/o/{tenant}/accounts")
     assert person.get(f"/o/{tenant}/accounts").status_code == 200
     assert not any("oidc" in cookie.name for cookie in person.client.cookies.jar)
+
+
+def test_the_query_comes_along_by_the_provider_too(
+    browser: MakeBrowser, provider: Provider, tenant: str, ana: str
+) -> None:
+    person = browser()
+    wanted = f"/o/{tenant}/accounts?only=dormant&sort=-lifetime&q=M%C3%BCller+%26+" + "x" * 1_800
+    way = re.search(r'href="(/sign-in/oidc[^"]*)"', person.get(wanted).text)
+    assert way is not None
+    begun_at = person.get(html.unescape(way[1])).headers["location"]
+    done = person.get(provider.sign_in(begun_at, ana))
+    assert (done.status_code, done.headers["location"]) == (303, wanted)
 
 
 def test_who_is_no_member_is_not_let_in(
@@ -244,7 +258,12 @@ def test_a_new_key_of_the_provider_s_is_found(
 def test_it_leads_to_pages_of_ours_alone(
     browser: MakeBrowser, provider: Provider, ana: str
 ) -> None:
-    for elsewhere in ("https://evil.example", "//evil.example", "/\\evil.example"):
+    for elsewhere in (
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "/o/others/accounts",
+    ):
         person = browser()
         assert (
             person.get(provider.sign_in(begun(person, elsewhere), ana)).headers["location"] == "/"

@@ -21,7 +21,7 @@ from services.signals.console.http.access import NotHere
 from services.signals.console.http.forms import Form, flash
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
-from services.signals.console.paths import account_path, back_to_table
+from services.signals.console.paths import account_path, back_to_table, path_of
 from services.signals.console.words import REASONS, shown_of
 from services.signals.store import account as store
 from services.signals.store import account_history as past
@@ -130,7 +130,7 @@ def account_page(request: Request, organization: str, account: str) -> Response:
             facts=_facts(row, gap, first_on, orders_count, head, now),
             cards=cards(active[:CARDS_SHOWN], behind, versions, usual, row.last_ordered_on, head),
             whys=_whys(active[:CARDS_SHOWN], request.query_params.get("why")),
-            why_path=f"{request.url.path}{table.query}{'&' if table.query else '?'}why=",
+            why_path=f"{path_of(request)}{table.query}{'&' if table.query else '?'}why=",
             cards_line=shown_of(CARDS_SHOWN, len(active)).replace("the newest", "the first")
             if len(active) > CARDS_SHOWN
             else "",

@@ -18,7 +18,7 @@ from services.signals.console.http.access import Visitor
 from services.signals.console.http.forms import Form
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
-from services.signals.console.paths import back_to_table
+from services.signals.console.paths import back_to_table, path_of
 from services.signals.console.words import short_ago
 from services.signals.store import accounts
 from services.signals.store.account_filter import Filter
@@ -192,7 +192,7 @@ def table_of(
         ],
         earlier=start + 1 if start else None,
         later=end if end < len(shown) else None,
-        whole=f"{request.url.path}{address.query}{'&' if address.query else '?'}rows=all",
+        whole=f"{path_of(request)}{address.query}{'&' if address.query else '?'}rows=all",
         columns=columns,
         choices=[(name, label, name in columns) for name, label in COLUMNS.items()],
         owners=[
@@ -217,7 +217,7 @@ def table_of(
         own_columns=address.to(columns=None).path,
         q=address.q,
         here=address.path,
-        back=f"{request.url.path}{address.query}",
+        back=f"{path_of(request)}{address.query}",
         path=f"/o/{organization}/accounts",
         csv_path=f"/o/{organization}/accounts.csv{address.to().query}",
         range=_range(first, len(shown), total),

@@ -17,6 +17,7 @@ from services.signals.actions.actor import Forbidden
 from services.signals.actions.sequences import OutOfTurn
 from services.signals.console.http.access import NotAllowed, NotHere, NotSignedIn, Refused
 from services.signals.console.http.rendering import HEADERS, render
+from services.signals.console.paths import address_of, local_path
 from services.signals.trial.dry_run import Superseded
 from shared.errors import NotFound, said
 from shared.http import LAST
@@ -60,7 +61,7 @@ def register(app: FastAPI) -> None:
             email="",
             error="",
             mailed=False,
-            next=request.url.path,
+            next=local_path(address_of(request)),
         )
 
     @app.exception_handler(NotHere)

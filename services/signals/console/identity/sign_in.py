@@ -20,7 +20,7 @@ from services.signals.console.http.forms import Form, OwnForm
 from services.signals.console.http.rendering import render
 from services.signals.console.identity import sign_in_mail
 from services.signals.console.identity.browsers import short_name
-from services.signals.console.paths import local_path
+from services.signals.console.paths import local_path, page_of_theirs
 from services.signals.store import sign_in
 from shared import clock, db
 from shared.errors import Rejected
@@ -76,10 +76,12 @@ def show_sign_in(request: Request, link: str, next: str = "/") -> Response:
 @router.post("/sign-in/{link}")
 def do_sign_in(request: Request, link: str, form: OwnForm) -> Response:
     """Spend the link on a session."""
-    answer = RedirectResponse(local_path(form.get("next", "")), status_code=303)
     with app_pool(request).connection() as connection, connection.transaction():
         email = actions.spend_link(connection, link)
         if email is not None:
+            theirs = [one.organization for one in sign_in.memberships(connection, email)]
+            go_on = page_of_theirs(form.get("next", ""), theirs)
+            answer = RedirectResponse(go_on, status_code=303)
             start_session(request, connection, answer, email)
     if email is None:
         log.info("security", event_kind="sign-in refused", by="link")

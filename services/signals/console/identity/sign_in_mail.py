@@ -20,13 +20,15 @@ from shared.wording import isolated, plain_name
 log = structlog.get_logger()
 
 MOST_NAMED = 5
+LONGEST_LINK = 900  # bytes; a line of a mail has 998
 MOST_OPEN = 5  # links of one address that work at once: nobody's mailbox is filled by asking
 TEXT = """{link}
 
 Follow it and press the button to sign in to Winback as {email}: {opens}.
 It works once, within ten minutes. If you did not ask for it, nothing needs to be done.
 """
-HTML = """<p><a href="{link}">Sign in to Winback</a> as {email}: {opens}.</p>
+HTML = """<p><a href="{link}">
+Sign in to Winback</a> as {email}: {opens}.</p>
 <p>It works once, within ten minutes. If you did not ask for it, nothing needs to be done.</p>
 """
 
@@ -49,11 +51,17 @@ def mail(pool: ConnectionPool[db.Connection], email: str, go_on: str) -> None:
         )
     sender = own_mailbox("Winback")
     try:
-        _send(
-            sender, email, link if go_on == "/" else f"{link}?next={quote(go_on, safe='')}", opens
-        )
+        _send(sender, email, _leading(link, go_on), opens)
     except Retryable as error:
         log.warning("a sign-in link was not mailed", error=str(error))
+
+
+def _leading(link: str, go_on: str) -> str:
+    """The link with the page that comes after; one that is too long for a line of a mail goes
+    without its query.
+    """
+    ways = (f"{link}?next={quote(one, safe='')}" for one in (go_on, go_on.partition("?")[0]))
+    return link if go_on == "/" else next((way for way in ways if len(way) <= LONGEST_LINK), link)
 
 
 def _opens(names: list[str]) -> str:

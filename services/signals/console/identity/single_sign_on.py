@@ -23,7 +23,7 @@ from services.signals.console.http.access import NotHere, app_pool, is_https
 from services.signals.console.http.rendering import render
 from services.signals.console.identity import oidc
 from services.signals.console.identity.sign_in import start_session
-from services.signals.console.paths import local_path
+from services.signals.console.paths import local_path, page_of_theirs
 from services.signals.store import sign_in
 from shared.errors import Retryable
 from shared.settings import settings
@@ -94,10 +94,10 @@ def back(
         log.warning("security", event_kind="sign-in refused", by="provider", reason=str(reason))
         return _refused(request, str(reason), next=go_on)
     person = actions.name_in_logs(email)
-    answer = RedirectResponse(go_on, status_code=303)
     with app_pool(request).connection() as connection, connection.transaction():
         sign_in.lock_person(connection, email)
-        if not sign_in.memberships(connection, email):
+        theirs = [one.organization for one in sign_in.memberships(connection, email)]
+        if not theirs:
             log.info("security", event_kind="sign-in refused", by="provider", person=person)
             return _refused(
                 request,
@@ -107,6 +107,7 @@ def back(
         if not actions.is_who_it_was(connection, email, issuer=issuer, subject=subject):
             log.warning("security", event_kind="another subject", by="provider", person=person)
             return _refused(request, ANOTHER_PERSON)
+        answer = RedirectResponse(page_of_theirs(go_on, theirs), status_code=303)
         start_session(request, connection, answer, email)
     log.info("security", event_kind="signed in", by="provider", person=person)
     answer.delete_cookie(_cookie(), path="/", secure=is_https(), httponly=True, samesite="lax")
