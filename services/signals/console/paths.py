@@ -1,10 +1,12 @@
 """Addresses of pages that others lead to, and which of those that a form brings are followed."""
 
 import re
-from collections.abc import Iterable
-from urllib.parse import quote, unquote
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote, unquote, urlsplit
 
 from starlette.requests import Request
+
+from shared.domain.outcomes import KINDS
 
 MOST_LETTERS = 2_000  # of an address that is gone back to; a longer one loses its query
 LOCAL = re.compile(r"(/o/[^/?#\\]+(?:/[^?#\\]*)?)(\?[^#]*)?")
@@ -75,6 +77,42 @@ def back_to(wanted: str, organization: str, *, otherwise: str) -> str:
 def back_to_table(wanted: str, organization: str) -> str:
     """As `back_to`; the table of accounts otherwise."""
     return back_to(wanted, organization, otherwise=accounts_path(organization))
+
+
+def page_of(request: Request, form: Mapping[str, str]) -> str:
+    """The page that a request is of, to come back to: of a form with the fields `form` the one that
+    it stands on, of a part of a page the page.
+    """
+    current = urlsplit(request.headers.get("hx-current-url", ""))
+    if current.path and current.netloc == request.headers.get("host"):
+        return local_path(current.path + (f"?{current.query}" if current.query else ""))
+    if request.method in ("GET", "HEAD"):
+        return local_path(address_of(request))
+    return _page_of_form(path_of(request), form)
+
+
+def _page_of_form(path: str, form: Mapping[str, str]) -> str:
+    """By what it says itself, else by where it is sent."""
+    if local_path(path) == "/":
+        return "/"
+    organization, *to = path.removeprefix("/o/").split("/")
+    root = f"/o/{organization}"
+    said = back_to(form.get("back", ""), unquote(organization), otherwise="")
+    if said:
+        return said
+    match to:
+        case ["outcomes"] if form.get("account") and form.get("kind") in KINDS:
+            return f"{root}/outcomes/{form['kind']}/{quote(form['account'], safe='')}"
+        case ["accounts", *account, "primary"] if account:
+            return f"{root}/accounts/{'/'.join(account)}"
+        case ["settings", ("sizes" | "digest" | "members" | "tokens") as page, *_]:
+            return f"{root}/settings/{page}"
+        case ["settings" | "health" as page, *_]:
+            return f"{root}/{page}"
+        case ["sequences", sequence, *_]:
+            return f"{root}/sequences/{sequence}"
+        case _:
+            return f"{root}/accounts"
 
 
 def _is_of(path: str, organization: str) -> bool:

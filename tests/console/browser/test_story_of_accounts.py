@@ -43,6 +43,18 @@ def test_one_signs_in_by_the_link_in_a_mail_and_out_again(person: Person, world:
     expect(page.get_by_role("heading", name="does not work any more")).to_be_visible()
 
 
+def test_a_click_after_the_session_ended_leads_to_sign_in_and_back_to_the_page(
+    person: Person, world: World
+) -> None:
+    page = person("member", expecting=("status of 401",))
+    here = world.path(f"accounts/{w.TWIN}?only=dormant")
+    page.goto(here)
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Reached out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert page.locator('input[name="next"]').input_value() == here
+
+
 def test_the_table_sorts_filters_searches_and_pages(person: Person, world: World) -> None:
     page = person()
     page.goto(world.path())

@@ -80,15 +80,22 @@ async def own_form(request: Request) -> Posted:
     for name, value in pairs:
         if _NO_TEXT.search(name + value):  # no browser sends it; it would be kept as something else
             raise Refused(422, f"{_NO_TEXT.sub('?', name)}: this is no UTF-8")
-    return Posted(pairs)
+    request.state.posted = form = Posted(pairs)
+    return form
+
+
+def posted(request: Request) -> Posted:
+    """The form of this request; empty where there is none, or it was refused."""
+    form = getattr(request.state, "posted", None)
+    return form if isinstance(form, Posted) else Posted([])
 
 
 async def checked_form(request: Request) -> Posted:
     """A form of our own site that carries the token of the session. Raises NotSignedIn, Refused."""
+    form = await own_form(request)  # first: it says which page one comes back to
     session = session_of(request)
     if session is None:
         raise NotSignedIn
-    form = await own_form(request)
     if not hmac.compare_digest(form.pop(FIELD, "").encode(), csrf_token(session).encode()):
         raise Refused(403, "the page was older than your session: go back, reload it and try again")
     return form

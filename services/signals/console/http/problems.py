@@ -3,6 +3,7 @@ for systems, a page for people.
 """
 
 import re
+from urllib.parse import quote
 
 import psycopg
 import structlog
@@ -16,8 +17,9 @@ from starlette.exceptions import HTTPException
 from services.signals.actions.actor import Forbidden
 from services.signals.actions.sequences import OutOfTurn
 from services.signals.console.http.access import NotAllowed, NotHere, NotSignedIn, Refused
+from services.signals.console.http.forms import posted
 from services.signals.console.http.rendering import HEADERS, render
-from services.signals.console.paths import address_of, local_path
+from services.signals.console.paths import page_of
 from services.signals.trial.dry_run import Superseded
 from shared.errors import NotFound, said
 from shared.http import LAST
@@ -54,6 +56,13 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(NotSignedIn)
     def not_signed_in(request: Request, error: NotSignedIn) -> Response:
+        """The way in, and from there back to the page. htmx shows no answer of this status, but it
+        goes where the header says: a click never seems dead.
+        """
+        go_on = page_of(request, posted(request))
+        if "hx-request" in request.headers:
+            to = f"/sign-in?next={quote(go_on, safe='')}"
+            return Response(status_code=401, headers={"HX-Redirect": to})
         return render(
             request,
             "signed_out.html",
@@ -61,7 +70,7 @@ def register(app: FastAPI) -> None:
             email="",
             error="",
             mailed=False,
-            next=local_path(address_of(request)),
+            next=go_on,
         )
 
     @app.exception_handler(NotHere)

@@ -31,9 +31,10 @@ log = structlog.get_logger()
 
 
 @router.get("/sign-in")
-def ask_for_link(request: Request) -> Response:
+def ask_for_link(request: Request, next: str = "/") -> Response:
     """A page with one field."""
-    return render(request, "signed_out.html", email="", error="", mailed=False, next="/")
+    go_on = local_path(next)
+    return render(request, "signed_out.html", email="", error="", mailed=False, next=go_on)
 
 
 @router.post("/sign-in")
