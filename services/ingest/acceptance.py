@@ -22,6 +22,7 @@ from services.ingest.fields import (
     read_cancelled,
     read_day,
     read_email,
+    read_id,
     read_quantity,
     stamp,
 )
@@ -33,7 +34,7 @@ from services.ingest.shapes import (
     OrderShape,
     shaped,
 )
-from shared.domain.identifiers import wrong_id, wrong_name, wrong_text
+from shared.domain.identifiers import is_nothing, wrong_name, wrong_text
 from shared.domain.money import (
     LARGEST_ORDER_CENTS,
     Amount,
@@ -97,15 +98,32 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Checks:
-    """Collects everything that is wrong with an item, so that a sender repairs it once."""
+    """Collects everything that is wrong with an item, so that a sender repairs it once, and what
+    its sender should know.
+    """
 
     def __init__(self) -> None:
         self.errors: list[FieldError] = []
+        self.warnings: list[FieldError] = []
 
     def wrong(self, name: str, reason: str | None) -> None:
         """Note `reason`, if there is one."""
         if reason is not None:
             self.errors.append(FieldError(field=name, reason=reason))
+
+    def warn(self, name: str, reason: str | None) -> None:
+        """Note `reason`, if there is one: it costs nothing."""
+        if reason is not None:
+            self.warnings.append(FieldError(field=name, reason=reason))
+
+    def id(self, name: str, text: str) -> str:
+        """The id that `text` is; noted where it is none, or was changed."""
+        if text != text.strip():
+            self.wrong(name, "must not start or end with a blank")
+            return text
+        id_, changed = self.read(name, read_id, text) or (text, None)
+        self.warn(name, changed)
+        return id_
 
     def read(self, name: str, reader: Callable[[T], V], value: T) -> V | None:
         """What `reader` makes of `value`; None, noted, where it cannot be right."""
@@ -124,12 +142,10 @@ class Checks:
 def accept_order(item: object, terms: Terms) -> Accepted:
     """An order as `POST /v1/orders` takes it. Raises Rejected with every field that is wrong."""
     shape = shaped(OrderShape, item)
-    checks, warnings = Checks(), list[FieldError]()
-    checks.wrong("order", _wrong_id(shape.order))
-    checks.wrong("account", _wrong_id(shape.account))
-    checks.wrong(
-        "account_name", None if shape.account_name is None else wrong_name(shape.account_name)
-    )
+    checks = Checks()
+    id_, account = checks.id("order", shape.order), checks.id("account", shape.account)
+    account_name = _text(shape.account_name)
+    checks.wrong("account_name", None if account_name is None else wrong_name(account_name))
     ordered_on = checks.read(
         "ordered_on", lambda text: read_day(text, terms.zone), shape.ordered_on
     )
@@ -144,32 +160,32 @@ def accept_order(item: object, terms: Terms) -> Accepted:
         else checks.read("revision", checked_revision, shape.revision)
     )
     cancelled = (
-        False if shape.status is None else checks.read("status", read_cancelled, shape.status)
+        False
+        if shape.status is None or is_nothing(shape.status)
+        else checks.read("status", read_cancelled, shape.status)
     )
     if shape.currency is not None and shape.currency.upper() != terms.currency:
         checks.wrong("currency", f"must be {terms.currency}, the organization's")
     if len(shape.lines) > terms.most_lines:
         checks.wrong("lines", f"has more than {terms.most_lines} lines")
     else:
-        lines = [
-            _line(line, number, terms, checks, warnings) for number, line in enumerate(shape.lines)
-        ]
+        lines = [_line(line, number, terms, checks) for number, line in enumerate(shape.lines)]
         checks.wrong("lines", wrong_order_total(sum(line[-1] for line in lines)))
         checks.wrong("total", _wrong_total(shape, terms, checks))
     checks.end()
     assert ordered_on is not None and counts_on is not None and cancelled is not None
     order, encoded = order_of(
         terms,
-        order=shape.order,
-        account=shape.account,
+        order=id_,
+        account=account,
         ordered_on=ordered_on,
         counts_on=counts_on,
         revision=revision,
         cancelled=cancelled,
         lines=lines,
-        account_name=shape.account_name,
+        account_name=account_name,
     )
-    return Accepted(id=shape.order, event=order, encoded=encoded, warnings=tuple(warnings))
+    return Accepted(id=id_, event=order, encoded=encoded, warnings=tuple(checks.warnings))
 
 
 def order_of(
@@ -219,9 +235,10 @@ def accept_account(item: object, terms: Terms) -> Accepted:
     """An account as `POST /v1/accounts` takes it. Raises Rejected with each field that is wrong."""
     shape = shaped(AccountShape, item)
     checks = Checks()
-    checks.wrong("account", _wrong_id(shape.account))
-    checks.wrong("name", None if shape.name is None else wrong_name(shape.name))
-    checks.wrong("owner", None if shape.owner is None else wrong_name(shape.owner))
+    account = checks.id("account", shape.account)
+    name, owner = _text(shape.name), _text(shape.owner)
+    checks.wrong("name", None if name is None else wrong_name(name))
+    checks.wrong("owner", None if owner is None else wrong_name(owner))
     revision = (
         terms.accepted_ms
         if shape.revision is None
@@ -231,22 +248,22 @@ def accept_account(item: object, terms: Terms) -> Accepted:
     assert revision is not None
     event = AccountChanged(
         organization=terms.organization,
-        account=shape.account,
+        account=account,
         revision=revision,
-        name=shape.name,
-        owner=shape.owner,
+        name=name,
+        owner=owner,
     )
-    return Accepted(id=shape.account, event=event, encoded=encode(event))
+    return Accepted(id=account, event=event, encoded=encode(event), warnings=tuple(checks.warnings))
 
 
 def accept_contact(item: object, terms: Terms) -> Accepted:
     """A contact as `POST /v1/contacts` takes it. Raises Rejected with every field that is wrong."""
     shape = shaped(ContactShape, item)
     checks = Checks()
-    checks.wrong("contact", _wrong_id(shape.contact))
-    checks.wrong("account", _wrong_id(shape.account))
-    checks.wrong("name", None if shape.name is None else wrong_name(shape.name))
-    email = None if shape.email is None else checks.read("email", read_email, shape.email)
+    contact, account = checks.id("contact", shape.contact), checks.id("account", shape.account)
+    name, address = _text(shape.name), _text(shape.email)
+    checks.wrong("name", None if name is None else wrong_name(name))
+    email = None if address is None else checks.read("email", read_email, address)
     revision = (
         terms.accepted_ms
         if shape.revision is None
@@ -256,14 +273,14 @@ def accept_contact(item: object, terms: Terms) -> Accepted:
     assert revision is not None
     event = ContactChanged(
         organization=terms.organization,
-        contact=shape.contact,
-        account=shape.account,
+        contact=contact,
+        account=account,
         revision=revision,
         email=email,
-        name=shape.name,
+        name=name,
         primary=bool(shape.primary),
     )
-    return Accepted(id=shape.contact, event=event, encoded=encode(event))
+    return Accepted(id=contact, event=event, encoded=encode(event), warnings=tuple(checks.warnings))
 
 
 @lru_cache(maxsize=100_000)
@@ -288,23 +305,15 @@ def kept_od(text: str, sizes: TaughtSizes) -> tuple[str | None, str | None]:
     return text, read_od(text, sizes).warning if reading.warning and sizes else reading.warning
 
 
-def _line(
-    line: LineShape, number: int, terms: Terms, checks: Checks, warnings: list[FieldError]
-) -> ContentLine:
+def _line(line: LineShape, number: int, terms: Terms, checks: Checks) -> ContentLine:
     """The line as content; what is wrong with it is noted, and what its sender should know."""
-    product, od, grade, quantity = (
-        line.product.strip(),
-        _text(line.od),
-        _text(line.grade),
-        line.quantity,
+    product, od, grade, quantity = map(_text, (line.product, line.od, line.grade, line.quantity))
+    checks.wrong(
+        f"lines[{number}].product", wrong_text(product) if product else "must not be empty"
     )
-    wrong = wrong_text(product) if product else "must not be empty"
-    if wrong:
-        checks.wrong(f"lines[{number}].product", wrong)
     if od is not None:
         od, warning = kept_od(od, terms.sizes)
-        if warning is not None:
-            warnings.append(FieldError(field=f"lines[{number}].od", reason=warning))
+        checks.warn(f"lines[{number}].od", warning)
     if grade is not None:
         checks.wrong(f"lines[{number}].grade", wrong_text(grade))
     if quantity is not None:
@@ -313,17 +322,14 @@ def _line(
         f"lines[{number}].revenue", lambda text: money(text, terms.places), line.revenue
     )
     if amount is not None and amount.lost:
-        warnings.append(FieldError(field=f"lines[{number}].revenue", reason=ROUNDED))
+        checks.warn(f"lines[{number}].revenue", ROUNDED)
     return product, od, grade, quantity, 0 if amount is None else amount.cents
 
 
 def _text(text: str | None) -> str | None:
-    """Blanks at the ends are nobody's; an empty text is none."""
-    return (text.strip() or None) if text else None
-
-
-def _wrong_id(text: str) -> str | None:
-    return "must not start or end with a blank" if text != text.strip() else wrong_id(text)
+    """Blanks at the ends are nobody's; an empty text, or a word for nothing, is none."""
+    plain = text.strip() if text else ""
+    return None if not plain or is_nothing(plain) else plain
 
 
 def _wrong_total(shape: OrderShape, terms: Terms, checks: Checks) -> str | None:

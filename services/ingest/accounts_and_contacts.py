@@ -1,6 +1,6 @@
 """Accounts and contacts of a file: a row is an item as HTTP takes it."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from services.ingest.acceptance import Accepted, Terms, accept_account, accept_contact
@@ -8,8 +8,10 @@ from services.ingest.columns import Note
 from services.ingest.dialects import LINE, TROUBLE
 from services.ingest.fields import Wrong, read_revision, read_truth
 from services.ingest.files import File
+from services.ingest.mapping import Mapping
 from services.ingest.progress import Progress
 from services.ingest.report import Report
+from shared.domain.identifiers import is_nothing
 from shared.errors import FieldError, Rejected
 
 ACCEPT = {"accounts": accept_account, "contacts": accept_contact}
@@ -18,7 +20,13 @@ READERS = {"revision": read_revision, "primary": read_truth}
 
 
 def read(
-    kind: str, place: int, file: File, terms: Terms, report: Report, progress: Progress
+    kind: str,
+    place: int,
+    file: File,
+    terms: Terms,
+    mapping: Mapping,
+    report: Report,
+    progress: Progress,
 ) -> Iterator[Accepted]:
     """Every row that can be right; the others are noted."""
     first: dict[tuple[str, int], bytes] = {}
@@ -32,7 +40,7 @@ def read(
             try:
                 if row[TROUBLE] is not None:
                     raise Rejected(FieldError(field="", reason=row[TROUBLE]))
-                accepted = ACCEPT[kind](item_of(row, file.places), terms)
+                accepted = ACCEPT[kind](item_of(row, file.places, mapping.null), terms)
             except Rejected as error:
                 report.rejected += 1
                 wrong = error.errors[0]
@@ -49,6 +57,17 @@ def read(
                 )
                 continue
             report.items += 1
+            for warning in accepted.warnings:
+                report.note(
+                    place,
+                    Note(
+                        line=row[LINE],
+                        order=accepted.id,
+                        column=warning.field,
+                        reason=warning.reason,
+                        wrong=False,
+                    ),
+                )
             revision: int = accepted.event.revision
             before = first.setdefault((accepted.id, revision), accepted.encoded)
             if before is not accepted.encoded:
@@ -68,12 +87,16 @@ def read(
             yield accepted
 
 
-def item_of(row: dict[str, Any], places: dict[str, int]) -> dict[str, Any]:
-    """The row as an item; empty cells are absent. Raises Rejected."""
+def item_of(
+    row: dict[str, Any], places: dict[str, int], nothing: Container[str] = ()
+) -> dict[str, Any]:
+    """The row as an item; cells that are empty, or hold one of `nothing`, are absent. Raises
+    Rejected.
+    """
     item: dict[str, Any] = {}
     for name, place in places.items():
         text = (row[str(place)] or "").strip()
-        if text:
+        if text and text not in nothing and not (name in READERS and is_nothing(text)):
             try:
                 item[name] = READERS[name](text) if name in READERS else text
             except Wrong as error:

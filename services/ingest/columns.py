@@ -19,8 +19,10 @@ from services.ingest.acceptance import ROUNDED, Terms, kept_od, money
 from services.ingest.dialects import LINE, TEXT, TROUBLE
 from services.ingest.fields import (
     Wrong,
+    changed,
     read_cancelled,
     read_day,
+    read_id,
     read_quantity,
     read_revision,
     stamp,
@@ -29,9 +31,10 @@ from services.ingest.mapping import PLAIN, Mapping, needed
 from services.ingest.placing import Placing
 from services.ingest.plain import Plain
 from services.ingest.rejected import PART
-from shared.domain.identifiers import wrong_id, wrong_name, wrong_text
+from shared.domain.identifiers import is_nothing, unforced, wrong_name, wrong_text
 from shared.domain.money import NotMoney, read_cents
 
+IDS = ("order", "account")
 MOST_REMEMBERED = 200_000  # distinct texts of a column
 
 Read = tuple[Any, str | None, str | None]  # value, what is wrong, what is worth a warning
@@ -85,6 +88,7 @@ class Columns:
             places, max(places[name] for name in needed(places, PLAIN)), delimiter, name
         )
         self._columns = _order_columns(places, terms, mapping, shift_days)
+        self._nothing, self._filled = frozenset(mapping.null), frozenset(mapping.filled)
         self._read: dict[str, dict[str, Read]] = {column.name: {} for column in self._columns}
 
     def typed(self, cells: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
@@ -110,9 +114,10 @@ class Columns:
             ~pl.all_horizontal(pl.col(name).is_null() for name in self._places)
             | pl.col(TROUBLE).is_not_null()
         )
+        texts, notes = self._unforced(self._emptied(texts))
         texts = self.placing.placed(texts)
         bad = texts[TROUBLE].is_not_null()
-        notes = _notes(texts, texts[TROUBLE], column="", wrong=True)
+        notes += _notes(texts, texts[TROUBLE], column="", wrong=True)
         found = [texts["line"]]
         for column in self._columns:
             if column.name not in self._places:
@@ -133,6 +138,31 @@ class Columns:
                 notes += _notes(texts, warnings, column=column.name, wrong=False)
         return pl.DataFrame([*found, bad.alias("bad"), texts["part"]]), notes
 
+    def _emptied(self, texts: pl.DataFrame) -> pl.DataFrame:
+        """Words for nothing as empty cells, in the columns that are filled down."""
+        return texts.with_columns(
+            _without(texts[name], [one for one in _distinct(texts[name]) if self._is_nothing(one)])
+            for name in self._places
+            if name in self._filled
+        )
+
+    def _unforced(self, texts: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
+        """The order's ids as they were before a spreadsheet: rows of one order find each other by
+        them.
+        """
+        orders = texts["order"]
+        forced = orders.str.starts_with("'") | orders.str.starts_with("=")
+        if not forced.any():
+            return texts, []
+        read = {one: unforced(one) for one in _distinct(orders.filter(forced))}
+        reasons = {one: changed(one, id_) for one, id_ in read.items() if id_ != one}
+        said = orders.replace_strict(reasons, default=None, return_dtype=pl.String)
+        notes = _notes(texts, said, column="order", wrong=False)
+        return texts.with_columns(orders.replace(read).alias("order")), notes
+
+    def _is_nothing(self, text: str, *, in_an_id: bool = False) -> bool:
+        return text in self._nothing or is_nothing(text, in_an_id=in_an_id)
+
     def _mapped(
         self, column: Column, texts: pl.Series
     ) -> tuple[pl.Series, pl.Series | None, pl.Series | None]:
@@ -140,6 +170,8 @@ class Columns:
         for a whole column without any.
         """
         read = None if column.plain is None else column.plain(texts)
+        if read is not None and self._nothing:
+            read = pl.select(pl.when(~texts.is_in(list(self._nothing))).then(read)).to_series()
         if read is None:
             found = self._told(column, texts)
         elif read.null_count() == texts.null_count():
@@ -166,10 +198,11 @@ class Columns:
         known = self._read[column.name]
         if len(known) > MOST_REMEMBERED:
             known.clear()
-        distinct = texts.unique().drop_nulls().to_list()
+        distinct = _distinct(texts)
         for text in distinct:
             if text not in known:
-                known[text] = column.read(text)
+                nothing = self._is_nothing(text, in_an_id=column.name in IDS)
+                known[text] = (None, column.missing, None) if nothing else column.read(text)
         read = [known[text] for text in distinct]
         values = [one[0] for one in read]
         anything = any(wrong or warning for _, wrong, warning in read)
@@ -187,6 +220,17 @@ class Columns:
         return pl.DataFrame({"text": texts}).join(
             pl.DataFrame(told), on="text", how="left", maintain_order="left"
         )
+
+
+def _distinct(texts: pl.Series) -> list[str]:
+    return texts.unique().drop_nulls().to_list()
+
+
+def _without(texts: pl.Series, these: list[str]) -> pl.Series:
+    """The texts, null in place of `these`."""
+    if not these:
+        return texts
+    return pl.select(pl.when(~texts.is_in(these)).then(texts)).to_series().alias(texts.name)
 
 
 def _notes(texts: pl.DataFrame, reasons: pl.Series, *, column: str, wrong: bool) -> list[Note]:
@@ -239,6 +283,13 @@ def _order_columns(
             raise Wrong(f"must be {terms.currency}, the organization's")
         return text
 
+    def id_(text: str) -> Read:
+        try:
+            read, said = read_id(text)
+        except Wrong as error:
+            return None, str(error), None
+        return read, None, said
+
     def checked(wrong: Callable[[str], str | None]) -> Callable[[str], Read]:
         return lambda text: (text, wrong(text), None)
 
@@ -257,14 +308,14 @@ def _order_columns(
         Column(
             name="order",
             dtype=pl.String,
-            read=checked(wrong_id),
+            read=id_,
             missing="is missing",
             plain=plain.ids,
         ),
         Column(
             name="account",
             dtype=pl.String,
-            read=checked(wrong_id),
+            read=id_,
             missing="is missing",
             plain=plain.ids,
         ),

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from shared.domain.identifiers import is_cut, is_nothing, unforced, wrong_id
 from shared.domain.money import plain_decimal
 
 FIRST_DAY = date(1970, 1, 1)
@@ -29,6 +30,33 @@ _TRUTHS = {
 
 class Wrong(ValueError):
     """The text cannot be right; the message says why, for the sender."""
+
+
+def read_id(text: str) -> tuple[str, str | None]:
+    """(an order's, account's or contact's id, what was changed in it). Raises Wrong."""
+    id_ = unforced(text)
+    if is_nothing(id_, in_an_id=True):
+        raise Wrong(f"is missing ({id_} stands for nothing)")
+    if is_cut(id_):
+        raise Wrong("a spreadsheet has cut this number: export the column as text")
+    wrong = wrong_id(id_)
+    if wrong is not None:
+        raise Wrong(wrong)
+    return id_, None if id_ == text else changed(text, id_)
+
+
+def changed(text: str, id_: str) -> str:
+    """What is said of an id that was not written as it is."""
+    return f"was written for a spreadsheet: {text} is read as {id_}"
+
+
+def is_usual_id(text: str) -> bool:
+    """True where `read_id` can find nothing but a wrong character or length."""
+    return not (
+        text[:1] in "='"
+        or is_nothing(text, in_an_id=True)
+        or (("+" in text or "." in text or "," in text) and is_cut(text))
+    )
 
 
 def read_day(text: str, zone: ZoneInfo) -> date:

@@ -45,7 +45,7 @@ from shared.topics import ACCOUNTS, CONTACTS, ORDERS
 
 # raise it when the sequence of events that a file gives changes: an import begun before is then
 # sent whole
-READING = "2"
+READING = "3"
 LOOKED_UP_AT_ONCE = 2_000
 
 Versions = dict[str, tuple[int, str]]  # order -> revision, content
@@ -199,7 +199,9 @@ def events(
             for place, file in enumerate(files)
             for key, value, headers in map(
                 blocks.record_of,
-                accounts_and_contacts.read(job.kind, place, file, terms, report, progress),
+                accounts_and_contacts.read(
+                    job.kind, place, file, terms, job.mapping, report, progress
+                ),
             )
         )
     for event in going:

@@ -11,7 +11,7 @@ import msgspec
 
 from services.ingest import plain_bodies
 from services.ingest.acceptance import Accepted, Terms, accept_account, accept_contact
-from services.ingest.bodies import items_of, read_json
+from services.ingest.bodies import Number, items_of, read_json
 from services.ingest.shapes import AccountShape, ContactShape, LineShape, OrderShape
 from shared import metrics
 from shared.domain.identifiers import wrong_id
@@ -146,6 +146,8 @@ def _id_of(item: object, kind: Kind) -> str | None:
     found = (
         item.get(kind.id_field) if isinstance(item, dict) else getattr(item, kind.id_field, None)
     )
+    if isinstance(found, Number):
+        found = found.text
     return found if isinstance(found, str) and wrong_id(found) is None else None
 
 

@@ -80,8 +80,9 @@ COLUMNS = {
 
 class Mapping(BaseModel):
     """A mapping file. `columns` is theirs -> ours; null leaves a column out. `fill_down`: our
-    columns whose empty cells take the value of the row above, of the same order; true for all
-    that the lines of an order share.
+    columns whose empty cells take the value of the row above, of the same order; true for all that
+    the lines of an order share. `null`: texts that stand for nothing, beside NULL, N/A and
+    their like (`identifiers.is_nothing`).
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -93,6 +94,14 @@ class Mapping(BaseModel):
     delimiter: str | None = None
     currency: str | None = None
     fill_down: bool | tuple[str, ...] = False
+    null: tuple[str, ...] = ()
+
+    @field_validator("null", mode="before")
+    @classmethod
+    def _texts(cls, value: object) -> object:
+        if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+            raise ValueError('must be a list of texts, such as ["unknown"]')
+        return tuple(one.strip() for one in value)
 
     @field_validator("fill_down", mode="before")
     @classmethod

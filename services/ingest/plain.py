@@ -18,13 +18,24 @@ WHOLE_DIGITS = 12  # with the places of any currency below money.LARGEST_CENTS
 
 
 def ids(texts: pl.Series) -> pl.Series:
-    """Ids of visible ASCII."""
-    return _matching(texts, rf"\A[!-~]{{1,{LONGEST_ID}}}\z")
+    """Ids of visible ASCII that are no word for nothing, no number that a spreadsheet has cut, and
+    not written for one.
+    """
+    letter, after_n = r"[A-MO-Za-mo-z_]", r"[!-~&&[^aAoOuU/]]"
+    return _matching(
+        texts,
+        rf"\A(?:{letter}[!-~]{{0,{LONGEST_ID - 1}}}|[0-9][!-~&&[^.,+]]{{0,{LONGEST_ID - 1}}}"
+        rf"|[nN]{after_n}[!-~]{{0,{LONGEST_ID - 2}}})\z",
+    )
 
 
 def ascii_texts(texts: pl.Series) -> pl.Series:
-    """Products and grades of printable ASCII."""
-    return _matching(texts, rf"\A[ -~]{{1,{LONGEST_TEXT}}}\z")
+    """Products and grades of printable ASCII that are no word for nothing."""
+    first, after_n = r"[ -~&&[^nN#(<\\-]]", r"[ -~&&[^aAoOuU/]]"
+    return _matching(
+        texts,
+        rf"\A(?:{first}[ -~]{{0,{LONGEST_TEXT - 1}}}|[nN]{after_n}[ -~]{{0,{LONGEST_TEXT - 2}}})\z",
+    )
 
 
 def amounts(places: int) -> Plain:

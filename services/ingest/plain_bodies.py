@@ -22,6 +22,7 @@ from services.ingest.fields import (
     FIRST_DAY,
     LARGEST_REVISION,
     Wrong,
+    is_usual_id,
     read_cancelled,
     read_quantity,
 )
@@ -30,6 +31,7 @@ from shared.domain.identifiers import (
     LONGEST_ID,
     LONGEST_NAME,
     LONGEST_TEXT,
+    is_nothing,
     wrong_id,
     wrong_name,
     wrong_text,
@@ -175,6 +177,9 @@ def accept_plain(item: PlainOrder, terms: Terms) -> Accepted | None:
         or not 0 < len(account) <= LONGEST_ID
         or order.strip() != order
         or account.strip() != account
+        or not is_usual_id(order)
+        or not is_usual_id(account)
+        or (name is not None and (name != name.strip() or is_nothing(name)))
         or (item.account_name == "" or (name is not None and len(name) > LONGEST_NAME))
         or ordered_on is None
         or not FIRST_DAY <= ordered_on <= terms.today
@@ -210,6 +215,8 @@ def accept_plain(item: PlainOrder, terms: Terms) -> Accepted | None:
             ):
                 return None
             quantity = None if quantity is UNSET or quantity is None else _quantity(quantity)
+            if is_nothing(product) or (od and is_nothing(od)) or (grade and is_nothing(grade)):
+                return None
             amount = money(line.revenue, places)
             if amount.lost or not 0 < len(product) <= LONGEST_TEXT:
                 return None

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from services.ingest.bodies import REPEATED, Number
+from services.ingest.fields import LARGEST_REVISION
 from shared.errors import FieldError, Rejected
 
 MOST_LINES = 5_000
@@ -39,6 +40,12 @@ def _whole_number(value: Any) -> Any:
     return value
 
 
+def _digits(value: Any) -> Any:
+    """A whole number as its digits. One that not every JSON reader holds exactly stays a number."""
+    whole = isinstance(value, Number) and len(value.text) <= 16 and value.text.isdecimal()
+    return value.text if whole and int(value.text) <= LARGEST_REVISION else value
+
+
 DecimalText = Annotated[
     str,
     BeforeValidator(_decimal_text),
@@ -63,7 +70,19 @@ Revision = Annotated[
     BeforeValidator(_whole_number),
     WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 2**53}),
 ]
-Id = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 100})]
+Id = Annotated[
+    str,
+    BeforeValidator(_digits),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1, "maxLength": 100},
+                {"type": "integer", "minimum": 0, "maximum": 2**53},
+            ],
+            "description": "Best as text; of a whole number the digits count.",
+        }
+    ),
+]
 Name = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 200})]
 Text = Annotated[str, Field(json_schema_extra={"maxLength": 200})]
 

@@ -37,6 +37,47 @@ _ENCODED_WORD = re.compile(r"=\?[^?]*\?[bq]\?", re.IGNORECASE)
 _WRONG_IN_TEXT = re.compile("[\x00\ud800-\udfff]")  # what neither UTF-8 nor PostgreSQL can hold
 
 
+# What exports write where there is nothing. Beside these, any of them in another case, but in a
+# text for eyes: Null and Nan are names of people.
+_NOTHING = frozenset(
+    (
+        *("null", "(null)", "<null>", "\\n", "#null!", "none", "nan", "nat", "<na>"),
+        *("n/a", "#n/a", "-", "--", "\u2013", "\u2014"),
+    )
+)
+_NAMES_OF_PEOPLE = frozenset(("Null", "Nan", "Nat"))
+LONGEST_NOTHING = 6
+_FORCED = re.compile(r'=\s*"([^"]*)"')
+# 1.23457E+11, as spreadsheets and Java write a large number: digits of it are lost
+_CUT = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?[eE]\+[0-9]+|[+-]?[0-9]+[.,][0-9]+[eE]-?[0-9]+")
+
+
+def is_nothing(text: str, *, in_an_id: bool = False) -> bool:
+    """True for a word that stands where there is nothing: NULL, N/A, nan, - and their like."""
+    return (
+        len(text) <= LONGEST_NOTHING
+        and text.lower() in _NOTHING
+        and (in_an_id or text not in _NAMES_OF_PEOPLE)
+    )
+
+
+def is_cut(text: str) -> bool:
+    """True for an id that a spreadsheet made a number in scientific notation: several ids become
+    one.
+    """
+    return _CUT.fullmatch(text) is not None
+
+
+def unforced(text: str) -> str:
+    """An id without what makes a spreadsheet keep its zeros: `="001"` and `'001` are `001`."""
+    formula = _FORCED.fullmatch(text)
+    if formula is not None:
+        return formula[1].strip()
+    if text.startswith("'") and len(text) > 1 and not text.endswith("'"):
+        return text[1:].strip()
+    return text
+
+
 def wrong_id(text: str) -> str | None:
     """Why `text` cannot be an id, in words; None when it can."""
     if not text:

@@ -64,7 +64,6 @@ IN_AN_ID += [
     "\U000e0041",
 ]
 IN_A_NAME = [
-    "",
     "a\x00b",
     "\ud800",
     "a\r\nBcc: a@b.cd",
@@ -111,7 +110,6 @@ NO_DAY += [
 NO_TEXT: list[Any] = [1774915200, 1774915200000, 1.5, True, [], {}]
 NO_TRUTH: list[Any] = ["yes", 1, []]
 NO_ADDRESS = [
-    "",
     "x",
     "a@b",
     "a@b.cd\r\nBcc: e@f.gh",
@@ -129,7 +127,7 @@ ORDERS: list[Hostile] = [
     *((order(ordered_on=text), "ordered_on") for text in NO_DAY),
     *((order(ordered_on=value), "ordered_on") for value in NO_TEXT),
     *((line(revenue=text), "lines[1].revenue") for text in NO_MONEY),
-    *((line(quantity=text), "lines[1].quantity") for text in ("NaN", "1e400", "many", "1" * 40)),
+    *((line(quantity=text), "lines[1].quantity") for text in ("1e400", "many", "1" * 40)),
     *((order(total=text), "total") for text in ("20.02", "19.98", "NaN", "1e400", "9" * 40)),
     *((order(currency=text), "currency") for text in ("EUR", "", "US", "usd\x00")),
     *((order(revision=value), "revision") for value in (-1, 2**53 + 1, 10**400, 1.5, "7", True)),

@@ -95,6 +95,61 @@ def test_an_order_without_a_revision_gets_the_time_of_acceptance() -> None:
     assert (order.revision, order.revision_given) == (1774976400000, False)
 
 
+def test_words_for_nothing_are_nothing_where_nothing_may_be() -> None:
+    line = LINE | {"od": "N/A", "grade": "#N/A", "quantity": "NULL"}
+    sent = ORDER | {"account_name": "NULL", "status": "-", "lines": [line]}
+    order = order_of(sent)
+    assert order.lines == (Line(product="P", revenue_cents=1000),)
+    assert (order.account_name, order.cancelled) == (None, False)
+    assert accepted(sent).warnings == ()
+    account = accept_account({"account": "A", "name": "nan", "owner": "\\N"}, TERMS).event
+    assert isinstance(account, AccountChanged)
+    assert (account.name, account.owner) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["Null", "Nan", "NA", "N", "Nan Goldin", "None Such Pipe"])
+def test_a_name_that_only_looks_like_a_word_for_nothing_is_a_name(name: str) -> None:
+    assert order_of(ORDER | {"account_name": name}).account_name == name
+
+
+@pytest.mark.parametrize("text", ['="001001"', "'001001", '= "001001"'])
+def test_an_id_that_was_written_for_a_spreadsheet_is_the_id_with_a_warning(text: str) -> None:
+    item = ORDER | {"account": text, "order": text}
+    order = order_of(item)
+    assert (order.order, order.account) == ("001001", "001001")
+    assert accepted(item).id == "001001"
+    assert [warning.field for warning in accepted(item).warnings] == ["order", "account"]
+    contact = accept_contact({"contact": text, "account": text}, TERMS)
+    assert (contact.id, len(contact.warnings)) == ("001001", 2)
+
+
+USUAL_IDS = [
+    "'A-1'",
+    "'",
+    "1E11",
+    "12E5",
+    "A1.5E+3",
+    "000123",
+    "NA",
+    "N-1",
+    "nu",
+    "A+B",
+    "1.2",
+    "=",
+]
+
+
+@pytest.mark.parametrize("id_", USUAL_IDS)
+def test_an_id_that_no_spreadsheet_wrote_stays_as_it_is(id_: str) -> None:
+    assert order_of(ORDER | {"order": id_}).order == id_
+    assert accepted(ORDER | {"order": id_}).warnings == ()
+
+
+def test_a_whole_number_as_an_id_is_its_digits() -> None:
+    order = order_of(ORDER | {"order": 1001, "account": 2**53})
+    assert (order.order, order.account) == ("1001", "9007199254740992")
+
+
 DAYS = [
     ("2026-03-31", date(2026, 3, 31), date(2026, 3, 31)),
     (
@@ -172,7 +227,11 @@ WRONG: list[tuple[dict[str, Any], set[str]]] = [
     ({"account": "a\u202eb"}, {"account"}),
     ({"account": "a\u200bb"}, {"account"}),
     ({"account": " A"}, {"account"}),
-    ({"account": 12}, {"account"}),
+    *(({"account": id_}, {"account"}) for id_ in (12.0, -12, 2**53 + 1, 10**400, True)),
+    *(({"account": id_}, {"account"}) for id_ in ("NULL", "n/a", "#N/A", "NaN", "None", "-")),
+    *(({"order": id_}, {"order"}) for id_ in ("\\N", "Null", "'NULL", '="-"', "\u2014")),
+    *(({"order": id_}, {"order"}) for id_ in ("1.23457E+11", "1,23457E+11", "1e+11")),
+    *(({"account": id_}, {"account"}) for id_ in ("1.23456789012E11", "-1.2E-7")),
     ({"account": None}, {"account"}),
     ({"account_name": "a\r\nBcc: x"}, {"account_name"}),
     ({"order": None, "account": {}}, {"order", "account"}),
@@ -339,7 +398,6 @@ def test_accounts_and_contacts() -> None:
 @pytest.mark.parametrize(
     "email",
     [
-        "",
         "x",
         "a@b",
         "a b@c.de",

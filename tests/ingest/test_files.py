@@ -208,6 +208,73 @@ def test_a_wrong_mapping_is_told_by_its_key(content: str, field: str, write: Wri
     assert field in caught.value.errors[0].field
 
 
+NOTHING = ["NULL", "n/a", "#N/A", "nan", "None", "-", "\\N", "(null)", "<NA>", "\u2014"]
+WIDE = "order,account,account_name,owner,ordered_on,od,grade,quantity,revenue\n"
+
+
+@pytest.mark.parametrize("word", NOTHING)
+def test_a_word_for_nothing_is_no_id_and_elsewhere_an_empty_cell(word: str, write: Write) -> None:
+    """Two rows of the order NULL were one order of unrelated lines."""
+    row = f"N-1,A-1,{word},{word},2026-03-01,{word},{word},{word},100\n"
+    rows = f"N-2,{word},x,y,2026-03-01,7,L80,1,100\n" + f"{word},A-3,x,y,2026-03-01,7,L80,1,1\n" * 2
+    orders, notes = orders_of(open_file(write(WIDE + row + rows), "orders", PLAIN))
+    assert [one.id for one in orders if one.order is not None] == ["N-1"]
+    order = orders[0].order
+    assert order is not None
+    assert (order.account_name, order.owner) == (None, None)
+    assert order.lines == (Line(revenue_cents=10000),)
+    assert [(note.line, note.column, note.reason) for note in notes] == [
+        *[(line, "order", "is missing") for line in (4, 5)],
+        (3, "account", "is missing"),
+    ]
+
+
+def test_a_mapping_names_other_words_for_nothing(write: Write) -> None:
+    mapping = Mapping(null=("unknown", "0000"))
+    rows = "N-1,A-1,unknown,x,2026-03-01,7,unknown,1,1\n0000,A-1,x,x,2026-03-01,7,L80,1,1\n"
+    orders, notes = orders_of(open_file(write(WIDE + rows), "orders", mapping), mapping=mapping)
+    assert [(one.id, one.order and one.order.account_name) for one in orders] == [("N-1", None)]
+    assert orders[0].order is not None and orders[0].order.lines[0].grade is None
+    assert [(note.line, note.column) for note in notes] == [(3, "order")]
+
+
+def test_a_word_for_nothing_is_filled_down_where_the_mapping_says_so(write: Write) -> None:
+    mapping = Mapping(fill_down=True)
+    rows = "O-1,A,2026-03-01,P,5,1\nNULL,NULL,NULL,Q,5,2\n"
+    orders, notes = orders_of(open_file(write(HEADER + rows), "orders", mapping), mapping=mapping)
+    assert [(one.id, one.order and len(one.order.lines)) for one in orders] == [("O-1", 2)]
+    assert notes == []
+
+
+def test_ids_that_a_spreadsheet_has_cut_are_no_order(write: Write) -> None:
+    rows = "1.23457E+11,A,2026-03-01,P,5,1\n" * 3 + "000123,A,2026-03-01,P,5,7\n"
+    orders, notes = orders_of(open_file(write(HEADER + rows), "orders", PLAIN))
+    assert [(one.id, one.order is not None) for one in orders] == [("000123", True)]
+    assert {(note.column, note.reason) for note in notes} == {
+        ("order", "a spreadsheet has cut this number: export the column as text")
+    }
+
+
+def test_ids_written_for_a_spreadsheet_are_one_account_and_one_order(write: Write) -> None:
+    """A row as its text and one with an apostrophe are lines of one order."""
+    rows = (
+        '="0004711",="001001",2026-03-01,P,5,1\n'
+        '"=""0004711""","=""001001""",2026-03-01,P,5,1\n'
+        "'0004711,'001001,2026-03-01,P,5,1\n"
+        "0004711,001001,2026-03-01,P,5,1\n"
+    )
+    orders, notes = orders_of(open_file(write(HEADER + rows), "orders", PLAIN))
+    (one,) = orders
+    assert one.order is not None
+    assert (one.id, one.order.order, one.order.account, len(one.order.lines)) == (
+        *("0004711", "0004711", "001001"),
+        4,
+    )
+    assert [(note.line, note.column, note.wrong) for note in notes] == [
+        (line, column, False) for column in ("order", "account") for line in (2, 3, 4)
+    ]
+
+
 NUMBERS = [
     ("1234.5", ".", None, "1234.5"),
     ("1,234.5", ".", ",", "1234.5"),

@@ -67,7 +67,7 @@ CELLS: list[tuple[str, str]] = [
     *(("revenue", text) for text in NO_MONEY if storable(text)),
     *(("revision", text) for text in ("-1", "9007199254740993", "1.5", "x", "1e3", "٣")),
     *(("status", text) for text in ("shipped", "0")),
-    *(("quantity", text) for text in ("NaN", "1e400", "many")),
+    *(("quantity", text) for text in ("1e5", "1e400", "many")),
     *(("currency", text) for text in ("EUR", "US")),
     *(("product", text) for text in ("a\x00b", "x" * 201)),
     *(("grade", text) for text in ("a\x00b", "x" * 201)),
@@ -128,7 +128,7 @@ def test_a_hostile_account_or_contact_is_refused_by_its_column_and_the_others_go
     with Progress(0) as progress:
         taken = list(
             accounts_and_contacts.read(
-                kind, 0, open_file(path, kind, PLAIN), TERMS, report, progress
+                kind, 0, open_file(path, kind, PLAIN), TERMS, PLAIN, report, progress
             )
         )
     assert (len(taken), report.rejected) == (2, 1)
