@@ -47,9 +47,9 @@ class Mailbox:
 
 def checked_address(email: str) -> str:
     """An address as SMTP takes it; a domain in other letters becomes its ASCII
-    form. Raises Rejected.
+    form, the point of the root at its end goes. Raises Rejected.
     """
-    local, _, domain = email.strip().rpartition("@")
+    local, _, domain = email.strip().removesuffix(".").rpartition("@")
     try:
         plain = f"{local}@{domain if domain.isascii() else domain.encode('idna').decode()}"
     except UnicodeError:

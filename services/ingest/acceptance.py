@@ -23,7 +23,6 @@ from services.ingest.fields import (
     read_day,
     read_email,
     read_id,
-    read_quantity,
     stamp,
 )
 from services.ingest.shapes import (
@@ -34,7 +33,8 @@ from services.ingest.shapes import (
     OrderShape,
     shaped,
 )
-from shared.domain.identifiers import is_nothing, wrong_name, wrong_text
+from shared.domain.cleaning import Cleaned, clean, clean_name, clean_quantity
+from shared.domain.identifiers import is_nothing, wrong_text
 from shared.domain.money import (
     LARGEST_ORDER_CENTS,
     Amount,
@@ -125,6 +125,21 @@ class Checks:
         self.warn(name, changed)
         return id_
 
+    def shown(self, name: str, text: str | None, cleaner: Callable[[str], Cleaned]) -> str | None:
+        """What can be kept of a text that is only for show; noted where it was changed."""
+        cleaned = cleaner(text or "")
+        self.warn(name, cleaned.changed)
+        return cleaned.text
+
+    def address(self, name: str, text: str | None) -> str | None:
+        """An address that mail can be sent to, else none: noted, a contact is more than that."""
+        try:
+            address = _text(text)
+            return None if address is None else read_email(address)
+        except Wrong as error:
+            self.warn(name, str(error))
+            return None
+
     def read(self, name: str, reader: Callable[[T], V], value: T) -> V | None:
         """What `reader` makes of `value`; None, noted, where it cannot be right."""
         try:
@@ -144,8 +159,7 @@ def accept_order(item: object, terms: Terms) -> Accepted:
     shape = shaped(OrderShape, item)
     checks = Checks()
     id_, account = checks.id("order", shape.order), checks.id("account", shape.account)
-    account_name = _text(shape.account_name)
-    checks.wrong("account_name", None if account_name is None else wrong_name(account_name))
+    account_name = checks.shown("account_name", shape.account_name, clean_name)
     ordered_on = checks.read(
         "ordered_on", lambda text: read_day(text, terms.zone), shape.ordered_on
     )
@@ -236,9 +250,8 @@ def accept_account(item: object, terms: Terms) -> Accepted:
     shape = shaped(AccountShape, item)
     checks = Checks()
     account = checks.id("account", shape.account)
-    name, owner = _text(shape.name), _text(shape.owner)
-    checks.wrong("name", None if name is None else wrong_name(name))
-    checks.wrong("owner", None if owner is None else wrong_name(owner))
+    name = checks.shown("name", shape.name, clean_name)
+    owner = checks.shown("owner", shape.owner, clean_name)
     revision = (
         terms.accepted_ms
         if shape.revision is None
@@ -261,9 +274,8 @@ def accept_contact(item: object, terms: Terms) -> Accepted:
     shape = shaped(ContactShape, item)
     checks = Checks()
     contact, account = checks.id("contact", shape.contact), checks.id("account", shape.account)
-    name, address = _text(shape.name), _text(shape.email)
-    checks.wrong("name", None if name is None else wrong_name(name))
-    email = None if address is None else checks.read("email", read_email, address)
+    name = checks.shown("name", shape.name, clean_name)
+    email = checks.address("email", shape.email)
     revision = (
         terms.accepted_ms
         if shape.revision is None
@@ -305,19 +317,26 @@ def kept_od(text: str, sizes: TaughtSizes) -> tuple[str | None, str | None]:
     return text, read_od(text, sizes).warning if reading.warning and sizes else reading.warning
 
 
+def kept_grade(text: str) -> tuple[str | None, str | None]:
+    """(the raw grade that is kept, why it is not): a grade never costs the order."""
+    wrong = wrong_text(text)
+    return (text, None) if wrong is None else (None, f"no grade, and not kept: it {wrong}")
+
+
 def _line(line: LineShape, number: int, terms: Terms, checks: Checks) -> ContentLine:
     """The line as content; what is wrong with it is noted, and what its sender should know."""
-    product, od, grade, quantity = map(_text, (line.product, line.od, line.grade, line.quantity))
-    checks.wrong(
-        f"lines[{number}].product", wrong_text(product) if product else "must not be empty"
-    )
+    product = checks.shown(f"lines[{number}].product", line.product, clean)
+    od, grade, quantity = map(_text, (line.od, line.grade, line.quantity))
     if od is not None:
         od, warning = kept_od(od, terms.sizes)
         checks.warn(f"lines[{number}].od", warning)
     if grade is not None:
-        checks.wrong(f"lines[{number}].grade", wrong_text(grade))
+        grade, warning = kept_grade(grade)
+        checks.warn(f"lines[{number}].grade", warning)
     if quantity is not None:
-        quantity = checks.read(f"lines[{number}].quantity", read_quantity, quantity)
+        cleaned = clean_quantity(quantity)
+        quantity = cleaned.text
+        checks.warn(f"lines[{number}].quantity", cleaned.changed)
     amount = checks.read(
         f"lines[{number}].revenue", lambda text: money(text, terms.places), line.revenue
     )

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from services.ingest import plain
-from services.ingest.acceptance import ROUNDED, Terms, kept_od, money
+from services.ingest.acceptance import ROUNDED, Terms, kept_grade, kept_od, money
 from services.ingest.dialects import LINE, TEXT, TROUBLE
 from services.ingest.fields import (
     Wrong,
@@ -23,7 +23,6 @@ from services.ingest.fields import (
     read_cancelled,
     read_day,
     read_id,
-    read_quantity,
     read_revision,
     stamp,
 )
@@ -31,8 +30,9 @@ from services.ingest.mapping import PLAIN, Mapping, needed
 from services.ingest.placing import Placing
 from services.ingest.plain import Plain
 from services.ingest.rejected import PART
-from shared.domain.identifiers import is_nothing, unforced, wrong_name, wrong_text
-from shared.domain.money import NotMoney, read_cents
+from shared.domain.cleaning import Cleaned, clean, clean_name, clean_quantity
+from shared.domain.identifiers import is_nothing, unforced
+from shared.domain.money import NotMoney, plain_decimal, read_cents
 
 IDS = ("order", "account")
 MOST_REMEMBERED = 200_000  # distinct texts of a column
@@ -290,8 +290,19 @@ def _order_columns(
             return None, str(error), None
         return read, None, said
 
-    def checked(wrong: Callable[[str], str | None]) -> Callable[[str], Read]:
-        return lambda text: (text, wrong(text), None)
+    def shown(cleaner: Callable[[str], Cleaned]) -> Callable[[str], Read]:
+        def read(text: str) -> Read:
+            cleaned = cleaner(text)
+            return cleaned.text, None, cleaned.changed
+
+        return read
+
+    def grade(text: str) -> Read:
+        kept, warning = kept_grade(text)
+        return kept, None, warning
+
+    def quantity(text: str) -> Read:
+        return file_quantity(text, numbers)
 
     def tried(reader: Callable[[str], Any]) -> Callable[[str], Read]:
         def read(text: str) -> Read:
@@ -322,14 +333,12 @@ def _order_columns(
         Column(name="ordered_on", dtype=pl.Date, read=tried(day), missing="is missing"),
         Column(name="revision", dtype=pl.Int64, read=tried(read_revision)),
         Column(name="status", dtype=pl.Boolean, read=tried(read_cancelled)),
-        Column(name="account_name", dtype=pl.String, read=checked(wrong_name)),
-        Column(name="owner", dtype=pl.String, read=checked(wrong_name)),
-        Column(name="product", dtype=pl.String, read=checked(wrong_text), plain=plain.ascii_texts),
+        Column(name="account_name", dtype=pl.String, read=shown(clean_name)),
+        Column(name="owner", dtype=pl.String, read=shown(clean_name)),
+        Column(name="product", dtype=pl.String, read=shown(clean), plain=plain.ascii_texts),
         Column(name="od", dtype=pl.String, read=od),
-        Column(name="grade", dtype=pl.String, read=checked(wrong_text), plain=plain.ascii_texts),
-        Column(
-            name="quantity", dtype=pl.String, read=tried(lambda text: read_quantity(numbers(text)))
-        ),
+        Column(name="grade", dtype=pl.String, read=grade, plain=plain.ascii_texts),
+        Column(name="quantity", dtype=pl.String, read=quantity),
         Column(
             name=cents,
             dtype=pl.Int64,
@@ -338,10 +347,24 @@ def _order_columns(
             plain=plain.amounts(terms.places if cents == "revenue" else 0) if is_plain else None,
         ),
         Column(name="currency", dtype=pl.String, read=tried(currency)),
-        Column(name="label", dtype=pl.String, read=checked(lambda text: None)),
+        Column(name="label", dtype=pl.String, read=lambda text: (text, None, None)),
     ]
 
 
+def file_quantity(text: str, numbers: Callable[[str], str]) -> Read:
+    """A quantity by the file's marks, with a unit or none behind it."""
+    number = _UNIT.sub("", text)
+    try:
+        quantity = plain_decimal(numbers(number))
+    except NotMoney:
+        quantity = None
+    if quantity is None:
+        cleaned = clean_quantity(text)
+        return cleaned.text, None, cleaned.changed
+    return quantity, None, None if number == text else f"is read as {quantity}"
+
+
+_UNIT = re.compile(r"\s*[^\W\d_]{1,12}\.?$")
 _DECIMAL_COMMA = re.compile(r"[0-9]+,[0-9]+.*")
 
 

@@ -24,19 +24,18 @@ from services.ingest.fields import (
     Wrong,
     is_usual_id,
     read_cancelled,
-    read_quantity,
 )
 from services.ingest.shapes import MOST_LINES
+from shared.domain.cleaning import clean_name
 from shared.domain.identifiers import (
     LONGEST_ID,
     LONGEST_NAME,
     LONGEST_TEXT,
     is_nothing,
     wrong_id,
-    wrong_name,
     wrong_text,
 )
-from shared.domain.money import NotMoney, wrong_order_total
+from shared.domain.money import NotMoney, plain_decimal, wrong_order_total
 from shared.domain.orders import ContentLine
 from shared.errors import Rejected
 
@@ -140,13 +139,19 @@ def _is_visible(order: PlainOrder) -> bool:
     return (
         wrong_id(order.order) is None
         and wrong_id(order.account) is None
-        and (not order.account_name or wrong_name(order.account_name) is None)
+        and (not order.account_name or _is_clean(order.account_name))
         and all(
-            not text or wrong_text(text) is None
+            _is_clean(line.product)
+            and (not line.od or wrong_text(line.od) is None)
+            and (not line.grade or wrong_text(line.grade) is None)
             for line in order.lines
-            for text in (line.product, line.od, line.grade)
         )
     )
+
+
+@lru_cache(maxsize=10_000)
+def _is_clean(text: str) -> bool:
+    return clean_name(text).changed is None
 
 
 @lru_cache(maxsize=10_000)
@@ -160,7 +165,10 @@ def _day(text: str) -> date | None:
 @lru_cache(maxsize=100_000)
 def _quantity(text: str) -> str:
     """Raises Wrong."""
-    return read_quantity(text)
+    quantity = plain_decimal(text)
+    if quantity is None:
+        raise Wrong
+    return quantity
 
 
 def accept_plain(item: PlainOrder, terms: Terms) -> Accepted | None:

@@ -65,3 +65,15 @@ def test_capital_letters_are_the_same_address(connection: db.Connection, tenant:
         connection, tenant, " KIM@Example.com ", "member", by=COMMAND_LINE, with_digest=False
     )
     assert added == "kim@example.com"
+
+
+@pytest.mark.parametrize("email", ["josé@m.example", "ana@m..example", "ana@[127.0.0.1]", "ana@"])
+def test_a_member_needs_an_address_that_our_sender_takes(email: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        members.checked_email(email)
+    assert [error.field for error in caught.value.errors] == ["email"]
+
+
+@pytest.mark.parametrize("email", ["ana@m.example.", "ANA@M.EXAMPLE", " ana@m.example "])
+def test_a_member_has_one_spelling(email: str) -> None:
+    assert members.checked_email(email) == "ana@m.example"

@@ -113,6 +113,7 @@ def test_a_mail_for_an_old_server_is_seven_bit_and_says_the_same() -> None:
         (" o'brien+digest@mail.example.co.uk ", "o'brien+digest@mail.example.co.uk"),
         ("ana@bücher.example", "ana@xn--bcher-kva.example"),
         ("root@localhost", "root@localhost"),
+        ("ana@example.com.", "ana@example.com"),
     ],
 )
 def test_an_address_is_taken_as_smtp_has_it(given: str, checked: str) -> None:

@@ -109,25 +109,13 @@ NO_DAY += [
 ]
 NO_TEXT: list[Any] = [1774915200, 1774915200000, 1.5, True, [], {}]
 NO_TRUTH: list[Any] = ["yes", 1, []]
-NO_ADDRESS = [
-    "x",
-    "a@b",
-    "a@b.cd\r\nBcc: e@f.gh",
-    "a@b.cd, e@f.gh",
-    "a\x00@b.cd",
-    "<a@b.cd>",
-    "\ud800@b.cd",
-    "a" * 250 + "@b.cd",
-]
 
 ORDERS: list[Hostile] = [
     *((order(order=text), "order") for text in IN_AN_ID),
     *((order(account=text), "account") for text in IN_AN_ID),
-    *((order(account_name=text), "account_name") for text in IN_A_NAME),
     *((order(ordered_on=text), "ordered_on") for text in NO_DAY),
     *((order(ordered_on=value), "ordered_on") for value in NO_TEXT),
     *((line(revenue=text), "lines[1].revenue") for text in NO_MONEY),
-    *((line(quantity=text), "lines[1].quantity") for text in ("1e400", "many", "1" * 40)),
     *((order(total=text), "total") for text in ("20.02", "19.98", "NaN", "1e400", "9" * 40)),
     *((order(currency=text), "currency") for text in ("EUR", "", "US", "usd\x00")),
     *((order(revision=value), "revision") for value in (-1, 2**53 + 1, 10**400, 1.5, "7", True)),
@@ -143,10 +131,6 @@ ORDERS: list[Hostile] = [
     (texts(ORDER, order=r'"a\ud800b"'), "order"),
     (texts(ORDER, **{r"\ud800": "1"}), r"\ud800"),
     (line(surprise=1), "lines[1].surprise"),
-    (line(product=""), "lines[1].product"),
-    (line(product="\x00"), "lines[1].product"),
-    (line(grade="\ud800"), "lines[1].grade"),
-    (line(grade="x" * 1_000_000), "lines[1].grade"),
     (order(organization="other"), "organization"),
     (order(**{"__proto__": 1}), "__proto__"),
     (order(lines=[]), "lines"),
@@ -157,8 +141,6 @@ ORDERS: list[Hostile] = [
 ]
 ACCOUNTS: list[Hostile] = [
     *((json.dumps(ACCOUNT | {"account": text}).encode(), "account") for text in IN_AN_ID),
-    *((json.dumps(ACCOUNT | {"name": text}).encode(), "name") for text in IN_A_NAME),
-    *((json.dumps(ACCOUNT | {"owner": text}).encode(), "owner") for text in IN_A_NAME),
     *(
         (json.dumps(ACCOUNT | {"revision": value}).encode(), "revision")
         for value in (-1, 2**60, "1", 1.5)
@@ -172,8 +154,6 @@ ACCOUNTS: list[Hostile] = [
 CONTACTS: list[Hostile] = [
     *((json.dumps(CONTACT | {"contact": text}).encode(), "contact") for text in IN_AN_ID),
     *((json.dumps(CONTACT | {"account": text}).encode(), "account") for text in IN_AN_ID),
-    *((json.dumps(CONTACT | {"name": text}).encode(), "name") for text in IN_A_NAME),
-    *((json.dumps(CONTACT | {"email": text}).encode(), "email") for text in NO_ADDRESS),
     *((json.dumps(CONTACT | {"primary": value}).encode(), "primary") for value in NO_TRUTH),
     (texts(CONTACT, **{"email": '"a@b.cd", "email": "e@f.gh"'}), "email"),
     (json.dumps(CONTACT | {"unsubscribed": False}).encode(), "unsubscribed"),

@@ -1,15 +1,13 @@
 """Members of an organization: owners and admins invite them, change their roles and remove them."""
 
-import re
-
 from services.signals.actions import digest
 from services.signals.actions.actor import Actor, must_govern, note
 from services.signals.store import organizations, recipients, saved_views, sign_in
 from shared import clock, db
 from shared.errors import FieldError, NotFound, Rejected
+from shared.mail import checked_address
 
 ROLES = ("owner", "admin", "member")
-EMAIL = re.compile(r"[^\s@\x00-\x1f]{1,64}@[^\s@\x00-\x1f]{1,189}")
 NOT_ASCII = "has other letters than a mail address: write its domain as xn--…"
 LAST_OWNER = "is the last owner: make somebody else an owner first"
 
@@ -128,15 +126,17 @@ def end_access_of_strangers(connection: db.Connection, email: str) -> None:
 
 
 def checked_email(email: str) -> str:
-    """In the one spelling that is kept: ASCII, in small letters. Other letters are refused before
-    any is made small, since some of them become ASCII then (the Kelvin sign a k). Raises Rejected.
+    """An address that our sender takes, in the one spelling that is kept: ASCII, in small letters.
+    Other letters are refused before any is made small, since some of them become ASCII then (the
+    Kelvin sign a k). Raises Rejected.
     """
     if not email.isascii():
         raise Rejected(FieldError(field="email", reason=f"{email!r} {NOT_ASCII}"))
-    plain = email.strip().lower()
-    if not EMAIL.fullmatch(plain) or not plain.isprintable():
-        raise Rejected(FieldError(field="email", reason=f"{email!r} is no mail address"))
-    return plain
+    try:
+        return checked_address(email).lower()
+    except Rejected:
+        reason = f"{email!r} is not an address that mail can be sent to"
+        raise Rejected(FieldError(field="email", reason=reason)) from None
 
 
 def _may_give(role: str, by: Actor) -> None:
