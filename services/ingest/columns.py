@@ -35,6 +35,7 @@ from shared.domain.identifiers import is_nothing, unforced
 from shared.domain.money import NotMoney, plain_decimal, read_cents
 
 IDS = ("order", "account")
+LONGEST_WORD = 40  # of a status that is repeated to its sender
 MOST_REMEMBERED = 200_000  # distinct texts of a column
 
 Read = tuple[Any, str | None, str | None]  # value, what is wrong, what is worth a warning
@@ -290,6 +291,19 @@ def _order_columns(
             return None, str(error), None
         return read, None, said
 
+    def status(text: str) -> bool:
+        word = text.lower()
+        if word in mapping.status:
+            return mapping.status[word] == "cancelled"
+        try:
+            return read_cancelled(text)
+        except Wrong:
+            shown = clean(text[:LONGEST_WORD]).text
+            raise Wrong(
+                f"{shown} is neither open nor cancelled: the key status of the mapping can say "
+                "which of them it means"
+            ) from None
+
     def shown(cleaner: Callable[[str], Cleaned]) -> Callable[[str], Read]:
         def read(text: str) -> Read:
             cleaned = cleaner(text)
@@ -332,7 +346,7 @@ def _order_columns(
         ),
         Column(name="ordered_on", dtype=pl.Date, read=tried(day), missing="is missing"),
         Column(name="revision", dtype=pl.Int64, read=tried(read_revision)),
-        Column(name="status", dtype=pl.Boolean, read=tried(read_cancelled)),
+        Column(name="status", dtype=pl.Boolean, read=tried(status)),
         Column(name="account_name", dtype=pl.String, read=shown(clean_name)),
         Column(name="owner", dtype=pl.String, read=shown(clean_name)),
         Column(name="product", dtype=pl.String, read=shown(clean), plain=plain.ascii_texts),

@@ -82,7 +82,7 @@ class Mapping(BaseModel):
     """A mapping file. `columns` is theirs -> ours; null leaves a column out. `fill_down`: our
     columns whose empty cells take the value of the row above, of the same order; true for all that
     the lines of an order share. `null`: texts that stand for nothing, beside NULL, N/A and
-    their like (`identifiers.is_nothing`).
+    their like (`identifiers.is_nothing`). `status`: their word, in any case -> open or cancelled.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -95,6 +95,20 @@ class Mapping(BaseModel):
     currency: str | None = None
     fill_down: bool | tuple[str, ...] = False
     null: tuple[str, ...] = ()
+    status: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("status")
+    @classmethod
+    def _ours(cls, value: dict[str, str]) -> dict[str, str]:
+        for theirs, ours in value.items():
+            if theirs.endswith(REPEATED):
+                raise ValueError(f"{theirs.removesuffix(REPEATED)} comes twice")
+            if ours not in ("open", "cancelled"):
+                raise ValueError(f"{theirs} must be open or cancelled")
+        plain = {theirs.strip().lower(): ours for theirs, ours in value.items()}
+        if any(plain[theirs.strip().lower()] != ours for theirs, ours in value.items()):
+            raise ValueError("one word is open and cancelled, in another case")
+        return plain
 
     @field_validator("null", mode="before")
     @classmethod

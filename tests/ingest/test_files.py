@@ -301,6 +301,40 @@ def test_a_quantity_with_its_unit_is_read_by_the_marks_of_the_file(write: Write)
     assert [(note.column, note.reason) for note in notes] == [("quantity", "is read as 1200")]
 
 
+STATUSES = "order,account,ordered_on,status,revenue\n"
+WORDS = ["sale", "cancel", "Cancelled", "Closed", "wc-cancelled", "VOID", "Open "]
+
+
+def test_a_mapping_says_which_words_mean_cancelled(write: Write) -> None:
+    theirs = {"sale": "open", "closed": "open", "Cancel": "cancelled", "void": "cancelled"}
+    mapping = Mapping(status={**theirs, "wc-cancelled": "cancelled"})
+    rows = "".join(f"{at},A,2026-03-01,{word},1\n" for at, word in enumerate(WORDS))
+    orders, notes = orders_of(open_file(write(STATUSES + rows), "orders", mapping), mapping=mapping)
+    assert notes == []
+    found = [one.order for one in orders if one.order is not None]
+    assert [order.cancelled for order in found] == [False, True, True, False, True, True, False]
+
+
+def test_an_unknown_status_is_refused_by_its_word_and_the_key_that_explains_it(
+    write: Write,
+) -> None:
+    rows = "1,A,2026-03-01,VOID,1\n2,A,2026-03-01,open,1\n"
+    orders, notes = orders_of(open_file(write(STATUSES + rows), "orders", PLAIN))
+    assert [one.id for one in orders if one.order is not None] == ["2"]
+    ((line, column, reason),) = [(note.line, note.column, note.reason) for note in notes]
+    assert (line, column) == (2, "status")
+    assert "VOID" in reason and "status" in reason
+
+
+@pytest.mark.parametrize(
+    "status", ['{"void": "closed"}', '{"a": "open", "A": "cancelled"}', '["void"]', '{"a": null}']
+)
+def test_a_status_of_a_mapping_is_open_or_cancelled(status: str, write: Write) -> None:
+    with pytest.raises(Rejected) as caught:
+        read_mapping(write(f'{{"status": {status}}}'))
+    assert "status" in caught.value.errors[0].field
+
+
 NUMBERS = [
     ("1234.5", ".", None, "1234.5"),
     ("1,234.5", ".", ",", "1234.5"),
