@@ -358,9 +358,10 @@ def _wrong_total(shape: OrderShape, terms: Terms, checks: Checks) -> str | None:
     if shape.total is None or any(error.field.endswith(".revenue") for error in checks.errors):
         return None
     try:
-        read_money(shape.total, terms.places, most=LARGEST_ORDER_CENTS)
+        total = read_money(shape.total, terms.places, most=LARGEST_ORDER_CENTS)
     except NotMoney as error:
         return str(error)
+    checks.warn("total", ROUNDED if total.lost else None)
     lines = sum((Decimal(line.revenue) for line in shape.lines), Decimal(0))
     if abs(Decimal(shape.total) - lines) > Decimal(1).scaleb(-terms.places):
         return f"is not the sum of the lines, {lines}"

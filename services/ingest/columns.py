@@ -265,7 +265,7 @@ def _order_columns(
 
     def revenue(text: str) -> Read:
         try:
-            amount = money(numbers(text), terms.places)
+            amount = money(numbers(bare_amount(text, terms.currency)), terms.places)
         except NotMoney as error:
             return None, str(error), None
         return amount.cents, None, ROUNDED if amount.lost else None
@@ -356,7 +356,9 @@ def _order_columns(
         Column(
             name=cents,
             dtype=pl.Int64,
-            read=revenue if cents == "revenue" else tried(lambda text: read_cents(numbers(text))),
+            read=revenue
+            if cents == "revenue"
+            else tried(lambda text: read_cents(numbers(bare_amount(text, terms.currency)))),
             missing="is missing",
             plain=plain.amounts(terms.places if cents == "revenue" else 0) if is_plain else None,
         ),
@@ -400,6 +402,32 @@ def file_day(text: str, terms: Terms, date_format: str | None) -> date:
         if date_format is None:
             raise
         raise Wrong(f"is neither {date_format} nor a day such as 2026-03-31") from None
+
+
+def bare_amount(text: str, currency: str) -> str:
+    """The amount with a minus before it or none, and without its currency: as programs write
+    credits (`(12.50)`, `12.50-`) and prices (`$12.50`, `12.50 USD`). What says two things at once
+    (`(-5)`) stays what it is, and is no number.
+    """
+    plain = text.replace("\u2212", "-")
+    found = _CREDIT.fullmatch(plain)
+    inner = "".join(filter(None, found.groups())) if found is not None else plain
+    for sign in (currency, *_SIGNS.get(currency, ())):
+        for sided in (inner.removeprefix(sign), inner.removesuffix(sign)):
+            if sided != inner and _BARE.fullmatch(sided.strip()):
+                bare = sided.strip()
+                return f"-{bare}" if found is not None else bare
+        if inner.startswith(f"-{sign}") and _BARE.fullmatch(inner[len(sign) + 1 :].strip()):
+            return plain if found is not None else f"-{inner[len(sign) + 1 :].strip()}"
+    if found is not None and _BARE.fullmatch(inner) and not inner.startswith(("-", "+")):
+        return f"-{inner}"
+    return plain
+
+
+# the ones that no other currency of ISO 4217 is written with, and the dollar of the United States
+_SIGNS = {"USD": ("US$", "$"), "EUR": ("\u20ac",), "INR": ("\u20b9",), "KRW": ("\u20a9",)}
+_CREDIT = re.compile(r"\(\s*([^()-]+?)\s*\)|([^()-]+?)\s*-")
+_BARE = re.compile(r"[0-9.][0-9., '_\u00a0\u202f\u2019]*|-[0-9.][0-9., '_\u00a0\u202f\u2019]*")
 
 
 def plain_number(text: str, *, decimal: str, thousands: str | None) -> str:

@@ -9,10 +9,10 @@ import re
 from dataclasses import dataclass
 
 from shared.domain.identifiers import (
-    ENCODED_WORD,
     INVISIBLE,
     LONGEST_NAME,
     LONGEST_TEXT,
+    has_encoded_word,
     is_nothing,
 )
 from shared.domain.money import plain_decimal
@@ -37,7 +37,7 @@ class Cleaned:
 def clean_name(text: str) -> Cleaned:
     """As `clean`, of a name: nothing in it that mail programs show as other text."""
     cleaned = clean(text)
-    if cleaned.text is None or ENCODED_WORD.search(cleaned.text) is None:
+    if cleaned.text is None or not has_encoded_word(cleaned.text):
         return cleaned
     plain = cleaned.text.replace("=?", "= ?").replace("?=", "? =")[:LONGEST_NAME]
     said = [one for one in (cleaned.changed, "held an encoded word (=?…?=), now broken") if one]

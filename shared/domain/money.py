@@ -58,23 +58,37 @@ def read_money(text: str, places: int, *, most: int = LARGEST_CENTS) -> Amount:
     """Plain decimal text, up to six places, half up (away from zero) to `places`; at most `most`
     minor units. Raises NotMoney.
 
-    No exponents, no NaN or Infinity, no thousands separators, ASCII digits only.
+    The tail of a binary float, 123.45000000000002, is rounded to six places first: no more than
+    1e-9 is lost. No exponents, no NaN or Infinity, no thousands separators, ASCII digits only.
     """
     if len(text) > LONGEST:
         raise NotMoney(f"is longer than {LONGEST} characters")
     found = _DECIMAL.fullmatch(text)
     if found is None or not (found[2] or found[3]):
         raise NotMoney("must be a decimal number such as 1234.50")
-    fraction = (found[3] or "").rstrip("0")
-    if len(fraction) > MOST_PLACES:
-        raise NotMoney(f"has more than {MOST_PLACES} decimal places")
-    cents = int((found[2] or "0") + fraction[:places].ljust(places, "0"))
+    whole, fraction = found[2] or "0", (found[3] or "").rstrip("0")
+    has_tail = len(fraction) > MOST_PLACES
+    if has_tail:
+        whole, fraction = _without_tail(whole, fraction)
+    cents = int(whole + fraction[:places].ljust(places, "0"))
     rest = fraction[places:]
     if rest >= "5":
         cents += 1
     if cents > most:
         raise NotMoney(f"is beyond {most} minor units")
-    return Amount(-cents if found[1] == "-" else cents, bool(rest))
+    return Amount(-cents if found[1] == "-" else cents, bool(rest) or has_tail)
+
+
+def _without_tail(whole: str, fraction: str) -> tuple[str, str]:
+    """Digits before and behind the point, at most six of them. Raises NotMoney."""
+    tail = fraction[MOST_PLACES:]
+    millionths = int(whole + fraction[:MOST_PLACES])
+    if tail.startswith("999"):
+        millionths += 1
+    elif not tail.startswith("000") and tail != "001":
+        raise NotMoney(f"has more than {MOST_PLACES} decimal places")
+    digits = str(millionths).rjust(MOST_PLACES + 1, "0")
+    return digits[:-MOST_PLACES], digits[-MOST_PLACES:].rstrip("0")
 
 
 def read_cents(text: str) -> int:

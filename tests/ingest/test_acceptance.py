@@ -307,6 +307,13 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     }
 
 
+def test_float_tails_of_lines_and_of_the_total_cost_no_order() -> None:
+    lines = [LINE | {"revenue": 0.1}, LINE | {"revenue": 123.45000000000002}]
+    item = ORDER | {"lines": lines, "total": "123.55000000000002"}
+    assert [line.revenue_cents for line in order_of(item).lines] == [10, 12345]
+    assert [one.field for one in accepted(item).warnings] == ["lines[1].revenue", "total"]
+
+
 TOTALS = ["10.00", "10.01", "9.99", "10", "10.009999"]
 
 

@@ -335,6 +335,44 @@ def test_a_status_of_a_mapping_is_open_or_cancelled(status: str, write: Write) -
     assert "status" in caught.value.errors[0].field
 
 
+CREDITS = ["(123.45)", "123.45-", "\u2212123.45", "($123.45)", "-$123.45", "123.45 USD-"]
+
+
+@pytest.mark.parametrize("text", [*CREDITS, "-123.45"])
+def test_a_credit_is_read_as_programs_write_it(text: str, write: Write) -> None:
+    rows = f"1,A,2026-03-01,P,5,{text}\n"
+    ((one,), notes) = orders_of(open_file(write(HEADER + rows), "orders", PLAIN))
+    assert one.order is not None and notes == []
+    assert one.order.lines[0].revenue_cents == -12345
+
+
+@pytest.mark.parametrize("text", ["$1,234.56", "1,234.56 USD", "USD 1,234.56"])
+def test_an_amount_may_name_the_organizations_currency(text: str, write: Write) -> None:
+    mapping, rows = Mapping(thousands=","), f'1,A,2026-03-01,P,5,"{text}"\n'
+    ((one,), _) = orders_of(open_file(write(HEADER + rows), "orders", mapping), mapping=mapping)
+    assert one.order is not None and one.order.lines[0].revenue_cents == 123456
+
+
+@pytest.mark.parametrize("text", ["(-5)", "-5-", "5 CAD", "\u20ac5", "-(5)", "()", "$", "$$5"])
+def test_an_amount_with_two_readings_or_another_currency_is_refused(
+    text: str, write: Write
+) -> None:
+    rows = f"1,A,2026-03-01,P,5,{text}\n"
+    orders, notes = orders_of(open_file(write(HEADER + rows), "orders", PLAIN))
+    assert [one.order for one in orders] == [None]
+    assert [(note.column, note.wrong) for note in notes] == [("revenue", True)]
+
+
+def test_the_tail_of_a_binary_float_is_rounded_with_a_warning(write: Write) -> None:
+    rows = "1,A,2026-03-01,P,5,123.45000000000002\n2,A,2026-03-01,P,5,9.9999999999\n"
+    orders, notes = orders_of(open_file(write(HEADER + rows), "orders", PLAIN))
+    assert [one.order and one.order.lines[0].revenue_cents for one in orders] == [12345, 1000]
+    assert [(note.line, note.column, note.wrong) for note in notes] == [
+        (2, "revenue", False),
+        (3, "revenue", False),
+    ]
+
+
 NUMBERS = [
     ("1234.5", ".", None, "1234.5"),
     ("1,234.5", ".", ",", "1234.5"),
