@@ -6,9 +6,10 @@ its decimal mark and thousands.
 """
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any
 
@@ -367,6 +368,16 @@ def _order_columns(
     ]
 
 
+def _named_zone(text: str, date_format: str) -> tzinfo:
+    """The zone behind `%Z`, which Python reads and forgets. Raises Wrong for another than UTC."""
+    zone = time.strptime(text, date_format).tm_zone
+    if zone is None or zone.upper() not in ("UTC", "GMT"):
+        raise Wrong(
+            f"names the zone {zone}: only UTC and GMT are known by name, %z reads an offset"
+        )
+    return UTC
+
+
 def file_quantity(text: str, numbers: Callable[[str], str]) -> Read:
     """A quantity by the file's marks, with a unit or none behind it."""
     number = _UNIT.sub("", text)
@@ -393,6 +404,8 @@ def file_day(text: str, terms: Terms, date_format: str | None) -> date:
             pass
         else:
             try:
+                if "%Z" in date_format:
+                    at = at.replace(tzinfo=_named_zone(text, date_format))
                 return at.astimezone(terms.zone).date() if at.tzinfo is not None else at.date()
             except OverflowError:
                 raise Wrong("is no day of the calendar") from None

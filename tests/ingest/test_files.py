@@ -373,6 +373,16 @@ def test_the_tail_of_a_binary_float_is_rounded_with_a_warning(write: Write) -> N
     ]
 
 
+def test_a_time_that_names_utc_is_the_day_in_the_organizations_zone(write: Write) -> None:
+    """Python reads the name of a zone and forgets it: the day was the one in UTC."""
+    mapping = Mapping(date_format="%Y-%m-%d %H:%M:%S %Z")
+    rows = "1,A,2026-03-01 23:30:00 UTC,P,5,1\n2,A,2026-03-01 22:30:00 GMT,P,5,1\n"
+    orders, notes = orders_of(open_file(write(HEADER + rows), "orders", mapping), mapping=mapping)
+    found = [one.order for one in orders if one.order is not None]
+    assert [order.ordered_on for order in found] == [date(2026, 3, 2), date(2026, 3, 1)]
+    assert notes == []
+
+
 NUMBERS = [
     ("1234.5", ".", None, "1234.5"),
     ("1,234.5", ".", ",", "1234.5"),
