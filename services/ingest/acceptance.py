@@ -18,6 +18,7 @@ import msgspec
 from services.ingest.fields import (
     Wrong,
     checked_revision,
+    midnight_utc,
     milliseconds,
     read_cancelled,
     read_day,
@@ -163,6 +164,8 @@ def accept_order(item: object, terms: Terms) -> Accepted:
     ordered_on = checks.read(
         "ordered_on", lambda text: read_day(text, terms.zone), shape.ordered_on
     )
+    if ordered_on is not None:
+        checks.warn("ordered_on", midnight_utc(shape.ordered_on, ordered_on, terms.zone))
     counts_on = (
         None
         if ordered_on is None

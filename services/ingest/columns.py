@@ -21,6 +21,7 @@ from services.ingest.dialects import LINE, TEXT, TROUBLE
 from services.ingest.fields import (
     Wrong,
     changed,
+    midnight_utc,
     read_cancelled,
     read_day,
     read_id,
@@ -264,6 +265,14 @@ def _order_columns(
         stamp(ordered_on, terms.today)
         return ordered_on
 
+    def ordered_on(text: str) -> Read:
+        try:
+            read = day(text)
+        except Wrong as error:
+            return None, str(error), None
+        sent_on = read - timedelta(days=shift_days)
+        return read, None, midnight_utc(text, sent_on, terms.zone)
+
     def revenue(text: str) -> Read:
         try:
             amount = money(numbers(bare_amount(text, terms.currency)), terms.places)
@@ -345,7 +354,7 @@ def _order_columns(
             missing="is missing",
             plain=plain.ids,
         ),
-        Column(name="ordered_on", dtype=pl.Date, read=tried(day), missing="is missing"),
+        Column(name="ordered_on", dtype=pl.Date, read=ordered_on, missing="is missing"),
         Column(name="revision", dtype=pl.Int64, read=tried(read_revision)),
         Column(name="status", dtype=pl.Boolean, read=tried(status)),
         Column(name="account_name", dtype=pl.String, read=shown(clean_name)),

@@ -18,6 +18,9 @@ _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(?:[.,][0-9]{1,9})?(?: "
     r"?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 )
+_MIDNIGHT_UTC = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]00:00(?::00(?:[.,]0{1,9})?)? ?(?:[Zz]|[+-]00(?::?00)?)"
+)
 _WHOLE = re.compile(r"[0-9]{1,16}(?:\.0*)?")
 _CANCELLED = {"open": False, "cancelled": True, "canceled": True}
 _TRUTHS = {
@@ -77,6 +80,14 @@ def read_day(text: str, zone: ZoneInfo) -> date:
         raise
     except (ValueError, OverflowError):
         raise Wrong("is no day of the calendar") from None
+
+
+def midnight_utc(text: str, read: date, zone: ZoneInfo) -> str | None:
+    """What a sender should know of a midnight in UTC that is another day in `zone`."""
+    found = _MIDNIGHT_UTC.fullmatch(text)
+    if found is None or found[1] == read.isoformat():
+        return None
+    return f"midnight UTC is read as {read}, the day in {zone.key}: send a day without a time"
 
 
 def stamp(ordered_on: date, today: date) -> date:

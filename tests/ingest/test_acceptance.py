@@ -173,6 +173,21 @@ def test_a_day_is_the_organizations(text: str, ordered_on: date, counts_on: date
     assert (order.ordered_on, order.counts_on) == (ordered_on, counts_on)
 
 
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [
+        ("2026-03-30T00:00:00Z", True),
+        ("2026-03-30 00:00:00.000+00:00", True),
+        ("2026-03-30T00:00:01Z", False),
+        ("2026-03-30T00:00:00-05:00", False),
+        ("2026-03-30", False),
+    ],
+)
+def test_a_midnight_in_utc_that_is_another_day_here_is_warned_of(text: str, warned: bool) -> None:
+    warnings = accepted(ORDER | {"ordered_on": text}).warnings
+    assert [one.field for one in warnings] == ["ordered_on"] * warned
+
+
 WRONG_DAYS: list[object] = [
     *(
         "2026-04-02",

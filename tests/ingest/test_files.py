@@ -5,6 +5,7 @@ character costs (its own row).
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -381,6 +382,14 @@ def test_a_time_that_names_utc_is_the_day_in_the_organizations_zone(write: Write
     found = [one.order for one in orders if one.order is not None]
     assert [order.ordered_on for order in found] == [date(2026, 3, 2), date(2026, 3, 1)]
     assert notes == []
+
+
+def test_a_midnight_in_utc_that_is_another_day_is_warned_of_in_a_file_too(write: Write) -> None:
+    terms = replace(TERMS, timezone="America/Chicago")
+    rows = "1,A,2026-03-01T00:00:00Z,P,5,1\n"
+    ((one,), notes) = orders_of(open_file(write(HEADER + rows), "orders", PLAIN), terms=terms)
+    assert one.order is not None and one.order.ordered_on == date(2026, 2, 28)
+    assert [(note.column, note.wrong) for note in notes] == [("ordered_on", False)]
 
 
 NUMBERS = [
