@@ -389,7 +389,7 @@ def _named_zone(text: str, date_format: str) -> tzinfo:
 
 def file_quantity(text: str, numbers: Callable[[str], str]) -> Read:
     """A quantity by the file's marks, with a unit or none behind it."""
-    number = _UNIT.sub("", text)
+    number = _UNIT.sub("", text).rstrip()
     try:
         quantity = plain_decimal(numbers(number))
     except NotMoney:
@@ -400,7 +400,7 @@ def file_quantity(text: str, numbers: Callable[[str], str]) -> Read:
     return quantity, None, None if number == text else f"is read as {quantity}"
 
 
-_UNIT = re.compile(r"\s*[^\W\d_]{1,12}\.?$")
+_UNIT = re.compile(r"[^\W\d_]{1,12}\.?$")
 _DECIMAL_COMMA = re.compile(r"[0-9]+,[0-9]+.*")
 
 
@@ -433,7 +433,7 @@ def bare_amount(text: str, currency: str) -> str:
     """
     plain = text.replace("\u2212", "-")
     found = _CREDIT.fullmatch(plain)
-    inner = "".join(filter(None, found.groups())) if found is not None else plain
+    inner = "".join(filter(None, found.groups())).strip() if found is not None else plain
     for sign in (currency, *_SIGNS.get(currency, ())):
         for sided in (inner.removeprefix(sign), inner.removesuffix(sign)):
             if sided != inner and _BARE.fullmatch(sided.strip()):
@@ -448,7 +448,7 @@ def bare_amount(text: str, currency: str) -> str:
 
 # the ones that no other currency of ISO 4217 is written with, and the dollar of the United States
 _SIGNS = {"USD": ("US$", "$"), "EUR": ("\u20ac",), "INR": ("\u20b9",), "KRW": ("\u20a9",)}
-_CREDIT = re.compile(r"\(\s*([^()-]+?)\s*\)|([^()-]+?)\s*-")
+_CREDIT = re.compile(r"\(([^()-]+)\)|([^()-]+)-")
 _BARE = re.compile(r"[0-9.][0-9., '_\u00a0\u202f\u2019]*|-[0-9.][0-9., '_\u00a0\u202f\u2019]*")
 
 
