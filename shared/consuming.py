@@ -140,6 +140,7 @@ class Loop:
         self._by_topic = {route.topic: route for route in routes}
         self._holds: dict[Place, Hold] = {}
         self._pauses: dict[Place, float] = {}
+        self._assigned: dict[Place, int] = {}  # where each partition was taken up
         self._poison = 0
         self._looked_at = 0.0
 
@@ -188,6 +189,7 @@ class Loop:
                 if self._stop.is_set():
                     return
         client.incremental_assign(partitions)
+        self._assigned |= {(p.topic, p.partition): p.offset for p in partitions}
         self._away.is_back(ASSIGNMENT)
         places = [f"{p.topic}/{p.partition}@{p.offset}" for p in partitions]
         log.info("partitions assigned", consumer=self._consumer, partitions=places)
@@ -343,6 +345,14 @@ class Loop:
         if self._pauses.pop(place, None) is not None:
             metrics.PARTITION_FAILING.labels(self._consumer, place[0], str(place[1])).set(0)
 
+    def _next(self, place: Place, position: int, low: int) -> int:
+        """The next record of a partition. The client says none (below 0) until it has given one:
+        then it is where the partition was taken up, or the first that is kept.
+        """
+        if place in self._holds:
+            return self._holds[place].begin
+        return position if position >= 0 else max(low, self._assigned.get(place, 0))
+
     def _look(self, *, idle: bool) -> None:
         """Every LOOK_SECONDS: how much waits in each partition, and where nothing is under way."""
         if time.monotonic() - self._looked_at < LOOK_SECONDS:
@@ -353,13 +363,7 @@ class Loop:
             for p in self._kafka.position(self._kafka.assignment()):
                 place = (p.topic, p.partition)
                 low, high = self._kafka.get_watermark_offsets(p, cached=True)
-                at = (
-                    self._holds[place].begin
-                    if place in self._holds
-                    else p.offset
-                    if p.offset >= 0
-                    else low
-                )
+                at = self._next(place, p.offset, low)
                 lag = max(0, high - at) if high >= 0 else 0
                 metrics.LAG_RECORDS.labels(self._consumer, p.topic, str(p.partition)).set(lag)
                 if lag:

@@ -23,6 +23,7 @@ from shared.events import ContactChanged
 from shared.ids import record_key
 from shared.records import Record
 from shared.settings import settings
+from shared.standing import Standing
 from shared.topics import CONTACTS, ORDERS, SIGNALS, dead_letters_of
 from tests.eventually import eventually
 from tests.ingest.door import records
@@ -42,6 +43,7 @@ def consuming(
     publisher: kafka.Publisher,
     routes: Sequence[Route] = ROUTES,
     on_ready: Callable[[bool, str], None] = lambda ready, reason: None,
+    standing: Standing | None = None,
 ) -> Iterator[None]:
     """The consume loop in a thread, drained at the end."""
     stop = threading.Event()
@@ -56,6 +58,7 @@ def consuming(
                 publisher=publisher,
                 stop=stop,
                 on_ready=on_ready,
+                standing=standing,
             )
         except BaseException as error:
             failed.append(error)
@@ -278,6 +281,35 @@ def put_aside_of(topic: str) -> list[tuple[int, int]]:
     """
     letters = [letter_of(record) for record in records(dead_letters_of(topic), 0)]
     return [(letter.partition, letter.offset) for letter in letters]
+
+
+class Told(Standing):
+    """Keeps what it is told of one partition."""
+
+    def __init__(self, place: tuple[str, int]) -> None:
+        super().__init__()
+        self.place, self.words = place, list[str]()
+
+    def waits(self, place: tuple[str, int], position: int) -> None:
+        super().waits(place, position)
+        self.words += ["waits"] * (place == self.place)
+
+    def moves(self, place: tuple[str, int]) -> None:
+        super().moves(place)
+        self.words += ["moves"] * (place == self.place)
+
+
+def test_a_process_that_is_started_again_and_has_nothing_to_read_does_not_stand(
+    connection: db.Connection, publisher: kafka.Publisher, tenant: str
+) -> None:
+    """The client knows no position of a partition before it has given a record of it."""
+    end = publish(publisher, ORDERS.name, tenant, block(order(tenant, "SO-1")).event)
+    with consuming(publisher):
+        wait_for(connection, tenant, {ORDERS.name: end})
+    told = Told((ORDERS.name, kafka.partition_of(tenant)))
+    with consuming(publisher, standing=told):
+        eventually(lambda: len(told.words) >= 3, what="three looks")
+        assert set(told.words) == {"moves"}
 
 
 def test_what_cannot_be_read_is_put_aside_once_and_the_partition_moves_on(
