@@ -189,7 +189,9 @@ class Loop:
                 if self._stop.is_set():
                     return
         client.incremental_assign(partitions)
-        self._assigned |= {(p.topic, p.partition): p.offset for p in partitions}
+        for p in partitions:
+            self._assigned[p.topic, p.partition] = p.offset
+            metrics.PARTITION_FAILING.labels(self._consumer, p.topic, str(p.partition)).set(0)
         self._away.is_back(ASSIGNMENT)
         places = [f"{p.topic}/{p.partition}@{p.offset}" for p in partitions]
         log.info("partitions assigned", consumer=self._consumer, partitions=places)
