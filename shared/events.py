@@ -216,7 +216,10 @@ class AccountChanged(Event, frozen=True, kw_only=True):
 
 
 class ContactChanged(Event, frozen=True, kw_only=True):
-    """A person at an account; the greatest revision counts."""
+    """A person at an account; the greatest revision counts.
+
+    language: BCP 47. zone: IANA. country: ISO 3166, two letters.
+    """
 
     organization: str
     contact: str
@@ -225,6 +228,12 @@ class ContactChanged(Event, frozen=True, kw_only=True):
     email: str | None = None
     name: str | None = None
     primary: bool = False
+    phone: str | None = None
+    title: str | None = None
+    newsletter: Literal["subscribed", "unsubscribed"] | None = None
+    language: str | None = None
+    zone: str | None = None
+    country: str | None = None
 
 
 # -- ticks and drafts ------------------------------------------------------------------------------

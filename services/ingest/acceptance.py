@@ -34,6 +34,7 @@ from services.ingest.shapes import (
     OrderShape,
     shaped,
 )
+from shared import people
 from shared.domain.cleaning import Cleaned, clean, clean_name, clean_quantity
 from shared.domain.identifiers import is_nothing, wrong_text
 from shared.domain.money import (
@@ -139,6 +140,17 @@ class Checks:
             return None if address is None else read_email(address)
         except Wrong as error:
             self.warn(name, str(error))
+            return None
+
+    def kept(self, name: str, text: str | None, reader: Callable[[str], V]) -> V | None:
+        """What `reader` makes of a text; none, noted, where it cannot be right: a contact is more
+        than that.
+        """
+        plain = _text(text)
+        try:
+            return None if plain is None else reader(plain)
+        except ValueError as error:
+            self.warn(name, f"{error}, and was left out")
             return None
 
     def read(self, name: str, reader: Callable[[T], V], value: T) -> V | None:
@@ -279,6 +291,12 @@ def accept_contact(item: object, terms: Terms) -> Accepted:
     contact, account = checks.id("contact", shape.contact), checks.id("account", shape.account)
     name = checks.shown("name", shape.name, clean_name)
     email = checks.address("email", shape.email)
+    phone = checks.kept("phone", shape.phone, people.read_phone)
+    title = checks.shown("title", shape.title, clean_name)
+    newsletter = checks.kept("newsletter", shape.newsletter, people.read_newsletter)
+    language = checks.kept("language", shape.language, people.read_language)
+    zone = checks.kept("zone", shape.zone, people.read_zone)
+    country = checks.kept("country", shape.country, people.read_country)
     revision = (
         terms.accepted_ms
         if shape.revision is None
@@ -294,6 +312,12 @@ def accept_contact(item: object, terms: Terms) -> Accepted:
         email=email,
         name=name,
         primary=bool(shape.primary),
+        phone=phone,
+        title=title,
+        newsletter=newsletter,
+        language=language,
+        zone=zone,
+        country=country,
     )
     return Accepted(id=contact, event=event, encoded=encode(event), warnings=tuple(checks.warnings))
 

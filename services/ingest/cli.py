@@ -104,7 +104,8 @@ def contacts(
     resume: Resume = False,
     as_json: AsJson = False,
 ) -> None:
-    """Contacts: contact, account, email, name, primary, revision.
+    """Contacts: contact, account, email, name, primary, phone, title, newsletter, language, zone,
+    country, revision.
 
     Example: winback import contacts contacts.csv --organization acme
     """

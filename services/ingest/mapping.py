@@ -72,7 +72,10 @@ COLUMNS = {
     ),
     "contacts": Columns(
         required=("contact", "account"),
-        optional=("email", "name", "primary", "revision"),
+        optional=(
+            *("email", "name", "primary", "revision"),
+            *("phone", "title", "newsletter", "language", "zone", "country"),
+        ),
         aliases={"contact_name": "name"},
     ),
 }

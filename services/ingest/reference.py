@@ -15,7 +15,7 @@ EXAMPLES = {
  "quantity": "120", "revenue": "18250.00"}]}""",
     "/v1/accounts": """{"account": "A-77", "name": "Permian Supply", "owner": "Dana King"}""",
     "/v1/contacts": """{"contact": "C-9", "account": "A-77", "name": "Lee Ortiz",
- "email": "lee@permian.example"}""",
+ "email": "lee@permian.example", "phone": "+1 432 555 0142", "title": "Purchasing manager"}""",
 }
 
 STYLE = """

@@ -83,6 +83,16 @@ Id = Annotated[
         }
     ),
 ]
+Phone = Annotated[
+    str,
+    BeforeValidator(_digits),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "maxLength": 40}, {"type": "integer", "minimum": 0}],
+            "description": "Best as text, with + and the country's number.",
+        }
+    ),
+]
 Name = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 200})]
 Text = Annotated[str, Field(json_schema_extra={"maxLength": 200})]
 
@@ -142,6 +152,17 @@ class ContactShape(Shape):
     name: Name | None = None
     primary: bool | None = None
     revision: Revision | None = None
+    phone: Annotated[Phone | None, Field(examples=["+1 432 555 0142"])] = None
+    title: Annotated[Text | None, Field(examples=["Purchasing manager"])] = None
+    newsletter: (
+        Annotated[str, Field(json_schema_extra={"enum": ["subscribed", "unsubscribed"]})] | None
+    ) = None
+    language: Annotated[str | None, Field(description="Of BCP 47.", examples=["pt-BR"])] = None
+    zone: Annotated[
+        str | None,
+        Field(description="Of IANA.", examples=["America/Chicago"]),
+    ] = None
+    country: Annotated[str | None, Field(description="Of ISO 3166.", examples=["US"])] = None
 
 
 def shaped(model: type[S], item: object) -> S:

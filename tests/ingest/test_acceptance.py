@@ -508,6 +508,70 @@ def test_an_address_is_the_one_that_our_sender_takes(email: str) -> None:
     assert (contact.event.email, contact.warnings) == ("ana@x.example", ())
 
 
+def test_a_contact_brings_how_to_reach_them_in_one_spelling() -> None:
+    contact = accept_contact(
+        {
+            "contact": "C",
+            "account": "A",
+            "phone": "+1 432 555 0142",
+            "title": "Purchasing\tmanager",
+            "newsletter": "Subscribed",
+            "language": "en_us",
+            "zone": "america/chicago",
+            "country": "us",
+        },
+        TERMS,
+    )
+    assert contact.event == ContactChanged(
+        organization="acme",
+        contact="C",
+        account="A",
+        revision=1774976400000,
+        phone="+1 432 555 0142",
+        title="Purchasing manager",
+        newsletter="subscribed",
+        language="en-US",
+        zone="America/Chicago",
+        country="US",
+    )
+    assert [warning.field for warning in contact.warnings] == ["title"]
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("phone", "call me"),
+        ("newsletter", "yes"),
+        ("language", "English"),
+        ("zone", "Chicago"),
+        ("country", "USA"),
+    ],
+)
+def test_what_is_wrong_about_a_contact_is_left_out_by_its_field_and_costs_nothing_else(
+    field: str, text: str
+) -> None:
+    contact = accept_contact(
+        {"contact": "C", "account": "A", "email": "ana@x.example", field: text}, TERMS
+    )
+    assert isinstance(contact.event, ContactChanged)
+    assert (contact.event.email, getattr(contact.event, field)) == ("ana@x.example", None)
+    assert [warning.field for warning in contact.warnings] == [field]
+    assert contact.warnings[0].reason.endswith(", and was left out")
+
+
+@pytest.mark.parametrize("field", ["phone", "title", "newsletter", "language", "zone", "country"])
+def test_a_word_for_nothing_is_nothing_said_about_a_contact(field: str) -> None:
+    contact = accept_contact({"contact": "C", "account": "A", field: "N/A"}, TERMS)
+    assert isinstance(contact.event, ContactChanged)
+    assert (getattr(contact.event, field), contact.warnings) == (None, ())
+
+
+def test_a_phone_may_be_a_number_of_json() -> None:
+    contact = read_json(b'{"contact": "C", "account": "A", "phone": 14325550142}')
+    event = accept_contact(contact, TERMS).event
+    assert isinstance(event, ContactChanged) and event.phone == "14325550142"
+
+
 def test_a_refused_item_stops_no_other_and_contents_that_contradict_are_told() -> None:
     items = [ORDER | {"revision": 1}, {"order": "x\x00"}, ORDER | {"revision": 1, "account": "B"}]
     taken = take_in(KINDS["orders"], items, TERMS, source="test")

@@ -234,7 +234,9 @@ def test_accounts_and_contacts_land(stack: Stack, organization: str, write: Writ
     answer = imported(stack, accounts, "-o", organization, kind="accounts", code=1)
     assert (answer["accounts"], answer["rejected"]) == (2, 1)
     contacts = write(
-        "contact,account,email,primary\nC,A,kim@example.com,yes\nD,A,nope,no\n", "contacts.csv"
+        "contact,account,email,primary,phone,country\n"
+        "C,A,kim@example.com,yes,+1 432 555 0142,us\nD,A,nope,no,,\n",
+        "contacts.csv",
     )
     answer = imported(stack, contacts, "-o", organization, kind="contacts")
     assert (answer["contacts"], [one["column"] for one in answer["warnings"]]) == (2, ["email"])
@@ -249,6 +251,7 @@ def test_accounts_and_contacts_land(stack: Stack, organization: str, write: Writ
         people[ids.record_key(organization, "C")] or b"", type=ContactChanged
     )
     assert (contact.email, contact.primary) == ("kim@example.com", True)
+    assert (contact.phone, contact.country) == ("+1 432 555 0142", "US")
 
 
 def test_a_killed_import_is_resumed_without_a_double_effect(

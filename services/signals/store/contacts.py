@@ -18,6 +18,12 @@ STAGED = Staging(
         ("email", "text"),
         ("name", "text"),
         ("primary_sent", "bool"),
+        ("phone", "text"),
+        ("title", "text"),
+        ("newsletter", "text"),
+        ("language", "text"),
+        ("zone", "text"),
+        ("country", "text"),
         ("revision", "int8"),
     ],
 )
@@ -30,18 +36,34 @@ FROM contacts c
 JOIN staged_contacts s USING (organization, contact)
 """
 
+# A field follows the record only where the record says something else of it than the record before:
+# what people changed stays until then.
 MERGE_CONTACTS = """
-INSERT INTO contacts (organization, contact, account, email, name, primary_sent, revision)
+INSERT INTO contacts (
+    organization, contact, account, primary_sent, revision,
+    email, name, phone, title, newsletter, language, zone, country, record
+)
 SELECT
-    organization, contact, account, email, name, primary_sent, revision
+    organization, contact, account, primary_sent, revision,
+    email, name, phone, title, newsletter, language, zone, country,
+    contact_record(email, name, phone, title, newsletter, language, zone, country)
 FROM staged_contacts
 WHERE round = %s
 ON CONFLICT (organization, contact) DO UPDATE SET
     account = excluded.account,
-    email = excluded.email,
-    name = excluded.name,
     primary_sent = excluded.primary_sent,
-    revision = excluded.revision
+    revision = excluded.revision,
+    email = followed(contacts.record, 'email', contacts.email, excluded.email),
+    name = followed(contacts.record, 'name', contacts.name, excluded.name),
+    phone = followed(contacts.record, 'phone', contacts.phone, excluded.phone),
+    title = followed(contacts.record, 'title', contacts.title, excluded.title),
+    newsletter = followed(
+        contacts.record, 'newsletter', contacts.newsletter, excluded.newsletter
+    ),
+    language = followed(contacts.record, 'language', contacts.language, excluded.language),
+    zone = followed(contacts.record, 'zone', contacts.zone, excluded.zone),
+    country = followed(contacts.record, 'country', contacts.country, excluded.country),
+    record = excluded.record
 WHERE contacts.revision <= excluded.revision
 """
 
@@ -124,6 +146,12 @@ def _rows(
             event.email,
             event.name,
             event.primary,
+            event.phone,
+            event.title,
+            event.newsletter,
+            event.language,
+            event.zone,
+            event.country,
             event.revision,
         )
 

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from itertools import permutations
 
+import msgspec
+
 from services.signals.persist import handlers
 from shared import db, kafka
 from shared.events import AccountChanged, ContactChanged, SequenceDrafted, Step
@@ -129,6 +131,66 @@ def test_an_older_record_of_a_contact_changes_nothing(
     assert rows(
         connection, "SELECT account, email FROM contacts WHERE organization = %s", tenant
     ) == [("A1", "new@example.com")]
+
+
+def test_what_a_record_says_of_a_person_is_kept(connection: db.Connection, tenant: str) -> None:
+    said = {
+        "email": "ana@x.example",
+        "name": "Ana",
+        "phone": "+1 432 555 0142",
+        "title": "Purchasing",
+        "newsletter": "unsubscribed",
+        "language": "en-US",
+        "zone": "America/Chicago",
+        "country": "US",
+    }
+    event = msgspec.convert(
+        {
+            "type": "ContactChanged",
+            "organization": tenant,
+            "contact": "C",
+            "account": "A",
+            "revision": 1,
+        }
+        | said,
+        ContactChanged,
+    )
+    contacts(connection, event)
+    fields = f"SELECT {', '.join(said)} FROM contacts WHERE organization = %s"
+    assert rows(connection, fields, tenant) == [tuple(said.values())]
+    contacts(connection, msgspec.structs.replace(event, revision=2, phone=None))
+    published = "SELECT phone, title FROM published_contacts WHERE organization = %s"
+    assert rows(connection, published, tenant) == [(None, "Purchasing")]
+
+
+def test_what_people_changed_stays_until_a_record_says_another_thing(
+    connection: db.Connection, tenant: str
+) -> None:
+    def record_says(revision: int, phone: str | None, title: str | None) -> None:
+        contacts(
+            connection,
+            ContactChanged(
+                organization=tenant,
+                contact="C",
+                account="A",
+                revision=revision,
+                phone=phone,
+                title=title,
+            ),
+        )
+
+    stands = "SELECT phone, title FROM contacts WHERE organization = %s"
+    record_says(1, "1111", "Buyer")
+    connection.execute(
+        "UPDATE contacts SET phone = '2222', title = 'Boss' WHERE organization = %s", (tenant,)
+    )
+    record_says(2, "1111", "Buyer")
+    record_says(2, "1111", "Buyer")
+    assert rows(connection, stands, tenant) == [("2222", "Boss")]
+    record_says(3, "3333", "Buyer")
+    assert rows(connection, stands, tenant) == [("3333", "Boss")]
+    record_says(4, None, None)
+    assert rows(connection, stands, tenant) == [(None, None)]
 
 
 def test_a_draft_that_someone_edited_is_not_drafted_again(
