@@ -19,6 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from shared.settings import settings
 
 DRAIN_SECONDS = 20
+SLOW_AFTER_SECONDS = 5.0  # from then on a body has a least rate
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; "
@@ -62,11 +63,12 @@ def config(app: Any, port: int) -> uvicorn.Config:
 
 
 class Careful(H11Protocol):
-    """HTTP/1.1 that waits for nobody's head for ever, and says what is wrong in the form of all
-    other refusals.
+    """HTTP/1.1 that waits for nobody for ever, for the head of a request or for room to write to,
+    and says what is wrong in the form of all other refusals.
     """
 
     _head: asyncio.TimerHandle | None = None
+    _stuck: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -74,7 +76,19 @@ class Careful(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
+        self._go_on()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """What is written waits for the client: not for ever."""
+        super().pause_writing()
+        if self._stuck is None:
+            self._stuck = self.loop.call_later(settings().http_write_seconds, self._cut)
+
+    def resume_writing(self) -> None:
+        """It took most of what waited."""
+        self._go_on()
+        super().resume_writing()
 
     def handle_events(self) -> None:
         before = self.cycle
@@ -124,6 +138,15 @@ class Careful(H11Protocol):
         if not self.transport.is_closing():
             self.transport.close()
 
+    def _cut(self) -> None:
+        self._stuck = None
+        self.transport.abort()  # what waits is not sent any more
+
+    def _go_on(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
+
     def _forget(self) -> None:
         if self._head is not None:
             self._head.cancel()
@@ -131,17 +154,27 @@ class Careful(H11Protocol):
 
 
 async def body_in_time(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces of a body. Raises TimeoutError where the whole of it takes
-    longer than WINBACK_HTTP_BODY_SECONDS.
+    """The pieces of a body. Raises TimeoutError, with why, where the whole of it takes longer than
+    WINBACK_HTTP_BODY_SECONDS, or it comes slower than WINBACK_HTTP_BODY_LEAST_RATE.
     """
-    until = asyncio.get_running_loop().time() + settings().http_body_seconds
+    loop, rate, taken_bytes = asyncio.get_running_loop(), settings().http_body_least_rate, 0
+    began = loop.time()
+    until = began + settings().http_body_seconds
     while True:
+        slow = began + SLOW_AFTER_SECONDS + taken_bytes / rate if rate else until
         try:
             # around the waiting alone: who reads may leave at any piece
-            async with asyncio.timeout_at(until):
+            async with asyncio.timeout_at(min(until, slow)):
                 piece = await anext(stream)
         except StopAsyncIteration:
             return
+        except TimeoutError:
+            raise TimeoutError(
+                f"did not arrive within {settings().http_body_seconds:g} s"
+                if until <= slow
+                else f"arrived slower than {rate} bytes a second"
+            ) from None
+        taken_bytes += len(piece)
         yield piece
 
 

@@ -178,11 +178,29 @@ class Settings(BaseSettings):
         le=100_000,
         description="Requests that ingest works on at a time; further ones are told 429 at once.",
     )
+    ingest_max_requests_of_one: int = Field(
+        64,
+        ge=1,
+        le=100_000,
+        description="Of these, how many of one organization; "
+        "so many bodies of it may be arriving, too.",
+    )
     http_head_seconds: float = Field(
         20.0, gt=0, description="How long the head of a request may take to arrive."
     )
     http_body_seconds: float = Field(
         120.0, gt=0, description="How long the body of a request may take to arrive."
+    )
+    http_body_least_rate: int = Field(
+        1_000,
+        ge=0,
+        description="Bytes a second that a body brings at least, after its first 5 seconds. "
+        "0: any.",
+    )
+    http_write_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="How long a client may take nothing of its answer; then it is cut.",
     )
     import_max_bytes: int = Field(
         100_000_000_000, ge=1000, description="Largest imported file, after decompression."

@@ -56,7 +56,8 @@ class Access:
 
     def __init__(self, app_pool: ConnectionPool[db.Connection]) -> None:
         self._pool = app_pool
-        self._callers: dict[bytes, tuple[float, Caller | None]] = {}
+        self._callers: dict[bytes, tuple[float, Caller]] = {}
+        self._strangers: dict[bytes, float] = {}  # by themselves: guesses push nobody out
         self._noted: dict[tuple[str, str], float] = {}
         self._forgotten: dict[str, float] = {}
 
@@ -73,13 +74,22 @@ class Access:
         kept = self._callers.get(hashed)
         if kept is not None and kept[0] > time.monotonic():
             return kept[1]
+        if self._strangers.get(hashed, 0.0) > time.monotonic():
+            return None
         try:
             caller = self._ask(hashed)
         except psycopg.OperationalError as error:
             raise Retryable(f"PostgreSQL is not there: {error}") from None
+        until = time.monotonic() + REMEMBERED_SECONDS
+        if caller is None:
+            self._callers.pop(hashed, None)
+            if len(self._strangers) >= MOST_REMEMBERED:
+                self._strangers.clear()
+            self._strangers[hashed] = until
+            return None
         if len(self._callers) >= MOST_REMEMBERED:
             self._callers.clear()
-        self._callers[hashed] = (time.monotonic() + REMEMBERED_SECONDS, caller)
+        self._callers[hashed] = (until, caller)
         return caller
 
     def _ask(self, hashed: bytes) -> Caller | None:

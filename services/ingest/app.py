@@ -12,8 +12,9 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
@@ -31,6 +32,7 @@ from services.ingest.batcher import Batcher, Overloaded
 from services.ingest.blocks import record_of
 from services.ingest.bodies import Gunzip, NotJson, TooLarge, wrong_media_type
 from services.ingest.intake import KINDS, Intake, Kind, read_items, take_in
+from services.ingest.places import Held, Places
 from services.ingest.problems import problem, respond
 from shared import clock, db, http, kafka, metrics
 from shared.errors import Retryable, said
@@ -41,8 +43,8 @@ from shared.settings import settings
 log = structlog.get_logger()
 
 LONGEST_KEY = 200
+ASKERS = 2  # threads that ask PostgreSQL whose token it is
 IN_A_THREAD_FROM_BYTES = 50_000  # a larger body is worked on beside the event loop
-MOST_BODIES_BYTES = 256_000_000  # of all requests that are being worked on
 BROKEN = (
     "the fault is ours, and ingest's log has it; send the request again, with the same key "
     "if it had one"
@@ -59,8 +61,10 @@ class Service:
     access: Access
     batcher: Batcher
     readiness: Readiness
-    bodies_bytes: int = 0  # of all requests, also while they arrive
-    requests: int = 0  # being worked on, also while they arrive
+    places: Places = field(default_factory=Places)
+    askers: Executor = field(  # beside the threads that large bodies may fill
+        default_factory=lambda: ThreadPoolExecutor(ASKERS, thread_name_prefix="asker")
+    )
 
 
 def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
@@ -144,12 +148,14 @@ def outcome(status: int) -> str:
 
 async def answer(service: Service, kind: Kind, request: Request) -> Response:
     """One request, whatever comes of it."""
-    held = Held(service)
+    held = Held(service.places)
     try:
-        held.admit()
+        held.ask()
         caller = await find_caller(service, kind, request)
+        held.arrive(caller.organization.organization)
         body = await read_body(held, request)
-        return await take(service, kind, caller, request, body)
+        held.admit()
+        return await take(service, kind, caller, request, body, held)
     except Refused as refused:
         extra = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
         return problem(
@@ -168,8 +174,8 @@ async def answer(service: Service, kind: Kind, request: Request) -> Response:
         return problem(413, "Too large", f"the body is larger than {most} bytes", field="body")
     except NotJson as error:
         return problem(400, "Not JSON", str(error), field="body")
-    except TimeoutError:
-        reason = f"did not arrive within {settings().http_body_seconds:g} s"
+    except TimeoutError as error:
+        reason = str(error)
         return problem(
             408,
             "Too slow",
@@ -182,11 +188,11 @@ async def answer(service: Service, kind: Kind, request: Request) -> Response:
         return problem(
             400, "Cut", "the connection ended inside the body", field="body"
         )  # nobody hears it
-    except Overloaded:
+    except Overloaded as error:
         return problem(
             429,
             "Too many requests",
-            "more is waiting than can be taken",
+            str(error) or "more is waiting than can be taken",
             headers={"Retry-After": "1"},
         )
     except (Retryable, psycopg.OperationalError) as error:
@@ -209,43 +215,11 @@ class WrongHeader(ValueError):
         self.status, self.field, self.reason = status, field, reason
 
 
-@dataclass
-class Held:
-    """What one request takes of the service's bounds: a place, and the bytes
-    of its body that are in memory.
-    """
-
-    service: Service
-    size_bytes: int = 0
-    admitted: bool = False
-
-    def admit(self) -> None:
-        """Take a place. Those that wait in line longer than a client waits are answered in vain, so
-        the line is short. Raises Overloaded.
-        """
-        if self.service.requests >= settings().ingest_max_requests:
-            raise Overloaded
-        self.service.requests += 1
-        self.admitted = True
-
-    def add(self, size_bytes: int) -> None:
-        """Raises Overloaded."""
-        self.size_bytes += size_bytes
-        self.service.bodies_bytes += size_bytes
-        if self.service.bodies_bytes > MOST_BODIES_BYTES:
-            raise Overloaded
-
-    def release(self) -> None:
-        self.service.bodies_bytes -= self.size_bytes
-        self.service.requests -= self.admitted
-        self.size_bytes, self.admitted = 0, False
-
-
 async def find_caller(service: Service, kind: Kind, request: Request) -> Caller:
     """Raises Refused, Retryable."""
     token = bearer(only(request, "Authorization"))
-    caller = service.access.remembered(token) or await in_a_thread(
-        lambda: service.access.find(token)
+    caller = service.access.remembered(token) or await asyncio.get_running_loop().run_in_executor(
+        service.askers, service.access.find, token
     )
     return admitted(caller, kind.scope)
 
@@ -286,14 +260,15 @@ async def read_body(held: Held, request: Request) -> bytes:
 
 
 async def take(
-    service: Service, kind: Kind, caller: Caller, request: Request, body: bytes
+    service: Service, kind: Kind, caller: Caller, request: Request, body: bytes, held: Held
 ) -> Response:
     """The items, accepted and confirmed. Raises NotJson, WrongHeader, Overloaded, Retryable."""
     large = len(body) > IN_A_THREAD_FROM_BYTES
     most_levels = settings().ingest_max_depth
-    items, batch = await maybe_in_a_thread(
-        large, lambda: read_items(kind, body, most_levels=most_levels)
-    )
+    async with held.turn(large=large):
+        items, batch = await maybe_in_a_thread(
+            large, lambda: read_items(kind, body, most_levels=most_levels)
+        )
     if not items:
         return problem(422, "Nothing to take", "the batch is empty", field="body")
     if len(items) > (most := settings().ingest_max_items):
@@ -318,7 +293,8 @@ async def take(
             raise WrongHeader(422, "Idempotency-Key", "was used for another request")
         accepted_at, confirmed = kept.accepted_at, kept.confirmed
     terms = caller.terms(accepted_at)
-    intake = await maybe_in_a_thread(large, lambda: take_in(kind, items, terms, source="http"))
+    async with held.turn(large=large):
+        intake = await maybe_in_a_thread(large, lambda: take_in(kind, items, terms, source="http"))
     if not confirmed:
         await deliver(service, kind, organization, intake)
     if key is not None and not confirmed:
@@ -332,12 +308,12 @@ async def deliver(service: Service, kind: Kind, organization: str, intake: Intak
         return
     partition = kafka.partition_of(organization)
     if isinstance(intake.accepted[0].event, Order):
-        await service.batcher.put_orders(partition, [one.encoded for one in intake.accepted])
+        encoded = [one.encoded for one in intake.accepted]
+        await service.batcher.put_orders(organization, partition, encoded)
         metrics.ORDERS_ACCEPTED.labels("http").inc(len(intake.accepted))
         return
-    await service.batcher.put_records(
-        kind.topic, partition, [record_of(one) for one in intake.accepted]
-    )
+    records = [record_of(one) for one in intake.accepted]
+    await service.batcher.put_records(organization, kind.topic, partition, records)
 
 
 def keep_key(

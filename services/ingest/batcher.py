@@ -11,7 +11,8 @@ except librdkafka's own queue.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,13 +25,14 @@ from shared.topics import ORDERS
 MOST_WAITING_BYTES = (
     64_000_000  # on their way to Kafka; more than this and senders are asked to slow down
 )
+MOST_WAITING_BYTES_OF_ONE = MOST_WAITING_BYTES // 2  # organization
 BROKEN_SECONDS = (
     1.0  # after a failure, so long nobody waits for Kafka in vain: they are told at once
 )
 
 
 class Overloaded(Exception):
-    """More is waiting than Kafka takes: 429."""
+    """More is waiting than is taken: 429. It says what, where it is the organization's own."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -79,11 +81,15 @@ class Batcher:
             Counter()
         )  # blocks of a partition that Kafka has not confirmed
         self._waiting_bytes = 0
+        self._waiting_bytes_of: Counter[str] = Counter()
         self._broken_until = 0.0
 
-    async def put_orders(self, partition: int, orders: list[bytes]) -> None:
+    async def put_orders(self, organization: str, partition: int, orders: list[bytes]) -> None:
         """Raises Overloaded, Retryable."""
-        self._admit()
+        with self._admitted(organization, sum(map(len, orders))):
+            await self._gather(partition, orders)
+
+    async def _gather(self, partition: int, orders: list[bytes]) -> None:
         ticket = Ticket(future=self._loop.create_future())
         for order in orders:
             gathering = self._gathering.get(partition)
@@ -114,25 +120,42 @@ class Batcher:
         await ticket.future
 
     async def put_records(
-        self, topic: str, partition: int, records: list[tuple[bytes, bytes, kafka.Headers]]
+        self,
+        organization: str,
+        topic: str,
+        partition: int,
+        records: list[tuple[bytes, bytes, kafka.Headers]],
     ) -> None:
         """(key, value, headers), each a record of its own. Raises Overloaded, Retryable."""
-        self._admit()
-        ticket = Ticket(future=self._loop.create_future(), open_records=len(records))
-        for key, value, headers in records:
-            self._send(topic, partition, value, [ticket], key=key, headers=headers)
-        await ticket.future
+        with self._admitted(organization, sum(len(value) for _, value, _ in records)):
+            ticket = Ticket(future=self._loop.create_future(), open_records=len(records))
+            for key, value, headers in records:
+                self._send(topic, partition, value, [ticket], key=key, headers=headers)
+            await ticket.future
 
     def flush_all(self) -> None:
         """Send what is gathered now: the process is about to end."""
         for partition in list(self._gathering):
             self._flush(partition)
 
-    def _admit(self) -> None:
+    @contextmanager
+    def _admitted(self, organization: str, size_bytes: int) -> Iterator[None]:
+        """What is bounded is what waits before: a request by itself is never too large."""
         if time.monotonic() < self._broken_until:
             raise Retryable("Kafka does not take records")
+        if self._waiting_bytes_of[organization] > MOST_WAITING_BYTES_OF_ONE:
+            raise Overloaded("as much of your organization waits as may wait")
         if self._waiting_bytes > MOST_WAITING_BYTES:
             raise Overloaded
+        self._waiting_bytes += size_bytes
+        self._waiting_bytes_of[organization] += size_bytes
+        try:
+            yield
+        finally:
+            self._waiting_bytes -= size_bytes
+            self._waiting_bytes_of[organization] -= size_bytes
+            if not self._waiting_bytes_of[organization]:
+                del self._waiting_bytes_of[organization]
 
     def _flush(self, partition: int) -> None:
         gathering = self._gathering.pop(partition, None)
@@ -172,26 +195,23 @@ class Batcher:
         """Hand one record to librdkafka; its answer comes back into
         the loop, and `then` follows it.
         """
-        self._waiting_bytes += len(value)
 
         def answered(sent: Sent) -> None:
-            self._loop.call_soon_threadsafe(self._answered, len(value), tickets, sent.error, then)
+            self._loop.call_soon_threadsafe(self._answered, tickets, sent.error, then)
 
         try:
             self._publisher.send(
                 topic, value, key=key, partition=partition, headers=headers, on_done=answered
             )
         except Retryable as error:
-            self._answered(len(value), tickets, error, then)
+            self._answered(tickets, error, then)
 
     def _answered(
         self,
-        size_bytes: int,
         tickets: list[Ticket],
         error: Retryable | None,
         then: Callable[[], None],
     ) -> None:
-        self._waiting_bytes -= size_bytes
         if error is not None and not isinstance(error, TooLarge):  # that is its sender's alone
             self._broken_until = time.monotonic() + BROKEN_SECONDS
         for ticket in tickets:

@@ -30,14 +30,14 @@ def test_more_than_the_bound_is_overload_and_a_failure_is_told_at_once_for_a_whi
         batcher = Batcher(publisher, linger_ms=1)
         await until_taken(batcher, order)
         with stopped(broker):
-            waiting = asyncio.create_task(batcher.put_orders(0, [order] * 600))
+            waiting = asyncio.create_task(batcher.put_orders("one", 0, [order] * 600))
             await asyncio.sleep(0)  # it waits for the broker
             with pytest.raises(Overloaded):
-                await batcher.put_orders(0, [order])
+                await batcher.put_orders("one", 0, [order])
             with pytest.raises(Retryable):
                 await waiting
             with pytest.raises(Retryable, match="does not take"):
-                await batcher.put_orders(0, [order])
+                await batcher.put_orders("one", 0, [order])
         await until_taken(batcher, order)
         publisher.close()
 
@@ -48,7 +48,7 @@ async def until_taken(batcher: Batcher, order: bytes) -> None:
     """A broker that just started, or woke up, may take longer than this sender waits."""
     while True:
         try:
-            await batcher.put_orders(0, [order])
+            await batcher.put_orders("one", 0, [order])
             return
         except Retryable:
             await asyncio.sleep(0.1)
@@ -68,11 +68,11 @@ def test_an_order_by_itself_waits_for_nobody_and_what_comes_meanwhile_shares_a_b
     async def story() -> None:
         publisher = Publisher()
         batcher = Batcher(publisher, linger_ms=10 * 60 * 1000)
-        first = asyncio.create_task(batcher.put_orders(partition, encoded[:1]))
+        first = asyncio.create_task(batcher.put_orders("one", partition, encoded[:1]))
         await asyncio.sleep(0)  # it is gathered
         await asyncio.sleep(0)  # and sent
         await asyncio.gather(
-            first, *(batcher.put_orders(partition, [order]) for order in encoded[1:])
+            first, *(batcher.put_orders("one", partition, [order]) for order in encoded[1:])
         )
         publisher.close()
 
@@ -96,7 +96,7 @@ def test_a_request_that_needs_several_blocks_is_answered_when_all_are_in(
         partition = kafka.partition_of(organization)
         await asyncio.gather(
             *(
-                batcher.put_orders(partition, encoded[start : start + 400])
+                batcher.put_orders("one", partition, encoded[start : start + 400])
                 for start in (0, 400, 800)
             )
         )

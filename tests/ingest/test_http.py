@@ -298,31 +298,3 @@ def test_while_kafka_is_frozen_it_says_503_and_nothing_is_lost_after(
         assert ingest.stop() == 0
     finally:
         ingest.kill()
-
-
-def test_further_requests_are_told_429_at_once_while_every_place_is_taken(
-    stack: Stack, organization: str, token: str
-) -> None:
-    ingest = Ingest(stack=stack, env={"WINBACK_INGEST_MAX_REQUESTS": "1"})
-    ingest.start()
-    address = httpx.URL(ingest.url)
-    head = (
-        "POST /v1/orders HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
-        f"{token}\r\nContent-Type: application/json\r\n"
-    )
-    try:
-        with socket.create_connection((str(address.host), address.port or 0), timeout=30) as slow:
-            slow.sendall(f"{head}Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n".encode())
-            assert slow.recv(100).startswith(
-                b"HTTP/1.1 100"
-            )  # its body is waited for: it has the place
-            answer = ingest.post("orders", ORDER, token=token)
-            assert answer.status_code == 429
-            assert int(answer.headers["retry-after"]) > 0
-        eventually(
-            lambda: ingest.post("orders", ORDER, token=token).status_code == 202,
-            what="a place that is free again",
-        )
-        assert ingest.stop() == 0
-    finally:
-        ingest.kill()
