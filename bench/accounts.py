@@ -74,9 +74,10 @@ FILL = (
     """,
     """
     INSERT INTO account_words (organization, account, word)
-    SELECT organization, account, word
+    SELECT DISTINCT organization, account, beginning
     FROM accounts
     CROSS JOIN unnest(string_to_array(ltrim(words, ' '), ' ')) AS word
+    CROSS JOIN LATERAL beginnings_of(word)
     WHERE organization = %(organization)s
     """,
     """

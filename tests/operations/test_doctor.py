@@ -217,6 +217,13 @@ def test_migrations_that_are_missing_or_of_a_newer_version_are_told_apart(stack:
         assert postgres._migrations(connection).state == "note"
 
 
+def test_a_collation_of_an_icu_that_was_upgraded_is_wrong(stack: Stack) -> None:
+    upgraded = b"UPDATE pg_collation SET collversion = '1.0' WHERE collname = 'und-x-icu'"
+    with changed(upgraded) as connection:
+        found = postgres._collations(connection)
+    assert found.state == "wrong" and "und-x-icu" in found.said and "REINDEX" in found.do
+
+
 # -- mail ------------------------------------------------------------------------------------------
 
 

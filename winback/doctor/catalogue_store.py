@@ -60,6 +60,18 @@ ORDER BY c.relname
 """
 
 
+# Collations of our columns whose library was upgraded since: their indexes may be in another order.
+OUTDATED_COLLATIONS = """
+SELECT DISTINCT co.collname
+FROM pg_attribute a
+JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_collation co ON co.oid = a.attcollation
+WHERE c.relnamespace = 'public'::regnamespace
+  AND co.collprovider = 'i'
+  AND co.collversion IS DISTINCT FROM pg_collation_actual_version(co.oid)
+ORDER BY co.collname
+"""
+
 POSITIONS = """
 SELECT consumer, topic, partition, next_offset
 FROM positions
@@ -112,6 +124,11 @@ def roles(connection: db.Connection, names: list[str]) -> dict[str, Role]:
 def unprotected(connection: db.Connection) -> list[str]:
     """Tenant tables whose rows are not protected."""
     return [str(row[0]) for row in connection.execute(UNPROTECTED)]
+
+
+def outdated_collations(connection: db.Connection) -> list[str]:
+    """Of our columns, those that ICU sorts otherwise than when their indexes were made."""
+    return [str(row[0]) for row in connection.execute(OUTDATED_COLLATIONS)]
 
 
 def positions(connection: db.Connection) -> dict[tuple[str, str, int], int]:

@@ -51,6 +51,7 @@ def look() -> Iterator[Finding]:
             "Somebody changed it: ALTER TABLE … ENABLE and FORCE ROW LEVEL "
             "SECURITY, and see who did.",
         )
+        yield _collations(connection)
         yield judged(
             "postgresql encoding",
             server.encoding == "UTF8",
@@ -89,6 +90,19 @@ def _migrations(connection: db.Connection) -> Finding:
             "Upgrade this process soon.",
         )
     return good("migrations", f"all {len(ours)} are applied")
+
+
+def _collations(connection: db.Connection) -> Finding:
+    outdated = catalogue.outdated_collations(connection)
+    return judged(
+        "postgresql collations",
+        not outdated,
+        f"ICU was upgraded: {', '.join(outdated)} may sort otherwise"
+        if outdated
+        else "sorted as when their indexes were made",
+        "REINDEX TABLE accounts; then "
+        + " ".join(f'ALTER COLLATION "{name}" REFRESH VERSION;' for name in outdated),
+    )
 
 
 def _roles(connection: db.Connection, server: catalogue.Server) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ accounts are joined.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, LiteralString
 
@@ -16,6 +17,7 @@ Only = Literal["dormant", "lapse", "cherry_picking", "call"]
 
 MOST_FOUND = 60_000  # accounts of a word that may lead; a wider search tests rows
 MOST_LEADING = 300_000
+MOST_WORDS = 5  # of what was typed
 KNOWN_SECONDS = 60.0
 MOST_KNOWN = 10_000
 
@@ -34,14 +36,24 @@ ONLY: dict[Only, str] = {
     "call": f"{FLAGGED} AND {CALL}",
 }
 
-# A beginning of a word: `words` has a blank before each.
-HAS_WORD = "strpos(a.words, ' ' || lower(%({word})s)) > 0"
+# What was typed, as names are kept: folded (migration 0038), then in words; and whether a word is
+# of a script without blanks, so that it may begin within another.
+FOLDED = """
+SELECT found.word, beginnings.most > 1
+FROM unnest(%(typed)s::text[]) WITH ORDINALITY AS given (typed, place)
+CROSS JOIN LATERAL words_in(folded(given.typed)) WITH ORDINALITY AS found (word, place)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS most
+    FROM beginnings_of(found.word || 'x')
+) AS beginnings
+ORDER BY given.place, found.place
+"""
 
-# Of all that have it, and of some that have it within a word.
-MAY_HAVE_WORD = (
-    "(strpos(a.sort_name, lower(%({word})s)) > 0 OR strpos(lower(a.account), "
-    "lower(%({word})s)) > 0)"
-)
+# A beginning of a word: `words` has a blank before each.
+HAS_WORD = "strpos(a.words, ' ' || %({word})s) > 0"
+
+# Of a word of a script that puts no blanks between words.
+HAS_WITHIN = "strpos(a.words, %({word})s) > 0"
 
 # The accounts of a word that few have. An array, since for two subqueries PostgreSQL would rather
 # read the whole table.
@@ -49,8 +61,8 @@ OF_WORD = """a.account = ANY (ARRAY(
     SELECT w.account
     FROM account_words w
     WHERE w.organization = %(organization)s
-      AND w.word >= lower(%({word})s)
-      AND w.word < lower(%({word})s) || chr(1114111)
+      AND w.word >= %({word})s
+      AND w.word < %({word})s || chr(1114111)
 ))"""
 
 # The accounts of two words that many have.
@@ -59,14 +71,14 @@ OF_BOTH = """a.account = ANY (ARRAY(
     FROM account_words w
     JOIN account_words v USING (organization, account)
     WHERE w.organization = %(organization)s
-      AND w.word >= lower(%({word})s)
-      AND w.word < lower(%({word})s) || chr(1114111)
+      AND w.word >= %({word})s
+      AND w.word < %({word})s || chr(1114111)
       AND v.organization = %(organization)s
       AND v.word >= lower(%({other})s)
       AND v.word < lower(%({other})s) || chr(1114111)
 ))"""
 
-LEADING = "a.sort_name >= lower(%({word})s) AND a.sort_name < lower(%({word})s) || chr(1114111)"
+LEADING = "a.sort_name >= %({word})s AND a.sort_name < %({word})s || chr(1114111)"
 
 COUNT_WORD = """
 SELECT count(*)
@@ -74,8 +86,8 @@ FROM (
     SELECT
     FROM account_words
     WHERE organization = %(organization)s
-      AND word >= lower(%(word)s)
-      AND word < lower(%(word)s) || chr(1114111)
+      AND word >= %(word)s
+      AND word < %(word)s || chr(1114111)
     LIMIT %(most)s
 ) AS found
 """
@@ -88,8 +100,8 @@ FROM (
     SELECT
     FROM accounts
     WHERE organization = %(organization)s
-      AND sort_name >= lower(%(word)s)
-      AND sort_name < lower(%(word)s) || chr(1114111)
+      AND sort_name >= %(word)s
+      AND sort_name < %(word)s || chr(1114111)
     LIMIT %(most)s
 ) AS beginning
 """
@@ -101,7 +113,7 @@ often: dict[tuple[str, str, str, int], tuple[int, float]] = {}
 @dataclass(frozen=True, kw_only=True)
 class Filter:
     """Which accounts; all conditions hold at once. `words`: beginnings of words of the name or the
-    id.
+    id, as somebody typed them.
     """
 
     only: Only | None = None
@@ -121,8 +133,9 @@ class Rarest:
 @dataclass(kw_only=True)
 class Conditions:
     """Of a filter, which all hold at once. indexed: what the indexes of the sorts hold. led: what
-    another index leads to. others: tested row by row. named: of the words, over the index of names.
-    gathering: what narrows a gathering further. rarest: None where every word is common.
+    another index leads to. others: tested row by row. named: of the words alone, which the index of
+    names holds. gathering: what narrows a gathering further. rarest: None where every word is
+    common.
     """
 
     values: dict[str, Any]
@@ -156,20 +169,32 @@ def conditions(
     """`by_name`: accounts are asked for in the order of their names, whose index may lead too."""
     found = Conditions(values={})
     _of_columns(found, narrowed)
-    _of_words(found, connection, organization, narrowed.words)
+    words = folded_words(connection, narrowed.words)
+    _of_words(found, connection, organization, words)
     if found.rarest is not None:
         return found
     if (
-        len(narrowed.words) > 1
+        len(words) > 1
         and narrowed.only is None
         and narrowed.owner is None
         and narrowed.enrollment != "yes"
     ):
         found.gathering.append(OF_BOTH.format(word="word_0", other="word_1"))
     if by_name:
-        name = _leading_word(connection, organization, narrowed.words)
+        name = _leading_word(connection, organization, words)
         found.indexed += [] if name is None else [LEADING.format(word=name)]
     return found
+
+
+def folded_words(connection: db.Connection, typed: Sequence[str]) -> list[tuple[str, bool]]:
+    """(word, whether it may begin within another) of what was typed; at most `MOST_WORDS`. Signs
+    alone are a word that nothing has.
+    """
+    if not typed:
+        return []
+    found = connection.execute(FOLDED, {"typed": list(typed)}).fetchall()
+    words = [(str(word), bool(is_within)) for word, is_within in found]
+    return words[:MOST_WORDS] or [(typed[0], False)]
 
 
 def _of_columns(found: Conditions, narrowed: Filter) -> None:
@@ -188,23 +213,27 @@ def _of_columns(found: Conditions, narrowed: Filter) -> None:
 
 
 def _of_words(
-    found: Conditions, connection: db.Connection, organization: str, words: tuple[str, ...]
+    found: Conditions,
+    connection: db.Connection,
+    organization: str,
+    words: Sequence[tuple[str, bool]],
 ) -> None:
-    for number, word in enumerate(words):
+    for number, (word, is_within) in enumerate(words):
         name = f"word_{number}"
         found.values[name] = word
-        found.others.append(HAS_WORD.format(word=name))
-        found.named.append(MAY_HAVE_WORD.format(word=name))
+        has = (HAS_WITHIN if is_within else HAS_WORD).format(word=name)
+        found.others.append(has)
+        found.named.append(has)
         accounts = _counted(connection, COUNT_WORD, organization, word, most=MOST_FOUND + 1)
         if accounts <= MOST_FOUND and (found.rarest is None or accounts < found.rarest.accounts):
             found.rarest = Rarest(name=name, accounts=accounts)
 
 
 def _leading_word(
-    connection: db.Connection, organization: str, words: tuple[str, ...]
+    connection: db.Connection, organization: str, words: Sequence[tuple[str, bool]]
 ) -> str | None:
     """The parameter of the first word with which every name begins that has it."""
-    for number, word in enumerate(words):
+    for number, (word, _) in enumerate(words):
         having, beginning = (
             _counted(connection, count, organization, word, most=MOST_LEADING)
             for count in (COUNT_WORD, COUNT_LEADING)

@@ -78,8 +78,8 @@ WHERE true
 ORDER BY {key} {direction}, a.account {direction}
 """
 
-# The index of names has the words' texts in it: it is walked alone, however far, and what may fit
-# is looked up in its order.
+# The index of names has the words in it: it is walked alone, however far, and what fits is looked
+# up in its order.
 NAMED = """
 SELECT {columns}, a.sort_name AS key
 FROM (
@@ -93,8 +93,6 @@ FROM (
     OFFSET 0
 ) AS named
 JOIN accounts a ON a.organization = %(organization)s AND a.account = named.account
-WHERE true
-  {conditions}
 ORDER BY named.sort_name {direction}, named.account {direction}
 """
 
@@ -140,8 +138,8 @@ WITH found AS MATERIALIZED (
     SELECT w.account
     FROM account_words w
     WHERE w.organization = %(organization)s
-      AND w.word >= lower({word})
-      AND w.word < lower({word}) || chr(1114111)
+      AND w.word >= {word}
+      AND w.word < {word} || chr(1114111)
     LIMIT %(most)s
 )
 SELECT

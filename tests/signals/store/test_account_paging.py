@@ -15,10 +15,14 @@ from shared import db
 from shared.domain.enrollment import Enrollment
 
 NOW = datetime(2026, 3, 3, tzinfo=UTC)
-WORDS = ("Permian", "permiano", "Pipe", "Supply", "Öl", "7")
+WORDS = ("Permian", "permiano", "Pipe", "Supply", "Öl", "7", "O’Brien", "上海钢管")
+PLAIN = str.maketrans({"ö": "o", "’": None})
 ONLIES: tuple[Only | None, ...] = (None, "dormant", "call")
 PINS: tuple[Enrollment | None, ...] = (None, "auto", "no")
-SEARCHES: tuple[tuple[str, ...], ...] = ((), ("perm",), ("supply", "P"), ("öl",), ("a", "1"))
+SEARCHES: tuple[tuple[str, ...], ...] = (
+    *((), ("perm",), ("supply", "P"), ("öl",), ("OL",), ("a", "1")),
+    *(("o'brien",), ("obr", "钢管"), ("海钢",)),
+)
 FILTERS = [
     Filter(only=only, owner=owner, enrollment=enrollment, words=words)
     for only, owner, enrollment, words in itertools.product(ONLIES, (None, "dk"), PINS, SEARCHES)
@@ -55,7 +59,8 @@ def crowd(connection: db.Connection, tenant: str) -> str:
 
 
 def fits(row: ListedRow, narrowed: Filter) -> bool:
-    words = f"{row.name or ''} {row.account}".lower().replace("-", " ").split()
+    words = f"{row.name or ''} {row.account}".lower().translate(PLAIN).replace("-", " ").split()
+    words += [word[place:] for word in words if not word.isascii() for place in range(len(word))]
     flagged = row.dormant + row.lapse > 0
     return (
         (narrowed.only is None or flagged)
@@ -63,13 +68,16 @@ def fits(row: ListedRow, narrowed: Filter) -> bool:
         and (narrowed.only != "call" or row.enrollment != "no")
         and (narrowed.owner is None or row.owner == narrowed.owner)
         and (narrowed.enrollment is None or row.enrollment == narrowed.enrollment)
-        and all(any(one.startswith(word.lower()) for one in words) for word in narrowed.words)
+        and all(
+            any(one.startswith(word.lower().translate(PLAIN).replace("'", "")) for one in words)
+            for word in narrowed.words
+        )
     )
 
 
 def key(row: ListedRow, sort: Sort) -> tuple[Any, str]:
     value = {
-        "name": (row.name or row.account).lower().encode(),
+        "name": (row.name or row.account).lower().translate(PLAIN).encode(),
         "last_order": row.last_ordered_on or date.min,
         "lifetime": row.lifetime_cents,
         "stake": row.at_stake_cents,

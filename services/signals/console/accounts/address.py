@@ -5,7 +5,6 @@ addresses that change one of them.
 import base64
 import binascii
 import json
-import re
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, get_args
@@ -18,9 +17,7 @@ from services.signals.store.account_paging import Place, Sort
 from services.signals.store.accounts import ListedRow
 from shared.domain.enrollment import Enrollment
 
-MOST_WORDS = 5
 LONGEST = 200
-WORD_ENDS = re.compile(r"[\s!-/:-@\[\]^_`{|}~\x00]+")  # as words_of in 0011_account_facts.sql
 COLUMNS: dict[str, str] = {
     "own": "Owner",
     "wb": "Win-Back",
@@ -60,14 +57,11 @@ class Address:
     @property
     def narrowed(self) -> Filter:
         """As the store takes it."""
-        words = [word[:40] for word in WORD_ENDS.split(self.q) if word] or (
-            [self.q] if self.q else []
-        )
         return Filter(
             only=self.only,
             owner=self.owner,
             enrollment=self.enrollment,
-            words=tuple(words[:MOST_WORDS]),
+            words=(self.q,) if self.q else (),
         )
 
     @property
