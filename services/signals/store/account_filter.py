@@ -106,6 +106,9 @@ FROM (
 ) AS beginning
 """
 
+# What was typed, folded: the same for ever.
+folds: dict[tuple[str, ...], list[tuple[str, bool]]] = {}
+
 # How many have a word, and when it was counted.
 often: dict[tuple[str, str, str, int], tuple[int, float]] = {}
 
@@ -190,11 +193,16 @@ def folded_words(connection: db.Connection, typed: Sequence[str]) -> list[tuple[
     """(word, whether it may begin within another) of what was typed; at most `MOST_WORDS`. Signs
     alone are a word that nothing has.
     """
-    if not typed:
+    known = tuple(typed)
+    if not known:
         return []
-    found = connection.execute(FOLDED, {"typed": list(typed)}).fetchall()
-    words = [(str(word), bool(is_within)) for word, is_within in found]
-    return words[:MOST_WORDS] or [(typed[0], False)]
+    if known not in folds:
+        found = connection.execute(FOLDED, {"typed": list(typed)}).fetchall()
+        words = [(str(word), bool(is_within)) for word, is_within in found]
+        if len(folds) >= MOST_KNOWN:
+            folds.clear()
+        folds[known] = words[:MOST_WORDS] or [(typed[0], False)]
+    return folds[known]
 
 
 def _of_columns(found: Conditions, narrowed: Filter) -> None:
