@@ -17,6 +17,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from psycopg_pool import ConnectionPool
 
+from shared import broker as brokers
 from shared import clock, db, metrics, tracing
 from shared.applying import Route, apply, bounded, follow_topics
 from shared.errors import Retryable, said
@@ -73,6 +74,7 @@ def consume(
     on_ready: Callable[[bool, str], None] = lambda ready, reason: None,
     standing: Standing | None = None,
     watches: Watches | None = None,
+    broker: brokers.Watch | None = None,
     group: str = "",
     ends_without_topic: bool = False,
     most: int = MOST_RECORDS,
@@ -84,10 +86,13 @@ def consume(
     (confirmed) and is passed by. A partition whose batch fails (Retryable) is held and tried again,
     ever more rarely, while all others go on; `standing` is told. While PostgreSQL is away or cannot
     write (its disk is full), batches are read and tried again, ever more rarely, and `on_ready` is
-    told why not. POISON_LIMIT poison records in a row, or any other error, ends the process:
-    loudly, with nothing lost. `most`: records of one turn. `ends_without_topic`: raises Retryable
-    where Kafka has a topic no more, for a caller that looks for it again.
+    told why not. While another installation's broker answers, nothing is read, and `on_ready` is
+    told so. POISON_LIMIT poison records in a row, or any other error, ends the process: loudly,
+    with nothing lost. `most`: records of one turn. `ends_without_topic`: raises Retryable where
+    Kafka has a topic no more, for a caller that looks for it again.
     """
+    broker = broker or brokers.by_database()
+    broker.wait_for_own(stop, on_ready)
     loop = Loop(
         consumer=consumer,
         routes=routes,
@@ -97,6 +102,7 @@ def consume(
         away=Outage(on_ready),
         standing=standing or Standing(),
         watches=watches or Nobody(),
+        broker=broker,
         ends_without_topic=ends_without_topic,
         most=most,
     )
@@ -125,6 +131,7 @@ class Loop:
         away: Outage,
         standing: Standing,
         watches: Watches,
+        broker: brokers.Watch,
         ends_without_topic: bool,
         most: int,
     ) -> None:
@@ -136,6 +143,7 @@ class Loop:
             stop,
         )
         self._away, self._standing, self._watches = away, standing, watches
+        self._broker = broker
         self._ends_without_topic, self._most = ends_without_topic, most
         self._by_topic = {route.topic: route for route in routes}
         self._holds: dict[Place, Hold] = {}
@@ -172,6 +180,7 @@ class Loop:
         while True:
             try:
                 with self._pool.connection() as connection:
+                    self._broker.require_own()
                     follow_topics(connection, self._consumer, self._routes)
                     for p in partitions:
                         p.offset = db.position(

@@ -108,17 +108,33 @@ def connect(role: Role = "winback_worker") -> Iterator[Connection]:
 
     Raises Retryable where PostgreSQL cannot be reached.
     """
-    try:
-        connection = psycopg.connect(
-            settings().database_url, application_name="winback", connect_timeout=5
-        )
-    except psycopg.OperationalError as error:
-        raise Retryable(f"PostgreSQL cannot be reached: {str(error).strip()}") from None
-    with connection:
+    with _reach() as connection:
         connection.execute(f"SET ROLE {role}")
         connection.execute("SET TIME ZONE 'UTC'")
         connection.commit()
         yield connection
+
+
+@contextmanager
+def connect_as_owner(*, autocommit: bool = False) -> Iterator[Connection]:
+    """One connection as who WINBACK_DATABASE_URL names, taking on nothing: for `winback migrate`
+    and `winback topics`, which the owner runs. Raises Retryable.
+    """
+    with _reach(autocommit=autocommit) as connection:
+        yield connection
+
+
+def _reach(*, autocommit: bool = False) -> Connection:
+    """Raises Retryable."""
+    try:
+        return psycopg.connect(
+            settings().database_url,
+            application_name="winback",
+            autocommit=autocommit,
+            connect_timeout=5,
+        )
+    except psycopg.OperationalError as error:
+        raise Retryable(f"PostgreSQL cannot be reached: {str(error).strip()}") from None
 
 
 @contextmanager
@@ -138,16 +154,7 @@ def migrate() -> list[str]:
     Raises Retryable where PostgreSQL cannot be reached.
     """
     applied: list[str] = []
-    try:
-        connected = psycopg.connect(
-            settings().database_url,
-            application_name="winback-migrate",
-            autocommit=True,
-            connect_timeout=5,
-        )
-    except psycopg.OperationalError as error:
-        raise Retryable(f"PostgreSQL cannot be reached: {str(error).strip()}") from None
-    with connected as connection:
+    with connect_as_owner(autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATIONS_LOCK,))
         connection.execute(CREATE_MIGRATIONS)
         known = {str(row[0]) for row in connection.execute("SELECT name FROM migrations")}

@@ -317,10 +317,17 @@ class Sent:
 
 class Publisher:
     """An idempotent producer (acks=all). Thread-safe. A record is either confirmed or reported as
-    failed, never forgotten.
+    failed, never forgotten. `why_not`: why nothing may be sent now; empty where it may.
     """
 
-    def __init__(self, *, linger_ms: int = 0, extra: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        linger_ms: int = 0,
+        extra: dict[str, Any] | None = None,
+        why_not: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._why_not = why_not
         self._producer = Producer(
             {
                 "bootstrap.servers": settings().kafka,
@@ -356,9 +363,11 @@ class Publisher:
         headers: Headers | None = None,
         on_done: Callable[[Sent], None] | None = None,
     ) -> Sent:
-        """Hand over one record. Raises Retryable when the local queue is full, TooLarge, NoTopic
-        where that is known here.
+        """Hand over one record. Raises Retryable when the local queue is full or nothing may be
+        sent, TooLarge, NoTopic where that is known here.
         """
+        if why := self._why_not():
+            raise Retryable(why)
         sent = Sent()
 
         def delivered(error: KafkaError | None, message: Message) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from shared import kafka, logs
+from shared import broker, kafka, logs
 from shared.errors import Misconfigured
 from shared.health import Readiness, serve_health
 from shared.standing import Standing
@@ -23,6 +23,7 @@ class Process:
     readiness: Readiness
     standing: Standing
     publisher: kafka.Publisher
+    broker: broker.Watch
 
 
 def configure(name: str, *checks: Callable[[], object]) -> None:
@@ -44,10 +45,15 @@ def running(health_port: int) -> Iterator[Process]:
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    standing = Standing()
+    standing, watch = Standing(), broker.by_database()
     process = Process(
-        stop=stop, readiness=Readiness(standing.why), standing=standing, publisher=kafka.Publisher()
+        stop=stop,
+        readiness=Readiness(lambda: watch.why() or standing.why()),
+        standing=standing,
+        publisher=kafka.Publisher(why_not=watch.why),
+        broker=watch,
     )
+    watch.start(stop)
     end_health = serve_health(health_port, process.readiness)
     yield process
     process.publisher.close()

@@ -20,13 +20,21 @@ def migrate() -> None:
 
 
 @app.command("topics")
-def topics() -> None:
-    """Create the topics that are missing; refuse where a partition count differs.
+def topics(
+    adopt: bool = typer.Option(
+        False,
+        "--adopt",
+        help="Kafka was made anew or restored elsewhere on purpose: this cluster is ours now.",
+    ),
+) -> None:
+    """Create the topics that are missing; refuse where a partition count differs, and a broker that
+    is of another installation.
 
     Example: winback topics
     """
-    from shared import kafka
+    from shared import broker, kafka
 
+    broker.note(adopt=adopt)
     created = kafka.create_topics()
     print("\n".join(f"created {name}" for name in created) if created else "nothing to create")
 

@@ -139,7 +139,7 @@ def replay(
 
     Example: winback dead-letters replay orders-dead/0/12
     """
-    from shared import db, dead_letters
+    from shared import broker, db, dead_letters
     from shared.kafka import Publisher
 
     if sum((bool(ids), topic is not None, every)) != 1:
@@ -147,6 +147,7 @@ def replay(
     letters = (
         [dead_letters.read_one(id_) for id_ in ids] if ids else list(dead_letters.read_all(topic))
     )
+    broker.require_own()
     publisher = Publisher(extra=dead_letters.PUTS_BACK)
     try:
         with db.connect() as connection:

@@ -1,11 +1,12 @@
 """The detector's process."""
 
 import gc
+import threading
 
 import faust
 
 from services.detector.app import build
-from shared import logs
+from shared import broker, logs
 from shared.health import Readiness, serve_health
 from shared.settings import settings
 
@@ -19,10 +20,12 @@ def main() -> None:
     settings().state_dir.mkdir(parents=True, exist_ok=True)  # Faust makes the last folder only
     readiness = Readiness()
     serve_health(settings().detector_port, readiness)
+    watch = broker.by_folder(settings().state_dir)
+    watch.wait_for_own(threading.Event(), readiness.set)
     gc.freeze()  # what was imported stays
     gc.set_threshold(*GENERATIONS)
     worker = faust.Worker(
-        build(readiness), override_logging=False, redirect_stdouts=False, quiet=True
+        build(readiness, watch), override_logging=False, redirect_stdouts=False, quiet=True
     )
     worker.execute_from_commandline()
 

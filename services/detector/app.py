@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from services.detector.checkpoint import CheckpointApp, CheckpointTable, Pace, TablesAtOnce, leave
-from shared import aside, clock, kafka, metrics, tracing
+from shared import aside, broker, clock, kafka, metrics, tracing
 from shared.domain.money import LARGEST_SUM_CENTS
 from shared.errors import Rejected
 from shared.events import (
@@ -43,7 +43,7 @@ ROCKSDB = {
 encode = msgspec.json.Encoder().encode
 
 
-def build(readiness: Readiness) -> CheckpointApp:
+def build(readiness: Readiness, watch: broker.Watch) -> CheckpointApp:
     """The application, from the process's settings. Not started."""
     configured = settings()
     app = CheckpointApp(
@@ -88,6 +88,7 @@ def build(readiness: Readiness) -> CheckpointApp:
         SIGNALS.name,
         configured.detector_cache_accounts,
     )
+    table.whose_broker = watch
     table.pace = Pace(configured.checkpoint_seconds)
     app.tables.add(table)
     app.table = table
@@ -101,7 +102,7 @@ def build(readiness: Readiness) -> CheckpointApp:
             await asyncio.shield(worker.take(event))
 
     @app.task  # type: ignore[untyped-decorator] # faust has no types for it
-    async def watch() -> None:
+    async def same_source() -> None:
         """Faust drops what comes at lower offsets than it has read: of a topic that was made anew
         it would say nothing.
         """

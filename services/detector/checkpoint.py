@@ -35,6 +35,7 @@ from faust.types import TP
 from services.detector import restore
 from services.detector.partition import Partition
 from shared import applying, clock, kafka, metrics
+from shared.broker import Watch
 from shared.errors import Retryable
 
 log = structlog.get_logger()
@@ -145,6 +146,7 @@ class CheckpointTable(faust.Table[bytes, bytes]):
     """
 
     pace: Pace
+    whose_broker: Watch
     source_topic = ""
     signals_topic = ""
     keep = 100_000
@@ -279,7 +281,11 @@ class CheckpointTable(faust.Table[bytes, bytes]):
             await self._set_source_offsets()
 
     async def _topic_ids(self) -> dict[str, int]:
+        """Leaves where a stranger's broker answers."""
         loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self.whose_broker.look_quietly)
+        if self.whose_broker.why():
+            leave(self.whose_broker.why())
         return await loop.run_in_executor(
             None, kafka.topic_ids, self.source_topic, self.changelog_topic_name
         )

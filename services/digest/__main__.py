@@ -45,6 +45,7 @@ def main() -> None:
             stop=this.stop,
             on_ready=this.readiness.set,
             standing=this.standing,
+            broker=this.broker,
             most=RECORDS_AT_ONCE,
         )
         for thread in threads:

@@ -19,7 +19,7 @@ from services.ingest import app as http
 from services.ingest import erp
 from services.ingest.access import Access
 from services.ingest.batcher import Batcher
-from shared import db, kafka, logs
+from shared import broker, db, kafka, logs
 from shared.health import Readiness
 from shared.http import DRAIN_SECONDS, config
 from shared.kafka import Publisher
@@ -47,11 +47,14 @@ def main() -> None:
         db.pool("winback_worker", most=most) as worker_pool,
     ):
         app_pool.timeout = worker_pool.timeout = POOL_SECONDS
-        publisher = Publisher(extra={"delivery.timeout.ms": ANSWER_SECONDS * 1000})
+        watch = broker.by_database()
+        publisher = Publisher(
+            extra={"delivery.timeout.ms": ANSWER_SECONDS * 1000}, why_not=watch.why
+        )
         access = Access(app_pool)
         stop = threading.Event()
         raw_topics = erp.RawTopics(
-            worker_pool=worker_pool, access=access, publisher=publisher, stop=stop
+            worker_pool=worker_pool, access=access, publisher=publisher, stop=stop, watch=watch
         )
         readiness = Readiness(raw_topics.standing.why, raw_topics.missing)
 
@@ -69,7 +72,7 @@ def main() -> None:
             app.state.service = http.Service(
                 app_pool=app_pool, access=access, batcher=batcher, readiness=readiness
             )
-            looking = asyncio.create_task(look(readiness, app_pool))
+            looking = asyncio.create_task(look(readiness, app_pool, watch))
             raw = threading.Thread(target=consume_raw_topics, name="raw-topics", daemon=True)
             raw.start()
             yield
@@ -88,11 +91,16 @@ def main() -> None:
         sys.exit(1)
 
 
-async def look(readiness: Readiness, app_pool: ConnectionPool[db.Connection]) -> None:
+async def look(
+    readiness: Readiness, app_pool: ConnectionPool[db.Connection], watch: broker.Watch
+) -> None:
     """Keep /readyz true to what a request would meet."""
     admin = AdminClient({"bootstrap.servers": settings().kafka})
 
     def why_not() -> str:
+        watch.look_quietly()
+        if watch.why():
+            return watch.why()
         try:
             admin.list_topics(topic="orders", timeout=2)
         except KafkaException as error:

@@ -26,7 +26,7 @@ from services.ingest.erp_store import StoredMarks
 from services.ingest.intake import KINDS, Intake, read_items, take_in
 from services.ingest.once import Once, Span
 from services.ingest.orders_log import KafkaOrders, key_of
-from shared import clock, db, kafka, metrics
+from shared import broker, clock, db, kafka, metrics
 from shared.applying import Route
 from shared.aside import dead_letter
 from shared.consuming import consume
@@ -79,8 +79,10 @@ class RawTopics:
         access: Access,
         publisher: Publisher,
         stop: threading.Event,
+        watch: broker.Watch | None = None,
     ) -> None:
         self._pool, self._access, self._publisher, self._stop = worker_pool, access, publisher, stop
+        self._broker = watch or broker.by_database()
         self.standing = Standing()
         self._missing: dict[str, str] = {}
         self._failures: list[Exception] = []
@@ -115,6 +117,7 @@ class RawTopics:
         """Until something it cannot do without is away; after a pause it is looked for again."""
         whole_topic: Place = (topic, -1)
         try:
+            self._broker.look()
             kafka.topic_ids(topic)
             self._is_missing(topic, "")
             with suppress(Retryable):  # then the first dead letter says why not
@@ -151,6 +154,7 @@ class RawTopics:
                 stop=self._stop,
                 standing=self.standing,
                 watches=taking,
+                broker=self._broker,
                 group=f"winback-{CONSUMER}" + ("" if topic == ERP_ORDERS.name else f"-{topic}"),
                 ends_without_topic=True,
             )

@@ -37,7 +37,7 @@ from services.ingest.rejects import Why, write_rejects
 from services.ingest.report import Report
 from services.ingest.sending import PRODUCER, Sender
 from services.ingest.store import Organization
-from shared import clock, db, ids, kafka
+from shared import broker, clock, db, ids, kafka
 from shared.errors import FieldError, Rejected
 from shared.kafka import Publisher
 from shared.settings import settings
@@ -119,6 +119,7 @@ def send(
     partition = kafka.partition_of(job.organization)
     topic = TOPICS[job.kind].name
     kafka.end_offset(topic, partition)  # Raises Retryable at once where Kafka is away
+    broker.require_own()
     with Lease(
         organization=job.organization, import_id=import_id(job, files, organization)
     ) as lease:

@@ -10,7 +10,7 @@ from confluent_kafka import Producer
 
 from services.detector.app import build
 from services.detector.checkpoint import FAILED
-from shared import kafka
+from shared import broker, kafka
 from shared.health import Readiness
 from shared.settings import settings
 from shared.topics import DETECTOR_APP, STATE_CHANGELOG, STATE_TABLE
@@ -45,11 +45,13 @@ def test_a_detector_whose_partition_was_taken_saves_nothing_more_leaves_and_the_
     assert audit["differences"] == []
 
 
-def test_no_detector_keeps_a_copy_of_what_another_has_not_committed(stack: Stack) -> None:
+def test_no_detector_keeps_a_copy_of_what_another_has_not_committed(
+    stack: Stack, tmp_path: Path
+) -> None:
     """Faust's standbys read uncommitted rows into their disk: after a takeover they
     would be in no changelog.
     """
-    app: Any = build(Readiness())
+    app: Any = build(Readiness(), broker.by_folder(tmp_path))
     assert app.conf.table_standby_replicas == 0
     assert app.assignor.replicas == 0
 

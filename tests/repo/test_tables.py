@@ -14,6 +14,7 @@ OWNED_ELSEWHERE = {
     # of every consumer, moved in its own transaction by the one consume loop
     "positions": "shared",
     "migrations": "shared",
+    "broker": "shared",  # by `winback topics`, as the owner
     "dead_letter_replays": "shared",  # of every replay, in the one module that puts records back
 }
 # forgets a person wherever they are, in one transaction, for the operator

@@ -28,6 +28,7 @@ from shared.errors import Retryable
 from shared.settings import settings
 from shared.topics import DETECTOR_APP, ORDERS
 from winback.doctor import catalogue_store as catalogue
+from winback.doctor import whose_broker
 from winback.doctor.findings import Finding, away, good, judged, note, wrong
 
 ASK_SECONDS = 10.0
@@ -80,6 +81,7 @@ def look() -> Iterator[Finding]:
         f"{len(cluster.brokers)} broker{'s' if len(cluster.brokers) != 1 else ''} at "
         f"{settings().kafka}",
     )
+    yield from whose_broker.look(str(cluster.cluster_id))
     yield _version(next(iter(cluster.brokers.values())))
     yield from _replicas(cluster)
     yield from _topics(admin, cluster)

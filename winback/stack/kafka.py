@@ -5,6 +5,7 @@ python -m winback.stack.kafka FOLDER PORT CONTROLLER_PORT
 """
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -97,6 +98,16 @@ def format_storage(
             f"Kafka's storage could not be formatted: {(done.stdout + done.stderr).strip()[-500:]}"
         )
     new.replace(data)
+
+
+def cluster_of(folder: Path) -> str | None:
+    """The id of the cluster whose storage is in `folder`; None before there is one."""
+    try:
+        text = (folder / "data" / "meta.properties").read_text()
+    except OSError:
+        return None
+    found = re.search(r"^cluster\.id=(.*)$", text, re.MULTILINE)
+    return found[1].strip() if found else None
 
 
 def write_properties(file: Path, *, data: Path, port: int, controller_port: int) -> Path:

@@ -9,10 +9,11 @@ import sys
 import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from winback.stack import postgres, probes
+from winback.stack import kafka, postgres, probes
 from winback.stack.home import Home
 
 HOST = probes.HOST
@@ -163,7 +164,7 @@ def infrastructure(home: Home, ports: dict[str, int], *, data: Path, fsync: bool
                 str(ports["kafka"]),
                 str(ports["controller"]),
             ),
-            probe=probes.kafka(ports["kafka"]),
+            probe=probes.kafka(ports["kafka"], partial(kafka.cluster_of, home.path / "kafka")),
             url=f"kafka://{HOST}:{ports['kafka']}",
         ),
         Part(

@@ -34,17 +34,40 @@ def http(port: int, path: str = "/readyz") -> Probe:
     return _connected(port, probe)
 
 
-def kafka(port: int) -> Probe:
-    """ApiVersions is answered: the broker is registered and takes requests."""
-    request = struct.pack(">hhih", 18, 0, 1, 7) + b"winback"
+def kafka(port: int, ours: Callable[[], str | None] = lambda: None) -> Probe:
+    """Metadata is answered: the broker is registered and takes requests. `ours`: the id of the
+    cluster that it must be of; another checkout's broker may have been faster at this port.
+    """
+    # Metadata, version 4, correlation 1, our name; no topics, none is made
+    request = struct.pack(">hhih", 3, 4, 1, 7) + b"winback" + struct.pack(">i?", 0, False)
 
     async def probe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str | None:
         writer.write(struct.pack(">i", len(request)) + request)
-        answer = await reader.readexactly(10)
-        error = struct.unpack(">iih", answer)[2]
-        return None if error == 0 else f"answers error {error}"
+        (length,) = struct.unpack(">i", await reader.readexactly(4))
+        answers, wanted = cluster_in(await reader.readexactly(length)), ours()
+        if wanted is not None and answers != wanted:
+            return (
+                f"port {port} is another installation's broker (its cluster is {answers}, ours is "
+                f"{wanted}): `winback dev down`, then `up`, takes another port"
+            )
+        return None
 
     return _connected(port, probe)
+
+
+def cluster_in(answer: bytes) -> str | None:
+    """The cluster in an answer to Metadata, version 4. Raises struct.error for what is none."""
+
+    def text(at: int) -> tuple[str | None, int]:
+        (length,) = struct.unpack_from(">h", answer, at)
+        at += 2
+        return (None, at) if length < 0 else (answer[at : at + length].decode(), at + length)
+
+    brokers, at = struct.unpack_from(">i", answer, 8)[0], 12  # behind correlation and throttling
+    for _ in range(brokers):
+        _, at = text(at + 4)  # its number, host
+        _, at = text(at + 4)  # port, rack
+    return text(at)[0]
 
 
 def postgres(port: int, user: str, database: str) -> Probe:
@@ -104,7 +127,7 @@ def _connected(
                 return await ask(reader, writer)
         except TimeoutError:
             return "does not answer"
-        except (OSError, asyncio.IncompleteReadError) as error:
+        except (OSError, struct.error, asyncio.IncompleteReadError) as error:
             return (
                 "not listening yet"
                 if isinstance(error, ConnectionRefusedError)

@@ -14,11 +14,12 @@ LEADERS_SECONDS = 30.0
 
 
 def main() -> int:
-    from shared import db
+    from shared import broker, db
 
     with ThreadPoolExecutor(2) as both:
         migrated, created = both.submit(db.migrate), both.submit(create_topics)
     try:
+        broker.note()
         print(
             f"applied {len(migrated.result())} migrations, created {len(created.result())} topics"
         )

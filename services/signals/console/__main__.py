@@ -2,13 +2,14 @@
 
 import signal
 import sys
+import threading
 from types import FrameType
 
 import uvicorn
 
 from services.signals.console.app import build
 from services.signals.console.live import Streams
-from shared import db, process
+from shared import broker, db, process
 from shared.http import config
 from shared.settings import settings
 
@@ -34,7 +35,9 @@ def main() -> None:
         signal.signal(name, lambda *_: None)
     with db.pool("winback_app", most=8) as pool:
         pool.timeout = POOL_SECONDS
-        server = Server(config(build(pool), settings().console_port))
+        watch = broker.by_database()
+        watch.start(threading.Event())
+        server = Server(config(build(pool, watch), settings().console_port))
         server.run()
     if not server.started:
         sys.exit(1)

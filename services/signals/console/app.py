@@ -24,14 +24,16 @@ from services.signals.console.http.rendering import HEADERS, render
 from services.signals.console.identity import sessions, sign_in, single_sign_on
 from services.signals.console.live import Streams
 from services.signals.console.settings import audit_log, detection, digest, members, sizes, tokens
-from shared import db
+from shared import broker, db
 from shared.http import TELEMETRY
 from shared.metrics import READY
 from shared.settings import settings
 
 
-def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
-    """`pool` is of the app role: each transaction sees one organization."""
+def build(pool: ConnectionPool[db.Connection], watch: broker.Watch | None = None) -> FastAPI:
+    """`pool` is of the app role: each transaction sees one organization. `watch`: whose broker
+    answers, which its process looks at.
+    """
     app = FastAPI(
         title="Winback",
         version="1",
@@ -103,6 +105,9 @@ def build(pool: ConnectionPool[db.Connection]) -> FastAPI:
         except (psycopg.OperationalError, PoolTimeout) as error:
             READY.set(False)
             return Response(f"PostgreSQL: {error}\n", status_code=503, media_type="text/plain")
+        if watch is not None and watch.why():
+            READY.set(False)
+            return Response(f"Kafka: {watch.why()}\n", status_code=503, media_type="text/plain")
         READY.set(True)
         return Response("ready\n", media_type="text/plain")
 

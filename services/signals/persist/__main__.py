@@ -21,6 +21,7 @@ def main() -> None:
             stop=this.stop,
             on_ready=this.readiness.set,
             standing=this.standing,
+            broker=this.broker,
         )
 
 
