@@ -14,6 +14,8 @@ from babel import Locale
 
 from shared.domain.cleaning import clean
 from shared.domain.identifiers import is_cut, unforced
+from shared.errors import Rejected
+from shared.mail import checked_address
 
 Newsletter = Literal["subscribed", "unsubscribed"]
 
@@ -30,6 +32,20 @@ _TAG = re.compile(
 )
 _EXTENSION = re.compile(r"\s*(?:;?\s*ext(?:ension)?\.?\s*=?|x|#|,)\s*([0-9]{1,8})\s*$", re.I)
 _NO_PHONE = "is no phone number: it has fewer than 3 digits, or more than 20"
+
+
+def read_address(text: str) -> str:
+    """An address as our sender takes it, with a domain of at least two names; its domain in the
+    letters in which it was written.
+    """
+    address = text.strip().removesuffix(".")
+    try:
+        checked = checked_address(address)
+    except Rejected as error:
+        raise ValueError(error.errors[0].reason) from None
+    if "." not in checked.rpartition("@")[2]:
+        raise ValueError("names no domain such as example.com")
+    return address
 
 
 def read_phone(text: str) -> str:
@@ -67,7 +83,7 @@ def read_newsletter(text: str) -> Newsletter:
 
 def read_language(text: str) -> str:
     """A tag of BCP 47, in its usual letters: `pt_br` is `pt-BR`."""
-    found = _TAG.fullmatch(text.strip().replace("_", "-"))
+    found = _TAG.fullmatch(text.strip().replace("_", "-")[: LONGEST_LANGUAGE + 1])
     if found is None or len(found[0]) > LONGEST_LANGUAGE:
         raise ValueError("must be a language of BCP 47 such as en or pt-BR")
     language, script, region = found["language"].lower(), found["script"], found["region"]

@@ -22,7 +22,6 @@ from services.ingest.fields import (
     milliseconds,
     read_cancelled,
     read_day,
-    read_email,
     read_id,
     stamp,
 )
@@ -132,15 +131,6 @@ class Checks:
         cleaned = cleaner(text or "")
         self.warn(name, cleaned.changed)
         return cleaned.text
-
-    def address(self, name: str, text: str | None) -> str | None:
-        """An address that mail can be sent to, else none: noted, a contact is more than that."""
-        try:
-            address = _text(text)
-            return None if address is None else read_email(address)
-        except Wrong as error:
-            self.warn(name, str(error))
-            return None
 
     def kept(self, name: str, text: str | None, reader: Callable[[str], V]) -> V | None:
         """What `reader` makes of a text; none, noted, where it cannot be right: a contact is more
@@ -290,7 +280,7 @@ def accept_contact(item: object, terms: Terms) -> Accepted:
     checks = Checks()
     contact, account = checks.id("contact", shape.contact), checks.id("account", shape.account)
     name = checks.shown("name", shape.name, clean_name)
-    email = checks.address("email", shape.email)
+    email = checks.kept("email", shape.email, people.read_address)
     phone = checks.kept("phone", shape.phone, people.read_phone)
     title = checks.shown("title", shape.title, clean_name)
     newsletter = checks.kept("newsletter", shape.newsletter, people.read_newsletter)

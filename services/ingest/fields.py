@@ -7,8 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from shared.domain.identifiers import is_cut, is_nothing, unforced, wrong_id
-from shared.errors import Rejected
-from shared.mail import checked_address
 
 FIRST_DAY = date(1970, 1, 1)
 LARGEST_REVISION = 2**53  # what every JSON reader holds exactly
@@ -129,20 +127,6 @@ def read_truth(text: str) -> bool:
     if truth is None:
         raise Wrong("must be true or false")
     return truth
-
-
-def read_email(text: str) -> str:
-    """An address as our sender takes it, with a domain of at least two names; its domain in the
-    letters in which it was written. Raises Wrong.
-    """
-    address = text.removesuffix(".")
-    try:
-        checked = checked_address(address)
-    except Rejected as error:
-        raise Wrong(f"{error.errors[0].reason}, and was left out") from None
-    if "." not in checked.rpartition("@")[2]:
-        raise Wrong("names no domain such as example.com, and was left out")
-    return address
 
 
 def milliseconds(at: datetime) -> int:

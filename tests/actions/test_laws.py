@@ -31,6 +31,7 @@ from services.signals.actions import (
 )
 from services.signals.actions.actor import Actor, Forbidden, Role
 from services.signals.actions.outcomes import Wish
+from services.signals.store.contacts import Person
 from shared import clock, db
 from shared.domain.editing import Typed
 from shared.errors import Rejected
@@ -67,6 +68,26 @@ def organization_of(world: World) -> tuple[db.Connection, str]:
 
 
 ACTIONS: dict[str, Action] = {
+    "contacts.add": Action(
+        do=lambda at, by: contacts.add(
+            *organization_of(at), w.ACCOUNT, "new", Person(name="Ana"), is_primary=False, by=by
+        ),
+        may=EVERYBODY,
+        noted=("added contact", f"account {w.ACCOUNT}"),
+    ),
+    "contacts.change": Action(
+        do=lambda at, by: contacts.change(
+            *organization_of(at),
+            w.ACCOUNT,
+            w.CONTACT,
+            Person(name="Ana"),
+            seen=contacts.edition(Person()),
+            is_primary=False,
+            by=by,
+        ),
+        may=EVERYBODY,
+        noted=("changed contact", f"account {w.ACCOUNT}"),
+    ),
     "members.invite": Action(
         do=lambda at, by: members.invite(
             *organization_of(at), "new@example.com", "admin", by=by, with_digest=True

@@ -25,6 +25,7 @@ TAKEN: Answers = {
     EVERY: 303,
     **ALIEN,
 }  # a switch, the form's own id, a view's query (of which the unknown is dropped)
+PLAIN_TEXT: Answers = {"template code": 303, "a script": 303, "40 digits": 303}
 TRIED: Answers = {EVERY: NAMED, **ALIEN}
 SWITCHED: Answers = {EVERY: 200, **ALIEN}
 UNUSED = "nobody-asked"  # a field that no form has: as without it
@@ -43,6 +44,19 @@ ANSWERS: dict[Route, dict[str, Answers]] = {
     Route("POST", "/sign-out"): {},
     Route("POST", "/unsubscribe/{token}"): {UNUSED: {EVERY: 404}},
     Route("POST", "/o/{organization}/accounts/{account:path}/primary"): {"contact": NOT_THERE},
+    Route("POST", "/o/{organization}/accounts/{account:path}/contacts"): {
+        "contact": NOT_THERE | {"left out": 303},
+        "edition": REFUSED,
+        "name": OPTIONAL | PLAIN_TEXT,
+        "title": OPTIONAL | PLAIN_TEXT,
+        "phone": OPTIONAL,
+        "email": OPTIONAL,
+        "newsletter": OPTIONAL,
+        "language": OPTIONAL,
+        "zone": OPTIONAL,
+        "country": OPTIONAL,
+        "primary": TAKEN,
+    },
     Route("POST", "/o/{organization}/views"): {
         "name": {
             EVERY: FLASHED,

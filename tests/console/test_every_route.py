@@ -15,12 +15,14 @@ import httpx
 import pytest
 from psycopg.types.json import Jsonb
 
+from services.signals.actions import contacts as contact_actions
 from services.signals.actions import settings, sign_in, tokens
 from services.signals.actions.actor import COMMAND_LINE
 from services.signals.console.http.forms import FLASH, csrf_token
 from services.signals.console.settings import detection_form
 from services.signals.persist import handlers
 from services.signals.store import organizations
+from services.signals.store.contacts import Person
 from shared import clock, db
 from shared.domain.thresholds import DEFAULTS
 from shared.events import Combo, ContactChanged
@@ -141,6 +143,17 @@ CASES: dict[Route, Case] = {
     Route("GET", "/o/{organization}/accounts/{account:path}"): page(),
     Route("POST", "/o/{organization}/accounts/{account:path}/primary"): deed(
         lambda ids: {"contact": ids.contact}
+    ),
+    Route("POST", "/o/{organization}/accounts/{account:path}/contacts"): deed(
+        lambda ids: {
+            "contact": ids.contact,
+            "edition": contact_actions.edition(
+                Person(email=ids.person, name=secret(ids.organization))
+            ),
+            "name": "Ana Ruiz", "title": "Buyer", "phone": "+1 432 555 0142",
+            "email": "ana@x.example", "newsletter": "subscribed", "language": "en-US",
+            "zone": "America/Chicago", "country": "US", "primary": "yes",
+        }
     ),
     Route("POST", "/o/{organization}/views"): deed(
         lambda ids: {"name": "Mine", "query": "sort=name"}

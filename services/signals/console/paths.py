@@ -103,7 +103,7 @@ def _page_of_form(path: str, form: Mapping[str, str]) -> str:
     match to:
         case ["outcomes"] if form.get("account") and form.get("kind") in KINDS:
             return f"{root}/outcomes/{form['kind']}/{quote(form['account'], safe='')}"
-        case ["accounts", *account, "primary"] if account:
+        case ["accounts", *account, "primary" | "contacts"] if account:
             return f"{root}/accounts/{'/'.join(account)}"
         case ["settings", ("sizes" | "digest" | "members" | "tokens") as page, *_]:
             return f"{root}/settings/{page}"

@@ -88,7 +88,17 @@ SELECT
     contact,
     name,
     email,
-    is_primary
+    is_primary,
+    phone,
+    title,
+    newsletter,
+    language,
+    zone,
+    country,
+    added_by,
+    record IS NULL OR revision = 0
+        OR contact_record(email, name, phone, title, newsletter, language, zone, country) = record
+        AS as_recorded
 FROM contacts
 WHERE organization = %(organization)s
   AND account = %(account)s
@@ -156,12 +166,20 @@ class OrderRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ContactRow:
-    """A person at the account."""
+    """A person at the account. as_recorded: people changed no field since a record said it."""
 
     contact: str
     name: str | None
     email: str | None
     is_primary: bool
+    phone: str | None
+    title: str | None
+    newsletter: str | None
+    language: str | None
+    zone: str | None
+    country: str | None
+    added_by: str | None
+    as_recorded: bool
 
 
 def signals_of(connection: db.Connection, organization: str, account: str) -> list[SignalRow]:

@@ -2,7 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from psycopg.rows import class_row
 
 from services.signals.store import Staging
 from shared import db
@@ -99,6 +102,46 @@ WHERE c.organization = ranked.organization
   AND c.is_primary <> ranked.is_primary
 """
 
+ADD = """
+INSERT INTO contacts (
+    organization, contact, account, revision,
+    email, name, phone, title, newsletter, language, zone, country, record, added_by
+) VALUES (
+    %(organization)s, %(contact)s, %(account)s, 0,
+    %(email)s, %(name)s, %(phone)s, %(title)s, %(newsletter)s, %(language)s, %(zone)s, %(country)s,
+    '{}', %(added_by)s
+)
+ON CONFLICT DO NOTHING
+"""
+
+LOCK = """
+SELECT
+    email, name, phone, title, newsletter, language, zone, country
+FROM contacts
+WHERE organization = %(organization)s
+  AND account = %(account)s
+  AND contact = %(contact)s
+FOR UPDATE
+"""
+
+# Where no record was kept yet, what stands came from one.
+CHANGE = """
+UPDATE contacts
+SET email = %(email)s,
+    name = %(name)s,
+    phone = %(phone)s,
+    title = %(title)s,
+    newsletter = %(newsletter)s,
+    language = %(language)s,
+    zone = %(zone)s,
+    country = %(country)s,
+    record = coalesce(
+        record, contact_record(email, name, phone, title, newsletter, language, zone, country)
+    )
+WHERE organization = %(organization)s
+  AND contact = %(contact)s
+"""
+
 CHOOSE_PRIMARY = """
 UPDATE accounts a
 SET primary_contact = c.contact
@@ -116,6 +159,20 @@ WHERE organization = %(organization)s
   AND contact = %(contact)s
 RETURNING account
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """What is known of somebody, each in the one spelling that shared.people gives it."""
+
+    email: str | None = None
+    name: str | None = None
+    phone: str | None = None
+    title: str | None = None
+    newsletter: str | None = None
+    language: str | None = None
+    zone: str | None = None
+    country: str | None = None
 
 
 def save_contacts(connection: db.Connection, events: Sequence[ContactChanged]) -> None:
@@ -163,6 +220,33 @@ def _set_primary(connection: db.Connection, touched: set[tuple[str, str]]) -> No
         "accounts": [account for _, account in pairs],
     }
     connection.execute(SET_PRIMARY, names, prepare=False)
+
+
+def add(
+    connection: db.Connection,
+    organization: str,
+    account: str,
+    contact: str,
+    person: Person,
+    *,
+    added_by: str,
+) -> bool:
+    """Somebody whom no record named. False: they are there already."""
+    key = {"organization": organization, "account": account, "contact": contact}
+    values = key | asdict(person) | {"added_by": added_by}
+    return connection.execute(ADD, values).rowcount == 1
+
+
+def lock(connection: db.Connection, organization: str, account: str, contact: str) -> Person | None:
+    """As they stand, until the end of the transaction; None: the account has no such contact."""
+    key = {"organization": organization, "account": account, "contact": contact}
+    with connection.cursor(row_factory=class_row(Person)) as cursor:
+        return cursor.execute(LOCK, key).fetchone()
+
+
+def change(connection: db.Connection, organization: str, contact: str, person: Person) -> None:
+    """As people say from now on; what a record says anew of a field still comes."""
+    connection.execute(CHANGE, {"organization": organization, "contact": contact} | asdict(person))
 
 
 def choose_primary(

@@ -317,7 +317,7 @@ def test_another_contact_becomes_the_primary_one(person: Person, world: World) -
     for name in ("Operations", "Purchasing"):
         contacts.get_by_role("button", name=f"Make {name} the primary contact").click()
         expect(said(page, "Primary contact changed")).to_be_visible()
-        expect(contacts.get_by_role("row").filter(has_text=name)).to_contain_text("Primary")
+        expect(contacts.get_by_role("listitem").filter(has_text=name)).to_contain_text("Primary")
         expect(
             contacts.get_by_role("button", name=f"Make {name} the primary contact")
         ).to_have_count(0)

@@ -20,6 +20,7 @@ FORMS: list[tuple[str, dict[str, str], str]] = [
         {"contact": "C-1", "back": "accounts/A%2F7?q=x"},
         "accounts/A%2F7?q=x",
     ),
+    ("accounts/A%2F7/contacts", {"name": "Ana"}, "accounts/A%2F7"),
     ("columns", {}, "accounts"),
     ("columns", {"back": "accounts?sort=name&q=M%C3%BCller"}, "accounts?sort=name&q=M%C3%BCller"),
     ("enrollment", {"no": "A/7"}, "accounts"),

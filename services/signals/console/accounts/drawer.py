@@ -2,6 +2,7 @@
 primary contact is chosen here.
 """
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,24 +14,32 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from services.signals.actions import contacts
 from services.signals.console.accounts import outcomes_view
 from services.signals.console.accounts.badges import BadgeView, badges
+from services.signals.console.accounts.contacts import (
+    ContactsView,
+    FormView,
+    contacts_view,
+    returned,
+)
 from services.signals.console.accounts.history import EntryView, history
 from services.signals.console.accounts.row import EnrollmentView, enrollment_view
 from services.signals.console.accounts.table import table_of
 from services.signals.console.accounts.why import SignalCard, cards, earliest
 from services.signals.console.http.access import NotHere
-from services.signals.console.http.forms import Form, flash
+from services.signals.console.http.forms import Form, by_field, flash
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
-from services.signals.console.paths import account_path, back_to_table, path_of
+from services.signals.console.paths import account_path, back_to, back_to_table, path_of
 from services.signals.console.words import REASONS, shown_of
 from services.signals.store import account as store
 from services.signals.store import account_history as past
 from services.signals.store import accounts
-from services.signals.store.account import ContactRow, OrderRow, SignalRow
+from services.signals.store.account import OrderRow, SignalRow
 from services.signals.store.head import Head
 from shared import clock
 from shared.domain.identifiers import wrong_id
 from shared.domain.typed_numbers import NumberStyle
+from shared.errors import Rejected
+from shared.ids import derived
 from shared.wording import (
     TYPE_LETTERS,
     counted,
@@ -61,16 +70,6 @@ class OrderView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContactView:
-    """A person at the account."""
-
-    contact: str
-    name: str
-    email: str
-    is_primary: bool
-
-
-@dataclass(frozen=True, kw_only=True)
 class DrawerView:
     """Everything of one account, top to bottom. whys: signals whose why the page
     carries, and whether it is open.
@@ -90,8 +89,7 @@ class DrawerView:
     why_path: str
     orders: list[OrderView]
     orders_line: str
-    contacts: list[ContactView]
-    primary_path: str
+    contacts: ContactsView
     enrolled: list[dict[str, str]]
     history: list[EntryView]
 
@@ -101,6 +99,17 @@ def account_page(request: Request, organization: str, account: str) -> Response:
     """The drawer with the table that the address asks for beside it."""
     if wrong_id(account):
         raise NotHere
+    return _page(request, organization, account)
+
+
+def _page(
+    request: Request,
+    organization: str,
+    account: str,
+    *,
+    contact_form: FormView | None = None,
+    status_code: int = 200,
+) -> Response:
     now = clock.now()
     with organization_of(request, organization) as (who, connection):
         head = head_of(connection, organization)
@@ -138,11 +147,15 @@ def account_page(request: Request, organization: str, account: str) -> Response:
                 store.orders_of(connection, organization, account, limit=ORDERS_SHOWN), head, now
             ),
             orders_line=shown_of(min(ORDERS_SHOWN, orders_count), orders_count),
-            contacts=[
-                _contact(contact)
-                for contact in store.contacts_of(connection, organization, account)
-            ],
-            primary_path=f"{account_path(organization, account)}/primary",
+            contacts=contacts_view(
+                organization,
+                account,
+                store.contacts_of(connection, organization, account),
+                here=account_path(organization, account) + "".join(table.back.partition("?")[1:]),
+                asked=request.query_params.get("contact") if contact_form is None else None,
+                now=now,
+                form=contact_form,
+            ),
             enrolled=[
                 _enrolled(one, organization, head)
                 for one in past.enrollments(connection, organization, account)
@@ -153,6 +166,7 @@ def account_page(request: Request, organization: str, account: str) -> Response:
     return render(
         request,
         "accounts.html",
+        status_code=status_code,
         visitor=who,
         organization=organization,
         head=head,
@@ -173,6 +187,35 @@ def choose_primary(request: Request, organization: str, account: str, form: Form
         contacts.choose_primary(connection, organization, account, contact, by=by)
     answer = RedirectResponse(back_to_table(form.get("back", ""), organization), status_code=303)
     flash(request, answer, "Primary contact changed: new drafts write to them")
+    return answer
+
+
+@router.post("/o/{organization}/accounts/{account:path}/contacts")
+def put_contact(request: Request, organization: str, account: str, form: Form) -> Response:
+    """Add somebody, or change whom `contact` names."""
+    contact, once = form.get("contact", ""), form.get("once") or secrets.token_hex(16)
+    if wrong_id(account) or (contact and wrong_id(contact)):
+        raise NotHere
+    back = back_to(
+        form.get("back", ""), organization, otherwise=account_path(organization, account)
+    )
+    try:
+        person = contacts.read_person(form)
+        with organization_of(request, organization) as (who, connection):
+            by, is_primary = who.acting_in(organization), form.get("primary") == "yes"
+            key = (connection, organization, account)
+            if contact:
+                seen = form.get("edition", "")
+                contacts.change(*key, contact, person, seen=seen, is_primary=is_primary, by=by)
+            else:
+                made = derived("contact", organization, account, who.email, once)
+                contacts.add(*key, made, person, is_primary=is_primary, by=by)
+    except Rejected as refused:
+        came_back = returned(organization, account, form, by_field(refused), back=back)
+        return _page(request, organization, account, contact_form=came_back, status_code=422)
+    answer = RedirectResponse(f"{back}#contacts", status_code=303)
+    name = plain_name(person.name or person.email or person.phone or "")
+    flash(request, answer, f"{name} {'changed' if contact else 'added'}")
     return answer
 
 
@@ -251,15 +294,6 @@ def order_view(row: OrderRow, *, style: NumberStyle, today: date) -> OrderView:
         lines=counted(row.lines, "line"),
         net=whole_money(row.net_cents, style),
         note="cancelled" if row.cancelled else "",
-    )
-
-
-def _contact(row: ContactRow) -> ContactView:
-    return ContactView(
-        contact=row.contact,
-        name=plain_name(row.name or row.contact),
-        email=plain_name(row.email or ""),
-        is_primary=row.is_primary,
     )
 
 

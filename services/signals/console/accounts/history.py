@@ -97,4 +97,7 @@ def _words(action: str, detail: dict[str, Any]) -> str:
         )
     if action == "primary contact":
         return f"Primary contact {plain_name(str(detail.get('contact', '')))}"
+    if action in ("added contact", "changed contact"):
+        fields = ", ".join(str(field) for field in detail.get("fields", []))
+        return f"{action.capitalize()} ({fields})"
     return plain_name(action).replace("_", " ").capitalize()
