@@ -4,6 +4,8 @@
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
+# The whole suite waits more than it works: three workers, each with whole files and a stack of its own.
+IN_PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test test-fast drill upgrade fuzz check asyncapi chaos bench schemas up down secrets requirements
@@ -21,7 +23,7 @@ demo: setup ## Two distributors' orders through the whole system: signals, a dig
 	@$(BIN)/winback demo
 
 test: setup-dev ## Every test, on real Kafka, PostgreSQL and SMTP, which it starts itself; T="tests/console -k badge": of them these.
-	@$(BIN)/pytest $(T)
+	@$(BIN)/pytest $(or $(T),$(IN_PARALLEL))
 
 test-fast: setup-dev ## What needs no stack, within a minute; T as above.
 	@$(BIN)/pytest -m 'not system and not slow' -n 2 $(T)
