@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from shared.errors import Retryable
+from shared.errors import Misconfigured, Retryable, WinbackError
 from winback.serve import Service
 from winback.stack import home as homes
 from winback.stack import processes
@@ -53,9 +53,12 @@ def up(
             "`winback serve SERVICE --reload`."
         ),
     ] = None,
+    move_ports: bool = typer.Option(
+        False, help="Go to other ports where those of last time, or of the settings, are taken."
+    ),
 ) -> None:
     """Start everything; without --detach until Ctrl-C. State is kept in .winback (or WINBACK_HOME)
-    for the next time.
+    for the next time. Exit code 2: a port that it needs is taken, or what was kept is gone.
 
     Example: winback dev up --detach
     """
@@ -81,13 +84,19 @@ def up(
         raise typer.Exit(
             supervise(
                 home,
-                partial(parts.plan, with_services=not without_services, without=without or ()),
+                partial(
+                    parts.plan,
+                    with_services=not without_services,
+                    without=without or (),
+                    move_ports=move_ports,
+                ),
                 say=say,
             )
         )
     options = ["--without-services"] if without_services else []
-    start_detached(home, *options, *(f"--without={service}" for service in without or ()))
-    wait_until_ready(home, timeout)
+    options += ["--move-ports"] if move_ports else []
+    options += [f"--without={service}" for service in without or ()]
+    wait_until_ready(home, start_detached(home, *options), timeout)
     show(home)
 
 
@@ -177,7 +186,7 @@ def logs(
             print(f"{name:{width}}  {line}", flush=True)
 
 
-def start_detached(home: Home, *options: str) -> None:
+def start_detached(home: Home, *options: str) -> "subprocess.Popen[bytes]":
     """A supervisor in a session of its own, its words in logs/supervisor.log."""
     home.make()
     with (home.logs / "supervisor.log").open("ab") as log:
@@ -193,21 +202,30 @@ def start_detached(home: Home, *options: str) -> None:
     until = time.monotonic() + 30
     while (supervisor_of(home) or {}).get("pid") != started.pid:
         if started.poll() is not None or time.monotonic() > until:
-            raise Retryable(
-                f"the supervisor did not start: {last_line(home.logs / 'supervisor.log')}"
-            )
+            raise why_it_ended(home, started)
         time.sleep(POLL_SECONDS)
+    return started
 
 
-def wait_until_ready(home: Home, timeout_seconds: float) -> None:
-    """Raises Retryable, with what is not ready and why, when the time is over.
-    What runs is left running.
+def why_it_ended(home: Home, supervisor: "subprocess.Popen[bytes]") -> WinbackError:
+    """A port that is taken and data that are gone (exit code 2) are for a person to mend."""
+    words = last_line(home.logs / "supervisor.log").removeprefix("winback: ")
+    if supervisor.poll() == 2:
+        return Misconfigured(words)
+    return Retryable(f"the supervisor ended: {words}")
+
+
+def wait_until_ready(
+    home: Home, supervisor: "subprocess.Popen[bytes]", timeout_seconds: float
+) -> None:
+    """Raises Retryable, with what is not ready and why, when the time is over: what runs is left
+    running. Raises Misconfigured where the supervisor gave up.
     """
     began = said = time.monotonic()
     known: set[str] = set()
     while True:
-        if supervisor_of(home) is None:
-            raise Retryable(f"the supervisor ended: {last_line(home.logs / 'supervisor.log')}")
+        if supervisor.poll() is not None:
+            raise why_it_ended(home, supervisor)
         found = current(home)
         for service in found["services"]:
             if service["ready"] and service["name"] not in known:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from shared.errors import Misconfigured
+
 app = typer.Typer()
 
 
@@ -53,4 +55,16 @@ def serve(
         from winback.reload import serve_again_and_again
 
         raise typer.Exit(serve_again_and_again(service))
+    require_port(service)
     importlib.import_module(MODULES[service]).main()
+
+
+def require_port(service: Service) -> None:
+    """Raises Misconfigured where somebody listens at the port of the service."""
+    from shared.settings import PREFIX, settings
+    from winback.stack import ports
+
+    name = f"{service}_port"
+    port = getattr(settings(), name)
+    if not ports.is_free(port, settings().host):
+        raise Misconfigured(f"{PREFIX}{name.upper()}: port {port} is taken by {ports.holder(port)}")

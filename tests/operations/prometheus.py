@@ -27,7 +27,7 @@ from tests.stack_fixtures import Stack
 from winback.serve import Service
 from winback.stack import processes
 from winback.stack.parts import HOST
-from winback.stack.probes import is_free
+from winback.stack.ports import is_free
 
 FACTOR = 100
 # half an hour, or one

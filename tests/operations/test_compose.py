@@ -25,7 +25,8 @@ from tests.eventually import eventually
 from tests.operations.rules import ROOT
 from tests.stack_fixtures import Stack
 from winback.serve import Service
-from winback.stack import probes, processes
+from winback.stack import processes
+from winback.stack.ports import is_free
 
 pytestmark = pytest.mark.drill
 
@@ -130,7 +131,7 @@ def containers(
     compose: dict[str, Any], stack: Stack, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Container]:
     made: dict[str, Container] = {}
-    free = (port for port in range(33_000 + os.getpid() % 900, 34_000) if probes.is_free(port))
+    free = (port for port in range(33_000 + os.getpid() % 900, 34_000) if is_free(port))
     ports = {
         compose[name]["environment"][f"{PREFIX}{name.upper()}_PORT"]: str(next(free))
         for name in Service

@@ -24,8 +24,9 @@ from tests.operations.prometheus import CLEARED, Alert, Prometheus, watching
 from tests.operations.rules import alerts
 from tests.operations.world import World, again_and_again, frozen, slowed
 from tests.stack_fixtures import Stack, pointed_to, start_stack, stop_stack
-from winback.stack import jars, java, probes, processes
+from winback.stack import jars, java, processes
 from winback.stack.parts import HOST
+from winback.stack.ports import is_free
 
 pytestmark = pytest.mark.drill
 
@@ -55,7 +56,7 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def clock_port() -> int:
-    return next(port for port in range(32_000, 33_000) if probes.is_free(port))
+    return next(port for port in range(32_000, 33_000) if is_free(port))
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +243,7 @@ def create(admin: AdminClient, topics: list[NewTopic]) -> None:
 def second_broker(stack: Stack, folder: Path) -> "subprocess.Popen[bytes]":
     """Of the same cluster, in `folder`; formatted on first use."""
     data = folder / "data"
-    port = next(port for port in range(31_000, 32_000) if probes.is_free(port))
+    port = next(port for port in range(31_000, 32_000) if is_free(port))
     controller = stack.home.state()["ports"]["controller"]
     properties = folder / "server.properties"
     properties.write_text(

@@ -29,8 +29,9 @@ from tests.operations.rules import ROOT
 from tests.operations.world import World
 from tests.stack_fixtures import Stack, pointed_to, start_stack, stop_stack
 from winback.serve import Service
-from winback.stack import probes, processes
-from winback.stack.parts import HOST, OTHERS_PORTS
+from winback.stack import processes
+from winback.stack.parts import HOST
+from winback.stack.ports import OTHERS, is_free
 
 pytestmark = [pytest.mark.system, pytest.mark.upgrade]
 
@@ -69,11 +70,7 @@ class Fleet:
     def start(self, name: str, tree: Path) -> None:
         """Beside whatever runs, on a port and with a folder of its own."""
         number = len(self.running)
-        port = next(
-            port
-            for port in iter(lambda: secrets.choice(OTHERS_PORTS), None)
-            if probes.is_free(port)
-        )
+        port = next(port for port in iter(lambda: secrets.choice(OTHERS), None) if is_free(port))
         folder = self.stack.home.path / f"upgrade-{number}"
         env = {
             name: value for name, value in os.environ.items() if not name.startswith("WINBACK_")

@@ -13,7 +13,8 @@ import pytest
 from shared.settings import PREFIX, Settings
 from winback.serve import Service
 from winback.stack import jars
-from winback.stack.parts import PORTS, SERVICES
+from winback.stack.parts import SERVICES
+from winback.stack.ports import PORTS
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -18,7 +18,7 @@ Winback = Callable[..., "subprocess.CompletedProcess[str]"]
 
 pytestmark = pytest.mark.system
 
-WITHOUT_SERVICES = ("dev", "up", "--detach", "--without-services")
+WITHOUT_SERVICES = ("dev", "up", "--detach", "--without-services", "--move-ports")
 
 
 @pytest.fixture(scope="module")
@@ -97,12 +97,28 @@ def test_down_leaves_no_process_and_the_next_up_with_what_it_is_told_knows_what_
     assert winback("dev", "down").stdout == "it was not up\n"
 
     but_the_clock = [f"--without={name}" for name in Service if name != Service.CLOCK]
-    assert winback("dev", "up", "--detach", *but_the_clock).returncode == 0
+    assert winback("dev", "up", "--detach", "--move-ports", *but_the_clock).returncode == 0
     services = json.loads(winback("dev", "status", "--json").stdout)["services"]
     assert [service["name"] for service in services] == ["kafka", "postgres", "smtp", "clock"]
     assert winback("migrate").stdout == "nothing to apply\n"
     assert winback("topics").stdout == "nothing to create\n"
     assert (home / "secret").read_text() == secret
+
+
+def test_a_stack_whose_data_are_gone_does_not_start_empty(
+    winback: Winback, up: None, directory: Path
+) -> None:
+    made = Path((directory / ".winback" / "postgres.made").read_text().strip())
+    assert winback("dev", "down").returncode == 0
+    made.rename(made.with_name("aside"))
+    for option in ("--detach", "--without-services"):
+        again = winback("dev", "up", option)
+        assert again.returncode == 2
+        assert f"{made} is gone" in again.stderr
+    assert not made.exists()
+    made.with_name("aside").rename(made)
+    assert winback(*WITHOUT_SERVICES).returncode == 0
+    assert winback("migrate").stdout == "nothing to apply\n"
 
 
 def test_reset_wants_to_be_sure_and_then_forgets_everything_but_what_is_not_its_own(

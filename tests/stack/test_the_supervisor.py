@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -139,6 +140,56 @@ def test_services_wait_for_a_schema_that_fails_and_say_so(tmp_path: Path) -> Non
     assert log(home).count("schema: 0009_x.sql: syntax error") == 1
     supervisor.terminate()
     assert supervisor.wait(20) == 0
+
+
+def test_a_part_does_not_fight_a_stranger_for_its_port_and_is_back_when_the_stranger_is_gone(
+    home: Home,
+) -> None:
+    port = int(service(home, "good")["url"].rpartition(":")[2])
+    supervisor = supervisor_of(home)
+    assert supervisor is not None
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with stopped(supervisor["pid"]):
+            os.kill(service(home, "good")["pid"], signal.SIGKILL)
+            eventually(lambda: bind(stranger, port), ignoring=OSError)
+        words = f"port {port} is taken by pid {os.getpid()} ("
+        eventually(lambda: service(home, "good")["problem"].startswith(words))
+        assert service(home, "good")["restarts"] <= 1
+        eventually(lambda: f"good: {words}" in log(home))
+    eventually(lambda: service(home, "good")["ready"])
+    assert service(home, "good")["restarts"] <= 2
+    assert supervisor_of(home) is not None
+
+
+def test_a_port_that_a_stranger_has_at_the_first_start_ends_it_all_with_code_2(
+    tmp_path: Path,
+) -> None:
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        port = stranger.getsockname()[1]
+        home = Home(tmp_path / "home")
+        assert start(home, f"taken={port}").wait(60) == 2
+    assert log(home).splitlines()[-1].startswith(f"winback: good: port {port} is taken by pid ")
+
+
+def test_a_part_that_comes_up_and_ends_again_and_again_is_started_with_growing_pauses(
+    tmp_path: Path,
+) -> None:
+    home = Home(tmp_path / "home")
+    supervisor = start(home, "brief")
+    eventually(lambda: service(home, "brief").get("failures", 0) >= 3)
+    assert log(home).count("brief: ready") >= 2  # it does come up in between
+    supervisor.terminate()
+    assert supervisor.wait(20) == 0
+
+
+def bind(stranger: socket.socket, port: int) -> bool:
+    """A server of somebody else, at that port now. Raises OSError where it cannot be yet."""
+    stranger.bind(("127.0.0.1", port))
+    stranger.listen()
+    return True
 
 
 def start(home: Home, *words: str, stderr: int | None = None) -> "subprocess.Popen[str]":

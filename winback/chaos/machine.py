@@ -26,6 +26,7 @@ from winback.chaos import disks
 from winback.dev import SCHEMA_TRIES, current
 from winback.stack import parts, probes, processes
 from winback.stack.home import Home
+from winback.stack.ports import OTHERS, is_free
 
 START_SECONDS = 180.0
 READY_SECONDS = 120.0
@@ -231,7 +232,7 @@ def asked(port: int) -> str | None:
 
 def free_port() -> int:
     """Nobody listens there."""
-    while not probes.is_free(port := secrets.choice(parts.OTHERS_PORTS)):
+    while not is_free(port := secrets.choice(OTHERS)):
         pass
     return port
 

@@ -6,6 +6,7 @@ env          WINBACK_… settings that reach this stack; every `winback` verb re
              nothing else
 secret       signs unsubscribe links; made once, readable by its owner alone
 lock         held by the living supervisor
+NAME.made    which folder holds the data of Kafka, of PostgreSQL, once it does
 logs/ mail/ kafka/ postgres/ detector/
 """
 
@@ -42,6 +43,10 @@ class Home:
     @property
     def logs(self) -> Path:
         return self.path / "logs"
+
+    def made(self, name: str) -> Path:
+        """Says that `kafka` or `postgres` has data, and where (winback.stack.kept)."""
+        return self.path / f"{name}.made"
 
     def make(self) -> None:
         """Create the folder. Others may pass through it (PostgreSQL runs as another user under

@@ -1,7 +1,7 @@
 """Apache Kafka, one node in KRaft mode: format its storage when there is none,
 then become the broker.
 
-python -m winback.stack.kafka FOLDER PORT CONTROLLER_PORT
+python -m winback.stack.kafka FOLDER MADE PORT CONTROLLER_PORT
 """
 
 import os
@@ -17,7 +17,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from shared.errors import Misconfigured, Retryable
-from winback.stack import jars, java
+from winback.stack import jars, java, kept
 
 HOST = "127.0.0.1"
 
@@ -53,9 +53,12 @@ replica.fetch.max.bytes=4200000
 
 
 def main() -> None:
-    folder, port, controller_port = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    folder, made = Path(sys.argv[1]), Path(sys.argv[2])
+    port, controller_port = int(sys.argv[3]), int(sys.argv[4])
+    kept.require(folder / "data", made)
     base = jars.command(java.find())
     properties = configure(folder, port=port, controller_port=controller_port, base=base)
+    kept.note(folder / "data", made)
     os.execv(base[0], [*base, "kafka.Kafka", str(properties)])  # noqa: S606 - the process becomes the broker
 
 

@@ -4,39 +4,22 @@ where people find it.
 
 import json
 import os
-import secrets
 import sys
 import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from winback.stack import kafka, postgres, probes
+from winback.stack import kafka, kept, postgres, probes
 from winback.stack.home import Home
+from winback.stack.ports import choose, moves
 
 HOST = probes.HOST
 PYTHON = (sys.executable, "-P", "-m")
 
-# name -> default port; the last three are no services of their own
-PORTS = {
-    "kafka": 9092,
-    "postgres": 5432,
-    "smtp": 1025,
-    "ingest": 8081,
-    "detector": 8082,
-    "signals": 8083,
-    "console": 8080,
-    "clock": 8084,
-    "digest": 8085,
-    "sequences": 8086,
-    "mail": 8025,
-    "controller": 9093,
-}
 SERVICES = ("ingest", "detector", "signals", "console", "clock", "digest", "sequences")
 LASTING = Path("/var/tmp")  # noqa: S108 - mkdtemp makes a folder there that nobody else could have made
-OTHERS_PORTS = range(20_000, 30_000)  # below the range from which connections get theirs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +32,7 @@ class Part:
     command: tuple[str, ...]
     probe: probes.Probe
     url: str
+    ports: tuple[int, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     drain_seconds: float = 30.0
     stop_signal: str = "SIGTERM"
@@ -66,6 +50,7 @@ class Plan:
     env: dict[str, str]
     ports: dict[str, int]
     postgres_folder: Path
+    moves: list[str] = field(default_factory=list)  # what is not where one would look for it
 
 
 def plan(
@@ -73,6 +58,7 @@ def plan(
     *,
     with_services: bool = True,
     any_ports: bool = False,
+    move_ports: bool = False,
     fsync: bool = True,
     without: Collection[str] = (),
 ) -> Plan:
@@ -80,8 +66,10 @@ def plan(
     still possible.
     """
     before = home.state()
-    ports = choose_ports(before.get("ports", {}), any_free=any_ports)
     data = postgres_folder(home, before.get("postgres_folder"))
+    require_what_was_kept(home, data)
+    known = before.get("ports", {})
+    ports = choose(known, any_free=any_ports, move=move_ports)
     disks = json.dumps({"kafka": str(home.path / "kafka"), "postgres": str(data)})
     env = environment(home, ports) | {"WINBACK_WATCHED_DISKS": disks}
     return Plan(
@@ -95,33 +83,27 @@ def plan(
         env=env,
         ports=ports,
         postgres_folder=data,
+        moves=[] if any_ports else moves(ports, known),
     )
 
 
-def choose_ports(previous: dict[str, Any], *, any_free: bool = False) -> dict[str, int]:
-    """For each name the port of last time, else the one that the environment or the list names,
-    else any that is free.
-    """
-    chosen: dict[str, int] = {}
-    for name, default in PORTS.items():
-        wanted = int(
-            previous.get(name) or os.environ.get(f"WINBACK_{name.upper()}_PORT") or default
-        )
-        if any_free and name not in previous:
-            wanted = secrets.choice(OTHERS_PORTS)
-        while wanted in chosen.values() or not probes.is_free(wanted):
-            wanted = secrets.choice(OTHERS_PORTS)
-        chosen[name] = wanted
-    return chosen
+def require_what_was_kept(home: Home, postgres_data: Path) -> None:
+    """Raises Misconfigured, with what is gone."""
+    kept.require(home.path / "kafka" / "data", home.made("kafka"))
+    for file in (postgres_data / "data", home.path / "secret", home.path / "database-password"):
+        kept.require(file, home.made("postgres"))
 
 
 def postgres_folder(home: Home, previous: str | None) -> Path:
     """In the home, unless we are root and PostgreSQL's user cannot get there: then in the machine's
     temporary folder.
     """
+    made = kept.noted(home.made("postgres"))
+    folder = home.path / "postgres"
+    if made is not None:  # the project may have moved with all that is in it
+        return folder if (folder / "data").exists() else made.parent
     if previous and Path(previous).exists():
         return Path(previous)
-    folder = home.path / "postgres"
     if os.geteuid() == 0 and not postgres.reachable(home.path):
         lasting = LASTING if LASTING.is_dir() else None
         folder = Path(tempfile.mkdtemp(prefix="winback-postgres-", dir=lasting))
@@ -161,9 +143,11 @@ def infrastructure(home: Home, ports: dict[str, int], *, data: Path, fsync: bool
                 *PYTHON,
                 "winback.stack.kafka",
                 str(home.path / "kafka"),
+                str(home.made("kafka")),
                 str(ports["kafka"]),
                 str(ports["controller"]),
             ),
+            ports=(ports["kafka"], ports["controller"]),
             probe=probes.kafka(ports["kafka"], partial(kafka.cluster_of, home.path / "kafka")),
             url=f"kafka://{HOST}:{ports['kafka']}",
         ),
@@ -173,10 +157,12 @@ def infrastructure(home: Home, ports: dict[str, int], *, data: Path, fsync: bool
                 *PYTHON,
                 "winback.stack.postgres",
                 str(data),
+                str(home.made("postgres")),
                 str(password),
                 str(ports["postgres"]),
                 *options,
             ),
+            ports=(ports["postgres"],),
             probe=probes.postgres(ports["postgres"], postgres.OWNER, postgres.DATABASE),
             url=database_url(home, ports),
             stop_signal="SIGINT",  # "fast": ends connections, then writes a checkpoint
@@ -190,6 +176,7 @@ def infrastructure(home: Home, ports: dict[str, int], *, data: Path, fsync: bool
                 str(ports["smtp"]),
                 str(ports["mail"]),
             ),
+            ports=(ports["smtp"], ports["mail"]),
             probe=probes.both(probes.smtp(ports["smtp"]), probes.http(ports["mail"])),
             url=f"http://{HOST}:{ports['mail']}",
             drain_seconds=5,
@@ -206,6 +193,7 @@ def services(ports: dict[str, int]) -> list[Part]:
         Part(
             name=name,
             command=(*PYTHON, "winback", "serve", name),
+            ports=(ports[name],),
             probe=probes.http(ports[name]),
             url=f"http://{HOST}:{ports[name]}",
             env=special.get(name, {}),

@@ -1,7 +1,7 @@
 """PostgreSQL: make the cluster when there is none, then become the server. It refuses root: then it
 runs as another user.
 
-python -m winback.stack.postgres FOLDER PASSWORD_FILE PORT [OPTION=VALUE ...]
+python -m winback.stack.postgres FOLDER MADE PASSWORD_FILE PORT [OPTION=VALUE ...]
 """
 
 import grp
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import Misconfigured, Retryable
-from winback.stack import processes
+from winback.stack import kept, processes
 
 LEAST = 15
 HOST = "127.0.0.1"
@@ -44,21 +44,26 @@ class User:
 
 
 def main() -> None:
-    folder, password, port, *further = sys.argv[1:]
+    folder, made, password, port, *further = sys.argv[1:]
     serve(
         Path(folder),
+        made=Path(made),
         password=Path(password),
         options={"port": port} | dict(option.split("=", 1) for option in further),
     )
 
 
-def serve(folder: Path, *, password: Path, options: dict[str, str]) -> None:
-    """Become the server of the cluster in FOLDER/data."""
+def serve(folder: Path, *, made: Path, password: Path, options: dict[str, str]) -> None:
+    """Become the server of the cluster in FOLDER/data. made: where it is noted that there is one
+    (winback.stack.kept).
+    """
     user = unprivileged()
     programs = find(user, folder)
     data = folder / "data"
+    kept.require(data, made)
     if not data.exists():
         initialize(folder, data, programs=programs, user=user, password=password.read_text())
+    kept.note(data, made)
     forget_stranger(data)
     if user is not None:
         os.setgroups([])

@@ -4,7 +4,6 @@ Every probe returns None when the server does its work, else the reason in words
 """
 
 import asyncio
-import socket
 import struct
 from collections.abc import Awaitable, Callable
 
@@ -138,16 +137,3 @@ def _connected(
                 writer.close()
 
     return probe
-
-
-def is_free(port: int) -> bool:
-    """Nobody listens there. SO_REUSEADDR as servers set it: connections that
-    are ending do not count.
-    """
-    with socket.socket() as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            tried.bind((HOST, port))
-        except OSError:
-            return False
-    return True

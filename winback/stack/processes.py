@@ -50,7 +50,7 @@ def is_running(pid: int | None, start: int | None) -> bool:
 def children() -> list[int]:
     """Living children of this process, adopted ones too."""
     me = str(os.getpid())
-    found = ((pid, stat(pid)) for pid in _pids())
+    found = ((pid, stat(pid)) for pid in pids())
     return [
         pid
         for pid, fields in found
@@ -84,7 +84,7 @@ def end_leftover(pid: int, start: int, *, seconds: float = 10.0) -> bool:
     return True
 
 
-def _pids() -> Iterator[int]:
+def pids() -> Iterator[int]:
     return (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
 
 

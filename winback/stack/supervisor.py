@@ -6,7 +6,9 @@ them all.
 
 What must hold:
 - The end of a part never ends the supervisor; it is said in the log and in state.json, and the part
-  is started again: at once after it worked, with growing pauses when it does not come up.
+  is started again: at once after it worked for a while, with growing pauses when it does not.
+- A stranger's server on a part's port is not taken for the part, and the part is not started while
+  it is there: before it was ready once, that ends everything (exit code 2).
 - The end of the supervisor ends every part, also by kill -9 (`die_with_parent`), and what a part
   leaves behind is adopted and ended. What an older supervisor left behind is recognised by pid and
   start time, and ended before the start.
@@ -28,14 +30,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from winback.stack import parts, processes
+from shared.errors import Misconfigured
+from winback.stack import parts, ports, processes
 from winback.stack.home import Home, find
 from winback.stack.parts import Part, Plan
 
-# between starts of a part that does not become ready; the last one stays
-PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)
+# between starts of a part that does not become ready, or ends soon after; the last one stays
+PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
+STEADY_SECONDS = 5.0  # who was ready for so long worked
 STARTING_SECONDS = 0.05  # between two questions until it is ready
 READY_SECONDS = 1.0  # and then
+LEAVING_SECONDS = 2.0  # what was killed may hold its port for a moment
 ALL_READY = "all ready"
 LARGEST_LOG_BYTES = 20_000_000
 
@@ -52,7 +57,9 @@ class Child:
     ready: bool = False
     problem: str = "waits for what it needs"
     restarts: int = 0
-    failures: int = 0  # starts in a row that did not become ready
+    ready_since: float | None = None  # of this process
+    was_ready: bool = False  # this one, or an earlier one
+    failures: int = 0  # starts in a row that did not stay ready
     last_end: str = ""  # how it ended, while it fails
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -80,6 +87,7 @@ class Supervisor:
         self.stopping = asyncio.Event()
         self.started_at = time.monotonic()
         self.all_ready = False
+        self.exit_code, self.gave_up = 0, ""
 
     @property
     def children(self) -> list[Child]:
@@ -93,6 +101,8 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGCHLD, self.reap)
         self.home.write_env(self.plan.env)
         self.write_state()
+        for line in self.plan.moves:
+            self.say(line)
         keepers = [asyncio.create_task(self.keep(child)) for child in self.infrastructure]
         keepers.append(asyncio.create_task(self.then_services(keepers)))
         await self.stopping.wait()
@@ -134,6 +144,7 @@ class Supervisor:
         """Start, watch until it ends, start again: until cancelled."""
         while True:
             try:
+                await self.wait_for_ports(child)
                 self.begin(child)
                 watch = asyncio.create_task(self.watch(child))
                 try:
@@ -146,9 +157,31 @@ class Supervisor:
                 child.problem, child.ready = f"cannot be started: {error}", False
                 self.say(f"{child.part.name}: {child.problem}")
                 self.write_state()
+            if child.ready_since is not None:
+                worked = time.monotonic() - child.ready_since >= STEADY_SECONDS
+                child.failures, child.ready_since = 0 if worked else child.failures, None
             await asyncio.sleep(PAUSES[min(child.failures, len(PAUSES) - 1)])
             child.failures += 1
             child.restarts += 1
+
+    async def wait_for_ports(self, child: Child) -> None:
+        """Returns once nobody listens where the part is to. Raises CancelledError when that ends
+        everything: before the part was ready once.
+        """
+        until = time.monotonic() + LEAVING_SECONDS
+        while words := ports.taken(child.part.ports):
+            if time.monotonic() < until:
+                await asyncio.sleep(STARTING_SECONDS)
+                continue
+            if child.problem != words:
+                child.problem = child.last_end = words
+                self.say(f"{child.part.name}: {words}")
+                self.write_state()
+            if not child.was_ready:
+                self.exit_code, self.gave_up = 2, f"{child.part.name}: {words}"
+                self.stopping.set()
+                raise asyncio.CancelledError
+            await asyncio.sleep(PAUSES[-2])
 
     def begin(self, child: Child) -> None:
         child.ended.clear()
@@ -170,12 +203,15 @@ class Supervisor:
         """Ask again and again; say what changes."""
         while True:
             problem = await child.part.probe()
+            if problem is None and not child.ready and child.process is not None:
+                problem = ports.answered_by_others(child.part.ports, child.process.pid) or None
             if problem is not None and child.last_end:
                 problem = child.last_end  # says more than that nobody listens
             if (problem is None) != child.ready or problem != (child.problem or None):
                 was_ready, child.ready, child.problem = child.ready, problem is None, problem or ""
                 if child.ready:
-                    child.failures, child.last_end = 0, ""
+                    child.ready_since, child.was_ready = time.monotonic(), True
+                    child.last_end = ""
                 if child.ready != was_ready:
                     self.say(
                         f"{child.part.name}: {'ready' if child.ready else f'not ready: {problem}'}"
@@ -330,6 +366,11 @@ def main() -> int:
         "--any-ports", action="store_true", help="free ports instead of the usual ones"
     )
     parser.add_argument(
+        "--move-ports",
+        action="store_true",
+        help="other ports where those of last time, or of the settings, are taken",
+    )
+    parser.add_argument(
         "--no-fsync",
         action="store_true",
         help="PostgreSQL may lose its data with the machine: for tests",
@@ -346,6 +387,7 @@ def main() -> int:
         parts.plan,
         with_services=not asked.without_services,
         any_ports=asked.any_ports,
+        move_ports=asked.move_ports,
         fsync=not asked.no_fsync,
         without=asked.without,
     )
@@ -353,7 +395,9 @@ def main() -> int:
 
 
 def supervise(home: Home, make_plan: Callable[[Home], Plan], *, say: Say = log_line) -> int:
-    """Until SIGTERM. 1 when another supervisor lives in this home."""
+    """Until SIGTERM. 1 when another supervisor lives in this home; 2 when a port that was named is
+    taken, or data that were there are gone.
+    """
     os.umask(0o077)  # orders, mails and secrets: nobody else's
     home.make()
     lock = home.lock()
@@ -362,8 +406,16 @@ def supervise(home: Home, make_plan: Callable[[Home], Plan], *, say: Say = log_l
         return 1
     with lock:
         end_leftovers(home.state(), say)
-        asyncio.run(Supervisor(home, make_plan(home), say=say).run())
-    return 0
+        try:
+            plan = make_plan(home)
+        except Misconfigured as error:
+            print(f"winback: {error}", file=sys.stderr)
+            return 2
+        supervisor = Supervisor(home, plan, say=say)
+        asyncio.run(supervisor.run())
+    if supervisor.gave_up:
+        print(f"winback: {supervisor.gave_up}", file=sys.stderr)
+    return supervisor.exit_code
 
 
 if __name__ == "__main__":
