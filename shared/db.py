@@ -5,6 +5,8 @@ transaction, by row-level security) or `winback_worker` (consumers and the opera
 all organizations).
 """
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -21,6 +23,9 @@ Connection = psycopg.Connection[TupleRow]
 Role = Literal["winback_app", "winback_worker"]
 
 MIGRATIONS_LOCK = 7_305_512_201  # any number that is ours: two migrating processes take turns
+
+PROBE_SECONDS = 2.0
+ANSWER_LASTS_SECONDS = 1.0
 
 CREATE_MIGRATIONS = """
 CREATE TABLE IF NOT EXISTS migrations (
@@ -113,6 +118,50 @@ def connect(role: Role = "winback_worker") -> Iterator[Connection]:
         connection.execute("SET TIME ZONE 'UTC'")
         connection.commit()
         yield connection
+
+
+class Probe:
+    """Whether PostgreSQL answers, by a connection of its own: a pool whose connections are all
+    taken is no outage, and who asks often takes nothing from anybody.
+    """
+
+    def __init__(self, role: Role) -> None:
+        self._role: Role = role
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+        self._said, self._said_at = "", -ANSWER_LASTS_SECONDS
+
+    def why_not(self) -> str:
+        """In words; empty where it answers. An answer holds for a second."""
+        if not self._lock.acquire(timeout=PROBE_SECONDS):
+            return "it does not answer"
+        try:
+            if time.monotonic() - self._said_at >= ANSWER_LASTS_SECONDS:
+                self._said, self._said_at = self._ask(), time.monotonic()
+            return self._said
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _ask(self) -> str:
+        try:
+            if self._connection is None or self._connection.closed:
+                self._connection = psycopg.connect(
+                    settings().database_url,
+                    application_name="winback-probe",
+                    connect_timeout=int(PROBE_SECONDS),
+                    autocommit=True,
+                )
+                self._connection.execute(f"SET ROLE {self._role}")  # one of two literals
+            self._connection.execute("SELECT 1")
+        except psycopg.OperationalError as error:
+            self.close()
+            return str(error).strip()
+        return ""
 
 
 @contextmanager

@@ -5,15 +5,14 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 
-import psycopg
 import structlog
 import uvicorn
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from fastapi import FastAPI
-from psycopg_pool import ConnectionPool
 
 from services.ingest import app as http
 from services.ingest import erp
@@ -72,7 +71,7 @@ def main() -> None:
             app.state.service = http.Service(
                 app_pool=app_pool, access=access, batcher=batcher, readiness=readiness
             )
-            looking = asyncio.create_task(look(readiness, app_pool, watch))
+            looking = asyncio.create_task(look(readiness, watch))
             raw = threading.Thread(target=consume_raw_topics, name="raw-topics", daemon=True)
             raw.start()
             yield
@@ -91,10 +90,11 @@ def main() -> None:
         sys.exit(1)
 
 
-async def look(
-    readiness: Readiness, app_pool: ConnectionPool[db.Connection], watch: broker.Watch
-) -> None:
-    """Keep /readyz true to what a request would meet."""
+async def look(readiness: Readiness, watch: broker.Watch) -> None:
+    """Keep /readyz true to what a request would meet; of its connections and threads it uses
+    none.
+    """
+    probe, alone = db.Probe("winback_app"), ThreadPoolExecutor(1, thread_name_prefix="look")
     admin = AdminClient({"bootstrap.servers": settings().kafka})
 
     def why_not() -> str:
@@ -105,17 +105,17 @@ async def look(
             admin.list_topics(topic="orders", timeout=2)
         except KafkaException as error:
             return f"Kafka: {error.args[0].str()}"
-        try:
-            with app_pool.connection() as connection:
-                connection.execute("SELECT 1")
-        except psycopg.OperationalError as error:
-            return f"PostgreSQL: {error}"
-        return ""
+        reason = probe.why_not()
+        return f"PostgreSQL: {reason}" if reason else ""
 
-    while True:
-        reason = await asyncio.to_thread(why_not)
-        readiness.set(not reason, reason)
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+    try:
+        while True:
+            reason = await asyncio.get_running_loop().run_in_executor(alone, why_not)
+            readiness.set(not reason, reason)
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+    finally:
+        alone.shutdown(wait=False)
+        probe.close()
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def act(
     saved: list[Saved] = []
     value = None
     if wish.kind == "won_back":
-        saved = open_to_win(connection, organization, wish.account, signal=wish.signal, at=at)
+        saved = won(open_to_win(connection, organization, wish.account, signal=wish.signal, at=at))
         if not saved:
             raise Rejected(
                 FieldError(
@@ -162,12 +162,19 @@ def _may_undo(action: Action, done: list[Action], by: Actor, at: datetime) -> bo
 
 
 def open_to_win(
-    connection: db.Connection, organization: str, account: str, *, signal: str | None, at: datetime
+    connection: db.Connection,
+    organization: str,
+    account: str,
+    *,
+    signal: str | None = None,
+    at: datetime,
 ) -> list[Saved]:
-    """What someone would say was won back, at that moment."""
+    """What can be said to be won back at that moment, of the account or of one signal; what someone
+    who says so speaks of is `won` of it.
+    """
     since = at - timedelta(days=ANSWERED_WITHIN_DAYS)
-    return won(
-        outcomes.open_to_win(connection, organization, account, signal=signal, answered_since=since)
+    return outcomes.open_to_win(
+        connection, organization, account, signal=signal, answered_since=since
     )
 
 

@@ -1,12 +1,12 @@
 """The console's application: pages, /v1, /docs, /healthz, /readyz, /metrics."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool
 
 from services.signals.console import health, home, orders, sequences, summary, unsubscribe
 from services.signals.console.accounts import (
@@ -20,12 +20,12 @@ from services.signals.console.accounts import (
 from services.signals.console.api import routes
 from services.signals.console.http import problems
 from services.signals.console.http.compression import Compression
+from services.signals.console.http.csv_export import Exports
 from services.signals.console.http.rendering import HEADERS, render
 from services.signals.console.identity import sessions, sign_in, single_sign_on
 from services.signals.console.live import Streams
 from services.signals.console.settings import audit_log, detection, digest, members, sizes, tokens
-from shared import broker, db
-from shared.http import TELEMETRY
+from shared import broker, db, http
 from shared.metrics import READY
 from shared.settings import settings
 
@@ -34,17 +34,26 @@ def build(pool: ConnectionPool[db.Connection], watch: broker.Watch | None = None
     """`pool` is of the app role: each transaction sees one organization. `watch`: whose broker
     answers, which its process looks at.
     """
+    probe = db.Probe("winback_app")
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        probe.close()
+
     app = FastAPI(
+        lifespan=lifespan,
         title="Winback",
         version="1",
         description="Which accounts are being lost, for systems. "
         "A token with the scope signals:read names the organization.",
         docs_url=None,  # its page would load scripts from elsewhere; ours is below
         redoc_url=None,
-        telemetry=TELEMETRY,
+        telemetry=http.TELEMETRY,
     )
     app.state.pool = pool
     app.state.streams = Streams()
+    app.state.exports = Exports()
     problems.register(app)
     app.include_router(routes.router)
     app.include_router(single_sign_on.router)  # before doors: its paths look like links
@@ -72,15 +81,8 @@ def build(pool: ConnectionPool[db.Connection], watch: broker.Watch | None = None
         "/static", StaticFiles(packages=[("services.signals.console", "static")]), name="static"
     )
 
-    @app.middleware("http")
-    async def headers(
-        request: Request, go_on: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        response = await go_on(request)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
-
+    # not by a function: then an answer that fails in its middle would end as if it were whole
+    app.add_middleware(http.Headers, headers=HEADERS)
     app.add_middleware(Compression)
 
     @app.get("/docs", include_in_schema=False)
@@ -99,16 +101,12 @@ def build(pool: ConnectionPool[db.Connection], watch: broker.Watch | None = None
 
     @app.get("/readyz", include_in_schema=False)
     def readyz() -> Response:
-        try:
-            with pool.connection(timeout=2) as connection:
-                connection.execute("SELECT 1")
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            READY.set(False)
-            return Response(f"PostgreSQL: {error}\n", status_code=503, media_type="text/plain")
-        if watch is not None and watch.why():
-            READY.set(False)
-            return Response(f"Kafka: {watch.why()}\n", status_code=503, media_type="text/plain")
-        READY.set(True)
+        reason = probe.why_not()
+        reasons = [f"PostgreSQL: {reason}"] if reason else []
+        reasons += [f"Kafka: {watch.why()}"] if watch is not None and watch.why() else []
+        READY.set(not reasons)
+        if reasons:
+            return Response("\n".join(reasons) + "\n", status_code=503, media_type="text/plain")
         return Response("ready\n", media_type="text/plain")
 
     @app.get("/metrics", include_in_schema=False)

@@ -2,6 +2,7 @@
 actions that nobody took back.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,15 +14,16 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from services.signals.console.accounts.outcomes_view import REASON_NAMES
-from services.signals.console.http.csv_export import download
+from services.signals.console.http.csv_export import ROWS_A_PAGE, download
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.problems import Wrong, like
 from services.signals.console.http.rendering import render
 from services.signals.console.paths import account_path
+from services.signals.console.words import shown_of
 from services.signals.store import outcome_rows
 from services.signals.store.head import Head
 from services.signals.store.outcome_rows import OutcomeRow
-from shared import clock, wording
+from shared import clock, db, wording
 from shared.domain import outcomes as rules
 from shared.domain.money import minor_places
 from shared.events import Combo
@@ -30,6 +32,11 @@ from shared.wording import combo_words, money, plain_name, short_day
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 FIRST_YEAR = 2000
+MOST_SHOWN = 200
+EXPORTED = (
+    "at", "account", "name", "about", "outcome", "reason", "monthly_value", "currency", "state",
+    "actor",
+)  # fmt: skip
 
 Month = Annotated[
     Annotated[str, like(r"[0-9]{4}-(0[1-9]|1[0-2])", "is no month: write it like 2026-11")] | None,
@@ -85,51 +92,53 @@ def summary(request: Request, organization: str, month: Month = None) -> Respons
         mostly_quiet=counted.mostly_quiet,
         actions=[
             _action(row, organization=organization, head=head, today=today)
-            for row in reversed(rows)
+            for row in reversed(rows[-MOST_SHOWN:])
         ],
+        shown=shown_of(MOST_SHOWN, len(rows)),
     )
 
 
 @router.get("/o/{organization}/summary.csv")
 def summary_csv(request: Request, organization: str, month: Month = None) -> Response:
     """The month's actions, one a row; amounts are exact decimals."""
-    with organization_of(request, organization) as (_, connection):
+    with organization_of(request, organization) as (who, connection):
         head = head_of(connection, organization)
-        first, after = bounds(month, head)
-        rows = outcome_rows.of_month(
-            connection, organization, since=_at(first, head), until=_at(after, head)
+    first, after = bounds(month, head)
+
+    def read(
+        connection: db.Connection, place: tuple[datetime, str] | None
+    ) -> tuple[list[Sequence[object]], tuple[datetime, str] | None]:
+        found = outcome_rows.of_month(
+            connection,
+            organization,
+            since=_at(first, head),
+            until=_at(after, head),
+            after=place,
+            limit=ROWS_A_PAGE,
         )
-    places = minor_places(head.currency)
-    columns = (
-        "at",
-        "account",
-        "name",
-        "about",
-        "outcome",
-        "reason",
-        "monthly_value",
-        "currency",
-        "state",
-        "actor",
+        goes_on = len(found) == ROWS_A_PAGE
+        return [_exported(row, head.currency) for row in found], (
+            (found[-1].at, found[-1].outcome) if goes_on else None
+        )
+
+    name = f"winback-{organization}-{first:%Y-%m}"
+    return download(request, who, organization, name, EXPORTED, read)
+
+
+def _exported(row: OutcomeRow, currency: str) -> tuple[object, ...]:
+    value = row.monthly_value_cents
+    return (
+        row.at.isoformat(),
+        row.account,
+        row.name or "",
+        _what(row),
+        row.kind,
+        row.reason or "",
+        None if value is None else Decimal(value).scaleb(-minor_places(currency)),
+        currency,
+        ("confirmed" if row.confirmed else "claimed") if row.kind == "won_back" else "",
+        row.actor,
     )
-    cells = [
-        (
-            row.at.isoformat(),
-            row.account,
-            row.name or "",
-            _what(row),
-            row.kind,
-            row.reason or "",
-            None
-            if row.monthly_value_cents is None
-            else Decimal(row.monthly_value_cents).scaleb(-places),
-            head.currency,
-            ("confirmed" if row.confirmed else "claimed") if row.kind == "won_back" else "",
-            row.actor,
-        )
-        for row in rows
-    ]
-    return download(f"winback-{organization}-{first:%Y-%m}", columns, cells)
 
 
 def bounds(month: str | None, head: Head) -> tuple[date, date]:

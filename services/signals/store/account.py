@@ -36,8 +36,22 @@ WHERE s.organization = %(organization)s
 
 SIGNALS_OF_ACCOUNT = """
   AND s.account = %(account)s
-ORDER BY s.recovered_at IS NOT NULL, s.type, s.od NULLS FIRST, s.grade NULLS FIRST
+ORDER BY
+    s.recovered_at IS NOT NULL,
+    array_position(ARRAY['dormant', 'lapse', 'cherry_picking'], s.type),
+    (s.figures ->> 'lapsed_revenue_cents')::bigint DESC NULLS LAST,
+    s.od NULLS FIRST,
+    s.grade NULLS FIRST
 LIMIT 200
+OFFSET %(skip)s
+"""
+
+COUNT_ACTIVE = """
+SELECT count(*)
+FROM signals
+WHERE organization = %(organization)s
+  AND account = %(account)s
+  AND recovered_at IS NULL
 """
 
 ACCOUNT = """
@@ -182,12 +196,20 @@ class ContactRow:
     as_recorded: bool
 
 
-def signals_of(connection: db.Connection, organization: str, account: str) -> list[SignalRow]:
-    """Active ones first."""
+def signals_of(
+    connection: db.Connection, organization: str, account: str, *, skip: int = 0
+) -> list[SignalRow]:
+    """Active ones first, A, B, C, the largest lapse first; at most 200, behind `skip` of them."""
+    values = {"organization": organization, "account": account, "skip": skip}
     with connection.cursor(row_factory=class_row(SignalRow)) as cursor:
-        return cursor.execute(
-            SIGNAL_COLUMNS + SIGNALS_OF_ACCOUNT, {"organization": organization, "account": account}
-        ).fetchall()
+        return cursor.execute(SIGNAL_COLUMNS + SIGNALS_OF_ACCOUNT, values).fetchall()
+
+
+def count_active(connection: db.Connection, organization: str, account: str) -> int:
+    """Its signals that are not recovered."""
+    values = {"organization": organization, "account": account}
+    row = connection.execute(COUNT_ACTIVE, values).fetchone()
+    return int(row[0]) if row else 0
 
 
 def find(connection: db.Connection, organization: str, account: str) -> AccountRow | None:

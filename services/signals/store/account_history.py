@@ -15,6 +15,7 @@ from shared.domain.thresholds import DetectionSettings
 from shared.events import SignalType
 
 MOST_ORDERS = 5_000  # behind the signals of one account
+MOST_LINES = 50_000  # of them
 MOST_ENTRIES = 60
 
 FACTS = """
@@ -42,13 +43,20 @@ SELECT
     grades,
     quantities,
     revenues_cents
-FROM orders
-WHERE organization = %(organization)s
-  AND account = %(account)s
-  AND counts_on > %(after)s
-  AND NOT cancelled
+FROM (
+    SELECT
+        *,
+        sum(cardinality(revenues_cents)) OVER (ORDER BY counts_on DESC, order_id DESC) AS lines
+    FROM orders
+    WHERE organization = %(organization)s
+      AND account = %(account)s
+      AND counts_on > %(after)s
+      AND NOT cancelled
+    ORDER BY counts_on DESC, order_id DESC
+    LIMIT %(most)s
+) AS newest
+WHERE lines <= %(most_lines)s
 ORDER BY counts_on DESC, order_id DESC
-LIMIT %(most)s
 """
 
 VERSIONS = """
@@ -207,8 +215,14 @@ def facts(connection: db.Connection, organization: str, account: str) -> tuple[d
 def orders_behind(
     connection: db.Connection, organization: str, account: str, *, after: date
 ) -> list[OrderBehind]:
-    """The newest first, dated after a day."""
-    values = {"organization": organization, "account": account, "after": after, "most": MOST_ORDERS}
+    """The newest first, dated after a day; as many as have MOST_LINES together."""
+    values = {
+        "organization": organization,
+        "account": account,
+        "after": after,
+        "most": MOST_ORDERS,
+        "most_lines": MOST_LINES,
+    }
     with connection.cursor(row_factory=class_row(OrderBehind)) as cursor:
         return cursor.execute(ORDERS_BEHIND, values).fetchall()
 

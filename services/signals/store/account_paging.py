@@ -215,20 +215,6 @@ def ways(
     ]
 
 
-def everything(
-    connection: db.Connection,
-    organization: str,
-    sort: Sort,
-    descending: bool,
-    narrowed: Filter,
-    now: datetime,
-) -> tuple[sql.Composed, dict[str, Any]]:
-    """What to ask for all rows of a view."""
-    found = conditions(connection, organization, narrowed, by_name=sort == "name")
-    texts = _texts(found, sort, descending, None)
-    return sql.SQL(PAGE).format(**texts), _values(organization, found, None, now)
-
-
 def count(
     connection: db.Connection, organization: str, narrowed: Filter, now: datetime
 ) -> tuple[sql.Composed, dict[str, Any]]:

@@ -4,7 +4,7 @@ tooltip says, enrollment.
 How a page is asked for, so that it is quick at a million accounts: store/account_paging.py.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -206,24 +206,6 @@ def page(
                 rows = cursor.execute(way.statement, way.values | {"limit": limit}).fetchall()
     assert rows is not None
     return rows if forwards else rows[::-1]
-
-
-def everything(
-    connection: db.Connection,
-    organization: str,
-    *,
-    sort: Sort,
-    descending: bool,
-    narrowed: Filter,
-    now: datetime,
-) -> Iterator[ListedRow]:
-    """All rows, read as they are asked for."""
-    statement, values = account_paging.everything(
-        connection, organization, sort, descending, narrowed, now
-    )
-    with connection.cursor("everything", row_factory=class_row(ListedRow)) as cursor:
-        cursor.itersize = 1_000
-        yield from cursor.execute(statement, values)
 
 
 def count(

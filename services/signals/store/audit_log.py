@@ -2,7 +2,6 @@
 by page.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -113,14 +112,6 @@ def entries(
         return cursor.execute(
             ENTRIES, _parameters(organization, narrowed, before, limit)
         ).fetchall()
-
-
-def all_entries(
-    connection: db.Connection, organization: str, narrowed: Filter, *, most: int
-) -> Iterator[Entry]:
-    """For an export."""
-    with connection.cursor(row_factory=class_row(Entry)) as cursor:
-        yield from cursor.execute(ENTRIES, _parameters(organization, narrowed, None, most))
 
 
 def words(connection: db.Connection, organization: str) -> tuple[list[str], list[str]]:

@@ -70,7 +70,9 @@ OF_MONTH = """
   AND u.outcome IS NULL
   AND o.at >= %(since)s
   AND o.at < %(until)s
+  AND (%(after_at)s::timestamptz IS NULL OR (o.at, o.outcome) > (%(after_at)s, %(after_outcome)s))
 ORDER BY o.at, o.outcome
+LIMIT %(limit)s
 """
 
 
@@ -127,12 +129,24 @@ def newest(connection: db.Connection, organization: str, account: str | None) ->
 
 
 def of_month(
-    connection: db.Connection, organization: str, *, since: datetime, until: datetime
+    connection: db.Connection,
+    organization: str,
+    *,
+    since: datetime,
+    until: datetime,
+    after: tuple[datetime, str] | None = None,
+    limit: int | None = None,
 ) -> list[OutcomeRow]:
-    """What was done in that time and not taken back."""
-    return _rows(
-        connection, OF_MONTH, {"organization": organization, "since": since, "until": until}
-    )
+    """What was done in that time and not taken back, the oldest first, from behind a place."""
+    values = {
+        "organization": organization,
+        "since": since,
+        "until": until,
+        "after_at": after[0] if after else None,
+        "after_outcome": after[1] if after else None,
+        "limit": limit,
+    }
+    return _rows(connection, OF_MONTH, values)
 
 
 def _rows(connection: db.Connection, which: str, values: Mapping[str, Any]) -> list[OutcomeRow]:

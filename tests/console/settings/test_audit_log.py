@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.signals.console.http.csv_export import cell
 from services.signals.store import audit_log
 from shared import db
 from tests.console.conftest import MakeBrowser
@@ -90,25 +89,6 @@ def test_the_export_has_every_row_and_no_formula(browser: MakeBrowser, logged: s
     found = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
     assert len(found) == 80 and set(found[0]) == {"at", "actor", "action", "subject", "detail"}
     assert {row["actor"] for row in found} == {"ana@example.com", "'=cmd|'/c calc'!A1"}
-
-
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [
-        ("=1", "'=1"),
-        ("+1", "'+1"),
-        ("-1", "'-1"),
-        ("@x", "'@x"),
-        ("\tx", "'\tx"),
-        (-1, -1),
-        ("a=1", "a=1"),
-        (None, ""),
-    ],
-)
-def test_a_cell_that_a_spreadsheet_would_run_is_led_by_an_apostrophe(
-    value: object, written: object
-) -> None:
-    assert cell(value) == written
 
 
 def test_the_log_is_for_members_of_the_organization_alone(

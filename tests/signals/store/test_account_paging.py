@@ -101,10 +101,15 @@ def test_every_way_finds_the_same_pages(
     monkeypatch.setattr(account_paging, "FEW_FOUND", few)
     monkeypatch.setattr(account_filter, "MOST_FOUND", most)
     with connection.transaction():
-        everyone = list(
-            accounts.everything(
-                connection, crowd, sort="name", descending=False, narrowed=Filter(), now=NOW
-            )
+        everyone = accounts.page(
+            connection,
+            crowd,
+            sort="name",
+            descending=False,
+            narrowed=Filter(),
+            place=None,
+            limit=1_000,
+            now=NOW,
         )
     assert len(everyone) == 300
     ways = list(itertools.product(FILTERS, get_args(Sort), (False, True)))

@@ -4,7 +4,7 @@ primary contact is chosen here.
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -41,7 +41,6 @@ from shared.domain.typed_numbers import NumberStyle
 from shared.errors import Rejected
 from shared.ids import derived
 from shared.wording import (
-    TYPE_LETTERS,
     counted,
     exact_day,
     exact_time,
@@ -71,8 +70,8 @@ class OrderView:
 
 @dataclass(frozen=True, kw_only=True)
 class DrawerView:
-    """Everything of one account, top to bottom. whys: signals whose why the page
-    carries, and whether it is open.
+    """Everything of one account, top to bottom. cards_pages: range, the page before and behind.
+    whys: signals whose why the page carries, and whether it is open.
     """
 
     account: str
@@ -84,7 +83,8 @@ class DrawerView:
     badges: list[BadgeView]
     facts: list[tuple[str, str, str]]
     cards: list[SignalCard]
-    cards_line: str
+    cards_count: str
+    cards_pages: tuple[str, str, str] | None
     whys: dict[str, bool]
     why_path: str
     orders: list[OrderView]
@@ -118,8 +118,11 @@ def _page(
         if row is None or plain is None:
             raise NotHere
         table = table_of(connection, request, organization, head, who, beside=account)
-        found = store.signals_of(connection, organization, account)
-        active = sorted((signal for signal in found if signal.recovered_at is None), key=_by_letter)
+        path = f"{path_of(request)}{table.query}{'&' if table.query else '?'}"
+        active_count = store.count_active(connection, organization, account)
+        skip = _skipped(request.query_params.get("from", ""), active_count)
+        found = store.signals_of(connection, organization, account, skip=skip)
+        active = [signal for signal in found if signal.recovered_at is None][:CARDS_SHOWN]
         versions = past.versions(
             connection, organization, (signal.settings_version for signal in active)
         )
@@ -137,12 +140,11 @@ def _page(
             enrollment=enrollment_view(row, now),
             badges=badges(row, [], head, now),
             facts=_facts(row, gap, first_on, orders_count, head, now),
-            cards=cards(active[:CARDS_SHOWN], behind, versions, usual, row.last_ordered_on, head),
-            whys=_whys(active[:CARDS_SHOWN], request.query_params.get("why")),
-            why_path=f"{path_of(request)}{table.query}{'&' if table.query else '?'}why=",
-            cards_line=shown_of(CARDS_SHOWN, len(active)).replace("the newest", "the first")
-            if len(active) > CARDS_SHOWN
-            else "",
+            cards=[],
+            whys=_whys(active, request.query_params.get("why")),
+            why_path=f"{path}{f'from={skip + 1}&' if skip else ''}why=",
+            cards_count=f"{active_count:,}" if active_count else "",
+            cards_pages=_pages(f"{path}from=", skip, active_count),
             orders=_orders(
                 store.orders_of(connection, organization, account, limit=ORDERS_SHOWN), head, now
             ),
@@ -163,6 +165,8 @@ def _page(
             history=history(connection, organization, account, head),
         )
         panel = outcomes_view.panel(connection, organization, plain, found, who=who, head=head)
+    # all of it is read: nobody waits for a connection meanwhile
+    drawn = cards(active, behind, versions, usual, row.last_ordered_on, head)
     return render(
         request,
         "accounts.html",
@@ -171,7 +175,7 @@ def _page(
         organization=organization,
         head=head,
         table=table,
-        drawer=drawer,
+        drawer=replace(drawer, cards=drawn),
         outcomes=panel,
     )
 
@@ -269,9 +273,22 @@ def _whys(signals: Sequence[SignalRow], asked: str | None) -> dict[str, bool]:
     }
 
 
-def _by_letter(signal: SignalRow) -> tuple[str, int]:
-    """A, B, C; the largest lapse first."""
-    return TYPE_LETTERS[signal.type], -signal.figures.get("lapsed_revenue_cents", 0)
+def _skipped(asked: str, active: int) -> int:
+    """Of the active signals, those before the page that begins with number `asked`."""
+    first = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else 1
+    return min(max(0, first - 1), max(0, active - 1)) // CARDS_SHOWN * CARDS_SHOWN
+
+
+def _pages(path: str, skip: int, active: int) -> tuple[str, str, str] | None:
+    """(range, the page before, the page behind) where one page has not all of them."""
+    if active <= CARDS_SHOWN:
+        return None
+    behind = skip + CARDS_SHOWN
+    return (
+        f"{skip + 1:,}–{min(behind, active):,} of {active:,}",
+        f"{path}{skip + 1 - CARDS_SHOWN}" if skip else "",
+        f"{path}{behind + 1}" if behind < active else "",
+    )
 
 
 def _at_stake_of(row: accounts.ListedRow) -> str:

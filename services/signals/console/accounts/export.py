@@ -1,6 +1,6 @@
-"""The accounts of a view as CSV: all of its rows, as they are read."""
+"""The accounts of a view as CSV: all of its rows, page by page."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,10 +10,10 @@ from fastapi.responses import HTMLResponse, Response
 
 from services.signals.console.accounts.address import read_address
 from services.signals.console.accounts.row import in_digest
-from services.signals.console.http.access import app_pool
-from services.signals.console.http.csv_export import download
+from services.signals.console.http.csv_export import ROWS_A_PAGE, download
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.store import accounts
+from services.signals.store.account_paging import Place
 from services.signals.store.accounts import ListedRow
 from shared import clock, db
 from shared.domain.money import minor_places
@@ -29,27 +29,32 @@ EXPORTED = (
 
 @router.get("/o/{organization}/accounts.csv")
 def export(request: Request, organization: str) -> Response:
-    """All rows of the view, as they are read."""
-    with organization_of(request, organization) as (_, connection):
+    """All rows of the view, each as it is when its page is read."""
+    with organization_of(request, organization) as (who, connection):
         head = head_of(connection, organization)
     address, now = read_address(organization, request.query_params), clock.now()
 
-    def rows() -> Iterator[list[Any]]:
-        with db.organization_transaction(app_pool(request), organization) as connection:
-            found = accounts.everything(
-                connection,
-                organization,
-                sort=address.sort,
-                descending=address.descending,
-                narrowed=address.narrowed,
-                now=now,
-            )
-            for row in found:
-                yield _exported(row, head.currency, now)
+    def read(
+        connection: db.Connection, place: Place | None
+    ) -> tuple[list[Sequence[object]], Place | None]:
+        found = accounts.page(
+            connection,
+            organization,
+            sort=address.sort,
+            descending=address.descending,
+            narrowed=address.narrowed,
+            place=place,
+            limit=ROWS_A_PAGE,
+            now=now,
+        )
+        goes_on = len(found) == ROWS_A_PAGE
+        return (
+            [_exported(row, head.currency, now) for row in found],
+            address.behind(found[-1], 1).place if goes_on else None,
+        )
 
-    return download(
-        f"accounts-{organization}-{clock.today(head.timezone).isoformat()}", EXPORTED, rows()
-    )
+    name = f"accounts-{organization}-{clock.today(head.timezone).isoformat()}"
+    return download(request, who, organization, name, EXPORTED, read)
 
 
 def _exported(row: ListedRow, currency: str, now: datetime) -> list[Any]:

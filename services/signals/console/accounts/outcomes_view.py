@@ -17,7 +17,14 @@ from services.signals.store.account import AccountRow, SignalRow
 from services.signals.store.head import Head
 from services.signals.store.outcome_rows import OutcomeRow
 from shared import clock, db
-from shared.domain.outcomes import PAUSE_DAYS, REASONS, Reason, monthly_value_cents
+from shared.domain.outcomes import (
+    PAUSE_DAYS,
+    REASONS,
+    Reason,
+    Saved,
+    monthly_value_cents,
+    won,
+)
 from shared.events import Combo
 from shared.wording import OUTCOME_NAMES, age, combo_words, exact_money, exact_time, money
 
@@ -83,12 +90,14 @@ def panel(
     who: Visitor,
     head: Head,
 ) -> OutcomesView:
-    """Of one account; `signals` are all of its signals."""
+    """Of one account; `signals`: those of its signals that an action may be about."""
     at = clock.now()
     rows = outcome_rows.of_account(connection, organization, account.account)
-    abouts = [_about(connection, organization, account.account, None, head, at)]
+    to_win = actions.open_to_win(connection, organization, account.account, at=at)
+    by_signal = {one.signal: [one] for one in to_win}
+    abouts = [_about(None, won(to_win), head)]
     abouts += [
-        _about(connection, organization, account.account, signal, head, at)
+        _about(signal, by_signal.get(signal.signal, []), head)
         for signal in signals
         if signal.type == "lapse" and signal.recovered_at is None
     ]
@@ -107,17 +116,7 @@ def panel(
     )
 
 
-def _about(
-    connection: db.Connection,
-    organization: str,
-    account: str,
-    signal: SignalRow | None,
-    head: Head,
-    at: datetime,
-) -> AboutView:
-    found = actions.open_to_win(
-        connection, organization, account, signal=signal.signal if signal else None, at=at
-    )
+def _about(signal: SignalRow | None, found: list[Saved], head: Head) -> AboutView:
     return AboutView(
         signal=signal.signal if signal else "",
         name=combo_words(Combo(od=signal.od, grade=signal.grade))

@@ -93,11 +93,13 @@ def cards(
     head: Head,
 ) -> list[SignalCard]:
     """In the order of the signals; those whose settings are gone are left out."""
+    readings = {number: _Reading(version.settings) for number, version in versions.items()}
     return [
         _card(
             signal,
             orders,
             versions[signal.settings_version],
+            readings[signal.settings_version],
             usual_shares.get(signal.run),
             last_ordered_on,
             head,
@@ -111,13 +113,14 @@ def _card(
     signal: SignalRow,
     orders: Sequence[OrderBehind],
     version: Version,
+    reading: "_Reading",
     usual: str | None,
     last_ordered_on: date | None,
     head: Head,
 ) -> SignalCard:
     thresholds = version.settings
     after, up_to = _window(signal, thresholds)
-    lines = list(_lines(signal, orders, thresholds))
+    lines = list(_lines(signal, orders, reading))
     inside = [line for line in lines if after < line.order.counts_on <= up_to]
     by_day: dict[date, int] = defaultdict(int)
     for line in lines:
@@ -182,14 +185,42 @@ def _window(signal: SignalRow, settings: DetectionSettings) -> tuple[date, date]
     return signal.as_of - timedelta(days=days), signal.as_of
 
 
-def _lines(
-    signal: SignalRow, orders: Sequence[OrderBehind], settings: DetectionSettings
-) -> Iterator[_Line]:
+class _Reading:
+    """Sizes and grades as one version of the settings reads them; each text is read once, however
+    many lines of however many signals have it.
+    """
+
+    def __init__(self, settings: DetectionSettings) -> None:
+        self._sizes = TaughtSizes(settings.sizes)
+        self._aliases = TaughtGrades(settings.grade_aliases)
+        self._least = settings.cherry_picking.specialty_from
+        self._ods: dict[str | None, str | None] = {}
+        self._grades: dict[str | None, str | None] = {}
+        self._specialty: dict[str | None, bool] = {}
+
+    def combo(self, raw_od: str | None, raw_grade: str | None) -> tuple[str | None, str | None]:
+        return self._od(raw_od), self._grade(raw_grade)
+
+    def is_specialty(self, raw_od: str | None) -> bool:
+        if raw_od not in self._specialty:
+            self._specialty[raw_od] = is_specialty(self._od(raw_od), self._least)
+        return self._specialty[raw_od]
+
+    def _od(self, raw: str | None) -> str | None:
+        if raw not in self._ods:
+            self._ods[raw] = read_od(raw, self._sizes).value
+        return self._ods[raw]
+
+    def _grade(self, raw: str | None) -> str | None:
+        if raw not in self._grades:
+            self._grades[raw] = read_grade(raw, self._aliases)
+        return self._grades[raw]
+
+
+def _lines(signal: SignalRow, orders: Sequence[OrderBehind], reading: _Reading) -> Iterator[_Line]:
     """Those that the signal is about, as its settings read them: all; of
     the combo; of specialty sizes.
     """
-    least = settings.cherry_picking.specialty_from
-    sizes, aliases = TaughtSizes(settings.sizes), TaughtGrades(settings.grade_aliases)
     for order in orders:
         texts = zip(
             order.products,
@@ -200,13 +231,11 @@ def _lines(
             strict=True,
         )
         for product, raw_od, raw_grade, quantity, cents in texts:
-            if signal.type != "dormant":
-                od = read_od(raw_od, sizes).value
-                if signal.type == "lapse":
-                    if (od, read_grade(raw_grade, aliases)) != (signal.od, signal.grade):
-                        continue
-                elif not is_specialty(od, least):
+            if signal.type == "lapse":
+                if reading.combo(raw_od, raw_grade) != (signal.od, signal.grade):
                     continue
+            elif signal.type == "cherry_picking" and not reading.is_specialty(raw_od):
+                continue
             words = product or " ".join(part for part in (raw_od, raw_grade) if part)
             yield _Line(order=order, product=words, quantity=quantity or "", cents=cents)
 
