@@ -69,7 +69,7 @@ def test_ten_thousand_lapses_are_shown_about_as_fast_as_one_page_by_page(
     assert many < one + BESIDE_A_SMALL_ONE_SECONDS
     ana, path = browser(lapsed), f"/o/{lapsed}/accounts/A1"
     seen: list[str] = []
-    for first in (1, 11, LAPSES - 9, 0, 10**9, "x"):
+    for first in (1, 11, LAPSES - 9, 0, 10**8, "x"):
         page = ana.get(f"{path}?sort=name&from={first}")
         start = {1: 1, 11: 11, 0: 1, "x": 1}.get(first, LAPSES - 9)
         assert f"{start:,}–{start + 9:,} of 10,000" in text_of(page)
