@@ -160,9 +160,10 @@ def _raise_limits(admin: AdminClient, names: list[str], timeout_seconds: float) 
 
 def raw_topics() -> list[str]:
     """Every topic that raw orders are read from: the one that is always there, and those of
-    WINBACK_ERP_TOKENS.
+    WINBACK_ERP_TOKENS and WINBACK_ERP_MAPPINGS.
     """
-    return list(dict.fromkeys((ERP_ORDERS.name, *settings().erp_tokens)))
+    named = (ERP_ORDERS.name, *settings().erp_tokens, *settings().erp_mappings)
+    return list(dict.fromkeys(named))
 
 
 def own_raw_topics() -> list[str]:

@@ -218,6 +218,11 @@ class Settings(BaseSettings):
         default_factory=dict,
         description='Raw topics and the token each is read with, JSON: {"erp-orders": "wb_…"}.',
     )
+    erp_mappings: dict[str, str] = Field(
+        default_factory=dict,
+        description="Raw topics whose records a connector writes, and the file with the mapping "
+        'of each, JSON: {"shop.orders": "/etc/winback/shop.json"}.',
+    )
 
     host: Host = Field("127.0.0.1", description="Address that every HTTP server binds to.")
     ingest_port: Port = Field(

@@ -49,6 +49,10 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one
         "services.ingest.cli",
         "Import orders, accounts or contacts from CSV or Parquet files.",
     ),
+    "raw": (
+        "services.ingest.raw_cli",
+        "Raw topics: check a mapping against records of a connector.",
+    ),
     "wait": (
         "services.signals.cli.runs",
         "Wait until everything accepted so far is detected and persisted.",

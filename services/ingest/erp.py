@@ -1,4 +1,5 @@
-"""Raw topics: JSON from ERPs and connectors, the same body as POST /v1/orders.
+"""Raw topics: JSON from ERPs and connectors, the same body as POST /v1/orders, or what a connector
+writes, by the topic's mapping (`raw_orders.py`).
 
 The organization comes from a token: the record's `authorization` header, else the topic's
 configured one; never from the payload. The time of acceptance is the record's, so a replay says the
@@ -10,7 +11,7 @@ other, and is taken up when it is there.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
@@ -20,17 +21,21 @@ from confluent_kafka import KafkaException
 from psycopg_pool import ConnectionPool
 
 from services.ingest import blocks, erp_store
-from services.ingest.access import Access, Refused, admitted, bearer
+from services.ingest.acceptance import Accepted
+from services.ingest.access import Access, Caller, Refused, admitted, bearer
 from services.ingest.bodies import NotJson
 from services.ingest.erp_store import StoredMarks
-from services.ingest.intake import KINDS, Intake, read_items, take_in
+from services.ingest.intake import KINDS, read_items, take_in
 from services.ingest.once import Once, Span
 from services.ingest.orders_log import KafkaOrders, key_of
+from services.ingest.raw_mapping import RawMapping, of_topics
+from services.ingest.raw_orders import Batch, Known
+from services.ingest.raw_orders_store import StoredOrders
 from shared import broker, clock, db, kafka, metrics
 from shared.applying import Route
 from shared.aside import dead_letter
 from shared.consuming import consume
-from shared.errors import NoTopic, Retryable, TooLarge, said
+from shared.errors import FieldError, NoTopic, Retryable, TooLarge, said
 from shared.events import Order
 from shared.kafka import Publisher, Sent
 from shared.outage import Place
@@ -42,6 +47,7 @@ from shared.topics import ERP_ORDERS, ORDERS
 log = structlog.get_logger()
 
 CONSUMER = "ingest-erp"
+ORDERS_KIND = KINDS["orders"]
 AGAIN_AFTER_SECONDS = 2.0
 CONNECTIONS = 2  # of a thread at most: one in the batch's transaction, one beside it
 
@@ -66,10 +72,19 @@ class Reading:
     orders: list[Outgoing]
     wrong: list[str] = field(default_factory=list)
 
+    def add(self, accepted: Iterable[Accepted], errors: Iterable[FieldError]) -> None:
+        """What came of it."""
+        self.orders += [
+            Outgoing(order=one.event, encoded=one.encoded, record=self.record)
+            for one in accepted
+            if isinstance(one.event, Order)
+        ]
+        self.wrong += [f"{error.field}: {error.reason}" for error in errors]
+
 
 class RawTopics:
     """All of them. `standing.why()` and `missing()` say, from any thread, what does
-    not move and what is not there.
+    not move and what is not there. Raises Misconfigured for a mapping that cannot be right.
     """
 
     def __init__(
@@ -83,6 +98,7 @@ class RawTopics:
     ) -> None:
         self._pool, self._access, self._publisher, self._stop = worker_pool, access, publisher, stop
         self._broker = watch or broker.by_database()
+        self._mappings = of_topics(settings().erp_mappings)
         self.standing = Standing()
         self._missing: dict[str, str] = {}
         self._failures: list[Exception] = []
@@ -138,7 +154,12 @@ class RawTopics:
                 StoredMarks(self._pool, CONSUMER),
                 lambda name: kafka.topic_ids(name)[name],
             )
-            taking = Taking(once=once, access=self._access, publisher=self._publisher)
+            taking = Taking(
+                once=once,
+                access=self._access,
+                publisher=self._publisher,
+                mapping=self._mappings.get(topic),
+            )
             consume(
                 consumer=CONSUMER,
                 routes=[
@@ -172,13 +193,16 @@ class RawTopics:
 class Taking:
     """What is done with the records of one raw topic."""
 
-    def __init__(self, *, once: Once, access: Access, publisher: Publisher) -> None:
+    def __init__(
+        self, *, once: Once, access: Access, publisher: Publisher, mapping: RawMapping | None = None
+    ) -> None:
         self._once, self._access, self._publisher = once, access, publisher
+        self._mapping = mapping
 
     def take(self, connection: db.Connection, records: list[Record]) -> None:
         """Accept, wait until Kafka has it, then put aside what is wrong. Raises Retryable."""
         place = (records[0].topic, records[0].partition)
-        readings = [take_record(record, self._access) for record in records]
+        readings = self._readings(connection, records)
         next_ = records[-1].offset + 1
         span = self._once.begin(
             place, records[0].offset, next_, owner=erp_store.owner(connection, place)
@@ -205,6 +229,14 @@ class Taking:
                     organization=reading.organization,
                 )
         self._once.taken(place, next_)
+
+    def _readings(self, connection: db.Connection, records: list[Record]) -> list[Reading]:
+        if self._mapping is None:
+            return [take_record(record, self._access) for record in records]
+        orders = StoredOrders(connection=connection, topic=records[0].topic)
+        readings = mapped_records(records, self._access, self._mapping, orders)
+        orders.save()
+        return readings
 
     def at_rest(self, places: Sequence[Place]) -> None:
         """As `once` has it. While PostgreSQL is away, whoever comes next looks."""
@@ -252,44 +284,56 @@ def _in_blocks(orders: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
 
 def take_record(record: Record, access: Access) -> Reading:
     """What goes in of a record, and what is wrong with it. Raises Retryable."""
-    organization, intake = _intake(record, access)
-    if isinstance(intake, str):
-        return Reading(record=record, organization=organization, orders=[], wrong=[intake])
-    orders = [
-        Outgoing(order=one.event, encoded=one.encoded, record=record)
-        for one in intake.accepted
-        if isinstance(one.event, Order)
-    ]
-    wrong = [f"{error.field}: {error.reason}" for error in intake.errors]
-    return Reading(record=record, organization=organization, orders=orders, wrong=wrong)
+    reading = Reading(record=record, organization="", orders=[])
+    try:
+        caller = caller_of(record, access)
+        reading.organization = caller.organization.organization
+        items, _ = read_items(
+            ORDERS_KIND, record.value or b"", most_levels=settings().ingest_max_depth
+        )
+    except Refused as refused:
+        reading.wrong.append(f"authorization: {refused.reason}")
+    except NotJson as error:
+        reading.wrong.append(f"body: {error}")
+    else:
+        if 0 < len(items) <= settings().ingest_max_items:
+            intake = take_in(ORDERS_KIND, items, caller.terms(record.at), source=record.topic)
+            reading.add(intake.accepted, intake.errors)
+        else:
+            reading.wrong.append(f"body: a batch has 1 to {settings().ingest_max_items} items")
+    return reading
 
 
-def _intake(record: Record, access: Access) -> tuple[str, Intake | str]:
-    """(organization, what came of the items, or why nothing of the record can be read); no
-    organization without a good token.
-    """
-    kind = KINDS["orders"]
-    organization = ""
+def mapped_records(
+    records: list[Record], access: Access, mapping: RawMapping, known: Known
+) -> list[Reading]:
+    """The same of a batch of a topic that has a mapping. Raises Retryable."""
+    batch = Batch(mapping, known, topic=records[0].topic, most_levels=settings().ingest_max_depth)
+    readings = [Reading(record=record, organization="", orders=[]) for record in records]
+    for reading in readings:
+        try:
+            caller = caller_of(reading.record, access)
+        except Refused as refused:
+            reading.wrong.append(f"authorization: {refused.reason}")
+            continue
+        reading.organization = caller.organization.organization
+        taken = batch.take(reading.record, caller.terms(reading.record.at))
+        reading.add(taken.accepted, taken.wrong)
+    of_record = {id(reading.record): reading for reading in readings}
+    for record, taken in batch.ended():
+        of_record[id(record)].add(taken.accepted, taken.wrong)
+    return readings
+
+
+def caller_of(record: Record, access: Access) -> Caller:
+    """Whose token the record brings, else its topic's. Raises Refused, Retryable."""
     headers = {
         name.lower(): value for name, value in reversed(record.headers)
     }  # in any case; the first of a name counts
-    try:
-        if "authorization" in headers:
-            token = bearer(headers["authorization"].decode("utf-8", "replace"))
-        else:
-            token = settings().erp_tokens.get(record.topic, "")
-        if not token:
-            return (
-                organization,
-                f"authorization: no header, and no token is configured for {record.topic}",
-            )
-        caller = admitted(access.find(token), kind.scope)
-        organization = caller.organization.organization
-        items, _ = read_items(kind, record.value or b"", most_levels=settings().ingest_max_depth)
-    except Refused as refused:
-        return organization, f"authorization: {refused.reason}"
-    except NotJson as error:
-        return organization, f"body: {error}"
-    if not 0 < len(items) <= settings().ingest_max_items:
-        return organization, f"body: a batch has 1 to {settings().ingest_max_items} items"
-    return organization, take_in(kind, items, caller.terms(record.at), source=record.topic)
+    if "authorization" in headers:
+        token = bearer(headers["authorization"].decode("utf-8", "replace"))
+    else:
+        token = settings().erp_tokens.get(record.topic, "")
+    if not token:
+        raise Refused(401, f"no header, and no token is configured for {record.topic}")
+    return admitted(access.find(token), ORDERS_KIND.scope)
