@@ -4,7 +4,7 @@ clock, shows the console.
 consumes  orders, signals, accounts, contacts, sequences
 produces  orders (runs), digest-ticks, sequence-ticks, contacts (tombstones)
 owns      organizations, members, tokens, settings_versions, accounts, account_words, contacts,
-          orders, feeds, runs, signals, episodes, schedules, slots, digest_recipients,
+          kept_forms, orders, feeds, runs, signals, episodes, schedules, slots, digest_recipients,
           digest_requests, sequences, sequence_steps, suppressions, outcomes, audit_log,
           saved_views, sign_in_links, sessions, identities, deleted_organizations
 

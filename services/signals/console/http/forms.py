@@ -50,6 +50,11 @@ class Posted(dict[str, str]):
         super().__init__(reversed(pairs))
         self._pairs = pairs
 
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """All of it, as it stands in the form."""
+        return self._pairs
+
     def all(self, name: str) -> list[str]:
         """Every value of a name, as they stand in the form."""
         return [value for key, value in self._pairs if key == name]

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from services.signals.actions.actor import Forbidden
 from services.signals.actions.sequences import OutOfTurn
+from services.signals.console.http import kept_forms
 from services.signals.console.http.access import NotAllowed, NotHere, NotSignedIn, Refused
 from services.signals.console.http.forms import posted
 from services.signals.console.http.rendering import HEADERS, render
@@ -57,13 +58,17 @@ def register(app: FastAPI) -> None:
     @app.exception_handler(NotSignedIn)
     def not_signed_in(request: Request, error: NotSignedIn) -> Response:
         """The way in, and from there back to the page. htmx shows no answer of this status, but it
-        goes where the header says: a click never seems dead.
+        goes where the header says: a click never seems dead. What was typed is kept.
         """
         go_on = page_of(request, posted(request))
         if "hx-request" in request.headers:
             to = f"/sign-in?next={quote(go_on, safe='')}"
-            return Response(status_code=401, headers={"HX-Redirect": to})
-        return render(
+            response = Response(status_code=401, headers={"HX-Redirect": to})
+            kept_forms.keep(request, response, go_on)
+            return response
+        answer_ = Response()
+        is_kept = kept_forms.keep(request, answer_, go_on)
+        page = render(
             request,
             "signed_out.html",
             status_code=401,
@@ -71,7 +76,10 @@ def register(app: FastAPI) -> None:
             error="",
             mailed=False,
             next=go_on,
+            is_kept=is_kept,
         )
+        page.raw_headers += [one for one in answer_.raw_headers if one[0] == b"set-cookie"]
+        return page
 
     @app.exception_handler(NotHere)
     def not_here(request: Request, error: NotHere) -> Response:

@@ -6,7 +6,9 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from services.signals.console.http import kept_forms
 from services.signals.console.http.forms import FLASH, csrf_field, read_flash
+from services.signals.console.http.refilling import refilled
 from shared.settings import settings
 
 HEADERS = {
@@ -45,12 +47,19 @@ def render(
         "flash": said,
         "single_sign_on": settings().oidc_name if settings().oidc_issuer else "",
         "refused": "",
+        "is_kept": False,
     } | context
+    page = _templates.get_template(template).render(values)
+    typed = None
+    if status_code == 200 and request.method == "GET" and not template.startswith("parts/"):
+        typed = kept_forms.of_page(request, values["visitor"])
     response = HTMLResponse(
-        _templates.get_template(template).render(values),
+        page if typed is None else refilled(page, typed.action, typed.typed),
         status_code=status_code,
         headers={"Cache-Control": "private, no-store"},
     )
+    if typed is not None:
+        kept_forms.shown(request, response, typed)
     if said:
         response.delete_cookie(FLASH, path="/")
     return response

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.signals.actions import sign_in as actions
 from services.signals.actions.members import checked_email
+from services.signals.console.http import kept_forms
 from services.signals.console.http.access import (
     NotSignedIn,
     app_pool,
@@ -106,6 +107,7 @@ def sign_out(request: Request, form: Form) -> Response:
         log.info("security", event_kind=kind, person=actions.name_in_logs(email))
     answer = RedirectResponse("/sign-in", status_code=303)
     answer.delete_cookie(cookie_name(), path="/", secure=is_https(), httponly=True, samesite="lax")
+    kept_forms.forget_person(answer)
     return answer
 
 
@@ -128,3 +130,4 @@ def start_session(
         secure=is_https(),
         path="/",
     )
+    kept_forms.remember_person(answer, email)
