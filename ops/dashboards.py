@@ -92,6 +92,13 @@ OVERVIEW = {
             (("sum(winback_clock_leads)", "lead"),),
         ),
         Panel(
+            "Another log than the one that was read",
+            "Zero. Else Kafka came back older, and nothing is taken.",
+            "short",
+            ((highest("winback_log_differs", "consumer"), "{{consumer}}"),),
+            bad_from=1,
+        ),
+        Panel(
             "Differences to the second opinion",
             "Zero. Else somebody is told something wrong.",
             "short",

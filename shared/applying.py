@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 
 import psycopg
 import structlog
+from confluent_kafka.admin import AdminClient
 from psycopg_pool import ConnectionPool
 
-from shared import db
+from shared import db, same_log, same_log_store
 from shared.aside import dead_letter
-from shared.errors import FieldError, Rejected, said
-from shared.kafka import Publisher, topic_ids
+from shared.errors import FieldError, NoTopic, OtherLog, Rejected, said
+from shared.kafka import Publisher
 from shared.records import Decode, Record
-from shared.topics import MEGABYTE
+from shared.same_log_store import Known, Logs
+from shared.topics import MEGABYTE, ORDERS
 
 log = structlog.get_logger()
 
@@ -122,6 +124,7 @@ def apply(
                 partition=partition,
                 expected=expected,
                 next_offset=batch[-1].offset + 1,
+                last=_last(batch[-1]),
             ):
                 raise _Overtaken
     except _Overtaken:
@@ -129,31 +132,63 @@ def apply(
     return True, len(rejected) + passed_by
 
 
-def follow_topics(connection: db.Connection, consumer: str, routes: Sequence[Route]) -> None:
-    """Raises RuntimeError where positions are of a topic that is there no more, and the rows hang
-    on its offsets.
+def follow_topics(
+    client: AdminClient,
+    connection: db.Connection,
+    consumer: str,
+    routes: Sequence[Route],
+    *,
+    is_reading: bool = False,
+) -> None:
+    """Hold the logs that are there against those that positions are of, and note how far they
+    reach. Raises OtherLog where they differ: at once, and at every call again.
+
+    A topic that alone was deleted and made anew is read from its beginning where its handler
+    `starts_over`; never while somebody reads it (`is_reading`), who would go on in the middle.
+    Raises NoTopic where one is not there, Retryable while Kafka is away.
     """
+    topics = [route.topic for route in routes]
+    looked_at = {*topics, ORDERS.name}  # without the truth nothing goes on
+    seen = same_log_store.known(connection, sorted(looked_at), consumers=[consumer])
+    connection.commit()
+    there = same_log.look(client, looked_at)  # after that: it grows meanwhile
     for route in routes:
-        topic_id = topic_ids(route.topic)[route.topic]
-        if db.follow_topic(
+        if route.topic not in there.topics:
+            raise NoTopic(f"{route.topic} is not there")
+        of_it = [one for one in seen if one.topic == route.topic]
+        if route.starts_over and not is_reading and _was_made_anew(there, of_it):
+            seen = [one for one in seen if one.topic != route.topic]
+            same_log_store.forget(connection, route.topic)
+            db.follow_topic(
+                connection,
+                consumer=consumer,
+                topic=route.topic,
+                topic_id=there.topics[route.topic].topic_id,
+                start_over=True,
+            )
+            log.warning(
+                "the topic was made anew: starting over", topic=route.topic, consumer=consumer
+            )
+    if reason := same_log.lasting_difference(client, there, seen):
+        raise OtherLog(reason)
+    for topic in topics:
+        db.follow_topic(
             connection,
             consumer=consumer,
-            topic=route.topic,
-            topic_id=topic_id,
-            start_over=route.starts_over,
-        ):
-            continue
-        if not route.starts_over:
-            raise RuntimeError(another_topic(route.topic, f"positions of {consumer}"))
-        log.warning("the topic was made anew: starting over", topic=route.topic, consumer=consumer)
+            topic=topic,
+            topic_id=there.topics[topic].topic_id,
+            start_over=False,
+        )
+    same_log_store.note(connection, there, seen)
 
 
-def another_topic(topic: str, whose: str) -> str:
-    """For people: why a process does not go on."""
-    return (
-        f"{topic} was deleted and made anew: the {whose} are of another topic "
-        "(docs/operations.md says what to do)"
-    )
+def _was_made_anew(there: Logs, seen: Sequence[Known]) -> bool:
+    return any(one.topic_id not in (0, there.topics[one.topic].topic_id) for one in seen)
+
+
+def _last(record: Record) -> tuple[int, bytes] | None:
+    """What the next look at the log is held against."""
+    return None if record.unreadable else (record.offset, same_log.hash_of(record))
 
 
 class _Overtaken(Exception):

@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import psycopg
+import psycopg_pool
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from psycopg_pool import ConnectionPool
 
 from shared import broker as brokers
-from shared import clock, db, metrics, tracing
+from shared import clock, db, metrics, same_log, tracing
 from shared.applying import Route, apply, bounded, follow_topics
-from shared.errors import Retryable, said
+from shared.errors import NoTopic, OtherLog, Retryable, said
 from shared.kafka import Publisher
+from shared.other_log import OTHER_LOG_SECONDS, wait_for_the_log
 from shared.outage import ASSIGNMENT, Outage, Place
 from shared.records import Record, record_of, unreadable_record
 from shared.settings import settings
@@ -87,26 +89,32 @@ def consume(
     ever more rarely, while all others go on; `standing` is told. While PostgreSQL is away or cannot
     write (its disk is full), batches are read and tried again, ever more rarely, and `on_ready` is
     told why not. While another installation's broker answers, nothing is read, and `on_ready` is
-    told so. POISON_LIMIT poison records in a row, or any other error, ends the process: loudly,
-    with nothing lost. `most`: records of one turn. `ends_without_topic`: raises Retryable where
-    Kafka has a topic no more, for a caller that looks for it again.
+    told so; neither where Kafka has another log than the one that positions are of, or one that
+    ends before them. POISON_LIMIT poison records in a row, or any other error, ends the process:
+    loudly, with nothing lost. `most`: records of one turn. `ends_without_topic`: raises Retryable
+    where Kafka has a topic no more, for a caller that looks for it again.
     """
-    broker = broker or brokers.by_database()
-    broker.wait_for_own(stop, on_ready)
-    loop = Loop(
-        consumer=consumer,
-        routes=routes,
-        pool=pool,
-        publisher=publisher,
-        stop=stop,
-        away=Outage(on_ready),
-        standing=standing or Standing(),
-        watches=watches or Nobody(),
-        broker=broker,
-        ends_without_topic=ends_without_topic,
-        most=most,
-    )
-    loop.run(group or f"winback-{consumer}")
+    metrics.LOG_DIFFERS.labels(consumer).set(0)
+    broker, standing = broker or brokers.by_database(), standing or Standing()
+    while not stop.is_set():
+        broker.wait_for_own(stop, on_ready)
+        loop = Loop(
+            consumer=consumer,
+            routes=routes,
+            pool=pool,
+            publisher=publisher,
+            stop=stop,
+            away=Outage(on_ready),
+            standing=standing,
+            watches=watches or Nobody(),
+            broker=broker,
+            ends_without_topic=ends_without_topic,
+            most=most,
+        )
+        try:
+            loop.run(group or f"winback-{consumer}")
+        except OtherLog as error:
+            wait_for_the_log(consumer, routes, pool, stop, on_ready, standing, error)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +159,9 @@ class Loop:
         self._assigned: dict[Place, int] = {}  # where each partition was taken up
         self._poison = 0
         self._looked_at = 0.0
+        self._client = same_log.admin()
+        self._over = threading.Event()  # this loop ends: so does who watches its log
+        self._other: OtherLog | None = None
 
     def run(self, group: str) -> None:
         """Until `stop`."""
@@ -161,8 +172,14 @@ class Loop:
         self._kafka.subscribe(
             list(self._by_topic), on_assign=self.assign, on_revoke=self.revoke, on_lost=self.revoke
         )
+        watch = threading.Thread(
+            target=self._watch_log, name=f"log-of-{self._consumer}", daemon=True
+        )
+        watch.start()
         try:
             while not self._stop.is_set():
+                if self._other is not None:
+                    raise self._other
                 batches = self._read()
                 for place, whole in batches.items():
                     self._take_or_hold(place, whole)
@@ -170,7 +187,23 @@ class Loop:
                 self._release()
                 self._look(idle=not batches)
         finally:
+            self._over.set()
             self._kafka.close()
+
+    def _follow_topics(self, connection: db.Connection, *, is_reading: bool) -> None:
+        follow_topics(self._client, connection, self._consumer, self._routes, is_reading=is_reading)
+
+    def _watch_log(self) -> None:
+        """Beside the loop: a broker can come back older while it runs."""
+        while not self._over.wait(OTHER_LOG_SECONDS):
+            try:
+                with self._pool.connection() as connection:
+                    self._follow_topics(connection, is_reading=True)
+            except OtherLog as error:
+                self._other = error
+                return
+            except (Retryable, psycopg.OperationalError, psycopg_pool.PoolClosed):
+                """Said by who needs them."""
 
     # -- partitions --------------------------------------------------------------------------------
 
@@ -181,7 +214,13 @@ class Loop:
             try:
                 with self._pool.connection() as connection:
                     self._broker.require_own()
-                    follow_topics(connection, self._consumer, self._routes)
+                    self._follow_topics(connection, is_reading=False)
+                    same_log.require_last_read(
+                        connection,
+                        self._consumer,
+                        list(self._by_topic),
+                        [(p.topic, p.partition) for p in partitions],
+                    )
                     for p in partitions:
                         p.offset = db.position(
                             connection,
@@ -190,6 +229,11 @@ class Loop:
                             partition=p.partition,
                         )
                 break
+            except (OtherLog, NoTopic):
+                raise
+            except Retryable:
+                if time.monotonic() > until or self._stop.wait(HOLD_SECONDS):
+                    raise
             except psycopg.OperationalError as error:
                 if time.monotonic() > until:
                     raise
@@ -232,9 +276,8 @@ class Loop:
                 )
             if not moved:
                 with self._pool.connection() as connection:
-                    follow_topics(
-                        connection, self._consumer, self._routes
-                    )  # another topic may be at a lower offset
+                    # another topic may be at a lower offset
+                    self._follow_topics(connection, is_reading=True)
                 _seek_back(self._kafka, self._consumer, topic, partition, self._pool)
                 break
             self._moves((topic, partition))
@@ -317,6 +360,8 @@ class Loop:
             self._away.hold(place, begin, error)
             self._standing.fails(place, begin, f"PostgreSQL: {said(error)}")
             _seek(self._kafka, place, begin)
+        except OtherLog:
+            raise
         except Retryable as error:
             begin = self._away.begins[place]
             self._away.is_back(place)

@@ -5,14 +5,13 @@ transaction, by row-level security) or `winback_worker` (consumers and the opera
 all organizations).
 """
 
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
-from typing import Literal
+from typing import Literal, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
@@ -20,12 +19,12 @@ from shared.errors import Retryable
 from shared.settings import settings
 
 Connection = psycopg.Connection[TupleRow]
+RV = TypeVar("RV")
+WAKE_SECONDS = 0.1  # as psycopg has it: so often a wait looks whether it was interrupted
 Role = Literal["winback_app", "winback_worker"]
 
 MIGRATIONS_LOCK = 7_305_512_201  # any number that is ours: two migrating processes take turns
 
-PROBE_SECONDS = 2.0
-ANSWER_LASTS_SECONDS = 1.0
 
 CREATE_MIGRATIONS = """
 CREATE TABLE IF NOT EXISTS migrations (
@@ -45,7 +44,9 @@ FOR UPDATE
 
 MOVE_POSITION = """
 UPDATE positions
-SET next_offset = %(next)s
+SET next_offset = %(next)s,
+    last_offset = coalesce(%(last_offset)s, last_offset),
+    last_record = coalesce(%(last_record)s, last_record)
 WHERE consumer = %(consumer)s
   AND topic = %(topic)s
   AND partition = %(partition)s
@@ -58,6 +59,14 @@ VALUES (%(consumer)s, %(topic)s, %(partition)s, 0)
 ON CONFLICT DO NOTHING
 """
 
+
+FOLLOWED_TOPIC = """
+SELECT next_offset
+FROM positions
+WHERE consumer = %(consumer)s
+  AND topic = %(topic)s
+  AND partition = -1
+"""
 
 # A row of its own, at partition -1, says which topic the positions are of: the id that Kafka gave
 # it. 0: not known yet.
@@ -79,89 +88,108 @@ WHERE consumer = %(consumer)s
 
 START_OVER = """
 UPDATE positions
-SET next_offset = 0
+SET next_offset = 0,
+    last_offset = NULL,
+    last_record = NULL
 WHERE consumer = %(consumer)s
   AND topic = %(topic)s
   AND partition >= 0
 """
 
 
-def pool(role: Role, *, least: int = 1, most: int = 4) -> ConnectionPool[Connection]:
+# of a server, or a network, that says nothing any more: TCP's own limits are minutes and hours
+REACH: dict[str, str | int] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+ANSWER_SECONDS = 60.0  # for one statement of a service
+VERB_SECONDS = 3600.0  # for one of a verb: an audit or a dry run of everything takes its time
+CHECK_SECONDS = 3.0  # for a connection of a pool to say that it lives
+
+
+class Bounded(psycopg.Connection[TupleRow]):
+    """A connection whose every wait has a deadline: a server that is frozen keeps its sockets open
+    and says nothing. What did not answer in time is closed, since nobody knows what became of it.
+    """
+
+    answer_seconds = ANSWER_SECONDS
+
+    def wait(
+        self,
+        gen: PQGen[RV],
+        interval: float = WAKE_SECONDS,
+        timeout: float | None = None,
+    ) -> RV:
+        """Raises OperationalError where the answer does not come."""
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.answer_seconds)
+        except psycopg.errors._WaitTimeout:
+            self.pgconn.finish()
+            raise psycopg.OperationalError(f"no answer for {self.answer_seconds:g} s") from None
+
+
+def pool(
+    role: Role, *, least: int = 1, most: int = 4, answer_seconds: float = ANSWER_SECONDS
+) -> ConnectionPool[Connection]:
     """An open pool whose connections act as `role`. A context manager: close it at the end."""
 
     def configure(connection: Connection) -> None:
+        assert isinstance(connection, Bounded)
+        connection.answer_seconds = answer_seconds
         connection.execute(f"SET ROLE {role}")  # one of two literals
         connection.execute("SET TIME ZONE 'UTC'")
         connection.commit()
 
+    def check(connection: Connection) -> None:
+        assert isinstance(connection, Bounded)
+        connection.answer_seconds = min(CHECK_SECONDS, answer_seconds)
+        ConnectionPool.check_connection(connection)
+        connection.answer_seconds = answer_seconds
+
     return ConnectionPool(
         settings().database_url,
+        connection_class=Bounded,
         min_size=least,
         max_size=most,
         open=True,
         configure=configure,
-        check=ConnectionPool.check_connection,
-        kwargs={"application_name": "winback"},
+        check=check,
+        kwargs={"application_name": "winback", **REACH},
         timeout=10,
     )
 
 
+def connected(*, answer_seconds: float = VERB_SECONDS, autocommit: bool = True) -> Connection:
+    """A connection as whoever WINBACK_DATABASE_URL names. Raises psycopg.OperationalError."""
+    connection = Bounded.connect(
+        settings().database_url,
+        application_name="winback",
+        autocommit=autocommit,
+        **REACH,  # type: ignore[arg-type]  # what libpq takes
+    )
+    connection.answer_seconds = answer_seconds
+    return connection
+
+
 @contextmanager
-def connect(role: Role = "winback_worker") -> Iterator[Connection]:
+def connect(
+    role: Role = "winback_worker", *, answer_seconds: float = VERB_SECONDS
+) -> Iterator[Connection]:
     """One connection acting as `role`, for command-line verbs; commits at the end,
     rolls back on an error.
 
     Raises Retryable where PostgreSQL cannot be reached.
     """
-    with _reach() as connection:
+    with _reach(answer_seconds=answer_seconds) as connection:
         connection.execute(f"SET ROLE {role}")
         connection.execute("SET TIME ZONE 'UTC'")
         connection.commit()
         yield connection
-
-
-class Probe:
-    """Whether PostgreSQL answers, by a connection of its own: a pool whose connections are all
-    taken is no outage, and who asks often takes nothing from anybody.
-    """
-
-    def __init__(self, role: Role) -> None:
-        self._role: Role = role
-        self._lock = threading.Lock()
-        self._connection: Connection | None = None
-        self._said, self._said_at = "", -ANSWER_LASTS_SECONDS
-
-    def why_not(self) -> str:
-        """In words; empty where it answers. An answer holds for a second."""
-        if not self._lock.acquire(timeout=PROBE_SECONDS):
-            return "it does not answer"
-        try:
-            if time.monotonic() - self._said_at >= ANSWER_LASTS_SECONDS:
-                self._said, self._said_at = self._ask(), time.monotonic()
-            return self._said
-        finally:
-            self._lock.release()
-
-    def close(self) -> None:
-        """Give the connection back."""
-        if self._connection is not None:
-            self._connection.close()
-
-    def _ask(self) -> str:
-        try:
-            if self._connection is None or self._connection.closed:
-                self._connection = psycopg.connect(
-                    settings().database_url,
-                    application_name="winback-probe",
-                    connect_timeout=int(PROBE_SECONDS),
-                    autocommit=True,
-                )
-                self._connection.execute(f"SET ROLE {self._role}")  # one of two literals
-            self._connection.execute("SELECT 1")
-        except psycopg.OperationalError as error:
-            self.close()
-            return str(error).strip()
-        return ""
 
 
 @contextmanager
@@ -173,15 +201,10 @@ def connect_as_owner(*, autocommit: bool = False) -> Iterator[Connection]:
         yield connection
 
 
-def _reach(*, autocommit: bool = False) -> Connection:
+def _reach(*, autocommit: bool = False, answer_seconds: float = VERB_SECONDS) -> Connection:
     """Raises Retryable."""
     try:
-        return psycopg.connect(
-            settings().database_url,
-            application_name="winback",
-            autocommit=autocommit,
-            connect_timeout=5,
-        )
+        return connected(autocommit=autocommit, answer_seconds=answer_seconds)
     except psycopg.OperationalError as error:
         raise Retryable(f"PostgreSQL cannot be reached: {str(error).strip()}") from None
 
@@ -266,10 +289,12 @@ def move_position(
     partition: int,
     expected: int,
     next_offset: int,
+    last: tuple[int, bytes] | None = None,
 ) -> bool:
     """Compare-and-set in the caller's transaction. False: another process was faster;
-    roll back and seek again.
+    roll back and seek again. last: offset and hash of the record that was read last.
     """
+    last_offset, last_record = last or (None, None)
     done = connection.execute(
         MOVE_POSITION,
         {
@@ -278,6 +303,8 @@ def move_position(
             "partition": partition,
             "expected": expected,
             "next": next_offset,
+            "last_offset": last_offset,
+            "last_record": last_record,
         },
     )
     return done.rowcount == 1
@@ -292,6 +319,9 @@ def follow_topic(
     True: the same, or the first that is seen. False: another; with `start_over` its positions begin
     at 0 and it is the one now.
     """
+    names = {"consumer": consumer, "topic": topic}
+    if connection.execute(FOLLOWED_TOPIC, names).fetchone() == (topic_id,):
+        return True
     with connection.transaction():
         row = connection.execute(LOCK_TOPIC, {"consumer": consumer, "topic": topic}).fetchone()
         assert row is not None

@@ -5,7 +5,9 @@
     │                 the fields that are
     ├── Retryable     something outside is not there now: the same call may go through later
     │   ├── NoTopic   Kafka is there, and has no such topic (or partition) yet
-    │   └── TooLarge  Kafka takes no record of that size there, until its limit is raised
+    │   ├── TooLarge  Kafka takes no record of that size there, until its limit is raised
+    │   └── OtherLog  Kafka has another log than the one that positions are of: nothing is taken
+    │                 until a person has mended that
     └── Misconfigured a setting cannot be right: the process says which in one line and does not
                       start
 
@@ -48,6 +50,10 @@ class NoTopic(Retryable):
 
 class TooLarge(Retryable):
     """The record is over a limit: the producer's, the topic's or the broker's."""
+
+
+class OtherLog(Retryable):
+    """Kafka's log is not the one that positions are of, or ends before them (`shared.same_log`)."""
 
 
 class Misconfigured(WinbackError):

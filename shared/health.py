@@ -19,8 +19,8 @@ log = structlog.get_logger()
 
 
 class Readiness:
-    """Said by the process, read by /readyz. A partition that stands still is not ready either
-    (`standing.why`).
+    """Said by the process, read by /readyz. It is not ready either where something that it needs
+    is away, or a partition stands still (`why_standing`).
 
     remarks: lines for whoever reads /readyz, also where it is ready.
     """
@@ -44,7 +44,7 @@ class Readiness:
     @property
     def reason(self) -> str:
         """Why not, in words; empty where it is ready."""
-        return self._why_standing() if self._said else self._reason
+        return self._why_standing() or ("" if self._said else self._reason)
 
     def answer(self) -> tuple[int, str]:
         """(HTTP status, text) of /readyz."""
@@ -72,7 +72,7 @@ def serve_health(port: int, readiness: Readiness) -> Callable[[], None]:
         def do_GET(self) -> None:
             if self.path == "/metrics":
                 self.answer(200, generate_latest(), CONTENT_TYPE_LATEST)
-            elif self.path == "/healthz":
+            elif self.path in ("/healthz", "/livez"):
                 self.answer(200, b"ok\n")
             elif self.path == "/readyz":
                 status, text = readiness.answer()

@@ -34,7 +34,7 @@ HEADERS = {
 LAST = {"Connection": "close"}
 
 # asked all the time, or open all the time
-NOT_TRACED = re.compile(r"/(healthz|readyz|metrics|static/.*)|.*/live")
+NOT_TRACED = re.compile(r"/(healthz|livez|readyz|metrics|static/.*)|.*/live")
 
 # What FastAPI itself does where traces are on (shared/tracing.py): a span for a
 # request, and nothing else.

@@ -9,7 +9,7 @@ Publisher         an idempotent producer whose confirmations can be awaited; wai
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,7 +34,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, s
 from confluent_kafka.cimpl import NewTopic
 
 from shared import clock, tracing
-from shared.errors import Misconfigured, NoTopic, Retryable, TooLarge
+from shared.errors import Misconfigured, NoTopic, OtherLog, Retryable, TooLarge
 from shared.partitions import partition_of as partition_of
 from shared.settings import settings
 from shared.topics import (
@@ -290,16 +290,22 @@ def topic_ids(*topics: str, timeout_seconds: float = 10.0) -> dict[str, int]:
         found = admin.describe_topics(
             TopicCollection(list(topics)), request_timeout=timeout_seconds
         )
-        ids = {name: future.result().topic_id for name, future in found.items()}
+        return {name: number_of(future.result()) for name, future in found.items()}
     except KafkaException as error:
-        if error.args[0].code() in (*NO_TOPIC, KafkaError.TOPIC_AUTHORIZATION_FAILED):
-            raise NoTopic(f"{', '.join(topics)}: {error.args[0].str()}") from None
-        raise Retryable(f"Kafka does not answer: {error.args[0].str()}") from None
-    mask = (1 << 63) - 1
-    return {
-        name: (id_.get_most_significant_bits() ^ id_.get_least_significant_bits()) & mask or 1
-        for name, id_ in ids.items()
-    }
+        raise not_there(error, *topics) from None
+
+
+def number_of(described: Any) -> int:
+    """The id of a topic that was described, as `topic_ids` has it."""
+    id_, mask = described.topic_id, (1 << 63) - 1
+    return (id_.get_most_significant_bits() ^ id_.get_least_significant_bits()) & mask or 1
+
+
+def not_there(error: KafkaException, *topics: str) -> Retryable:
+    """What to raise: NoTopic, or Retryable."""
+    if error.args[0].code() in (*NO_TOPIC, KafkaError.TOPIC_AUTHORIZATION_FAILED):
+        return NoTopic(f"{', '.join(topics)}: {error.args[0].str()}")
+    return Retryable(f"Kafka does not answer: {error.args[0].str()}")
 
 
 # -- publishing ------------------------------------------------------------------------------------
@@ -347,6 +353,7 @@ class Publisher:
             | (extra or {})
         )
         self._open = True
+        self._reached: dict[tuple[str, int], int] = {}
         self._poller = threading.Thread(target=self._poll, name="kafka-publisher", daemon=True)
         self._poller.start()
 
@@ -370,12 +377,14 @@ class Publisher:
         if why := self._why_not():
             raise Retryable(why)
         sent = Sent()
+        least = 0 if partition is None else self._reached.get((topic, partition), 0)
 
         def delivered(error: KafkaError | None, message: Message) -> None:
             if error is not None:
                 sent.error = _not_taken(topic, error)
             else:
                 sent.offset = message.offset()
+                sent.error = self._went_back(topic, partition, sent.offset, least)
             sent.done.set()
             if on_done is not None:
                 on_done(sent)
@@ -395,6 +404,28 @@ class Publisher:
         except KafkaException as error:
             raise _not_taken(topic, error.args[0]) from None
         return sent
+
+    def reaches(self, ends: Mapping[tuple[str, int], int]) -> None:
+        """Partitions reach as far as this: what is confirmed before that lies in another log."""
+        for place, end in ends.items():
+            self._reached[place] = max(end, self._reached.get(place, 0))
+
+    def _went_back(
+        self, topic: str, partition: int | None, offset: int | None, least: int
+    ) -> OtherLog | None:
+        """A broker that came back older says yes at once; who looks at its logs comes later.
+        least: how far the partition reached when the record was handed over.
+        """
+        if partition is None or offset is None or offset < 0:
+            return None
+        place = (topic, partition)
+        self._reached[place] = max(self._reached.get(place, 0), offset + 1)
+        if offset >= least:
+            return None
+        return OtherLog(
+            f"{topic}/{partition} took a record at {offset}, but reached {least} before: "
+            "Kafka came back older"
+        )
 
     def confirm(
         self, sends: Sequence[Sent], *, timeout_seconds: float = CONFIRM_SECONDS + 2

@@ -113,6 +113,14 @@ PARTITION_FAILING = _gauge(
     spike="1: what it needs fails again and again, its dead-letter topic for instance.",
     do="Read /readyz: it names the partition, the position and the reason.",
 )
+LOG_DIFFERS = _gauge(
+    "winback_log_differs",
+    "1 while Kafka has another log than the one that positions are of, or one that ends "
+    "before them.",
+    ["consumer"],
+    spike="1: Kafka came back older, or empty. Nothing is taken, so that nothing is lost.",
+    do="Read /readyz or `winback doctor`; docs/operations.md#logdiffers.",
+)
 RAW_TOPIC_MISSING = _gauge(
     "winback_raw_topic_missing",
     "1 while a raw topic that WINBACK_ERP_TOKENS names is not there, or may not be read.",

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from shared import broker, kafka, logs
 from shared.errors import Misconfigured
 from shared.health import Readiness, serve_health
+from shared.needs import Needs, Postgres
+from shared.needs import kafka as kafka_answers
 from shared.standing import Standing
 
 
@@ -22,6 +24,7 @@ class Process:
     stop: threading.Event
     readiness: Readiness
     standing: Standing
+    needs: Needs
     publisher: kafka.Publisher
     broker: broker.Watch
 
@@ -45,11 +48,14 @@ def running(health_port: int) -> Iterator[Process]:
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    standing, watch = Standing(), broker.by_database()
+    standing, needs, watch = Standing(), Needs(stop), broker.by_database()
+    needs.ask("Kafka", kafka_answers())
+    needs.ask("PostgreSQL", Postgres())
     process = Process(
         stop=stop,
-        readiness=Readiness(lambda: watch.why() or standing.why()),
+        readiness=Readiness(lambda: watch.why() or needs.why() or standing.why()),
         standing=standing,
+        needs=needs,
         publisher=kafka.Publisher(why_not=watch.why),
         broker=watch,
     )

@@ -3,13 +3,21 @@
 import asyncio
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import faust
 import msgspec
 import structlog
 
-from services.detector.checkpoint import CheckpointApp, CheckpointTable, Pace, TablesAtOnce, leave
+from services.detector.checkpoint import (
+    CheckpointApp,
+    CheckpointTable,
+    Pace,
+    TablesAtOnce,
+)
+from services.detector.leaving import leave
+from services.detector.source_log import stand_still
 from shared import aside, broker, clock, kafka, metrics, tracing
 from shared.domain.money import LARGEST_SUM_CENTS
 from shared.errors import Rejected
@@ -89,6 +97,7 @@ def build(readiness: Readiness, watch: broker.Watch) -> CheckpointApp:
         configured.detector_cache_accounts,
     )
     table.whose_broker = watch
+    table.stand_still = partial(stand_still, readiness)
     table.pace = Pace(configured.checkpoint_seconds)
     app.tables.add(table)
     app.table = table
@@ -128,6 +137,7 @@ class Worker:
         self._disk_at = 0.0
         metrics.RECORDS.labels("detector", ORDERS.name)
         metrics.DEAD_LETTERS.labels(ORDERS.name, "detector")
+        metrics.LOG_DIFFERS.labels("detector").set(0)
 
     async def take(self, event: Any) -> None:
         """One record: decode, apply, send what it causes. A record that cannot be read
@@ -174,7 +184,7 @@ class Worker:
                 with tracing.taking("detector", [record]):
                     for caused in one.state.apply(decoded, offset=offset, at=at):
                         await self._send(caused, number, started)
-            self._table.taken(event, number, offset)
+            self._table.taken(event, record)
             self._taken_at = time.monotonic()
             metrics.RECORDS.labels("detector", ORDERS.name).inc()
             metrics.LAG_SECONDS.labels("detector", ORDERS.name, str(number)).set(

@@ -17,10 +17,10 @@ an exception would commit past its event.
 """
 
 import asyncio
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import faust
@@ -32,21 +32,19 @@ from faust.tables import TableManager
 from faust.transport.drivers.aiokafka import server_list
 from faust.types import TP
 
-from services.detector import restore
+from services.detector import restore, source_log
+from services.detector.leaving import leave
 from services.detector.partition import Partition
-from shared import applying, clock, kafka, metrics
+from shared import clock, kafka, metrics, same_log
 from shared.broker import Watch
-from shared.errors import Retryable
+from shared.errors import NoTopic, Retryable
+from shared.records import Record
+from shared.same_log_store import Known, Logs
 
 log = structlog.get_logger()
 
-# in table and changelog: the next source offset that the state has not seen
-SOURCE_KEY = b"__faust\0source"
-# in both too: the id of the topic that this offset is of
-SOURCE_TOPIC_KEY = b"__faust\0source-topic"
 # on the disk alone: the id of the changelog that it was restored from
 CHANGELOG_KEY = b"__faust\0changelog-topic"
-FAILED = 70  # EX_SOFTWARE: the supervisor starts the process again, the state says where to go on
 BATCH_BYTES = 900_000
 GIVE_BACK_SECONDS = 30.0
 TRANSACTION_MS = 30_000
@@ -56,12 +54,6 @@ CHECKPOINT_SHARE = 0.1
 LONGEST_PACE_SECONDS = 5.0
 
 Row = tuple[bytes, bytes]
-
-
-def leave(why: str) -> None:
-    """End the process now, with nothing acknowledged that is not saved."""
-    log.error("leaving", why=why)
-    os._exit(FAILED)
 
 
 class RocksPartition:
@@ -101,13 +93,15 @@ class CheckpointStore(RocksStore):
             log.warning("the changelog was made anew: starting over", partition=tp.partition)
             restore.forget(database)
         database.put(CHANGELOG_KEY, str(changelog).encode())
-        return restore.catch_up(
+        count = restore.catch_up(
             database,
             topic=tp.topic,
             partition=tp.partition,
             servers=servers,
             offset_key=self.offset_key,
         )
+        database.put(CHANGELOG_KEY, str(changelog).encode())  # where it was read anew
+        return count
 
 
 class Owned:
@@ -116,7 +110,8 @@ class Owned:
     def __init__(self, database: Any, writer: Any, source_topic: int) -> None:
         self.database, self.writer, self.source_topic = database, writer, source_topic
         self.state = Partition(RocksPartition(database))
-        self.source = self.saved_source = int(database.get(SOURCE_KEY) or 0)
+        self.source = self.saved_source = source_log.place_of(database)[1]
+        self.last: Record | None = None
 
 
 class Pace:
@@ -147,6 +142,7 @@ class CheckpointTable(faust.Table[bytes, bytes]):
 
     pace: Pace
     whose_broker: Watch
+    stand_still: Callable[[str, Callable[[], bool]], None]
     source_topic = ""
     signals_topic = ""
     keep = 100_000
@@ -155,6 +151,7 @@ class CheckpointTable(faust.Table[bytes, bytes]):
         super().__init__(*args, **kwargs)
         self.owned: dict[int, Owned] = {}
         self.lock = asyncio.Lock()
+        self._admin = same_log.admin()
         self._signals: Any = None
         self._sends: list[Any] = []
         self._events: list[Any] = []
@@ -186,9 +183,10 @@ class CheckpointTable(faust.Table[bytes, bytes]):
             )
         )
 
-    def taken(self, event: Any, partition: int, offset: int) -> None:
+    def taken(self, event: Any, record: Record) -> None:
         """The event is folded: the next checkpoint acknowledges it."""
-        self.owned[partition].source = offset + 1
+        one = self.owned[record.partition]
+        one.source, one.last = record.offset + 1, record
         self._events.append(event)
 
     async def checkpoint(self) -> None:
@@ -218,10 +216,7 @@ class CheckpointTable(faust.Table[bytes, bytes]):
 
     async def _save(self, number: int, one: Owned) -> None:
         source = one.source
-        place = [
-            (SOURCE_KEY, str(source).encode()),
-            (SOURCE_TOPIC_KEY, str(one.source_topic).encode()),
-        ]
+        place = source_log.rows(source, one.source_topic, one.last)
         rows = [*one.state.flush(self.keep // max(1, len(self.owned))), *place]
         local = rocksdict.WriteBatch(raw_mode=True)
         for key, value in rows:
@@ -275,29 +270,51 @@ class CheckpointTable(faust.Table[bytes, bytes]):
         # decoded state is never kept
         await self.let_go()
         if mine:
-            ids = await self._topic_ids()
-            await asyncio.gather(*(self._own(tp, ids) for tp in mine))
+            there = await self._logs()
+            await asyncio.gather(*(self._own(tp, there) for tp in mine))
         if self.owned:
             await self._set_source_offsets()
 
-    async def _topic_ids(self) -> dict[str, int]:
+    async def _logs(self) -> Logs:
         """Leaves where a stranger's broker answers."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self.whose_broker.look_quietly)
         if self.whose_broker.why():
             leave(self.whose_broker.why())
-        return await loop.run_in_executor(
-            None, kafka.topic_ids, self.source_topic, self.changelog_topic_name
+        there = await loop.run_in_executor(
+            None, same_log.look, self._admin, [self.source_topic, self.changelog_topic_name]
         )
+        for name in (self.source_topic, self.changelog_topic_name):
+            if name not in there.topics:
+                raise NoTopic(f"{name} is not there")
+        return there
+
+    def _require_same(self, number: int, source_topic: int, source: int, there: Logs) -> None:
+        known = Known(
+            topic=self.source_topic,
+            partition=number,
+            topic_id=source_topic,
+            next_offset=source,
+            whose=source_log.WHOSE,
+        )
+        if reason := same_log.lasting_difference(self._admin, there, [known]):
+            self.stand_still(
+                reason,
+                lambda: source_log.is_mended(
+                    self._admin, known, there, changelog=self.changelog_topic_name
+                ),
+            )
 
     async def require_same_source(self) -> None:
-        """Leaves where the source topic is another one than the states follow. While Kafka, or the
-        topic, is away: nothing.
+        """Stops where the source topic is another one than the states follow, or ends before them.
+        While Kafka, or the topic, is away: nothing.
         """
         with suppress(Retryable):
-            ids = await self._topic_ids()
-            if any(one.source_topic != ids[self.source_topic] for one in self.owned.values()):
-                leave(applying.another_topic(self.source_topic, "offsets in the detector's state"))
+            # before the log is looked at: it grows meanwhile
+            known = [(number, one.source_topic, one.source) for number, one in self.owned.items()]
+            there = await self._logs()
+            for number, source_topic, source in known:
+                self._require_same(number, source_topic, source, there)
 
     async def require_no_gap(self, number: int, offset: int) -> None:
         """Leaves where a record is not the next one that the state waits for, and
@@ -323,21 +340,27 @@ class CheckpointTable(faust.Table[bytes, bytes]):
         elif offset > one.source:
             leave(f"{self.source_topic}/{number}: got {offset}, the state waits for {one.source}")
 
-    async def _own(self, tp: TP, ids: dict[str, int]) -> None:
+    async def _own(self, tp: TP, there: Logs) -> None:
+        store: Any = self.data
+        changelog = there.topics[tp.topic].topic_id
+        database = store._db_for_partition(tp.partition)
+        if int(database.get(CHANGELOG_KEY) or changelog) == changelog:
+            self._require_same(tp.partition, *source_log.place_of(database), there)
         writer = await self._producer(
             transactional_id=f"{self.app.conf.id}-{self.name}-{tp.partition}",
             transaction_timeout_ms=TRANSACTION_MS,
         )
         # a new epoch: every earlier owner's write is refused from here on
         await writer.begin_transaction()
-        store: Any = self.data
         loop = asyncio.get_running_loop()
-        restored = await loop.run_in_executor(
-            None, store.catch_up, tp, self._servers(), ids[tp.topic]
-        )
-        database, source_topic = store._db_for_partition(tp.partition), ids[self.source_topic]
-        if int(database.get(SOURCE_TOPIC_KEY) or source_topic) != source_topic:
-            leave(applying.another_topic(self.source_topic, "offsets in the detector's state"))
+        restored = await loop.run_in_executor(None, store.catch_up, tp, self._servers(), changelog)
+        self._require_same(tp.partition, *source_log.place_of(database), there)
+        is_same = partial(source_log.is_last_read, database, self.source_topic, tp.partition)
+        if not await loop.run_in_executor(None, is_same):
+            self.stand_still(
+                source_log.replaced(database, self.source_topic, tp.partition), is_same
+            )
+        source_topic = there.topics[self.source_topic].topic_id
         one = self.owned[tp.partition] = Owned(database, writer, source_topic)
         log.info("partition owned", partition=tp.partition, restored=restored, source=one.source)
 

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import rocksdict
+import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+log = structlog.get_logger()
 
 RESTORE_RECORDS = 20_000
 LOST = (
@@ -43,6 +46,15 @@ def catch_up(database: Any, *, topic: str, partition: int, servers: str, offset_
     try:
         low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
         saved = database.get(offset_key)
+        if saved and int(saved) >= high:
+            log.warning(
+                "the changelog ends before what this disk has: reading it anew",
+                partition=partition,
+                disk=int(saved),
+                end=high,
+            )
+            forget(database)
+            saved = None
         at, count = max(low, int(saved) + 1 if saved else low), 0
         consumer.assign([TopicPartition(topic, partition, at)])
         progress_at = time.monotonic()

@@ -5,13 +5,10 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 import uvicorn
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 from fastapi import FastAPI
 
 from services.ingest import app as http
@@ -22,11 +19,14 @@ from shared import broker, db, kafka, logs
 from shared.health import Readiness
 from shared.http import DRAIN_SECONDS, config
 from shared.kafka import Publisher
+from shared.needs import Needs, Postgres, SameLog
+from shared.needs import kafka as kafka_answers
+from shared.same_log import READ_MODEL
 from shared.settings import settings
+from shared.topics import ACCOUNTS, CONTACTS, ORDERS
 
 log = structlog.get_logger()
 
-LOOK_EVERY_SECONDS = 2.0
 # so long a request, or the raw topic's thread, waits for PostgreSQL; a process that ends too
 POOL_SECONDS = 3.0
 ANSWER_SECONDS = 8  # the sender hears of a Kafka that is away before usual clients give up
@@ -42,7 +42,7 @@ def main() -> None:
     failed = threading.Event()
     most = erp.CONNECTIONS * len(kafka.raw_topics())
     with (
-        db.pool("winback_app", most=8) as app_pool,
+        db.pool("winback_app", most=8, answer_seconds=ANSWER_SECONDS) as app_pool,
         db.pool("winback_worker", most=most) as worker_pool,
     ):
         app_pool.timeout = worker_pool.timeout = POOL_SECONDS
@@ -55,7 +55,27 @@ def main() -> None:
         raw_topics = erp.RawTopics(
             worker_pool=worker_pool, access=access, publisher=publisher, stop=stop, watch=watch
         )
-        readiness = Readiness(raw_topics.standing.why, raw_topics.missing)
+        needs = Needs(stop)
+        readiness = Readiness(
+            lambda: watch.why() or needs.why() or raw_topics.standing.why(), raw_topics.missing
+        )
+
+        def leave_for_a_fresh_start() -> None:
+            log.warning("the log is the one that positions are of: beginning afresh")
+            failed.set()
+            server.should_exit = True
+
+        logs_there = SameLog(
+            "ingest",
+            [topic.name for topic in (ORDERS, ACCOUNTS, CONTACTS)],
+            consumers=[READ_MODEL],
+            on_mended=leave_for_a_fresh_start,
+        )
+
+        def look_at_logs() -> None:
+            watch.look()
+            logs_there()
+            publisher.reaches(logs_there.ends)
 
         def consume_raw_topics() -> None:
             try:
@@ -69,16 +89,20 @@ def main() -> None:
         async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             batcher = Batcher(publisher, linger_ms=settings().ingest_linger_ms)
             app.state.service = http.Service(
-                app_pool=app_pool, access=access, batcher=batcher, readiness=readiness
+                app_pool=app_pool,
+                access=access,
+                batcher=batcher,
+                readiness=readiness,
+                why_stopped=lambda: logs_there.why,
             )
-            looking = asyncio.create_task(look(readiness, watch))
+            needs.ask("Kafka", kafka_answers())
+            needs.ask("PostgreSQL", Postgres())
+            needs.ask("Kafka's logs", look_at_logs)
+            readiness.set(True)
             raw = threading.Thread(target=consume_raw_topics, name="raw-topics", daemon=True)
             raw.start()
             yield
             readiness.set(False, "ending")
-            looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await looking
             batcher.flush_all()
             stop.set()
             await asyncio.to_thread(raw.join, DRAIN_SECONDS / 2)
@@ -88,34 +112,6 @@ def main() -> None:
         publisher.close()
     if failed.is_set() or not server.started:
         sys.exit(1)
-
-
-async def look(readiness: Readiness, watch: broker.Watch) -> None:
-    """Keep /readyz true to what a request would meet; of its connections and threads it uses
-    none.
-    """
-    probe, alone = db.Probe("winback_app"), ThreadPoolExecutor(1, thread_name_prefix="look")
-    admin = AdminClient({"bootstrap.servers": settings().kafka})
-
-    def why_not() -> str:
-        watch.look_quietly()
-        if watch.why():
-            return watch.why()
-        try:
-            admin.list_topics(topic="orders", timeout=2)
-        except KafkaException as error:
-            return f"Kafka: {error.args[0].str()}"
-        reason = probe.why_not()
-        return f"PostgreSQL: {reason}" if reason else ""
-
-    try:
-        while True:
-            reason = await asyncio.get_running_loop().run_in_executor(alone, why_not)
-            readiness.set(not reason, reason)
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
-    finally:
-        alone.shutdown(wait=False)
-        probe.close()
 
 
 if __name__ == "__main__":

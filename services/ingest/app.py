@@ -35,7 +35,7 @@ from services.ingest.intake import KINDS, Intake, Kind, read_items, take_in
 from services.ingest.places import Held, Places
 from services.ingest.problems import problem, respond
 from shared import clock, db, http, kafka, metrics
-from shared.errors import Retryable, said
+from shared.errors import OtherLog, Retryable, said
 from shared.events import Order
 from shared.health import Readiness
 from shared.settings import settings
@@ -61,6 +61,8 @@ class Service:
     access: Access
     batcher: Batcher
     readiness: Readiness
+    # why Kafka's log is not the one that positions are of; None: nobody has looked yet
+    why_stopped: Callable[[], str | None] = lambda: ""
     places: Places = field(default_factory=Places)
     askers: Executor = field(  # beside the threads that large bodies may fill
         default_factory=lambda: ThreadPoolExecutor(ASKERS, thread_name_prefix="asker")
@@ -106,6 +108,7 @@ def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> F
     async def docs() -> Response:
         return reference.page(app.openapi())
 
+    @app.get("/livez", include_in_schema=False)
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> Response:
         return Response("ok\n", media_type="text/plain")
@@ -153,6 +156,7 @@ async def answer(service: Service, kind: Kind, request: Request) -> Response:
         held.ask()
         caller = await find_caller(service, kind, request)
         held.arrive(caller.organization.organization)
+        require_the_log(service)
         body = await read_body(held, request)
         held.admit()
         return await take(service, kind, caller, request, body, held)
@@ -195,6 +199,13 @@ async def answer(service: Service, kind: Kind, request: Request) -> Response:
             str(error) or "more is waiting than can be taken",
             headers={"Retry-After": "1"},
         )
+    except OtherLog as error:
+        return problem(
+            503,
+            "Nothing is taken now",
+            said(error),
+            headers={"Retry-After": "30"},
+        )
     except (Retryable, psycopg.OperationalError) as error:
         log.warning("not taken", reason=said(error))
         return problem(
@@ -205,6 +216,17 @@ async def answer(service: Service, kind: Kind, request: Request) -> Response:
         )
     finally:
         held.release()
+
+
+def require_the_log(service: Service) -> None:
+    """What would be accepted into another log than the one that positions are of would be passed by
+    in silence. Raises OtherLog, Retryable.
+    """
+    why = service.why_stopped()
+    if why is None:
+        raise Retryable("starting: nobody has looked at Kafka's logs yet")
+    if why:
+        raise OtherLog(why)
 
 
 class WrongHeader(ValueError):

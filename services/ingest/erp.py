@@ -49,7 +49,8 @@ log = structlog.get_logger()
 CONSUMER = "ingest-erp"
 ORDERS_KIND = KINDS["orders"]
 AGAIN_AFTER_SECONDS = 2.0
-CONNECTIONS = 2  # of a thread at most: one in the batch's transaction, one beside it
+# of a thread at most: one in the batch's transaction, one beside it, one to look at its log
+CONNECTIONS = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

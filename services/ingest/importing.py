@@ -13,7 +13,7 @@ lost, events go out again and change nothing.
 
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -37,9 +37,11 @@ from services.ingest.rejects import Why, write_rejects
 from services.ingest.report import Report
 from services.ingest.sending import PRODUCER, Sender
 from services.ingest.store import Organization
-from shared import broker, clock, db, ids, kafka
-from shared.errors import FieldError, Rejected
+from shared import broker, clock, db, ids, kafka, same_log
+from shared.errors import FieldError, NoTopic, Rejected, Retryable
 from shared.kafka import Publisher
+from shared.same_log import READ_MODEL
+from shared.same_log_store import Place
 from shared.settings import settings
 from shared.topics import ACCOUNTS, CONTACTS, ORDERS
 
@@ -118,8 +120,9 @@ def send(
     """All of it, until Kafka has it."""
     partition = kafka.partition_of(job.organization)
     topic = TOPICS[job.kind].name
-    kafka.end_offset(topic, partition)  # Raises Retryable at once where Kafka is away
+    kafka.require_reachable()  # Raises Retryable at once where Kafka is away
     broker.require_own()
+    ends = require_the_log(topic)
     with Lease(
         organization=job.organization, import_id=import_id(job, files, organization)
     ) as lease:
@@ -131,6 +134,7 @@ def send(
             progress.add(sent=rows)
 
         publisher = Publisher(linger_ms=5, extra=PRODUCER)
+        publisher.reaches(ends)
         try:
             sender = Sender(publisher, topic, partition, confirmed)
             going = events(
@@ -150,11 +154,25 @@ def send(
                         event.encoded, items=1, rows=1, key=event.key, headers=event.headers or []
                     )
             sender.finish()
+            with suppress(Retryable):
+                require_the_log(topic)  # how far it reaches now is kept
         finally:
             publisher.close()
         lease.summary = {
             name: value for name, value in report.as_json().items() if name != "warnings"
         }
+
+
+def require_the_log(topic: str) -> dict[Place, int]:
+    """How far its partitions reach. Raises OtherLog where it is not the log that positions are of,
+    Retryable at once where Kafka is away.
+    """
+    kafka.require_reachable()
+    with db.connect() as connection:
+        there = same_log.require(same_log.admin(), connection, [topic], consumers=[READ_MODEL])
+    if topic not in there.topics:
+        raise NoTopic(f"{topic} is not there: `winback topics` creates it")
+    return {(topic, number): end for number, end in there.topics[topic].ends.items()}
 
 
 def send_blocks(going: Iterable[Outgoing], sender: Sender) -> None:

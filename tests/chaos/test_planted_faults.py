@@ -13,8 +13,9 @@ from pathlib import Path
 
 from services.detector import accounts, restore
 from services.detector.accounts import HeadRecord
-from services.detector.checkpoint import SOURCE_KEY, CheckpointStore, RocksPartition
+from services.detector.checkpoint import CheckpointStore, RocksPartition
 from services.detector.pages import head_key, packed, unpacked
+from services.detector.source_log import SOURCE_KEY
 from services.signals.actions import tokens
 from services.signals.actions.actor import COMMAND_LINE
 from services.signals.progress.caught_up import wait_until_caught_up

@@ -113,6 +113,7 @@ CASES: dict[Route, Case] = {
     Route("GET", "/docs"): page("anyone"),
     Route("GET", "/openapi.json"): page("anyone"),
     Route("GET", "/healthz"): page("anyone"),
+    Route("GET", "/livez"): page("anyone"),
     Route("GET", "/readyz"): page("anyone"),
     Route("GET", "/metrics"): page("anyone"),
     Route("GET", "/sign-in"): page("anyone"),

@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka import Producer
 
 from services.detector.app import build
-from services.detector.checkpoint import FAILED
+from services.detector.leaving import FAILED
 from shared import broker, kafka
 from shared.health import Readiness
 from shared.settings import settings

@@ -28,7 +28,8 @@ BODIES: dict[Route, dict[str, Any]] = {
     },
 }
 OPEN = {
-    Route("GET", path) for path in ("/openapi.json", "/docs", "/healthz", "/readyz", "/metrics")
+    Route("GET", path)
+    for path in ("/openapi.json", "/docs", "/healthz", "/livez", "/readyz", "/metrics")
 }
 
 

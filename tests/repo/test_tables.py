@@ -15,6 +15,8 @@ OWNED_ELSEWHERE = {
     "positions": "shared",
     "migrations": "shared",
     "broker": "shared",  # by `winback topics`, as the owner
+    # what every consumer, and whoever accepts, holds the log against
+    "logs": "shared",
     "dead_letter_replays": "shared",  # of every replay, in the one module that puts records back
 }
 # forgets a person wherever they are, in one transaction, for the operator

@@ -28,7 +28,7 @@ from shared.errors import Retryable
 from shared.settings import settings
 from shared.topics import DETECTOR_APP, ORDERS
 from winback.doctor import catalogue_store as catalogue
-from winback.doctor import whose_broker
+from winback.doctor import logs, whose_broker
 from winback.doctor.findings import Finding, away, good, judged, note, wrong
 
 ASK_SECONDS = 10.0
@@ -89,6 +89,7 @@ def look() -> Iterator[Finding]:
     yield from _written(admin)
     yield from _detector(admin, cluster)
     yield _standing(cluster)
+    yield logs.finding()
 
 
 def _version(broker: Any) -> Finding:

@@ -8,6 +8,7 @@ session, so that another takes over.
 import contextlib
 import threading
 import time
+from collections.abc import Callable
 
 import psycopg
 import structlog
@@ -17,7 +18,10 @@ from services.signals.store.run_requests import CLOCK_CHANNEL
 from shared import db, kafka, metrics, process
 from shared.errors import Retryable, said
 from shared.health import Readiness
+from shared.needs import SameLog
+from shared.same_log import READ_MODEL
 from shared.settings import settings
+from shared.topics import ORDERS
 
 log = structlog.get_logger()
 
@@ -27,6 +31,7 @@ POLL_SECONDS = 0.25
 STAND_BY_SECONDS = 0.5
 RETRY_SECONDS = 1.0
 DRAIN_SECONDS = 20.0
+ANSWER_SECONDS = 15.0  # for one statement of the leader; then another connection is tried
 SILENT_AT_MOST = "15s"  # after this PostgreSQL ends a leader's session
 
 
@@ -41,7 +46,14 @@ def main() -> None:
         ]
         for thread in beside:
             thread.start()
-        run(this.publisher, this.stop, this.readiness, leading)
+        logs_there = SameLog("clock", [ORDERS.name], consumers=[READ_MODEL])
+
+        def look_at_logs() -> None:
+            this.broker.look()
+            logs_there()
+
+        this.needs.ask("Kafka's logs", look_at_logs)
+        run(this.publisher, this.stop, this.readiness, leading, lambda: logs_there.why)
         for thread in beside:
             thread.join(DRAIN_SECONDS)
 
@@ -51,9 +63,11 @@ def run(
     stop: threading.Event,
     readiness: Readiness,
     leading: threading.Event,
+    why_stopped: Callable[[], str | None] = lambda: "",
 ) -> None:
     """Lead or stand by until `stop`; what is not there (PostgreSQL, Kafka) is tried again.
-    `leading` is set while it leads.
+    `leading` is set while it leads. why_stopped: why Kafka's log is not the one that positions are
+    of (None: not known yet); nothing is scheduled then.
     """
     for kind in firing.RUN_REASON:
         metrics.SLOTS_FIRED.labels(kind)
@@ -61,13 +75,13 @@ def run(
     metrics.CLOCK_LEADS.set(0)
     while not stop.is_set():
         try:
-            with db.connect() as connection:
+            with db.connect(answer_seconds=ANSWER_SECONDS) as connection:
                 connection.autocommit = True
                 if lead(connection, stop, readiness):
                     log.info("leading")
                     leading.set()
                     metrics.CLOCK_LEADS.set(1)
-                    keep_time(connection, publisher, stop, readiness)
+                    keep_time(connection, publisher, stop, readiness, why_stopped)
         except (psycopg.OperationalError, Retryable) as error:
             readiness.set(False, said(error))
             log.warning("the clock stands still", error=said(error))
@@ -100,6 +114,7 @@ def keep_time(
     publisher: kafka.Publisher,
     stop: threading.Event,
     readiness: Readiness,
+    why_stopped: Callable[[], str | None] = lambda: "",
 ) -> None:
     """Look at the schedules every second; at runs and ticks when told to, and
     every quarter of a second.
@@ -107,6 +122,10 @@ def keep_time(
     connection.execute(f"LISTEN {CLOCK_CHANNEL}")
     look_at = 0.0
     while not stop.is_set():
+        if why_stopped() != "":
+            connection.execute("SELECT 1")  # still here
+            stop.wait(LOOK_SECONDS)
+            continue
         if time.monotonic() >= look_at:
             look_at = time.monotonic() + LOOK_SECONDS
             firing.fire_due(connection)

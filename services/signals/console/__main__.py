@@ -11,6 +11,7 @@ from services.signals.console.app import build
 from services.signals.console.live import Streams
 from shared import broker, db, process
 from shared.http import config
+from shared.needs import Needs, Postgres
 from shared.settings import settings
 
 POOL_SECONDS = 5.0  # a request waits so long for a connection, then it is told to try again
@@ -35,9 +36,13 @@ def main() -> None:
         signal.signal(name, lambda *_: None)
     with db.pool("winback_app", most=8) as pool:
         pool.timeout = POOL_SECONDS
-        watch = broker.by_database()
-        watch.start(threading.Event())
-        server = Server(config(build(pool, watch), settings().console_port))
+        watch, stop = broker.by_database(), threading.Event()
+        watch.start(stop)
+        needs = Needs(stop)
+        needs.ask("PostgreSQL", Postgres())
+        server = Server(
+            config(build(pool, lambda: needs.why() or watch.why()), settings().console_port)
+        )
         server.run()
     if not server.started:
         sys.exit(1)

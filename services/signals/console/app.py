@@ -1,7 +1,6 @@
 """The console's application: pages, /v1, /docs, /healthz, /readyz, /metrics."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
@@ -25,24 +24,16 @@ from services.signals.console.http.rendering import HEADERS, render
 from services.signals.console.identity import sessions, sign_in, single_sign_on
 from services.signals.console.live import Streams
 from services.signals.console.settings import audit_log, detection, digest, members, sizes, tokens
-from shared import broker, db, http
-from shared.metrics import READY
+from shared import db, http
+from shared.health import Readiness
 from shared.settings import settings
 
 
-def build(pool: ConnectionPool[db.Connection], watch: broker.Watch | None = None) -> FastAPI:
-    """`pool` is of the app role: each transaction sees one organization. `watch`: whose broker
-    answers, which its process looks at.
+def build(pool: ConnectionPool[db.Connection], why_not: Callable[[], str] = lambda: "") -> FastAPI:
+    """`pool` is of the app role: each transaction sees one organization. `why_not`: what is away
+    that it needs, for /readyz.
     """
-    probe = db.Probe("winback_app")
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        probe.close()
-
     app = FastAPI(
-        lifespan=lifespan,
         title="Winback",
         version="1",
         description="Which accounts are being lost, for systems. "
@@ -52,6 +43,8 @@ def build(pool: ConnectionPool[db.Connection], watch: broker.Watch | None = None
         telemetry=http.TELEMETRY,
     )
     app.state.pool = pool
+    readiness = Readiness(why_not)
+    readiness.set(True)
     app.state.streams = Streams()
     app.state.exports = Exports()
     problems.register(app)
@@ -95,23 +88,20 @@ def build(pool: ConnectionPool[db.Connection], watch: broker.Watch | None = None
             base_url=settings().base_url,
         )
 
+    # none of these waits for a thread: all may be held up by what is away
+
+    @app.get("/livez", include_in_schema=False)
     @app.get("/healthz", include_in_schema=False)
-    def healthz() -> Response:
+    async def healthz() -> Response:
         return Response("ok\n", media_type="text/plain")
 
     @app.get("/readyz", include_in_schema=False)
-    def readyz() -> Response:
-        reason = probe.why_not()
-        reasons = [f"PostgreSQL: {reason}"] if reason else []
-        reasons += [f"Kafka: {watch.why()}"] if watch is not None and watch.why() else []
-        READY.set(not reasons)
-        if reasons:
-            return Response("\n".join(reasons) + "\n", status_code=503, media_type="text/plain")
-        return Response("ready\n", media_type="text/plain")
+    async def readyz() -> Response:
+        status, text = readiness.answer()
+        return Response(text, status_code=status, media_type="text/plain")
 
     @app.get("/metrics", include_in_schema=False)
-    def metrics() -> Response:
-        readyz()  # winback_ready is as of now, also where nobody else asks
+    async def metrics() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return app

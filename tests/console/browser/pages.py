@@ -263,6 +263,7 @@ NOT_PAGES: dict[str, str] = {
     "/v1/signals": "JSON",
     "/v1/accounts/{account:path}": "JSON",
     "/healthz": "text for probes",
+    "/livez": "text for probes",
     "/readyz": "text for probes",
     "/metrics": "text for Prometheus",
     "/sign-in/oidc": "leads on to the identity provider",
