@@ -64,6 +64,11 @@ class NotFound(WinbackError):
     """The thing that was named does not exist (in this organization)."""
 
 
+def printable(text: str) -> str:
+    """No character from outside steers a terminal or a log."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 def said(error: BaseException) -> str:
     """What an error says, in a line or more, for logs, reasons and `/readyz`: without what
     PostgreSQL quotes of rows.

@@ -5,6 +5,8 @@ schemas/asyncapi.yaml          every topic, message and operation (`shared/async
 schemas/examples/<Event>.json  one example each, written by hand, held against them by the tests
 schemas/released/<Event>.json  the schemas of the last release, which `check` compares with
 
+`mapping.json`, the schema of a mapping file, is ingest's: `python -m winback.reference` writes it.
+
 python -m shared.schemas write     generate
 python -m shared.schemas check     up to date and compatible with the last release? exit 1 if not
 python -m shared.schemas release   the schemas of now become those of the last release
@@ -17,6 +19,7 @@ from pathlib import Path
 from shared import asyncapi
 from shared.event_schemas import FOLDER, Schema, event_schema, events
 
+WRITTEN_ELSEWHERE = {"mapping.json"}  # of what only a service knows
 WORDS_ONLY = {
     "title",
     "description",
@@ -46,7 +49,9 @@ def outdated(folder: Path = FOLDER) -> list[str]:
     """What in the folder is not what would be generated now, one line each."""
     wanted = generated()
     found = {
-        path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.is_file()
+        path.name: path.read_text(encoding="utf-8")
+        for path in folder.iterdir()
+        if path.is_file() and path.name not in WRITTEN_ELSEWHERE
     }
     faults = [f"{name}: not up to date" for name, text in wanted.items() if found.get(name) != text]
     return faults + [
@@ -135,7 +140,7 @@ def write(folder: Path = FOLDER) -> None:
     """Write what is generated, remove what nothing generates."""
     files = generated()
     for path in folder.iterdir():
-        if path.is_file() and path.name not in files:
+        if path.is_file() and path.name not in files.keys() | WRITTEN_ELSEWHERE:
             path.unlink()
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from shared.errors import Misconfigured, NotFound, Rejected, Retryable
+from shared.errors import Misconfigured, NotFound, Rejected, Retryable, printable
 from winback.stack import home
 
 VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one line of help)
@@ -47,7 +47,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one
     ),
     "import": (
         "services.ingest.cli",
-        "Import orders, accounts or contacts from CSV or Parquet files.",
+        "Import orders, accounts or contacts from CSV, workbooks or Parquet files.",
     ),
     "raw": (
         "services.ingest.raw_cli",
@@ -123,7 +123,7 @@ def main() -> None:
     try:
         app(prog_name="winback")
     except (Rejected, NotFound, Misconfigured) as error:
-        print(f"winback: {error}", file=sys.stderr)
+        print(f"winback: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except Retryable as error:
         print(f"winback: {error}", file=sys.stderr)

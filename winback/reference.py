@@ -1,5 +1,5 @@
-"""docs/cli.md, metrics.md, http.md and events.md, from what they describe; a test
-holds them up to date.
+"""docs/cli.md, mapping.md, metrics.md, http.md and events.md, and schemas/mapping.json, from what
+they describe; a test holds them up to date.
 
 python -m winback.reference     write all
 """
@@ -11,11 +11,14 @@ from typing import Any
 import typer
 from prometheus_client.metrics import MetricWrapperBase
 
+from services.ingest import headers, mapping
 from shared import metrics
+from shared.schemas import as_text
 from winback.cli import VERBS, app
 from winback.documents import events_page, http_page
 
-FOLDER = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs"
 
 CLI_HEAD = """\
 # Command line
@@ -25,6 +28,21 @@ One command, `winback`. Every verb has `--help`. Exit codes: 0 done, 1 the answe
 standard error.
 
 Written by `python -m winback.reference`.
+"""
+
+MAPPING_HEAD = """\
+# The mapping file
+
+JSON, for `winback import … --map FILE`. Every key may be left out; a key that is wrong is named.
+The schema for an editor is [`schemas/mapping.json`](../schemas/mapping.json). What becomes of a row
+is in [interfaces](interfaces.md#order-lines-as-a-file). Written by `python -m winback.reference`
+from `services/ingest/mapping.py`.
+
+```json
+{"columns": {"Invoice no.": "order", "Customer": "account", "Date": "ordered_on", "7": "revenue"},
+ "date_format": ["%m/%d/%Y", "excel"], "thousands": ",",
+ "status": {"void": "cancelled", "*": "open"}}
+```
 """
 
 METRICS_HEAD = """\
@@ -79,6 +97,27 @@ def _argument(param: Any) -> str:
     return name if param.required or name.startswith("[") else f"[{name}]"
 
 
+def mapping_page() -> str:
+    """Every key of a mapping file, and the columns that a file can have."""
+    keys = "".join(
+        f"| `{name}` | {(field.description or '').replace('|', chr(92) + '|')} |\n"
+        for name, field in mapping.Mapping.model_fields.items()
+    )
+    columns = "".join(
+        f"| {kind} | {_quoted(one.required)} | {_quoted(one.optional)} |\n"
+        for kind, one in headers.COLUMNS.items()
+    )
+    return (
+        f"{MAPPING_HEAD}\n| key | says |\n|---|---|\n{keys}\n## Our columns\n\n"
+        "In place of `revenue` there may be `revenue_cents`, or `unit_price` and `quantity`.\n\n"
+        f"| of | needed | also |\n|---|---|---|\n{columns}"
+    )
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 def metrics_page() -> str:
     """A table of all, then what each means and what to do, in the order of `shared/metrics.py`."""
     known = [metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)]
@@ -114,6 +153,8 @@ def generated() -> dict[Path, str]:
     """File -> text."""
     return {
         FOLDER / "cli.md": cli(),
+        FOLDER / "mapping.md": mapping_page(),
+        ROOT / "schemas" / "mapping.json": as_text(dict(mapping.schema())),
         FOLDER / "metrics.md": metrics_page(),
         FOLDER / "http.md": http_page(),
         FOLDER / "events.md": events_page(),

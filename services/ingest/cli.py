@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shared import tracing
+from shared.errors import printable
 
 if TYPE_CHECKING:
     from services.ingest.report import Report
@@ -21,20 +22,23 @@ SHOWN = 20  # notes on a terminal; --json and --rejects have them all
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Import orders, accounts or contacts from CSV (gz, zst) or Parquet files.",
+    help="Import orders, accounts or contacts from CSV, workbooks or Parquet files.",
 )
 
 Files = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE…", help="CSV in any dialect, .gz or .zst too, or Parquet."),
+    typer.Argument(
+        metavar="FILE…", help="CSV in any dialect, gz and zst; xlsx, xls, ods; Parquet."
+    ),
 ]
 Organization = Annotated[str, typer.Option("--organization", "-o", help="Whose they are.")]
 Map = Annotated[
     Path | None,
     typer.Option(
         "--map",
-        help="Mapping file, JSON: their columns to ours, how days and numbers look, what is filled "
-        "down.",
+        help="Mapping file, JSON (docs/mapping.md): columns (theirs, or a number, to ours), "
+        "header_line, sheet, encoding, delimiter, quote, decimal, thousands, negative, currency, "
+        "date_format (one or a list, excel too), status, null, fill_down.",
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything but send.")]
@@ -155,12 +159,7 @@ def _in_words(report: "Report", *, dry_run: bool) -> str:
     notes = report.notes()
     for note in notes[:SHOWN]:
         column = f" {note.column}:" if note.column else ""
-        said.append(_printable(f"line {note.line}: {note.order or '-'}:{column} {note.reason}"))
+        said.append(printable(f"line {note.line}: {note.order or '-'}:{column} {note.reason}"))
     if len(notes) > SHOWN:
         said.append(f"… and {len(notes) - SHOWN:,} more (--json and --rejects have them all)")
     return "\n".join(said)
-
-
-def _printable(text: str) -> str:
-    """No character from a file steers the terminal."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

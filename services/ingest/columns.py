@@ -1,15 +1,15 @@
 """Raw cells -> typed columns, with all that is wrong and all worth a warning. Plain texts are read
 a column at a time (`plain.py`), of the others each distinct one once.
 
-Reads by `fields.py`, as HTTP does. What a file alone can have is read here: its own days,
-its decimal mark and thousands.
+Reads by `fields.py`, as HTTP does. What a file alone can have: its own days (`days.py`), its
+decimal mark and thousands (`amounts.py`), a price in place of the revenue.
 """
 
 import re
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import date, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -17,28 +17,35 @@ import polars as pl
 
 from services.ingest import plain
 from services.ingest.acceptance import ROUNDED, Terms, kept_grade, kept_od, money
+from services.ingest.amounts import bare_amount, file_quantity, plain_number
+from services.ingest.days import file_day
 from services.ingest.dialects import LINE, TEXT, TROUBLE
 from services.ingest.fields import (
     Wrong,
     changed,
     midnight_utc,
     read_cancelled,
-    read_day,
     read_id,
     read_revision,
     stamp,
 )
-from services.ingest.mapping import PLAIN, Mapping, needed
+from services.ingest.headers import needed
+from services.ingest.mapping import ANY_WORD, PLAIN, Mapping
 from services.ingest.placing import Placing
 from services.ingest.plain import Plain
 from services.ingest.rejected import PART
-from shared.domain.cleaning import Cleaned, clean, clean_name, clean_quantity
+from services.ingest.tables import Apart, Tables
+from shared.domain.cleaning import Cleaned, clean, clean_name
 from shared.domain.identifiers import is_nothing, unforced
-from shared.domain.money import NotMoney, plain_decimal, read_cents
+from shared.domain.money import MOST_PLACES, NotMoney, plain_decimal, read_cents
 
 IDS = ("order", "account")
 LONGEST_WORD = 40  # of a status that is repeated to its sender
 MOST_REMEMBERED = 200_000  # distinct texts of a column
+
+_DECIMAL_COMMA = re.compile(r"[0-9]+,[0-9]+.*")
+
+FACTORS = "\x1f"  # between quantity, price and discount, where they are the revenue
 
 Read = tuple[Any, str | None, str | None]  # value, what is wrong, what is worth a warning
 
@@ -82,10 +89,14 @@ class Columns:
         *,
         shift_days: int = 0,
         placing: Placing | None = None,
+        header: Sequence[str] = (),
         delimiter: str = ",",
         name: str = "",
     ) -> None:
         self._places = places
+        self._tables = Tables(header, places, mapping) if header else None
+        self._prices = "unit_price" in places and not {"revenue", "revenue_cents"} & set(places)
+        self._names = {*places, "revenue"} if self._prices else set(places)
         self.placing = placing or Placing(filled=mapping.filled)
         self.placing.begin(
             places, max(places[name] for name in needed(places, PLAIN)), delimiter, name
@@ -98,6 +109,8 @@ class Columns:
         """(`line`, ours by name and of their type, null where absent, `bad`: the row is refused,
         and `part`: `rejected.PART`; what there is to say).
         """
+        apart = Apart(cells=cells) if self._tables is None else self._tables.apart(cells)
+        cells = apart.cells
         texts = cells.select(
             pl.col(LINE).alias("line"),
             pl.col(TROUBLE),
@@ -117,13 +130,15 @@ class Columns:
             ~pl.all_horizontal(pl.col(name).is_null() for name in self._places)
             | pl.col(TROUBLE).is_not_null()
         )
+        if self._prices:
+            texts = _with_totals(texts)
         texts, notes = self._unforced(self._emptied(texts))
         texts = self.placing.placed(texts)
         bad = texts[TROUBLE].is_not_null()
         notes += _notes(texts, texts[TROUBLE], column="", wrong=True)
         found = [texts["line"]]
         for column in self._columns:
-            if column.name not in self._places:
+            if column.name not in self._names:
                 found.append(
                     pl.Series(column.name, [None], dtype=column.dtype).new_from_index(
                         0, texts.height
@@ -139,7 +154,17 @@ class Columns:
                 notes += _notes(texts, wrong, column=column.name, wrong=True)
             if warnings is not None:
                 notes += _notes(texts, warnings, column=column.name, wrong=False)
-        return pl.DataFrame([*found, bad.alias("bad"), texts["part"]]), notes
+        rows = pl.DataFrame([*found, bad.alias("bad"), texts["part"]])
+        for others_of, is_wrong in ((apart.passed, False), (apart.refused, True)):
+            notes += [
+                Note(line=line, order=None, column="", reason=reason, wrong=is_wrong)
+                for line, reason in others_of
+            ]
+        if apart.refused:
+            lines = [line for line, _ in apart.refused]
+            others = pl.DataFrame({"line": lines}, schema={"line": rows.schema["line"]})
+            rows = pl.concat([rows, others.with_columns(bad=True)], how="diagonal")
+        return rows, notes
 
     def _emptied(self, texts: pl.DataFrame) -> pl.DataFrame:
         """Words for nothing as empty cells, in the columns that are filled down."""
@@ -225,6 +250,13 @@ class Columns:
         )
 
 
+def _with_totals(texts: pl.DataFrame) -> pl.DataFrame:
+    """`revenue` as what `_order_columns` makes of quantity, price and discount."""
+    discount = pl.col("discount") if "discount" in texts.columns else pl.lit("")
+    parts = (pl.col("quantity"), pl.col("unit_price"), discount.fill_null(""))
+    return texts.with_columns(pl.concat_str(parts, separator=FACTORS).alias("revenue"))
+
+
 def _distinct(texts: pl.Series) -> list[str]:
     return texts.unique().drop_nulls().to_list()
 
@@ -255,9 +287,10 @@ def _order_columns(
     places: dict[str, int], terms: Terms, mapping: Mapping, shift_days: int
 ) -> list[Column]:
     numbers = partial(plain_number, decimal=mapping.decimal, thousands=mapping.thousands)
+    bare = partial(bare_amount, currency=terms.currency, forms=mapping.credits)
 
     def day(text: str) -> date:
-        ordered_on = file_day(text, terms, mapping.date_format)
+        ordered_on = file_day(text, terms.zone, mapping.formats)
         try:
             ordered_on += timedelta(days=shift_days)
         except OverflowError:
@@ -275,9 +308,21 @@ def _order_columns(
 
     def revenue(text: str) -> Read:
         try:
-            amount = money(numbers(bare_amount(text, terms.currency)), terms.places)
+            amount = money(numbers(bare(text)), terms.places)
         except NotMoney as error:
             return None, str(error), None
+        return amount.cents, None, ROUNDED if amount.lost else None
+
+    def total(text: str) -> Read:
+        try:
+            count, price, less = text.split(FACTORS)
+            sold = Decimal(file_quantity(count, numbers)[0] or "")
+            one, off = (plain_decimal(numbers(bare(part or "0"))) for part in (price, less))
+            exact = sold * Decimal(one or "") - Decimal(off or "")
+            amount = money(f"{exact:.{MOST_PLACES}f}", terms.places)
+        except (NotMoney, ArithmeticError):
+            shown = clean(text.replace(FACTORS, " ")[:LONGEST_WORD]).text
+            return None, f"quantity, unit_price and discount are no numbers: {shown}", None
         return amount.cents, None, ROUNDED if amount.lost else None
 
     def od(text: str) -> Read:
@@ -308,6 +353,8 @@ def _order_columns(
         try:
             return read_cancelled(text)
         except Wrong:
+            if ANY_WORD in mapping.status:
+                return mapping.status[ANY_WORD] == "cancelled"
             shown = clean(text[:LONGEST_WORD]).text
             raise Wrong(
                 f"{shown} is neither open nor cancelled: the key status of the mapping can say "
@@ -338,7 +385,8 @@ def _order_columns(
         return read
 
     cents = "revenue_cents" if "revenue_cents" in places else "revenue"
-    is_plain = mapping.decimal == "." and mapping.thousands is None
+    is_plain = mapping.decimal == "."
+    priced = "revenue" not in places and cents == "revenue"
     return [
         Column(
             name="order",
@@ -366,107 +414,16 @@ def _order_columns(
         Column(
             name=cents,
             dtype=pl.Int64,
-            read=revenue
+            read=total
+            if priced
+            else revenue
             if cents == "revenue"
-            else tried(lambda text: read_cents(numbers(bare_amount(text, terms.currency)))),
+            else tried(lambda text: read_cents(numbers(bare(text)))),
             missing="is missing",
-            plain=plain.amounts(terms.places if cents == "revenue" else 0) if is_plain else None,
+            plain=plain.amounts(terms.places if cents == "revenue" else 0)
+            if is_plain and not priced
+            else None,
         ),
         Column(name="currency", dtype=pl.String, read=tried(currency)),
         Column(name="label", dtype=pl.String, read=lambda text: (text, None, None)),
     ]
-
-
-def _named_zone(text: str, date_format: str) -> tzinfo:
-    """The zone behind `%Z`, which Python reads and forgets. Raises Wrong for another than UTC."""
-    zone = time.strptime(text, date_format).tm_zone
-    if zone is None or zone.upper() not in ("UTC", "GMT"):
-        raise Wrong(
-            f"names the zone {zone}: only UTC and GMT are known by name, %z reads an offset"
-        )
-    return UTC
-
-
-def file_quantity(text: str, numbers: Callable[[str], str]) -> Read:
-    """A quantity by the file's marks, with a unit or none behind it."""
-    number = _UNIT.sub("", text).rstrip()
-    try:
-        quantity = plain_decimal(numbers(number))
-    except NotMoney:
-        quantity = None
-    if quantity is None:
-        cleaned = clean_quantity(text)
-        return cleaned.text, None, cleaned.changed
-    return quantity, None, None if number == text else f"is read as {quantity}"
-
-
-_UNIT = re.compile(r"[^\W\d_]{1,12}\.?$")
-_DECIMAL_COMMA = re.compile(r"[0-9]+,[0-9]+.*")
-
-
-def file_day(text: str, terms: Terms, date_format: str | None) -> date:
-    """A day as the mapping writes it, else as everybody does. Raises Wrong."""
-    if date_format is not None:
-        try:
-            at = datetime.strptime(text, date_format)  # noqa: DTZ007  # naive: of the organization
-        except ValueError:
-            pass
-        else:
-            try:
-                if "%Z" in date_format:
-                    at = at.replace(tzinfo=_named_zone(text, date_format))
-                return at.astimezone(terms.zone).date() if at.tzinfo is not None else at.date()
-            except OverflowError:
-                raise Wrong("is no day of the calendar") from None
-    try:
-        return read_day(text, terms.zone)
-    except Wrong:
-        if date_format is None:
-            raise
-        raise Wrong(f"is neither {date_format} nor a day such as 2026-03-31") from None
-
-
-def bare_amount(text: str, currency: str) -> str:
-    """The amount with a minus before it or none, and without its currency: as programs write
-    credits (`(12.50)`, `12.50-`) and prices (`$12.50`, `12.50 USD`). What says two things at once
-    (`(-5)`) stays what it is, and is no number.
-    """
-    plain = text.replace("\u2212", "-")
-    found = _CREDIT.fullmatch(plain)
-    inner = "".join(filter(None, found.groups())).strip() if found is not None else plain
-    for sign in (currency, *_SIGNS.get(currency, ())):
-        for sided in (inner.removeprefix(sign), inner.removesuffix(sign)):
-            if sided != inner and _BARE.fullmatch(sided.strip()):
-                bare = sided.strip()
-                return f"-{bare}" if found is not None else bare
-        if inner.startswith(f"-{sign}") and _BARE.fullmatch(inner[len(sign) + 1 :].strip()):
-            return plain if found is not None else f"-{inner[len(sign) + 1 :].strip()}"
-    if found is not None and _BARE.fullmatch(inner) and not inner.startswith(("-", "+")):
-        return f"-{inner}"
-    return plain
-
-
-# the ones that no other currency of ISO 4217 is written with, and the dollar of the United States
-_SIGNS = {"USD": ("US$", "$"), "EUR": ("\u20ac",), "INR": ("\u20b9",), "KRW": ("\u20a9",)}
-_CREDIT = re.compile(r"\(([^()-]+)\)|([^()-]+)-")
-_BARE = re.compile(r"[0-9.][0-9., '_\u00a0\u202f\u2019]*|-[0-9.][0-9., '_\u00a0\u202f\u2019]*")
-
-
-def plain_number(text: str, *, decimal: str, thousands: str | None) -> str:
-    """The number as decimal text, by the file's marks. Groups must be of three
-    digits, so that `1,5` is never 15.
-    """
-    if thousands is not None:
-        blanks = text.replace("\u00a0", " ").replace("\u202f", " ") if thousands == " " else text
-        if thousands in blanks:
-            group, mark = re.escape(thousands), re.escape(decimal)
-            if not re.fullmatch(
-                rf"[+-]?[0-9]{{1,3}}(?:{group}[0-9]{{3}})+(?:{mark}[0-9]*)?", blanks
-            ):
-                raise NotMoney("must be a number with its thousands in groups of three")
-            text = blanks.replace(thousands, "")
-    if decimal == ".":
-        return text
-    if "." in text:
-        raise NotMoney(f"must be a number with the decimal mark {decimal}")
-    return text.replace(decimal, ".")

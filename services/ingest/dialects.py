@@ -25,6 +25,8 @@ class Dialect:
     first_line: int
     needed: tuple[int, ...] = ()
     is_rejects: bool = False
+    header_line: int = 1
+    title_lines: int = 0  # lines above the header that are not empty, and were passed by
 
     @cached_property
     def width(self) -> int:

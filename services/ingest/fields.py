@@ -14,10 +14,12 @@ LARGEST_REVISION = 2**53  # what every JSON reader holds exactly
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(?:[.,][0-9]{1,9})?(?: "
-    r"?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?))?"
+    r"?([Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 )
+_MIDNIGHT = re.compile(r".{11}00:00(?::00(?:[.,]0{1,9})?)?")
 _MIDNIGHT_UTC = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]00:00(?::00(?:[.,]0{1,9})?)? ?(?:[Zz]|[+-]00(?::?00)?)"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]00:00(?::00(?:[.,]0{1,9})?)? ?"
+    r"(?:[Zz]|UTC|GMT|[+-]00(?::?00)?)"
 )
 _WHOLE = re.compile(r"[0-9]{1,16}(?:\.0*)?")
 _CANCELLED = {"open": False, "cancelled": True, "canceled": True}
@@ -59,18 +61,23 @@ def is_usual_id(text: str) -> bool:
 
 
 def read_day(text: str, zone: ZoneInfo) -> date:
-    """A day, or an aware timestamp's day in the organization's zone. Raises Wrong."""
+    """A day, or an aware timestamp's day in the organization's zone. A midnight without an offset
+    is the day, as databases export it. Raises Wrong.
+    """
     try:
         if DAY.fullmatch(text):
             return date.fromisoformat(text)
         found = _TIMESTAMP.fullmatch(text)
         if found is None:
             raise Wrong("must be a day such as 2026-03-31, or a timestamp with its offset")
+        if found[4] is None and _MIDNIGHT.fullmatch(text):
+            return date.fromisoformat(found[1])
         if found[4] is None:
             raise Wrong(
                 "a timestamp needs its offset (Z or +01:00): nobody can tell which day it is"
             )
-        at = datetime.fromisoformat(f"{found[1]}T{found[2]}{found[3] or ''}{found[4].upper()}")
+        offset = "Z" if found[4].isalpha() else found[4]
+        at = datetime.fromisoformat(f"{found[1]}T{found[2]}{found[3] or ''}{offset}")
         if at.year < FIRST_DAY.year - 1:
             raise Wrong("is before 1970")
         return at.astimezone(zone).date()

@@ -28,9 +28,10 @@ from services.ingest.aside import Aside
 from services.ingest.columns import Note
 from services.ingest.files import File, open_file
 from services.ingest.grouping import FileOrder, Gathered
+from services.ingest.headers import not_there
 from services.ingest.imports_store import counting_versions
 from services.ingest.leases import Lease, organization_of
-from services.ingest.mapping import Mapping, not_there
+from services.ingest.mapping import Mapping
 from services.ingest.progress import Progress
 from services.ingest.reading import Reading
 from services.ingest.rejects import Why, write_rejects
@@ -47,7 +48,7 @@ from shared.topics import ACCOUNTS, CONTACTS, ORDERS
 
 # raise it when the sequence of events that a file gives changes: an import begun before is then
 # sent whole
-READING = "3"
+READING = "4"
 LOOKED_UP_AT_ONCE = 2_000
 
 Versions = dict[str, tuple[int, str]]  # order -> revision, content
@@ -81,10 +82,8 @@ def run(job: Job) -> Report:
     files = [open_file(path, job.kind, job.mapping) for path in job.paths]
     report = Report(kind=job.kind)
     for place, file in enumerate(files):
-        if file.source.note is not None:
-            report.note(
-                place, Note(line=1, order=None, column="", reason=file.source.note, wrong=False)
-            )
+        for note in file.notes:
+            report.note(place, Note(line=1, order=None, column="", reason=note, wrong=False))
         for name in not_there(file.header, job.mapping):
             reason = f"{file.name} has no such column, though the mapping names it"
             report.note(place, Note(line=1, order=None, column=name, reason=reason, wrong=False))

@@ -7,14 +7,15 @@ cell is null where its row ends before it.
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import polars as pl
 
 from services.ingest import rejected
 from services.ingest.dialects import LINE, TEXT, TROUBLE, Dialect
-from services.ingest.mapping import Mapping, known_columns
+from services.ingest.headers import LOOKED_THROUGH, is_whole, known_columns
+from services.ingest.mapping import Mapping
 from services.ingest.quotes import MORE_CELLS, QuotedRows, quoted_rows
 from services.ingest.sources import Source
 from shared.errors import FieldError, Rejected
@@ -22,16 +23,15 @@ from shared.errors import FieldError, Rejected
 CANDIDATES = (",", ";", "\t", "|")
 HEAD_CHARACTERS = 200_000
 LONGEST_LINE = 10_000_000  # characters
+LONGEST_HEADER_LINES = 100  # lines of one header, with line breaks in its names
+NO_QUOTE = "\ufdd0"  # no character of any text: nothing is quoted
 
 
 def sniff(source: Source, kind: str, mapping: Mapping) -> Dialect:
-    """The dialect from the beginning of the file. Raises Rejected for an empty file."""
-    head = ""
-    for text in source.texts():
-        head += text
-        if len(head) > HEAD_CHARACTERS:
-            head = head[:HEAD_CHARACTERS]
-            break
+    """The dialect from the beginning of the file, and what the mapping says of it. Raises Rejected
+    for an empty file.
+    """
+    head = source.head(HEAD_CHARACTERS)
     newline = (
         "\r" if re.match(r"[^\r\n]*\r(?!\n)", head) else "\n"
     )  # by the first line: a quoted cell may hold other ones
@@ -44,14 +44,23 @@ def sniff(source: Source, kind: str, mapping: Mapping) -> Dialect:
     told = re.fullmatch(r"sep=([^\w\s\"']|\t)", lines[at].strip(" \r"))
     if told is not None and at + 1 < len(lines):
         delimiter, at = delimiter or told[1], at + 1
+    if mapping.header_line and ours is None:
+        at = mapping.header_line - 1
+        if at >= len(lines) or not lines[at].strip():
+            reason = f"line {at + 1} of {source.path.name} names no columns"
+            raise Rejected(FieldError(field="--map: header_line", reason=reason))
     quote = "'" if '"' not in head and re.match(r"\s*'[^']*'", lines[at]) else '"'
+    if mapping.quote is not None and ours is None:
+        quote = mapping.quote or NO_QUOTE
     escape = (
-        "\\" if quote * 2 not in head and re.search(rf"\\{quote}(?![,;\t|\n\r]|$)", head) else None
+        "\\"
+        if quote * 2 not in head and re.search(rf"\\{re.escape(quote)}(?![,;\t|\n\r]|$)", head)
+        else None
     )
 
-    def parsed(candidate: str) -> tuple[list[str], int]:
+    def parsed(candidate: str, line: int) -> tuple[list[str], int]:
         reader = csv.reader(
-            (line + "\n" for line in lines[at:]),
+            (text + "\n" for text in lines[line : line + LONGEST_HEADER_LINES]),
             delimiter=candidate,
             quotechar=quote,
             escapechar=escape,
@@ -61,17 +70,26 @@ def sniff(source: Source, kind: str, mapping: Mapping) -> Dialect:
         except (csv.Error, StopIteration):
             return [], 0
 
-    best = delimiter or max(
-        CANDIDATES,
-        key=lambda one: (known_columns(parsed(one)[0], kind, mapping), len(parsed(one)[0])),
+    candidates = (delimiter,) if delimiter is not None else CANDIDATES
+    best = max(
+        candidates,
+        key=lambda one: (
+            known_columns(parsed(one, at)[0], kind, mapping),
+            len(parsed(one, at)[0]),
+        ),
     )
-    header, used = parsed(best)
+    top = at
+    if mapping.header_line is None and ours is None:
+        at, best = _below_a_title(lines, at, best, candidates, parsed, kind, mapping)
+    header, used = parsed(best, at)
     if not used:
         raise Rejected(
             FieldError(field=str(source.path), reason=f"its header in line {at + 1} cannot be read")
         )
     while header and not header[-1].strip():
         header.pop()
+    if mapping.header_line == 0 and ours is None:
+        header, used = [str(number) for number in range(1, len(header) + 1)], 0
     dialect = Dialect(
         header=tuple(header),
         delimiter=best,
@@ -79,8 +97,30 @@ def sniff(source: Source, kind: str, mapping: Mapping) -> Dialect:
         escape=escape,
         newline=newline,
         first_line=at + used + 1,
+        header_line=at + 1 if used else 0,
+        title_lines=sum(1 for line in lines[top:at] if line.strip()),
     )
     return rejected.dialect(dialect) if rejected.is_ours(header) else dialect
+
+
+def _below_a_title(
+    lines: list[str],
+    at: int,
+    best: str,
+    candidates: Sequence[str],
+    parsed: Callable[[str, int], tuple[list[str], int]],
+    kind: str,
+    mapping: Mapping,
+) -> tuple[int, str]:
+    """(the line that names the columns, the delimiter there): the first non-empty line, but where
+    it lacks what is needed and a line below it has all of that.
+    """
+    if not is_whole(parsed(best, at)[0], kind, mapping):
+        for line in range(at + 1, min(len(lines), at + LOOKED_THROUGH)):
+            for candidate in candidates if lines[line].strip() else ():
+                if is_whole(parsed(candidate, line)[0], kind, mapping):
+                    return line, candidate
+    return at, best
 
 
 def frames(source: Source, dialect: Dialect) -> Iterator[pl.DataFrame]:

@@ -1,17 +1,30 @@
-"""Which column of a file means what, and how it writes days and numbers
-(interfaces.md, *Order lines as a file*).
+"""What a mapping file says: which column of a file means what, and how the file writes lines, days,
+numbers and words (interfaces.md, *Order lines as a file*; the schema is `schemas/mapping.json`).
 """
 
+import codecs
+import difflib
 import re
+from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
+from services.ingest.amounts import APOSTROPHES, BLANKS, FORMS
 from services.ingest.bodies import REPEATED, NotJson, Number, read_json
-from shared.errors import FieldError, Rejected
+from services.ingest.days import SERIALS
+from shared.errors import FieldError, Rejected, printable
 
 LARGEST = 1_000_000  # bytes of a mapping file
 OF_AN_ORDER = (
@@ -24,7 +37,15 @@ OF_AN_ORDER = (
     "status",
     "currency",
 )  # its lines share them
+ANY_WORD = "*"  # in `status`: every other word
+LARGEST_HEADER_LINE = 10_000
+MOST_FORMATS = 12
 A_DAY = datetime(2024, 11, 23, 17, 45, 59, tzinfo=UTC)  # no two parts of it alike
+NO_TEXT_CODECS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs"}
+
+_TEXTS = {"type": "array", "items": {"type": "string"}}
+_TEXT_OR_TEXTS = WithJsonSchema({"anyOf": [{"type": "string"}, _TEXTS]})
+_CHARACTER = {"type": "string", "minLength": 1}
 
 
 def _told_again(date_format: str) -> date:
@@ -33,72 +54,141 @@ def _told_again(date_format: str) -> date:
     return told.date()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Columns:
-    """What a file of one kind can have."""
+class Mapping(BaseModel):
+    """How a file is to be read. Every key may be left out."""
 
-    required: tuple[str, ...]
-    optional: tuple[str, ...]
-    aliases: dict[str, str]
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, title="A mapping file of winback import"
+    )
+
+    columns: Annotated[
+        dict[str, str | None],
+        Field(
+            description="Their column, by its name or its number from 1, to ours; null leaves it "
+            "out. A column that is not named counts under our name, in any case."
+        ),
+    ] = Field(default_factory=dict)
+    header_line: Annotated[
+        int | None,
+        WithJsonSchema({"type": "integer", "minimum": 0, "maximum": LARGEST_HEADER_LINE}),
+        Field(
+            description="The line (of a workbook: the row) with the names of the columns, from 1; "
+            "0: there is none, columns go by number. Without it, the first that names all that is "
+            "needed."
+        ),
+    ] = None
+    sheet: Annotated[
+        str | int | None,
+        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 1}]}),
+        Field(description="Of a workbook, or a page with several tables: by name, or by number."),
+    ] = None
+    encoding: Annotated[
+        str | None,
+        Field(
+            description="Of its letters: utf-8, utf-16, cp1250, cp1251, cp850, cp932, gb18030, … "
+            "Without it UTF-8, else cp1252."
+        ),
+    ] = None
+    delimiter: Annotated[
+        str | None,
+        WithJsonSchema(_CHARACTER),
+        Field(description="One character between cells; `tab` for a tab."),
+    ] = None
+    quote: Annotated[
+        str | None,
+        WithJsonSchema({"type": "string", "maxLength": 1}),
+        Field(description='One character around cells; "" where a quote is part of a text.'),
+    ] = None
+    decimal: Annotated[
+        str,
+        WithJsonSchema({"enum": [".", ","]}),
+        Field(description="The decimal mark."),
+    ] = "."
+    thousands: Annotated[
+        str | None,
+        WithJsonSchema(_CHARACTER),
+        Field(
+            description="What stands between groups of digits: a comma, a point, a blank, an "
+            "apostrophe or _. Without it, only numbers that can be nothing else are read so."
+        ),
+    ] = None
+    negative: Annotated[
+        str | tuple[str, ...] | None,
+        _TEXT_OR_TEXTS,
+        Field(
+            description="How credits are written: `minus` (-5), `brackets` ((5)), `trailing` (5-), "
+            "or a text before or behind the amount, such as CR. One or a list; without it the "
+            "first three."
+        ),
+    ] = None
+    currency: Annotated[
+        str | None, Field(description="What the amounts are in: the organization's, or refused.")
+    ] = None
+    date_format: Annotated[
+        str | tuple[str, ...] | None,
+        _TEXT_OR_TEXTS,
+        Field(
+            description="How days are written, as in strptime (%m/%d/%Y); `excel` for days that a "
+            "spreadsheet counts (`excel-1904` on old Macs). One or a list; a time behind the day "
+            "may be there or not. Days such as 2026-03-31 are always read."
+        ),
+    ] = None
+    status: Annotated[
+        dict[str, str],
+        WithJsonSchema({"type": "object", "additionalProperties": {"enum": ["open", "cancelled"]}}),
+        Field(
+            description="Their word, in any case, to open or cancelled; * is every other word. An "
+            "empty cell is open."
+        ),
+    ] = Field(default_factory=dict)
+    null: Annotated[
+        tuple[str, ...],
+        WithJsonSchema(_TEXTS),
+        Field(description="Texts that stand for nothing, beside NULL, N/A and their like."),
+    ] = ()
+    fill_down: Annotated[
+        bool | tuple[str, ...],
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "boolean"},
+                    {"type": "array", "items": {"enum": list(OF_AN_ORDER)}},
+                ]
+            }
+        ),
+        Field(
+            description="Our columns whose empty cells take the value of the row above, of the "
+            "same order; true for all that the lines of an order share."
+        ),
+    ] = False
 
     @property
-    def all(self) -> tuple[str, ...]:
-        return self.required + self.optional
+    def filled(self) -> tuple[str, ...]:
+        """Our columns that are filled down."""
+        if isinstance(self.fill_down, bool):
+            return OF_AN_ORDER if self.fill_down else ()
+        return self.fill_down
 
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The forms of days."""
+        return _as_many(self.date_format)
 
-COLUMNS = {
-    "orders": Columns(
-        required=("order", "account", "ordered_on", "revenue"),
-        optional=(
-            *(
-                "account_name",
-                "owner",
-                "revision",
-                "status",
-                "line",
-                "product",
-                "od",
-                "grade",
-                "quantity",
-            ),
-            *("revenue_cents", "currency"),
-        ),
-        aliases={},
-    ),
-    "accounts": Columns(
-        required=("account",),
-        optional=("name", "owner", "revision"),
-        aliases={"account_name": "name"},
-    ),
-    "contacts": Columns(
-        required=("contact", "account"),
-        optional=(
-            *("email", "name", "primary", "revision"),
-            *("phone", "title", "newsletter", "language", "zone", "country"),
-        ),
-        aliases={"contact_name": "name"},
-    ),
-}
+    @property
+    def credits(self) -> tuple[str, ...]:
+        """The forms of credits."""
+        return _as_many(self.negative) or FORMS
 
+    def over(self, other: "Mapping") -> "Mapping":
+        """`other` with what this one says in its place; columns one by one."""
+        said = {name: getattr(self, name) for name in self.model_fields_set}
+        columns = {**other.columns, **self.columns}
+        return other.model_copy(update=said | {"columns": columns})
 
-class Mapping(BaseModel):
-    """A mapping file. `columns` is theirs -> ours; null leaves a column out. `fill_down`: our
-    columns whose empty cells take the value of the row above, of the same order; true for all that
-    the lines of an order share. `null`: texts that stand for nothing, beside NULL, N/A and
-    their like (`identifiers.is_nothing`). `status`: their word, in any case -> open or cancelled.
-    """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    columns: dict[str, str | None] = Field(default_factory=dict)
-    date_format: str | None = None
-    decimal: str = "."
-    thousands: str | None = None
-    delimiter: str | None = None
-    currency: str | None = None
-    fill_down: bool | tuple[str, ...] = False
-    null: tuple[str, ...] = ()
-    status: dict[str, str] = Field(default_factory=dict)
+    def as_written(self) -> dict[str, Any]:
+        """As it would stand in a file: what is said, and nothing else."""
+        written = self.model_dump(mode="json", exclude_defaults=True)
+        return {name: written[name] for name in type(self).model_fields if name in written}
 
     @field_validator("status")
     @classmethod
@@ -129,13 +219,6 @@ class Mapping(BaseModel):
             raise ValueError(f"must be true, false or a list of: {', '.join(OF_AN_ORDER)}")
         return tuple(value)
 
-    @property
-    def filled(self) -> tuple[str, ...]:
-        """Our columns that are filled down."""
-        if isinstance(self.fill_down, bool):
-            return OF_AN_ORDER if self.fill_down else ()
-        return self.fill_down
-
     @field_validator("columns")
     @classmethod
     def _each_once(cls, value: dict[str, str | None]) -> dict[str, str | None]:
@@ -144,16 +227,65 @@ class Mapping(BaseModel):
                 raise ValueError(f"{name.removesuffix(REPEATED)} comes twice")
         return value
 
-    @field_validator("date_format")
+    @field_validator("header_line", mode="before")
     @classmethod
-    def _a_whole_day(cls, value: str | None) -> str | None:
+    def _a_line(cls, value: object) -> object:
+        line = _whole(value)
+        if value is not None and (line is None or not 0 <= line <= LARGEST_HEADER_LINE):
+            raise ValueError(f"must be a whole number from 0 to {LARGEST_HEADER_LINE}")
+        return line
+
+    @field_validator("sheet", mode="before")
+    @classmethod
+    def _a_sheet(cls, value: object) -> object:
+        if value is None or isinstance(value, str):
+            return value
+        number = _whole(value)
+        if number is None or number < 1:
+            raise ValueError("must be the name of a sheet, or its number from 1")
+        return number
+
+    @field_validator("encoding")
+    @classmethod
+    def _a_codec(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         try:
-            found = value is None or _told_again(value) == A_DAY.date()
-        except ValueError:
-            found = False
-        if not found:
-            raise ValueError("must tell day, month and year, such as %d.%m.%Y")
-        return value
+            name = codecs.lookup(value).name
+            "".encode(name)  # raises LookupError for what is no encoding of text
+        except (LookupError, ValueError, UnicodeError):
+            name = "undefined"
+        if name.replace("-", "_") in NO_TEXT_CODECS:
+            raise ValueError(f"{value} is no encoding of text, such as utf-8, cp1252 or cp932")
+        return name
+
+    @field_validator("date_format", mode="before")
+    @classmethod
+    def _whole_days(cls, value: object) -> object:
+        if value is None:
+            return None
+        formats = _listed(value, "a form of a day, such as %d.%m.%Y", most=MOST_FORMATS)
+        for one in formats:
+            try:
+                found = one in SERIALS or _told_again(one) == A_DAY.date()
+            except ValueError:
+                found = False
+            if not found:
+                raise ValueError(
+                    f"{one} must tell day, month and year, such as %d.%m.%Y, or be excel"
+                )
+        return value if isinstance(value, str) else formats
+
+    @field_validator("negative", mode="before")
+    @classmethod
+    def _forms(cls, value: object) -> object:
+        if value is None:
+            return None
+        forms = _listed(value, "minus, brackets, trailing or a text such as CR")
+        for one in forms:
+            if not one.strip() or (one not in FORMS and re.search(r"[0-9.,()+-]", one)):
+                raise ValueError("must be minus, brackets, trailing or a text such as CR")
+        return value if isinstance(value, str) else tuple(one.strip() for one in forms)
 
     @field_validator("decimal")
     @classmethod
@@ -177,10 +309,19 @@ class Mapping(BaseModel):
             raise ValueError("must be a character that no cell begins with, such as ; or a tab")
         return value
 
+    @field_validator("quote")
+    @classmethod
+    def _quotes(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and (len(value) != 1 or value.isalnum() or value in "\\\r\n\x00 "):
+            raise ValueError('must be one character such as " or \', or "" for none')
+        if value and value == info.data.get("delimiter"):
+            raise ValueError("must be another one than delimiter")
+        return value
+
     @field_validator("thousands")
     @classmethod
     def _groups(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is not None and value not in ",.' _\u00a0\u202f\u2019":
+        if value is not None and value not in f",.' _{BLANKS}{APOSTROPHES}":
             raise ValueError("must be a comma, a point, a blank, an apostrophe or _")
         if value is not None and value == info.data.get("decimal"):
             raise ValueError("must be another one than decimal")
@@ -197,115 +338,69 @@ def read_mapping(path: Path) -> Mapping:
             raise Rejected(
                 FieldError(field="--map", reason=f"{path} is larger than {LARGEST} bytes")
             )
-        value = read_json(path.read_bytes())
-        return Mapping.model_validate(_plain(value))
+        return checked(read_json(path.read_bytes()))
     except OSError as error:
         raise Rejected(
             FieldError(field="--map", reason=f"{path} cannot be read: {error.strerror}")
         ) from None
     except NotJson as error:
         raise Rejected(FieldError(field="--map", reason=str(error))) from None
+
+
+def checked(value: object, *, field: str = "--map") -> Mapping:
+    """A mapping of decoded JSON, wherever it came from. Raises Rejected with every key that is
+    wrong, behind `field`.
+    """
+    try:
+        return Mapping.model_validate(_plain(value))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        reason = (
-            "comes twice"
-            if place.endswith(REPEATED)
-            else first["msg"].removeprefix("Value error, ")
-        )
-        raise Rejected(
-            FieldError(
-                field=f"--map: {place.removesuffix(REPEATED)}".removesuffix(": "), reason=reason
-            )
-        ) from None
+        found = error.errors()
+    raise Rejected(*(_key_error(one, field) for one in found))
 
 
-def resolve(header: Sequence[str], kind: str, mapping: Mapping) -> dict[str, int]:
-    """Our column -> its place in the header. Raises Rejected for what
-    is missing, doubled or unknown.
-
-    A column that the mapping does not name counts under our name, whatever its case.
-    """
-    columns = COLUMNS[kind]
-    theirs = {_plain_name(name): ours for name, ours in mapping.columns.items()}
-    for name, ours in mapping.columns.items():
-        if ours is not None and ours not in columns.all:
-            raise Rejected(
-                FieldError(field=f"--map: columns.{name}", reason=f"{ours} is no column of {kind}")
-            )
-    mapped: dict[str, int] = {}
-    own: dict[str, int] = {}
-    for place, text in enumerate(header):
-        name = _plain_name(text)
-        if name in theirs:
-            ours = theirs[name]
-            if ours is not None:
-                if ours in mapped:
-                    raise Rejected(
-                        FieldError(field=ours, reason="two columns of the file are mapped to it")
-                    )
-                mapped[ours] = place
-        else:
-            ours = columns.aliases.get(name, name)
-            if ours in columns.all:
-                if ours in own:
-                    raise Rejected(FieldError(field=ours, reason="the file has this column twice"))
-                own[ours] = place
-    found = own | mapped
-    if "line" in found and kind == "orders":
-        found["label"] = found.pop("line")
-    if "revenue" in found and "revenue_cents" in found:
-        del found[
-            "revenue_cents" if "revenue" in mapped or "revenue_cents" not in mapped else "revenue"
-        ]
-    missing = [
-        name
-        for name in columns.required
-        if name not in found and not (name == "revenue" and "revenue_cents" in found)
-    ]
-    if missing:
-        known = ", ".join(text.strip() for text in header)[:300]
-        raise Rejected(
-            *(
-                FieldError(field=name, reason=f"the file has no such column, only: {known}")
-                for name in missing
-            )
-        )
-    return found
-
-
-def needed(places: dict[str, int], mapping: Mapping) -> list[str]:
-    """Our columns without which a line is no row of an order."""
-    names = ("order", "account", "ordered_on", "revenue", "revenue_cents")
-    return [name for name in names if name in places and name not in mapping.filled]
-
-
-def not_there(header: Sequence[str], mapping: Mapping) -> list[str]:
-    """The names of the mapping that the file does not have: worth a warning,
-    since what they hold is left out.
-    """
-    there = {_plain_name(text) for text in header}
-    return [
-        name
-        for name, ours in mapping.columns.items()
-        if ours is not None and _plain_name(name) not in there
-    ]
-
-
-def known_columns(header: Sequence[str], kind: str, mapping: Mapping) -> int:
-    """How many of the header's names mean something: the right delimiter finds the most."""
-    ours = (
-        {_plain_name(name) for name in mapping.columns}
-        | set(COLUMNS[kind].all)
-        | set(COLUMNS[kind].aliases)
-    )
-    return sum(_plain_name(text) in ours for text in header)
-
-
-def _plain_name(text: str) -> str:
-    return re.sub(r"\s+", " ", text.strip()).lower()
+def _key_error(error: Any, field: str) -> FieldError:
+    parts = [str(part) for part in error["loc"]]
+    place = ".".join(part for part in parts if not part.startswith(("tuple[", "dict[")))
+    if place.endswith(REPEATED):
+        reason = "comes twice"
+    elif error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(place, Mapping.model_fields, 1)
+        known = f"there are {', '.join(Mapping.model_fields)}"
+        reason = f"is no key of a mapping: {f'is {near[0]} meant?' if near else known}"
+    else:
+        reason = error["msg"].removeprefix("Value error, ")
+    name = printable(f"{field}: {place.removesuffix(REPEATED)}".removesuffix(": "))
+    return FieldError(field=name, reason=printable(reason))
 
 
 def _plain(value: object) -> object:
     """Numbers of the strict reader as floats: no key takes one, and the model says so."""
     return float("nan") if isinstance(value, Number) else value
+
+
+def _as_many(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else value
+
+
+def _listed(value: object, what: str, *, most: int = 20) -> tuple[str, ...]:
+    """One text or several, as several. Raises ValueError."""
+    texts: Sequence[object] = value if isinstance(value, list | tuple) else [value]
+    found = tuple(one for one in texts if isinstance(one, str))
+    if not found or len(found) != len(texts) or len(found) > most:
+        raise ValueError(f"must be {what}, or a list of at most {most}")
+    return found
+
+
+def _whole(value: object) -> int | None:
+    """A whole number, of the strict reader too."""
+    if isinstance(value, Number) and len(value.text) <= 10 and value.text.isdecimal():
+        return int(value.text)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def schema() -> AnyMapping[str, Any]:
+    """JSON Schema (2020-12) of a mapping file."""
+    found = Mapping.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}

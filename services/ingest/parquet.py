@@ -2,16 +2,19 @@
 that one reading serves all files.
 
 Typed columns become the text that they stand for: a Decimal exactly, a float rounded to six places
-(no tail of binary digits becomes money), a Date its day, a Datetime its calendar day (an aware one
-in the organization's zone). NaN is no value.
+(no tail of binary digits becomes money), a Date its day, a Datetime its calendar day: a moment (one
+with a zone, or one of an older tool, `parquet_footer.py`) in the organization's zone. Where every
+moment of a column is midnight in UTC, the column holds days that a tool wrote as moments, and they
+are those days. Bytes are the text that they are in UTF-8. NaN is no value.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
 
 from services.ingest.dialects import LINE, TEXT, TROUBLE
+from services.ingest.parquet_footer import moments
 from shared.errors import FieldError, Rejected
 from shared.settings import settings
 
@@ -26,12 +29,35 @@ def header(path: Path) -> tuple[str, ...]:
     return tuple(_scan(path).collect_schema().names())
 
 
+def days(path: Path, names: Collection[str]) -> frozenset[str]:
+    """The columns of these whose moments are all midnight in UTC: they hold days. Raises
+    Rejected.
+    """
+    scan = _scan(path)
+    found = [
+        name
+        for name, dtype in scan.collect_schema().items()
+        if name in names and isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
+    ]
+    if not found:
+        return frozenset()
+    whole = scan.select(_is_midnight(name).all(ignore_nulls=True) for name in found)
+    there = scan.select(pl.col(name).is_not_null().any() for name in found)
+    are_whole, are_there = _read(path, whole), _read(path, there)
+    return frozenset(name for name in found if are_whole[name].item() and are_there[name].item())
+
+
 def frames(
-    path: Path, places: dict[str, int], timezone: str, *, are_read: bool = True
+    path: Path,
+    places: dict[str, int],
+    timezone: str,
+    *,
+    are_read: bool = True,
+    whole_days: Collection[str] = (),
 ) -> Iterator[pl.DataFrame]:
     """Cells of the columns at `places` (ours -> place), named by place, as text,
     "" for none; `#line` counts rows from 1. `are_read` False: for a person to look
-    at, of whatever type they are.
+    at, of whatever type they are. `whole_days`: as `days` found.
     """
     scan = _scan(path)
     schema = scan.collect_schema()
@@ -39,8 +65,20 @@ def frames(
     most = settings().import_max_rows
     if _read(path, scan.select(pl.len())).item() > most:
         raise Rejected(FieldError(field=str(path), reason=f"has more than {most} rows"))
+    in_bytes = {
+        str(place): names[place]
+        for place in places.values()
+        if schema[names[place]] == pl.Binary and are_read
+    }
     columns = [
-        _text(names[place], schema[names[place]], timezone, are_read=are_read)
+        pl.col(names[place]).alias(str(place))
+        if str(place) in in_bytes
+        else _text(
+            names[place],
+            schema[names[place]],
+            "UTC" if names[place] in whole_days else timezone,
+            are_read=are_read,
+        )
         .fill_null("")
         .alias(str(place))
         for place in places.values()
@@ -50,12 +88,26 @@ def frames(
         frame = _read(path, scan.slice(start, BATCH_ROWS).select(columns))
         if frame.is_empty():
             return
-        yield frame.with_columns(
+        yield _as_texts(frame, in_bytes).with_columns(
             pl.int_range(start + 1, start + 1 + frame.height).alias(LINE),
             pl.lit(None, dtype=pl.String).alias(TROUBLE),
             pl.lit(None, dtype=pl.String).alias(TEXT),
         )
         start += frame.height
+
+
+def _as_texts(frame: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
+    """Bytes as the texts that they are in UTF-8: older tools write a text as bytes alone. Raises
+    Rejected. `names`: place -> name of such a column.
+    """
+    for place, name in names.items():
+        try:
+            texts = frame[place].cast(pl.String)
+        except pl.exceptions.PolarsError:
+            reason = "holds bytes that are no text in UTF-8"
+            raise Rejected(FieldError(field=name, reason=reason)) from None
+        frame = frame.with_columns(texts.fill_null("").alias(place))
+    return frame
 
 
 def _read(path: Path, wanted: pl.LazyFrame) -> pl.DataFrame:
@@ -71,19 +123,37 @@ def _read(path: Path, wanted: pl.LazyFrame) -> pl.DataFrame:
 def _scan(path: Path) -> pl.LazyFrame:
     try:
         scan = pl.scan_parquet(path, glob=False)
-        scan.collect_schema()
+        schema = scan.collect_schema()
     except BROKEN as error:
         raise Rejected(
             FieldError(field=str(path), reason=f"is no Parquet file: {str(error)[:200]}")
         ) from None
-    return scan
+    in_utc = [name for name in moments(path) if isinstance(schema.get(name), pl.Datetime)]
+    return scan.with_columns(_utc(name) for name in in_utc) if in_utc else scan
+
+
+def _is_midnight(name: str) -> pl.Expr:
+    in_utc = pl.col(name).dt.convert_time_zone("UTC")
+    return (in_utc.dt.truncate("1d") == in_utc).alias(name)
+
+
+def _utc(name: str) -> pl.Expr:
+    """Of a naive time."""
+    return pl.col(name).dt.replace_time_zone("UTC")
 
 
 def _text(name: str, dtype: pl.DataType, timezone: str, *, are_read: bool) -> pl.Expr:
     column = pl.col(name)
     if isinstance(dtype, pl.Datetime):
-        local = column.dt.convert_time_zone(timezone) if dtype.time_zone else column
-        return local.dt.date().cast(pl.String)
+        if dtype.time_zone is None:
+            return column.dt.date().cast(pl.String)
+        day = column.dt.convert_time_zone(timezone).dt.date()
+        utc_day = column.dt.convert_time_zone("UTC").dt.date()
+        # a midnight in UTC that is another day here stays a moment, so that its reader warns
+        is_moved = _is_midnight(name) & (day != utc_day)
+        moment = pl.concat_str(utc_day.cast(pl.String), pl.lit("T00:00:00Z"))
+        text = pl.when(is_moved).then(moment).otherwise(day.cast(pl.String))
+        return text if are_read else day.cast(pl.String)
     if dtype.is_float():
         rounded = column.fill_nan(None).cast(pl.Float64)
         return rounded.map_batches(lambda series: _plain_floats(series), return_dtype=pl.String)

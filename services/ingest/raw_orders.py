@@ -16,8 +16,8 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from services.ingest.acceptance import Accepted, Terms
+from services.ingest.amounts import bare_amount, plain_number
 from services.ingest.bodies import NotJson, Number, read_json
-from services.ingest.columns import bare_amount, file_day, plain_number
 from services.ingest.connect import (
     UNAVAILABLE,
     Change,
@@ -29,6 +29,7 @@ from services.ingest.connect import (
     unwrapped,
     whole,
 )
+from services.ingest.days import file_day
 from services.ingest.fields import LARGEST_REVISION, Wrong, milliseconds, read_id
 from services.ingest.intake import KINDS, take_in
 from services.ingest.pointers import MISSING, Pointer, followed
@@ -321,7 +322,7 @@ class _Reading:
             return text
         if not isinstance(value, Number):
             writing = self._mapping.writing
-            bare = bare_amount(text, self._terms.currency)
+            bare = bare_amount(text, self._terms.currency, writing.credits)
             text = plain_number(bare, decimal=writing.decimal, thousands=writing.thousands)
         if ours == "revenue_cents":
             cents = whole(text.partition(".")[0] if text.rstrip("0").endswith(".") else text)
@@ -356,7 +357,7 @@ class _Reading:
                     return self._on_the_clock(at).isoformat()
             except ValueError:
                 pass
-        return file_day(text, self._terms, self._mapping.writing.date_format).isoformat()
+        return file_day(text, self._terms.zone, self._mapping.writing.formats).isoformat()
 
     def _counted(self, number: int) -> str:
         counts = self._mapping.counts

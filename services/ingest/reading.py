@@ -44,6 +44,7 @@ class Reading:
                 self._mapping,
                 shift_days=self._shift_days,
                 placing=self._placing,
+                header=file.header,
                 delimiter=file.dialect.delimiter if file.dialect is not None else ",",
                 name=file.name if len(self._files) > 1 else "",
             )

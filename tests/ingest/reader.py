@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from services.ingest.acceptance import Terms
 from services.ingest.aside import Aside
+from services.ingest.columns import Note
 from services.ingest.files import open_file
 from services.ingest.grouping import Gathered
 from services.ingest.mapping import PLAIN, Mapping
@@ -37,23 +39,31 @@ class Read(NamedTuple):
         }
 
 
-def read(paths: Sequence[Path], *, mapping: Mapping = PLAIN, rejects: Path | None = None) -> Read:
+def read(
+    paths: Sequence[Path],
+    *,
+    mapping: Mapping = PLAIN,
+    rejects: Path | None = None,
+    terms: Terms = TERMS,
+) -> Read:
     """The orders of the files together."""
     files = [open_file(path, "orders", mapping) for path in paths]
     names = [file.name for file in files]
     hashes = [file.source.sha256 for file in files]
     same = {place: hashes.index(one) for place, one in enumerate(hashes)}
     report, stored = Report(kind="orders"), dict[tuple[str, int | None], Order]()
-    reading = Reading(files, TERMS, mapping)
+    reading = Reading(files, terms, mapping)
     with Gathered(names, same=same) as gathered:
         for place, file in enumerate(files):
-            for cells in file.frames(TERMS.timezone):
+            for said in file.notes:
+                report.note(place, Note(line=1, order=None, column="", reason=said, wrong=False))
+            for cells in file.frames(terms.timezone):
                 rows, notes = reading.typed(place, cells)
                 gathered.add(rows, place)
                 for note in notes:
                     report.note(place, note)
                 report.rejected += rows["order"].null_count()
-        for one in gathered.orders(TERMS, reading.doubts):
+        for one in gathered.orders(terms, reading.doubts):
             for note in one.notes:
                 report.note(one.place, note)
             if not one.encoded:
@@ -66,7 +76,7 @@ def read(paths: Sequence[Path], *, mapping: Mapping = PLAIN, rejects: Path | Non
         write_rejects(
             rejects,
             files,
-            Aside(Reading(files, TERMS, mapping), report),
+            Aside(Reading(files, terms, mapping), report),
             "UTC",
             gaps=bool(mapping.filled),
         )

@@ -18,10 +18,12 @@ import zstandard
 
 from services.ingest import sources
 from services.ingest.acceptance import Terms
-from services.ingest.columns import Note, plain_number
+from services.ingest.amounts import plain_number
+from services.ingest.columns import Note
 from services.ingest.files import File, open_file
 from services.ingest.grouping import Gathered
-from services.ingest.mapping import PLAIN, Mapping, read_mapping, resolve
+from services.ingest.headers import resolve
+from services.ingest.mapping import PLAIN, Mapping, read_mapping
 from services.ingest.reading import Reading
 from services.ingest.rejected import harmless
 from services.ingest.rejects import write_rejects

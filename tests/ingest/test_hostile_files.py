@@ -22,7 +22,8 @@ import zstandard
 from services.ingest import accounts_and_contacts, sources
 from services.ingest.files import open_file
 from services.ingest.grouping import _without_surplus
-from services.ingest.mapping import PLAIN, Mapping, not_there, read_mapping
+from services.ingest.headers import not_there
+from services.ingest.mapping import PLAIN, Mapping, read_mapping
 from services.ingest.progress import Progress
 from services.ingest.rejects import write_rejects
 from services.ingest.report import Report
@@ -263,7 +264,7 @@ def test_a_bomb_costs_no_more_than_its_bound(
     pack: Callable[[bytes], bytes], write: Write, bounds: Any
 ) -> None:
     with pytest.raises(Rejected, match="has a line of more than"):
-        open_file(write(pack(bytes(200_000_000))), "orders", PLAIN)
+        open_file(write(pack(b"0" * 200_000_000)), "orders", PLAIN)
     bounds(import_max_bytes=1_000_000)
     with pytest.raises(Rejected, match="larger than 1000000 bytes"):
         open_file(write(pack(b"order,account,ordered_on,revenue\n" * 1_000_000)), "orders", PLAIN)
@@ -354,7 +355,22 @@ MAPPINGS = [
     ('{"date_format": "dd.mm.yyyy"}', "date_format"),
     ('{"date_format": "\\u0000"}', "date_format"),
     ('{"currency": 1}', "currency"),
-    ('{"sheet": "1"}', "sheet"),
+    ('{"sheet": 0}', "sheet"),
+    ('{"sheet": true}', "sheet"),
+    ('{"header_line": -1}', "header_line"),
+    ('{"header_line": "2"}', "header_line"),
+    ('{"header_line": 1.5}', "header_line"),
+    ('{"encoding": "rot13"}', "encoding"),
+    ('{"encoding": "no such"}', "encoding"),
+    ('{"encoding": "a\\u0000b"}', "encoding"),
+    ('{"quote": "ab"}', "quote"),
+    ('{"quote": ";", "delimiter": ";"}', "quote"),
+    ('{"negative": "-"}', "negative"),
+    ('{"negative": []}', "negative"),
+    ('{"date_format": []}', "date_format"),
+    ('{"date_format": ["%d.%m.%Y", 1]}', "date_format"),
+    ('{"date_format": ["%d.%m.%Y", "%d.%m."]}', "date_format"),
+    ('{"dateformat": "%d.%m.%Y"}', "dateformat"),
 ]
 
 
