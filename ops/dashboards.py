@@ -2,9 +2,11 @@
 them into ops/grafana/dashboards/.
 
 A panel is a title, what it should make somebody think, a unit, and queries with their legend. Every
-metric of `shared/metrics.py` is on one of them.
+metric of `shared/metrics.py` is on one of them. Two variables narrow all panels down: `instance`,
+one process of several, and `organization`, where a metric knows it.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +18,25 @@ from grafana_foundation_sdk.models.dashboard import (
     DataSourceRef,
     Threshold,
     ThresholdsMode,
+    VariableRefresh,
 )
 
 FOLDER = Path(__file__).parent / "grafana" / "dashboards"
 SOURCE = DataSourceRef(type_val="prometheus", uid="prometheus")
 WIDTH, HEIGHT = 8, 7  # of 24 columns
+
+# the variables, by the label that each is; its values are those of a series that always has some
+VARIABLES = {
+    "instance": "winback_ready",
+    "organization": "winback_last_order_timestamp_seconds",
+}
+BY_ORGANIZATION = {
+    "winback_last_order_timestamp_seconds",
+    "winback_audit_differences",
+    "winback_digest_last_success_timestamp_seconds",
+}
+MEASURED = re.compile(r"\b((?:winback|process)_\w+)(?:\{([^}]*)\})?")
+WEEK_SECONDS = 7 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,7 @@ class Panel:
     unit: str
     queries: tuple[tuple[str, str], ...]
     bad_from: float | None = None
+    least: float | None = 0  # where the lines' axis begins
 
 
 def rate(metric: str, *by: str) -> str:
@@ -373,6 +390,17 @@ DIGESTS = {
             ((highest("winback_outbox_oldest_seconds", "outbox"), "{{outbox}}"),),
         ),
         Panel(
+            "Links to sign in",
+            "By what came of their mail. failed: nobody gets in by mail.",
+            "short",
+            (
+                (
+                    "sum by (outcome) (increase(winback_sign_in_mails_total[$__rate_interval]))",
+                    "{{outcome}}",
+                ),
+            ),
+        ),
+        Panel(
             "Handed over",
             "By what came of it.",
             "short",
@@ -433,10 +461,132 @@ DIGESTS = {
     ),
 }
 
+PROCESSES = {
+    "Processes": (
+        Panel(
+            "CPU",
+            "Seconds a second; one core is 1.",
+            "short",
+            (
+                (
+                    'sum by (service) (rate(process_cpu_seconds_total{job="winback"}'
+                    "[$__rate_interval]))",
+                    "{{service}}",
+                ),
+            ),
+        ),
+        Panel(
+            "Memory",
+            "Resident. A climb over days: a leak.",
+            "bytes",
+            (
+                (
+                    'max by (service) (process_resident_memory_bytes{job="winback"})',
+                    "{{service}}",
+                ),
+            ),
+        ),
+        Panel(
+            "Open files",
+            "Of those that it may have.",
+            "percentunit",
+            (
+                (
+                    'max by (service) (process_open_fds{job="winback"} '
+                    '/ process_max_fds{job="winback"})',
+                    "{{service}}",
+                ),
+            ),
+        ),
+        Panel(
+            "Started again",
+            "Within the last hour. Three times in 15 minutes is an alert.",
+            "short",
+            (
+                (
+                    'max by (service) (changes(process_start_time_seconds{job="winback"}[1h]))',
+                    "{{service}}",
+                ),
+            ),
+        ),
+        Panel(
+            "Running since",
+            "Seconds.",
+            "s",
+            (
+                (
+                    'time() - max by (service) (process_start_time_seconds{job="winback"})',
+                    "{{service}}",
+                ),
+            ),
+        ),
+        Panel(
+            "Ready",
+            "1: it does its work. A detector that restores its state is 0 until it is done.",
+            "short",
+            (("min by (service) (winback_ready)", "{{service}}"),),
+        ),
+    ),
+    "Backups and restores": (
+        Panel(
+            "Age of the newest backup",
+            "A ticket after 26 hours.",
+            "s",
+            (("time() - max by (store) (winback_backup_timestamp_seconds)", "{{store}}"),),
+        ),
+        Panel(
+            "Waiting for the WAL archive",
+            "What people did since is in no backup. A page after 15 minutes.",
+            "s",
+            ((highest("winback_wal_unarchived_seconds"), "seconds"),),
+        ),
+        Panel(
+            "To be read again",
+            "After a restore: what consumers still have before them.",
+            "short",
+            (("sum by (consumer) (winback_unread_records)", "{{consumer}}"),),
+        ),
+        Panel(
+            "Since old records were handled on purpose",
+            "An import, a replay, a restore: freshness is history's meanwhile.",
+            "s",
+            (("time() - max(winback_history_timestamp_seconds > 0)", "seconds"),),
+        ),
+        Panel(
+            "Since Kafka confirmed a record",
+            "Seconds. Half a minute: orders are refused.",
+            "s",
+            (("time() - max(winback_kafka_written_timestamp_seconds)", "seconds"),),
+        ),
+    ),
+    "Disks": (
+        Panel(
+            "Free, and in a week",
+            "As it went in the last six hours. Below zero: it is full by then.",
+            "bytes",
+            (
+                ("min by (disk) (winback_disk_free_bytes)", "{{disk}}"),
+                (
+                    f"min by (disk) (predict_linear(winback_disk_free_bytes[6h], {WEEK_SECONDS}))",
+                    "{{disk}} in a week",
+                ),
+            ),
+            least=None,
+        ),
+        Panel(
+            "Size",
+            "Of the same disks.",
+            "bytes",
+            (("max by (disk) (winback_disk_size_bytes)", "{{disk}}"),),
+        ),
+    ),
+}
+
 DASHBOARDS = {
     "winback-overview": ("Winback", OVERVIEW),
     "winback-stream": ("Winback · the stream", STREAM),
     "winback-digests": ("Winback · runs, digests, mail", DIGESTS),
+    "winback-processes": ("Winback · processes, backups, disks", PROCESSES),
 }
 
 
@@ -452,6 +602,17 @@ def built(uid: str) -> str:
         .timezone("browser")
     )
     made.link(DashboardLink("Dashboards").type(DashboardLinkType.DASHBOARDS).tags(["winback"]))
+    for label, series in VARIABLES.items():
+        made.with_variable(
+            dashboard.QueryVariable(label)
+            .label(label)
+            .datasource(SOURCE)
+            .query(f"label_values({series}, {label})")
+            .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+            .include_all(True)
+            .all_value(".*")
+            .multi(True)
+        )
     number = 0
     for heading, panels in rows.items():
         made.with_row(dashboard.Row(heading))
@@ -464,8 +625,10 @@ def built(uid: str) -> str:
 def drawn(panel: Panel, number: int) -> timeseries.Panel | stat.Panel:
     """One number where there is something to be held against, else lines over time."""
     made: timeseries.Panel | stat.Panel = (
-        timeseries.Panel().min(0) if panel.bad_from is None else stat.Panel()
+        timeseries.Panel() if panel.bad_from is None else stat.Panel()
     )
+    if panel.bad_from is None and panel.least is not None:
+        made.min(panel.least)
     if panel.bad_from is not None:
         steps = [Threshold(value=None, color="green"), Threshold(value=panel.bad_from, color="red")]
         made.thresholds(ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
@@ -473,14 +636,28 @@ def drawn(panel: Panel, number: int) -> timeseries.Panel | stat.Panel:
         HEIGHT
     ).datasource(SOURCE)
     for letter, (query, legend) in zip("ABCDEF", panel.queries, strict=False):
-        made.with_target(prometheus.Dataquery().ref_id(letter).expr(query).legend_format(legend))
+        made.with_target(
+            prometheus.Dataquery().ref_id(letter).expr(scoped(query)).legend_format(legend)
+        )
     return made
 
 
+def scoped(query: str) -> str:
+    """Of the instances and organizations that are chosen."""
+
+    def narrowed(found: re.Match[str]) -> str:
+        metric, given = found.groups()
+        own = ['instance=~"$instance"']
+        own += ['organization=~"$organization"'] if metric in BY_ORGANIZATION else []
+        return f"{metric}{{{', '.join([given] * bool(given) + own)}}}"
+
+    return MEASURED.sub(narrowed, query)
+
+
 def queries() -> list[str]:
-    """Every query of every panel."""
+    """Every query of every panel, with its variables."""
     return [
-        query
+        scoped(query)
         for _, rows in DASHBOARDS.values()
         for panels in rows.values()
         for panel in panels

@@ -33,6 +33,7 @@ SYSTEM = {
     "/usr/share/fonts/truetype/noto/NotoSansArabic-Regular.ttf": "fonts-noto-core",
     "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf": "fonts-noto-color-emoji",
     "promtool": "prometheus",
+    "amtool": "prometheus-alertmanager",
     "smtp-sink": "postfix",
 }
 RETRY = ("-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=300")

@@ -39,10 +39,12 @@ from shared.partitions import partition_of as partition_of
 from shared.settings import settings
 from shared.topics import (
     ERP_ORDERS,
+    HOUR_MS,
     LARGEST_DEAD_LETTER_BYTES,
     LARGEST_RECORD_BYTES,
     STATE_CHANGELOG,
     TOPICS,
+    WRITE_PROBE,
     Topic,
     dead_letters_of,
 )
@@ -177,8 +179,8 @@ def with_dead_letters() -> list[str]:
 
 
 def wanted_topics() -> list[NewTopic]:
-    """Every topic of topics.py, raw topics of the user's own, their dead letters, and the
-    detector's changelog, as created.
+    """Every topic of topics.py, raw topics of the user's own, their dead letters, the detector's
+    changelog, and the one that the clock tries, as created.
     """
     wanted = [new_topic(topic) for topic in TOPICS]
     wanted += [new_topic(replace(ERP_ORDERS, name=name)) for name in own_raw_topics()]
@@ -193,6 +195,14 @@ def wanted_topics() -> list[NewTopic]:
             settings().partitions,
             settings().replication_factor,
             config=changelog_config,
+        )
+    )
+    wanted.append(
+        NewTopic(
+            WRITE_PROBE,
+            1,
+            settings().replication_factor,
+            config=common_config(retention_ms=HOUR_MS),
         )
     )
     return wanted

@@ -303,6 +303,13 @@ KAFKA_PARTITIONS = _gauge(
     "The others: orders are refused with 503 until it is back.",
     do="Start the broker that is missing; look at its disk first.",
 )
+KAFKA_WRITTEN_AT = _gauge(
+    "winback_kafka_written_timestamp_seconds",
+    "When Kafka last confirmed a record that the leading clock writes every few seconds.",
+    spike="Old: Kafka takes no writes; orders are refused with 503.",
+    do="The clock's log says why (`Kafka takes no writes`): a broker that is down, its disk, "
+    "a right that is missing.",
+)
 DEAD_LETTER_OFFSET = _gauge(
     "winback_dead_letter_offset",
     "End of a dead-letter topic: grows by one with each record put aside, whoever did it.",
@@ -325,6 +332,31 @@ DISK_SIZE_BYTES = _gauge(
     "Size of the same disk.",
     ["disk"],
     spike="It is there to divide by.",
+    do="Nothing.",
+)
+
+# -- backups, as the leading clock sees them -------------------------------------------------------
+
+WAL_UNARCHIVED_SECONDS = _gauge(
+    "winback_wal_unarchived_seconds",
+    "How long changes in PostgreSQL wait for its WAL archive; 0 where nothing waits, or where "
+    "archive_mode is off.",
+    spike="A climb: archive_command fails. What people did since is in no backup, "
+    "and the disk fills with what is not archived.",
+    do="PostgreSQL's log has the command's error; `SELECT * FROM pg_stat_archiver`.",
+)
+BACKUP_AT = _gauge(
+    "winback_backup_timestamp_seconds",
+    "When the newest backup of a store was finished; before the first one, when the "
+    "installation was made.",
+    ["store"],
+    spike="Old: what came since would be lost with the disk.",
+    do="Run it by hand, and look why its schedule did not.",
+)
+HISTORY_AT = _gauge(
+    "winback_history_timestamp_seconds",
+    "When old records were last handled on purpose: an import, a replay, a restore.",
+    spike="Now: freshness is history's, and its alerts wait.",
     do="Nothing.",
 )
 
@@ -378,6 +410,13 @@ MAILS_AMBIGUOUS = _counter(
     "or senders are killed.",
     do="A recipient may have it twice. "
     "Look at timeouts of whatever is between us and the mail server.",
+)
+SIGN_IN_MAILS = _counter(
+    "winback_sign_in_mails_total",
+    "Sign-in links by what came of their mail: sent, refused (the address), failed (the server).",
+    ["outcome"],
+    spike="failed: nobody can sign in by mail.",
+    do="`winback doctor` tries the mail server; the console's log has its answer.",
 )
 DRAFTS = _counter(
     "winback_drafts_total",

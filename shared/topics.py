@@ -8,7 +8,8 @@ topic `<name>-dead` stands beside each topic whose consumer can meet what it can
 from dataclasses import dataclass
 
 FOREVER_MS = -1
-DAY_MS = 24 * 3600 * 1000
+HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
 MEGABYTE = 1_000_000
 LARGEST_RECORD_BYTES = 4 * MEGABYTE  # of a topic, as the broker counts: after compression
 LARGEST_DEAD_LETTER_BYTES = (
@@ -119,6 +120,7 @@ SEQUENCES = Topic(
 TOPICS = (ORDERS, SIGNALS, ACCOUNTS, CONTACTS, ERP_ORDERS, DIGEST_TICKS, SEQUENCE_TICKS, SEQUENCES)
 
 DETECTOR_APP = "winback-detector"  # consumer group and Faust app id
+WRITE_PROBE = "winback-watch"  # the leading clock writes there, to see that Kafka takes writes
 STATE_TABLE = "state"
 STATE_CHANGELOG = f"{DETECTOR_APP}-{STATE_TABLE}-changelog"  # the name that Faust gives it
 

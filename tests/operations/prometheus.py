@@ -34,6 +34,9 @@ FACTOR = 100
 LOOK_BACK_LONG = ("DigestLate", "DigestMissed", "MailAmbiguous", "RecordsSkipped")
 FACTORS = dict.fromkeys(LOOK_BACK_LONG, 400) | {
     "NotWatched": 10,  # the clock looks every five seconds, however fast the rules are
+    "KafkaConfirmsNothing": 4,  # and writes as often
+    "CrashLoop": 10,  # a process needs seconds to come up
+    "BackupOld": 26,  # an hour
     "FreshnessBudgetFast": 400,  # its short window is three scrapes: it need not hold for two more
 }
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -12,8 +12,17 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from shared import metrics
-from tests.operations.rules import PROMETHEUS, ROOT, alerts, known_series, recorded, unknown_series
+from tests.operations.rules import (
+    ALWAYS,
+    PROMETHEUS,
+    ROOT,
+    alerts,
+    known_series,
+    recorded,
+    unknown_series,
+)
 from winback import reference
+from winback.serve import Service
 
 RUNBOOK = ROOT / "docs" / "operations.md"
 TESTS: dict[str, Any] = yaml.safe_load((PROMETHEUS / "alerts_test.yml").read_text())
@@ -32,7 +41,7 @@ def untested(names: set[str], found: dict[str, list[dict[str, Any]]]) -> list[st
     """Alerts that no check sees fire, or none sees silent."""
     return sorted(
         name
-        for name in names
+        for name in names - ALWAYS
         if {bool(check.get("exp_alerts")) for check in found.get(name, [])} != {True, False}
     )  # fmt: skip
 
@@ -48,6 +57,7 @@ def test_every_alert_is_seen_to_fire_and_to_be_silent() -> None:
     done = promtool("test", "rules", "alerts_test.yml")
     assert done.returncode == 0, done.stdout + done.stderr
     assert untested(set(alerts()), cases()) == []
+    assert cases().keys() >= ALWAYS
 
 
 def test_an_alert_without_a_test_is_named() -> None:
@@ -108,10 +118,23 @@ def test_a_series_that_nothing_serves_is_named() -> None:
 @pytest.mark.parametrize("name", alerts())
 def test_an_alert_leads_to_its_section(name: str) -> None:
     rule = alerts()[name]
-    assert rule["annotations"]["runbook"] == f"docs/operations.md#{name.lower()}"
+    leads_to = "{{ $externalLabels.runbooks }}#" + name.lower()
+    assert rule["annotations"]["runbook_url"] == leads_to
     section = re.search(rf"^### {name}\n\*(\w+)\.\* (.+)", RUNBOOK.read_text(), re.MULTILINE)
     assert section is not None
     assert section[1] == rule["labels"]["severity"]
+
+
+def test_no_section_leaves_its_reader_with_nothing_but_a_report() -> None:
+    part = RUNBOOK.read_text().split("\n## Alerts\n")[1].split("\n## ")[0]
+    assert re.findall(r"(?i)[^.]*\breport it\b[^.]*\.", part) == []
+
+
+def test_a_process_that_is_gone_is_missed_by_its_name() -> None:
+    asked = re.findall(
+        r'absent\(up{job="winback",service="(\w+)"}\)', alerts()["ServiceDown"]["expr"]
+    )
+    assert sorted(asked) == sorted(Service)
 
 
 def test_every_section_has_its_alert() -> None:

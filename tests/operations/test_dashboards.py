@@ -15,6 +15,11 @@ from tests.operations.rules import ROOT, known_series, recorded, unknown_series
 GRAFANA = ROOT / "ops" / "grafana"
 
 
+def chosen(query: str) -> str:
+    """As Grafana asks, with everything chosen."""
+    return re.sub(r"\$(instance|organization)\b", ".*", query.replace("$__rate_interval", "10m"))
+
+
 def panels(uid: str) -> list[dict[str, Any]]:
     return [
         panel for panel in json.loads(dashboards.built(uid))["panels"] if panel["type"] != "row"
@@ -64,7 +69,7 @@ def test_every_metric_is_on_a_dashboard() -> None:
 def test_prometheus_can_read_every_query(tmp_path: Path) -> None:
     """As rules, which promtool parses; Grafana puts an interval in the place of its variable."""
     rules = [
-        {"record": f"panel:{number}", "expr": query.replace("$__rate_interval", "1m")}
+        {"record": f"panel:{number}", "expr": chosen(query)}
         for number, query in enumerate(dashboards.queries())
     ]
     (tmp_path / "rules.yml").write_text(
@@ -76,6 +81,17 @@ def test_prometheus_can_read_every_query(tmp_path: Path) -> None:
     assert done.returncode == 0 and f"{len(rules)} rules found" in done.stdout, (
         done.stdout + done.stderr
     )
+
+
+@pytest.mark.parametrize("uid", dashboards.DASHBOARDS)
+def test_a_dashboard_is_narrowed_down_by_its_variables(uid: str) -> None:
+    made = json.loads(dashboards.built(uid))
+    assert [one["name"] for one in made["templating"]["list"]] == ["instance", "organization"]
+    asked = [target["expr"] for panel in panels(uid) for target in panel["targets"]]
+    of_processes = [expr for expr in asked if re.search(r"\b(winback|process)_", expr)]
+    assert [expr for expr in of_processes if 'instance=~"$instance"' not in expr] == []
+    by_organization = [expr for expr in asked if "by (organization)" in expr]
+    assert [expr for expr in by_organization if 'organization=~"$organization"' not in expr] == []
 
 
 def test_grafana_is_given_the_dashboards_and_the_prometheus_that_they_ask() -> None:

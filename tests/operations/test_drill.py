@@ -15,6 +15,7 @@ from shared.events import SequencesDue
 from shared.topics import ACCOUNTS, SEQUENCE_TICKS
 from tests.eventually import eventually
 from tests.operations.prometheus import Alert, Prometheus, faster, watching
+from tests.operations.test_dashboards import chosen
 from tests.operations.world import World, again_and_again, frozen
 from tests.stack_fixtures import Stack, pointed_to
 
@@ -31,7 +32,9 @@ INSERT INTO feeds (organization, last_accepted_at, last_ordered_on)
 VALUES (%s, now() - interval '40 hours', current_date - 2)
 """
 
-RIGHTLY_EMPTY = {'sum by (alertname) (ALERTS{alertstate="firing"})'}  # while all is well
+RIGHTLY_EMPTY = {
+    'sum by (alertname) (ALERTS{alertstate="firing"})',  # while all is well
+}
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +155,7 @@ def test_every_panel_of_the_dashboards_has_something_to_show(
     for query in dashboards.queries():
         if query not in RIGHTLY_EMPTY:
             eventually(
-                partial(prometheus.query, query.replace("$__rate_interval", "10m")),
+                partial(prometheus.query, chosen(query)),
                 what=f"a series of {query}",
                 pause=0.5,
             )

@@ -4,16 +4,18 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient
 from prometheus_client import REGISTRY
 
 from services.signals.clock import measures
 from services.signals.store import run_requests
+from services.signals.store.measures import UNARCHIVED, Unarchived
 from shared import clock, db, kafka, metrics
 from shared.errors import Retryable
 from shared.settings import settings
-from shared.topics import ERP_ORDERS
+from shared.topics import ERP_ORDERS, WRITE_PROBE
 from tests.eventually import eventually
 from tests.stack_fixtures import Stack
 
@@ -153,3 +155,80 @@ def test_who_leads_no_more_takes_back_what_it_measured(watcher: measures.Watcher
         value("winback_unread_records", consumer="detector", topic="orders", partition="0") is None
     )
     assert value("winback_run_oldest_pending_seconds") == 0
+
+
+def test_the_age_of_backups_is_measured_and_before_the_first_that_of_the_installation(
+    watcher: measures.Watcher,
+) -> None:
+    with psycopg.connect(settings().database_url) as connection:
+        connection.execute("DELETE FROM backups")
+        (made,) = connection.execute("SELECT min(applied_at) FROM migrations").fetchone() or ()
+    look(watcher)
+    for store in ("kafka", "postgres"):
+        assert value("winback_backup_timestamp_seconds", store=store) == made.timestamp()
+    with psycopg.connect(settings().database_url) as connection:
+        connection.execute(
+            "INSERT INTO backups (store, what, finished_at) VALUES "
+            "('kafka', 'backup', '2026-01-05 10:00Z'), ('kafka', 'backup', '2026-01-04 10:00Z'), "
+            "('kafka', 'restore', '2026-01-06 10:00Z')"
+        )
+    look(watcher)
+    assert value("winback_backup_timestamp_seconds", store="kafka") == 1767607200
+    restored = value("winback_history_timestamp_seconds")
+    assert restored is not None and restored >= 1767693600
+    with psycopg.connect(settings().database_url) as connection:
+        connection.execute("DELETE FROM backups")
+
+
+def test_kafka_is_seen_to_take_a_record(watcher: measures.Watcher) -> None:
+    metrics.KAFKA_WRITTEN_AT.set(0)
+    publisher = kafka.Publisher()
+    before = kafka.end_offset(WRITE_PROBE, 0)
+    measures.write(publisher)
+    publisher.close()
+    assert kafka.end_offset(WRITE_PROBE, 0) == before + 1
+    written = value("winback_kafka_written_timestamp_seconds")
+    assert written is not None and abs(written - clock.now().timestamp()) < 30
+
+
+def test_a_record_that_kafka_does_not_take_leaves_the_time_as_it_was(stack: Stack) -> None:
+    metrics.KAFKA_WRITTEN_AT.set(7)
+    nobody = kafka.Publisher(extra={"bootstrap.servers": "127.0.0.1:1", "delivery.timeout.ms": 300})
+    measures.write(nobody)
+    nobody.close()
+    assert value("winback_kafka_written_timestamp_seconds") == 7
+
+
+def test_changes_wait_for_the_archive_from_the_first_one_on() -> None:
+    """Without a change after the newest segment nothing waits, however long ago that was."""
+    watcher = measures.Watcher(admin=None)  # type: ignore[arg-type]  # it asks nobody
+    seen = [
+        (None, 0.0),
+        (waiting("A", 100), 0.0),
+        (waiting("A", 9_000), 0.0),
+        (waiting("A", 90_000), 60.0),
+        (waiting("B", 90_000), 0.0),
+        (waiting("B", 90_000), 60.0),
+        (waiting("B", 200), 0.0),
+    ]
+    now = iter(range(0, 1000, 60))
+    assert [watcher._waits(found, next(now)) for found, _ in seen] == [each for _, each in seen]
+
+
+def waiting(last: str, length: int) -> Unarchived:
+    return Unarchived(last=last, bytes=length)
+
+
+def test_postgresql_says_how_much_is_not_archived(stack: Stack) -> None:
+    """Archiving is off here: nothing is to be archived. How far the log is beyond a segment is
+    worked out by the statement that the clock uses.
+    """
+    with db.connect() as connection:
+        assert connection.execute(UNARCHIVED).fetchone() is None
+        beyond = UNARCHIVED.replace(
+            "FROM pg_stat_archiver",
+            "FROM (SELECT pg_walfile_name(pg_current_wal_lsn()) AS last_archived_wal) AS newest",
+        ).replace("WHERE current_setting('archive_mode') <> 'off'\n  AND", "WHERE")
+        row = connection.execute(beyond.encode()).fetchone()
+    assert row is not None
+    assert -(2**24) <= int(row[1]) <= 0  # within the very segment that is named

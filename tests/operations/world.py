@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import msgspec
+import psycopg
 
-from shared import clock, db, kafka
+from shared import clock, kafka
 from shared.events import DigestDue, Order, OrdersAccepted
+from shared.settings import settings
 from shared.topics import DIGEST_TICKS, ORDERS
 from tests.children import stopped
 from tests.stack_fixtures import Stack
@@ -110,7 +112,7 @@ class World:
 
     def execute(self, statement: str, *parameters: object) -> None:
         """One statement of an operator's, committed."""
-        with db.connect() as connection:
+        with psycopg.connect(settings().database_url) as connection:
             connection.execute(statement.encode(), parameters)
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ OWNED_ELSEWHERE = {
     "broker": "shared",  # by `winback topics`, as the owner
     # what every consumer, and whoever accepts, holds the log against
     "logs": "shared",
+    "backups": "ops",  # by whoever makes backups: scripts of ops/, or an operator's own
     "dead_letter_replays": "shared",  # of every replay, in the one module that puts records back
 }
 # forgets a person wherever they are, in one transaction, for the operator

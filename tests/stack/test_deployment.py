@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from shared.settings import PREFIX, Settings
 from winback.serve import Service
@@ -88,7 +89,7 @@ def test_compose_lets_only_those_reach_kafka_and_postgresql_who_need_them(
     assert on("default") == set()
     assert on("kafka") == {"kafka", "migrate", *Service}
     assert on("database") == {"postgres", "migrate", *Service} - {"detector"}
-    assert on("mail") == {"mailpit", "console", "digest"}
+    assert on("mail") == {"mailpit", "console", "digest", "alertmanager"}
     assert {"kafka", "postgres", "mailpit"}.isdisjoint(on("metrics"))
 
 
@@ -120,10 +121,42 @@ def test_compose_runs_the_kafka_that_is_tested_here(compose: dict[str, Any]) -> 
 
 
 def test_prometheus_scrapes_every_service() -> None:
-    text = (ROOT / "ops" / "prometheus" / "prometheus.yml").read_text()
-    assert set(re.findall(r"- (\w+:\d+)$", text, re.MULTILINE)) == {
-        f"{name}:{PORTS[name]}" for name in Service
-    }
+    """By name: every replica is an address of it."""
+    config = yaml.safe_load((ROOT / "ops" / "prometheus" / "prometheus.yml").read_text())
+    (job,) = config["scrape_configs"]
+    assert {
+        (name, found["port"]) for found in job["dns_sd_configs"] for name in found["names"]
+    } == {(name.value, PORTS[name]) for name in Service}
+
+
+def test_prometheus_keeps_what_its_rules_look_back_on(compose: dict[str, Any]) -> None:
+    words = [word.partition("=") for word in compose["prometheus"]["command"]]
+    kept = next(value for option, _, value in words if option == "--storage.tsdb.retention.time")
+    rules = "".join(
+        (ROOT / "ops" / "prometheus" / file).read_text()
+        for file in ("alerts.yml", "objectives.yml")
+    )
+    days = max(int(found) for found in re.findall(r"\[(\d+)d\]", rules))
+    assert days == 30 and int(kept.removesuffix("d")) > days
+
+
+def test_alerts_reach_somebody(compose: dict[str, Any]) -> None:
+    """Alertmanager can read its configuration, and Prometheus knows where it is."""
+    config = yaml.safe_load((ROOT / "ops" / "prometheus" / "prometheus.yml").read_text())
+    (manager,) = config["alerting"]["alertmanagers"]
+    assert manager["static_configs"] == [{"targets": ["alertmanager:9093"]}]
+    assert "alertmanager" in compose
+    file = ROOT / "ops" / "alertmanager" / "alertmanager.yml"
+    done = subprocess.run(["amtool", "check-config", file], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for alert, receiver in (
+        ("alertname=ServiceDown severity=page", "pager"),
+        ("alertname=DiskLow severity=ticket", "tickets"),
+        ("alertname=Watchdog severity=none", "deadmansswitch"),
+    ):
+        asked = ["amtool", "config", "routes", "test", f"--config.file={file}", *alert.split()]
+        found = subprocess.run(asked, capture_output=True, text=True)
+        assert found.stdout.strip() == receiver
 
 
 def test_env_example_lists_every_setting_with_its_default_and_meaning() -> None:

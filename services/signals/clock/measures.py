@@ -1,9 +1,10 @@
 """The system as it looks from outside, measured by the clock that leads: a process that hangs
 cannot say so itself.
 
-Kafka: brokers, replicas, the ends of partitions and of dead-letter topics. PostgreSQL: positions,
-runs, feeds, its time. Disks: those of WINBACK_WATCHED_DISKS. What a former leader measured is taken
-back when it leads no more, so that nothing old stands beside the new one's.
+Kafka: brokers, replicas, the ends of partitions and of dead-letter topics, and whether it takes a
+record. PostgreSQL: positions, runs, feeds, its time, its WAL archive, the age of backups. Disks:
+those of WINBACK_WATCHED_DISKS. What a former leader measured is taken back when it leads no more,
+so that nothing old stands beside the new one's.
 """
 
 import threading
@@ -22,14 +23,15 @@ from services.signals.store import measures
 from shared import clock, db, metrics
 from shared.errors import Retryable, said
 from shared.health import measure_disk
-from shared.kafka import wanted_topics, with_dead_letters
+from shared.kafka import Publisher, wanted_topics, with_dead_letters
 from shared.settings import settings
-from shared.topics import DETECTOR_APP, ORDERS, dead_letters_of
+from shared.topics import DETECTOR_APP, ORDERS, WRITE_PROBE, dead_letters_of
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 5.0
 ASK_SECONDS = 5.0
+WRITE_MS = 4_000
 ANSWER_SECONDS = 10.0  # the library keeps its own time; this is for when it does not
 
 LABELLED = (
@@ -37,6 +39,7 @@ LABELLED = (
     metrics.STUCK_SECONDS,
     metrics.LAST_ORDER_AT,
     metrics.AUDIT_DIFFERENCES,
+    metrics.BACKUP_AT,
     metrics.KAFKA_PARTITIONS,
     metrics.DEAD_LETTER_OFFSET,
 )
@@ -46,7 +49,10 @@ BARE = (
     metrics.IMPORTS_RUNNING,
     metrics.CLOCK_SKEW_SECONDS,
     metrics.KAFKA_BROKERS,
+    metrics.WAL_UNARCHIVED_SECONDS,
 )
+
+CHANGED_BYTES = 8_192  # less is PostgreSQL's own notes: the first change of a page is all of it
 
 Place = tuple[str, str, int]  # consumer, topic, partition
 
@@ -57,6 +63,7 @@ class Watcher:
 
     admin: AdminClient
     standing: dict[Place, tuple[int, float]] = field(default_factory=dict)
+    archive: tuple[str | None, float] | None = None  # its newest segment, and since when it waits
 
     def look(self, connection: db.Connection) -> None:
         """Measure everything once. Raises Retryable while Kafka is away; what
@@ -64,6 +71,7 @@ class Watcher:
         """
         seen = measures.look(connection)
         set_from_postgres(seen)
+        metrics.WAL_UNARCHIVED_SECONDS.set(self._waits(seen.unarchived, time.monotonic()))
         for name, folder in settings().watched_disks.items():
             measure_disk(name, folder)
         try:
@@ -92,6 +100,16 @@ class Watcher:
             )
         self._note(positions, ends, time.monotonic())
         metrics.WATCHED_AT.set(clock.now().timestamp())
+
+    def _waits(self, found: measures.Unarchived | None, now: float) -> float:
+        """Seconds for which changes have waited for the archive: since a segment went there last,
+        or since there was a change after it.
+        """
+        if found is None or found.bytes < CHANGED_BYTES:
+            self.archive = None
+        elif self.archive is None or self.archive[0] != found.last:
+            self.archive = (found.last, now)
+        return now - self.archive[1] if self.archive is not None else 0.0
 
     def _note(
         self, positions: dict[Place, int], ends: dict[tuple[str, int], int], now: float
@@ -136,6 +154,7 @@ def connected() -> AdminClient:
 def run(leading: threading.Event, stop: threading.Event) -> None:
     """Look every few seconds while `leading`, until `stop`."""
     watcher: Watcher | None = None
+    publisher: Publisher | None = None
     metrics.FEED_STALE_AFTER_SECONDS.set(settings().stale_feed_hours * 3600)
     while not stop.wait(LOOK_SECONDS):
         if not leading.is_set():
@@ -143,7 +162,11 @@ def run(leading: threading.Event, stop: threading.Event) -> None:
                 take_back()
             watcher = None
             continue
-        watcher = watcher or Watcher(admin=connected())
+        if watcher is None:
+            watcher = Watcher(admin=connected())
+            metrics.KAFKA_WRITTEN_AT.set(clock.now().timestamp())  # from here on
+        publisher = publisher or Publisher(extra={"delivery.timeout.ms": WRITE_MS})
+        write(publisher)
         try:
             with db.connect() as connection:
                 connection.autocommit = True
@@ -151,6 +174,17 @@ def run(leading: threading.Event, stop: threading.Event) -> None:
         except (psycopg.OperationalError, Retryable) as error:
             watcher.admin = connected()  # what it knew of brokers may be why
             log.warning("not watched", reason=said(error))
+    if publisher is not None:
+        publisher.close()
+
+
+def write(publisher: Publisher) -> None:
+    """A record that nobody reads: does Kafka take it?"""
+    try:
+        publisher.publish(WRITE_PROBE, b"", partition=0)
+        metrics.KAFKA_WRITTEN_AT.set(clock.now().timestamp())
+    except Retryable as error:
+        log.warning("Kafka takes no writes", reason=said(error))
 
 
 def set_from_postgres(seen: measures.Seen) -> None:
@@ -161,6 +195,10 @@ def set_from_postgres(seen: measures.Seen) -> None:
     metrics.RUN_OLDEST_SECONDS.set(max(0.0, (now - oldest).total_seconds()))
     metrics.IMPORTS_RUNNING.set(seen.imports)
     metrics.CLOCK_SKEW_SECONDS.set((now - seen.now).total_seconds())
+    if seen.last_history_at is not None:
+        metrics.HISTORY_AT.set(seen.last_history_at.timestamp())
+    for store, at in seen.backups.items():
+        metrics.BACKUP_AT.labels(store).set(at.timestamp())
     for gauge in (metrics.LAST_ORDER_AT, metrics.AUDIT_DIFFERENCES):
         for organization in label_values(gauge) - seen.organizations.keys():
             gauge.remove(organization)

@@ -26,6 +26,7 @@ from services.signals.console.live import Streams
 from services.signals.console.settings import audit_log, detection, digest, members, sizes, tokens
 from shared import db, http
 from shared.health import Readiness
+from shared.metrics import SIGN_IN_MAILS
 from shared.settings import settings
 
 
@@ -33,6 +34,8 @@ def build(pool: ConnectionPool[db.Connection], why_not: Callable[[], str] = lamb
     """`pool` is of the app role: each transaction sees one organization. `why_not`: what is away
     that it needs, for /readyz.
     """
+    for outcome in ("sent", "refused", "failed"):
+        SIGN_IN_MAILS.labels(outcome)
     app = FastAPI(
         title="Winback",
         version="1",

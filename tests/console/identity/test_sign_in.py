@@ -14,7 +14,7 @@ import pytest
 from services.signals.actions import members, sign_in, tenants
 from services.signals.actions.actor import COMMAND_LINE
 from services.signals.store import organizations
-from shared import clock, db
+from shared import clock, db, metrics
 from shared.settings import settings
 from tests.console.conftest import MakeBrowser, text_of
 from tests.eventually import eventually
@@ -228,6 +228,38 @@ def test_over_https_the_cookie_is_this_host_s_alone(
     finally:
         monkeypatch.undo()
         settings.cache_clear()
+
+
+def test_what_came_of_a_link_s_mail_is_counted(
+    browser: MakeBrowser,
+    connection: db.Connection,
+    tenant: str,
+    mailbox: Mailbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def asked(name: str, answer: str = "") -> dict[str, float]:
+        before, email = counted(), f"{name}@{tenant}.example.com"
+        organizations.set_member(connection, tenant, email, "member")
+        mailbox.answer(email, answer)
+        browser().post("/sign-in", {"email": email})
+        return eventually(
+            lambda: {key: now - before[key] for key, now in counted().items() if now != before[key]}
+        )
+
+    assert asked("sent") == {"sent": 1}
+    assert asked("gone", "550 5.1.1 unknown") == {"refused": 1}
+    assert asked("busy", "450 4.2.1 busy") == {"failed": 1}
+    monkeypatch.setenv("WINBACK_SMTP_URL", "smtp://127.0.0.1:1")
+    settings.cache_clear()
+    assert asked("away") == {"failed": 1}
+    settings.cache_clear()
+
+
+def counted() -> dict[str, float]:
+    return {
+        outcome: metrics.SIGN_IN_MAILS.labels(outcome)._value.get()
+        for outcome in ("sent", "refused", "failed")
+    }
 
 
 def mailed_link(mailbox: Mailbox, email: str) -> str:

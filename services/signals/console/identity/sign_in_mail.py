@@ -10,7 +10,7 @@ from psycopg_pool import ConnectionPool
 
 from services.signals.actions import sign_in as actions
 from services.signals.store import sign_in
-from shared import clock, db
+from shared import clock, db, metrics
 from shared.errors import NotFound, Retryable
 from shared.mail import Mailbox, message, own_mailbox
 from shared.settings import settings
@@ -19,6 +19,8 @@ from shared.wording import isolated, plain_name
 
 log = structlog.get_logger()
 
+# of an answer: whatever else it is, the link did not leave, for another reason than its address
+OUTCOMES = {"sent": "sent", "bounced": "refused"}
 MOST_NAMED = 5
 LONGEST_LINK = 900  # bytes; a line of a mail has 998
 MOST_OPEN = 5  # links of one address that work at once: nobody's mailbox is filled by asking
@@ -53,6 +55,7 @@ def mail(pool: ConnectionPool[db.Connection], email: str, go_on: str) -> None:
     try:
         _send(sender, email, _leading(link, go_on), opens)
     except Retryable as error:
+        metrics.SIGN_IN_MAILS.labels("failed").inc()
         log.warning("a sign-in link was not mailed", error=str(error))
 
 
@@ -96,5 +99,6 @@ def _send(sender: Mailbox, email: str, link: str, opens: str) -> None:
         sender=sender.email, recipient=email, message=mailed, at_final_dot=nullcontext(True)
     )
     server.quit()
+    metrics.SIGN_IN_MAILS.labels(OUTCOMES.get(answer.state, "failed")).inc()
     if answer.state != "sent":
         log.warning("a sign-in link was not mailed", state=answer.state, answer=answer.text)
