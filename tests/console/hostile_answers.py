@@ -100,6 +100,10 @@ ANSWERS: dict[Route, dict[str, Answers]] = {
         "sizes": OPTIONAL,
         "grade_aliases": OPTIONAL,
     },
+    Route("POST", "/o/{organization}/settings/aliases"): {
+        "spelling": NOT_THERE,
+        "grade": NOT_THERE,
+    },
     Route("POST", "/o/{organization}/settings/digest"): {
         "frequency": REFUSED,
         "hour": REFUSED,

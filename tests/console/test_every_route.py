@@ -194,6 +194,9 @@ CASES: dict[Route, Case] = {
     Route("POST", "/o/{organization}/settings"): governed(lambda ids: DETECTION),
     Route("GET", "/o/{organization}/settings/sizes"): page(),
     Route("POST", "/o/{organization}/settings/sizes"): governed(lambda ids: SIZES),
+    Route("POST", "/o/{organization}/settings/aliases"): governed(
+        lambda ids: {"spelling": "GR-B", "grade": "B"}
+    ),
     Route("GET", "/o/{organization}/settings/digest"): page(),
     Route("POST", "/o/{organization}/settings/digest"): deed(
         lambda ids: WEEKLY | {"recipient": [ids.person]}

@@ -85,3 +85,79 @@ def set_(
         print(f"saved version {saved.version}")
     if saved.run is not None:
         print(f"asked for run {saved.run}")
+
+
+@settings.command("aliases")
+def aliases(
+    organization: Organization,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Grades that look like one: accounts that went from one spelling to another, and what reading
+    one as the other would open and close. `settings set` with `grade_aliases` takes one.
+
+    Example: winback settings aliases --organization acme --json
+    """
+    from services.signals.store import organizations, run_requests, runs
+    from services.signals.store import settings as store
+    from services.signals.trial import dry_run
+    from shared import clock, db
+
+    with db.connect() as connection:
+        today = clock.today(organizations.find(connection, organization).timezone)
+        _, saved = store.latest(connection, organization)
+        found = dry_run.tried_aliases(
+            connection,
+            organization,
+            saved,
+            as_of=run_requests.latest_day(connection, organization) or today,
+            run=runs.newest_number(connection, organization),
+            seconds=dry_run.SECONDS_ON_A_BUTTON,
+        )
+    told = [_alias(one) for one in found]
+    if as_json:
+        print(json.dumps(told, sort_keys=True))
+        return
+    for one in told:
+        print(
+            f"{one['spelling']} is {one['grade']}? {len(one['switches'])} switched; "
+            f"closes {len(one['closes'])} signals, opens {len(one['opens'])}"
+        )
+        for switch in one["switches"]:
+            print(
+                f"  {switch['account']}: {switch['old']} until {switch['until']}, "
+                f"{switch['new']} since {switch['since']}"
+            )
+    if not told:
+        print("no account goes from one spelling of what looks like one grade to another")
+
+
+def _alias(tried: Any) -> dict[str, Any]:
+    def subjects(by_type: Any) -> list[dict[str, Any]]:
+        return [
+            {
+                "type": type_,
+                "account": subject.account,
+                "combo": None
+                if subject.combo is None
+                else {"od": subject.combo.od, "grade": subject.combo.grade},
+            }
+            for type_, found in by_type.items()
+            for subject in sorted(found, key=str)
+        ]
+
+    return {
+        "spelling": tried.proposal.spelling,
+        "grade": tried.proposal.grade,
+        "switches": [
+            {
+                "account": one.account,
+                "old": one.old,
+                "until": one.until.isoformat(),
+                "new": one.new,
+                "since": one.since.isoformat(),
+            }
+            for one in tried.proposal.switches
+        ],
+        "closes": subjects(tried.closes),
+        "opens": subjects(tried.opens),
+    }

@@ -23,7 +23,15 @@ from services.signals.console.http.csv_export import Exports
 from services.signals.console.http.rendering import HEADERS, render
 from services.signals.console.identity import sessions, sign_in, single_sign_on
 from services.signals.console.live import Streams
-from services.signals.console.settings import audit_log, detection, digest, members, sizes, tokens
+from services.signals.console.settings import (
+    aliases,
+    audit_log,
+    detection,
+    digest,
+    members,
+    sizes,
+    tokens,
+)
 from shared import db, http
 from shared.health import Readiness
 from shared.metrics import SIGN_IN_MAILS
@@ -63,6 +71,7 @@ def build(pool: ConnectionPool[db.Connection], why_not: Callable[[], str] = lamb
     app.include_router(sequences.router)
     app.include_router(detection.router)
     app.include_router(sizes.router)
+    app.include_router(aliases.router)
     app.include_router(digest.router)
     app.include_router(members.router)
     app.include_router(tokens.router)

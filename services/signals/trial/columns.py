@@ -16,6 +16,7 @@ import polars as pl
 
 from shared.domain.grades import TaughtGrades, read_grade
 from shared.domain.history import Combo, is_specialty
+from shared.domain.look_alikes import Span, look_alikes
 from shared.domain.money import LARGEST_SUM_CENTS
 from shared.domain.sizes import TaughtSizes, read_od
 from shared.domain.thresholds import DetectionSettings
@@ -104,6 +105,32 @@ class Ledger:
         )
         lines = pl.concat([self.lines.filter(stay.gather(self.lines["account"])), coming])
         return Ledger(all_accounts, ods, grades, lines)
+
+    def spans(self, settings: DetectionSettings) -> list[Span]:
+        """Who bought grades that look like another one's, and from when to when, as far as there
+        was a positive line.
+        """
+        aliases = TaughtGrades(settings.grade_aliases)
+        read = [read_grade(text or None, aliases) for text in self.grades]
+        alike = {grade for group in look_alikes(filter(None, read)) for grade in group}
+        if not alike:
+            return []
+        kept = pl.Series("read", [one if one in alike else None for one in read], dtype=pl.String)
+        found = (
+            self.lines.select("account", "day", "cents", kept.gather(self.lines["grade"]))
+            .filter((pl.col("cents") > 0) & pl.col("read").is_not_null())
+            .group_by("account", "read")
+            .agg(first=pl.col("day").min(), last=pl.col("day").max())
+        )
+        return [
+            Span(
+                account=self.accounts[account],
+                grade=grade,
+                first_on=date.fromordinal(EPOCH + first),
+                last_on=date.fromordinal(EPOCH + last),
+            )
+            for account, grade, first, last in found.iter_rows()
+        ]
 
     @property
     def size_bytes(self) -> int:

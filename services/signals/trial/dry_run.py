@@ -22,6 +22,7 @@ from services.signals.trial.candidates import Candidates, candidates
 from services.signals.trial.columns import Ambiguous, Ledger
 from shared import db
 from shared.domain.history import Combo
+from shared.domain.look_alikes import Proposal, proposals, with_alias
 from shared.domain.thresholds import DetectionSettings
 from shared.domain.trial import Subject, quarter_ends
 from shared.events import SignalType
@@ -37,6 +38,7 @@ SECONDS_TO_READ = 20.0
 SECONDS_ON_A_BUTTON = 60.0
 FRESH_SECONDS = 60.0  # so long a ledger is taken as it is, unless there was a run
 KEPT_SECONDS = 3600.0  # so long it follows what changes; then it is read anew
+MOST_ALIASES = 5  # that are proposed at a time
 FOLLOWED_SHARE = 5  # where more than one account in so many was touched, reading all is no dearer
 
 
@@ -157,6 +159,56 @@ def replayed(
                 Quarter(ended_on=ended_on, flagged=of_type.flagged(), back=of_type.back())
             )
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriedAlias:
+    """A proposal, and the signals that taking it would open and close, of the types that are on."""
+
+    proposal: Proposal
+    opens: dict[SignalType, set[Subject]]
+    closes: dict[SignalType, set[Subject]]
+
+
+def tried_aliases(
+    connection: db.Connection,
+    organization: str,
+    saved: DetectionSettings,
+    *,
+    as_of: date,
+    run: int,
+    seconds: float,
+) -> list[TriedAlias]:
+    """Aliases to propose, each tried under the saved settings; the first few of them. Raises
+    TooSlow.
+    """
+    ledger = _kept.get(connection, organization, run=run, seconds=seconds)
+    found = proposals(ledger.spans(saved))[:MOST_ALIASES]
+    if not found:
+        return []
+    before = _flagged(ledger, saved, as_of)
+    answers = []
+    for one in found:
+        after = _flagged(ledger, with_alias(saved, one), as_of)
+        answers.append(
+            TriedAlias(
+                proposal=one,
+                opens={type_: after[type_] - before[type_] for type_ in before},
+                closes={type_: before[type_] - after[type_] for type_ in before},
+            )
+        )
+    return answers
+
+
+def _flagged(
+    ledger: Ledger, settings: DetectionSettings, as_of: date
+) -> dict[SignalType, set[Subject]]:
+    """Of the types that are on."""
+    return {
+        type_: candidates(type_, ledger, settings, as_of).flagged()
+        for type_ in TYPES
+        if getattr(settings, type_).enabled
+    }
 
 
 @dataclass

@@ -36,6 +36,7 @@ FORMS: list[tuple[str, dict[str, str], str]] = [
     ("settings/try", {}, "settings"),
     ("settings/replay", {}, "settings"),
     ("settings/sizes", {"sizes": "x"}, "settings/sizes"),
+    ("settings/aliases", {"spelling": "N80Q", "grade": "N80-Q"}, "settings"),
     ("settings/digest", {}, "settings/digest"),
     ("settings/digest/next", {}, "settings/digest"),
     ("settings/digest/test", {}, "settings/digest"),

@@ -5,7 +5,7 @@ POST /settings/try      the dry run of what is typed: the parts that change (htm
 POST /settings/replay   the last four quarters under it, likewise
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import pairwise
@@ -21,10 +21,11 @@ from services.signals.console.http.forms import Form, Posted, flash
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
 from services.signals.console.settings import detection_form, detection_view, dry_run_view
+from services.signals.console.settings.aliases import accounts_named, alias_views
 from services.signals.store import runs, settings, trials
 from services.signals.store.head import Head
 from services.signals.trial import dry_run
-from services.signals.trial.dry_run import Quarter, TooSlow, Tried
+from services.signals.trial.dry_run import Quarter, TooSlow, Tried, TriedAlias
 from shared import clock, db
 from shared.domain.thresholds import DetectionSettings, checked
 from shared.errors import Rejected
@@ -63,6 +64,7 @@ class Page:
     replayed: dict[SignalType, list[Quarter]] | None = None
     no_dry: str = ""
     is_reading: bool = False
+    aliases: Sequence[TriedAlias] = ()
     names: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -210,8 +212,14 @@ def _page(
         tried = dry_run.tried(
             connection, organization, wanted, as_of=as_of, run=run, seconds=seconds, turn=turn
         )
-        names = trials.names(connection, organization, dry_run_view.names_needed(tried))
-        page = replace(page, tried=tried, names=names)
+        aliases: Sequence[TriedAlias] = ()
+        if form is None:  # parts of the page that change while one types do not have them
+            aliases = dry_run.tried_aliases(
+                connection, organization, saved, as_of=as_of, run=run, seconds=seconds
+            )
+        needed = {*dry_run_view.names_needed(tried), *accounts_named(aliases)}
+        names = trials.names(connection, organization, sorted(needed))
+        page = replace(page, tried=tried, aliases=aliases, names=names)
         if with_replay:
             replayed = dry_run.replayed(
                 connection, organization, wanted, as_of=as_of, run=run, seconds=seconds, turn=turn
@@ -304,6 +312,7 @@ def _whole(
         summary=detection_view.error_summary(page.errors),
         as_of=exact_day(_as_of(page.head)),
         is_reading=page.is_reading,
+        aliases=alias_views(page.aliases, organization=page.organization, names=page.names),
         replays_by_itself=(page.tried is not None or page.is_reading)
         and (page.head.accounts or 0) <= dry_run.REPLAYED_UNASKED_ACCOUNTS,
         versions=_versions(connection, page),

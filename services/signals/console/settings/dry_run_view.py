@@ -148,7 +148,7 @@ def _names(
     label: str, subjects: Sequence[Subject], names: Mapping[str, str], organization: str
 ) -> NamesView:
     said = [
-        (_name(subject, names), account_path(organization, subject.account))
+        (subject_name(subject, names), account_path(organization, subject.account))
         for subject in subjects[:NAMES_AT_MOST]
     ]
     rest = len(subjects) - NAMES_SHOWN
@@ -165,7 +165,8 @@ def _names(
     )
 
 
-def _name(subject: Subject, names: Mapping[str, str]) -> str:
+def subject_name(subject: Subject, names: Mapping[str, str]) -> str:
+    """The account's, and the combo."""
     name = plain_name(names.get(subject.account, subject.account))
     if subject.combo is None:
         return name
