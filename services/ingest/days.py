@@ -23,7 +23,7 @@ _TIME = re.compile(
     r"\s*(?P<half>[AaPp])?(?(half)\.?[Mm]\.?)\s*"
     r"(?P<zone>[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?(?:\s+UTC)?"
 )
-_TIME_FORMAT = re.compile(r"[\s,T:]*%[HIkl].*", re.DOTALL)
+_HOUR_FORMAT = re.compile(r"%[HIkl]")  # a format's time begins with it
 
 
 def file_day(text: str, zone: ZoneInfo, formats: Sequence[str] = ()) -> date:
@@ -71,7 +71,8 @@ def _by_format(text: str, date_format: str, zone: ZoneInfo) -> date | None:
 
 def _with_a_time(text: str, date_format: str, zone: ZoneInfo) -> date | None:
     """The day where the text has a time that the format lacks, or one of another form."""
-    day_format = _TIME_FORMAT.sub("", date_format)
+    hour = _HOUR_FORMAT.search(date_format)
+    day_format = date_format[: hour.start()].rstrip(" \t\r\n,T:") if hour else date_format
     found = _TIME.fullmatch(text)
     try:
         if found is None:

@@ -15,9 +15,9 @@ SERVICES = ("ingest", "detector", "signals", "digest", "sequences")
 # What a rule may be made of: values, numbers, texts. Nothing here reads, sends,
 # waits or asks the time.
 PURE = {
-    "base64", "bisect", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum",
-    "fractions", "functools", "hashlib", "heapq", "itertools", "json", "math", "operator", "re",
-    "statistics", "string", "struct", "typing", "unicodedata", "uuid", "zoneinfo", "babel",
+    "base64", "bisect", "collections", "contextlib", "dataclasses", "datetime", "decimal", "email",
+    "enum", "fractions", "functools", "hashlib", "heapq", "itertools", "json", "math", "operator",
+    "re", "statistics", "string", "struct", "typing", "unicodedata", "uuid", "zoneinfo", "babel",
     "msgspec",
 }  # fmt: skip
 PURE_SHARED = {"shared.domain", "shared.errors", "shared.events", "shared.ids", "shared.wording"}

@@ -29,7 +29,7 @@ ROWS_A_PAGE = 2_000
 # What spreadsheets run, or read as something else, at the start of a cell, full-width ones too; and
 # behind a semicolon or a tab, where a spreadsheet of another locale begins a cell of its own.
 FORMULA = re.compile(r"^(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
-WITHIN = re.compile(r"(?<=[;\t])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+WITHIN = re.compile(r"(?<=[;\t])(?=[^\S\t]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 CHUNK_CHARACTERS = 64_000
 BYTE_ORDER_MARK = "\ufeff"  # without it some spreadsheets take UTF-8 for something else
 
