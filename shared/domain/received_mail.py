@@ -1,5 +1,5 @@
-"""What a mail is that came back to us: opt-out, complaint, report of a failure, automatic answer, or
-somebody's reply.
+"""What a mail is that came back to us: opt-out, complaint, report of a failure, automatic answer,
+or somebody's reply.
 
 Whoever answers by hand must be heard, so what fits no other row is a reply. A mail is hostile until
 shown otherwise: only so many bytes, headers and parts are looked at, and what cannot be taken apart
