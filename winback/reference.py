@@ -12,6 +12,7 @@ import typer
 from prometheus_client.metrics import MetricWrapperBase
 
 from services.ingest import headers, mapping
+from services.ingest.presets import presets
 from shared import metrics
 from shared.schemas import as_text
 from winback.cli import VERBS, app
@@ -107,10 +108,16 @@ def mapping_page() -> str:
         f"| {kind} | {_quoted(one.required)} | {_quoted(one.optional)} |\n"
         for kind, one in headers.COLUMNS.items()
     )
+    known = "".join(
+        f"| `{one.name}` | {one.program} | {one.note} |\n" for one in presets().values()
+    )
     return (
         f"{MAPPING_HEAD}\n| key | says |\n|---|---|\n{keys}\n## Our columns\n\n"
         "In place of `revenue` there may be `revenue_cents`, or `unit_price` and `quantity`.\n\n"
-        f"| of | needed | also |\n|---|---|---|\n{columns}"
+        f"| of | needed | also |\n|---|---|---|\n{columns}\n## Known exports\n\n"
+        "`winback import orders FILE --preset NAME` knows what their columns are called; what is "
+        "otherwise, `--map`\nsays beside it.\n\n"
+        f"| preset | program | how to export |\n|---|---|---|\n{known}"
     )
 
 

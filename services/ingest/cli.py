@@ -6,14 +6,17 @@ import gc
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from shared import tracing
-from shared.errors import printable
+from shared.errors import FieldError, Rejected, printable
 
 if TYPE_CHECKING:
+    from services.ingest.headers import CannotBegin
+    from services.ingest.importing import Job
+    from services.ingest.mapping import Mapping
     from services.ingest.report import Report
 
 # allocations: an import makes millions of values and hardly a cycle, looking for them costs a fifth
@@ -67,6 +70,14 @@ def orders(
     shift_days: Annotated[
         int, typer.Option("--shift-days", help="Move every day by so many (demos).")
     ] = 0,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            help="A known export: odoo, shopify, woocommerce, netsuite, quickbooks, erpnext, "
+            "sap-b1, business-central, prophet21. --map says what is otherwise.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Order lines, one row a line: order, account, ordered_on, revenue; also product, od, grade,
@@ -78,7 +89,10 @@ def orders(
 
     Example: winback import orders orders.csv -o acme --map mapping.json --rejects rejects.csv
     """
-    _import("orders", files, organization, map_file, dry_run, rejects, resume, shift_days, as_json)
+    _import(
+        *("orders", files, organization, map_file, dry_run, rejects, resume, shift_days, as_json),
+        preset=preset,
+    )
 
 
 @app.command("accounts")
@@ -116,6 +130,93 @@ def contacts(
     _import("contacts", files, organization, map_file, dry_run, rejects, resume, 0, as_json)
 
 
+@app.command("inspect")
+def inspect(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Any file that may be a table.")],
+    kind: Annotated[
+        str, typer.Option("--kind", help="What it has: orders, accounts or contacts.")
+    ] = "orders",
+    map_file: Map = None,
+    preset: Annotated[str | None, typer.Option("--preset", help="A known export.")] = None,
+    timezone: Annotated[
+        str, typer.Option("--timezone", help="Whose days it has, for the rows that are shown.")
+    ] = "UTC",
+    currency: Annotated[str, typer.Option("--currency", help="What its amounts are in.")] = "USD",
+    as_json: AsJson = False,
+) -> None:
+    """Say what a file is and how it would be read: kind, encoding, delimiter, header line, columns
+    with examples and what they probably mean, the first rows of orders as they would be read, and a
+    mapping that imports it. Exit 1 where a column that is needed was not found. Stores nothing.
+
+    Example: winback import inspect orders.csv
+    """
+    from services.ingest.headers import COLUMNS
+    from services.ingest.inspecting import inspect as inspected
+    from services.ingest.inspecting import plain_terms, tried
+    from services.ingest.mapping import PLAIN, read_mapping
+
+    if kind not in COLUMNS:
+        reason = f"must be one of: {', '.join(COLUMNS)}"
+        raise Rejected(FieldError(field="--kind", reason=reason))
+    mapping = PLAIN if map_file is None else read_mapping(map_file)
+    found = inspected(file, kind, mapping=mapping, preset=preset)
+    said = found.as_json()
+    if kind == "orders" and not found.guessed.missing:
+        said["preview"] = tried(file, found.mapping, plain_terms(currency, timezone)).as_json()
+    print(json.dumps(said, ensure_ascii=False) if as_json else _of_a_file(said))
+    if found.guessed.missing:
+        sys.exit(1)
+
+
+def _of_preset(name: str, file: Path, mapping: "Mapping") -> "Mapping":
+    """The mapping of a known export, as the file has it."""
+    from services.ingest.inspecting import head_of
+    from services.ingest.presets import preset_of
+
+    preset = preset_of(name)
+    head = head_of(file, "orders", mapping.over(preset.wide()))
+    return mapping.over(preset.fitted(head.header))
+
+
+def _say_what_to_start_from(error: "CannotBegin", kind: str, job: "Job") -> None:
+    from services.ingest.inspecting import starting_mapping
+
+    start = starting_mapping(error.path, kind, job.mapping)
+    if start is not None:
+        written = json.dumps(start, ensure_ascii=False, indent=2)
+        more = printable(f"winback import inspect {error.path}")
+        print(f"a mapping to start from (--map; `{more}` says more):\n{written}", file=sys.stderr)
+
+
+def _of_a_file(said: dict[str, Any]) -> str:
+    """What `inspect` found, for a person."""
+    names = {"kind": "kind", "packing": "packed", "encoding": "encoding", "sheet": "sheet"}
+    facts = [f"{label} {said[name]}" for name, label in names.items() if said[name]]
+    if said["delimiter"]:
+        facts.append(f"delimiter {'tab' if said['delimiter'] == chr(9) else said['delimiter']}")
+    if said["header_line"]:
+        facts.append(f"columns named in line {said['header_line']}")
+    lines = [f"{printable(said['file'])}: {', '.join(facts)}"]
+    if said["preset"]:
+        lines.append(f"looks like an export of {said['preset']}")
+    lines += [f"  sheet {one['name']}: {one['rows']} rows" for one in said["sheets"]]
+    lines.append("")
+    for column in said["columns"]:
+        means = column["means"] or "-"
+        examples = " | ".join(column["examples"])
+        lines.append(f"{column['number']:>4}  {means:<13} {column['name']:<28} {examples}")
+    lines += ["", *(f"not found: {name}" for name in said["missing"])]
+    lines += [f"note: {one}" for one in said["notes"]]
+    lines += [f"please check: {one}" for one in said["questions"]]
+    preview = said.get("preview")
+    if preview is not None:
+        lines.append(f"{preview['read']:,} rows read, {preview['wrong_rows']:,} of them wrong")
+        lines += [f"  {rows:,} refused: {why}" for why, rows in preview["refused"].items()]
+        lines += [f"  {rows:,} with a warning: {why}" for why, rows in preview["warned"].items()]
+    shown = [printable(line) for line in lines]
+    return "\n".join([*shown, "", json.dumps(said["mapping"], ensure_ascii=False, indent=2)])
+
+
 def _import(
     kind: str,
     files: list[Path],
@@ -126,15 +227,20 @@ def _import(
     resume: bool,
     shift_days: int,
     as_json: bool,
+    preset: str | None = None,
 ) -> None:
+    from services.ingest.headers import CannotBegin
     from services.ingest.importing import Job, run
     from services.ingest.mapping import PLAIN, read_mapping
 
+    mapping = PLAIN if map_file is None else read_mapping(map_file)
+    if preset is not None:
+        mapping = _of_preset(preset, files[0], mapping)
     job = Job(
         kind=kind,
         paths=tuple(files),
         organization=organization,
-        mapping=PLAIN if map_file is None else read_mapping(map_file),
+        mapping=mapping,
         dry_run=dry_run,
         rejects=rejects,
         resume=resume,
@@ -143,7 +249,11 @@ def _import(
     gc.set_threshold(COLLECT_AFTER)
     tracing.configure("import")
     with tracing.doing(f"import {kind}", organization=organization):
-        report = run(job)
+        try:
+            report = run(job)
+        except CannotBegin as error:
+            _say_what_to_start_from(error, kind, job)
+            raise
     print(json.dumps(report.as_json()) if as_json else _in_words(report, dry_run=dry_run))
     if report.rejected:
         sys.exit(1)

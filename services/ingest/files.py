@@ -1,6 +1,7 @@
 """One file of an import, whatever it is made of: its header, and frames of its cells."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import polars as pl
 
 from services.ingest import lines, parquet, workbooks
 from services.ingest.dialects import Dialect
-from services.ingest.headers import needed, resolve
+from services.ingest.headers import CannotBegin, needed, resolve
 from services.ingest.mapping import Mapping
 from services.ingest.sources import Source, survey
+from shared.errors import Rejected
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +64,15 @@ class File:
 
 
 def open_file(path: Path, kind: str, mapping: Mapping) -> File:
-    """Look through the file once and understand its header. Raises Rejected."""
+    """Look through the file once and understand its header. Raises Rejected; CannotBegin for a
+    table whose columns cannot be told.
+    """
     source = survey(path, mapping.encoding)
     notes = [] if source.note is None else [source.note]
     if source.kind == "text":
         dialect = lines.sniff(source, kind, mapping)
-        places = resolve(dialect.header, kind, mapping)
+        with _beginning(path):
+            places = resolve(dialect.header, kind, mapping)
         if kind == "orders":
             dialect = replace(
                 dialect, needed=tuple(places[name] for name in needed(places, mapping))
@@ -83,19 +88,30 @@ def open_file(path: Path, kind: str, mapping: Mapping) -> File:
         )
     if source.kind == "parquet":
         header = parquet.header(path)
-        places = resolve(header, kind, mapping)
+        with _beginning(path):
+            places = resolve(header, kind, mapping)
         named = header[places["ordered_on"]] if "ordered_on" in places else None
         days = frozenset[str]() if named is None else parquet.days(path, {named})
         if days:
             notes.append(f"{path.name}: {named} is midnight in UTC in every row: read as days")
         return File(source=source, header=header, places=places, days=days, notes=tuple(notes))
-    table = workbooks.table(source, kind, mapping)
-    places = resolve(table.header, kind, mapping)
+    with _beginning(path):
+        table = workbooks.table(source, kind, mapping)
+        places = resolve(table.header, kind, mapping)
     if table.note is not None:
         notes.append(table.note)
     if mapping.header_line is None and table.first_row - 1 > table.sheet.head[0][0]:
         notes.append(_below(path, "row", table.first_row - 1))
     return File(source=source, header=table.header, places=places, table=table, notes=tuple(notes))
+
+
+@contextmanager
+def _beginning(path: Path) -> Iterator[None]:
+    """Raises CannotBegin where Rejected is raised."""
+    try:
+        yield
+    except Rejected as error:
+        raise CannotBegin(*error.errors, path=path) from None
 
 
 def _below(path: Path, what: str, line: int) -> str:

@@ -5,6 +5,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from services.ingest.mapping import Mapping
 from shared.errors import FieldError, Rejected, printable
@@ -61,6 +62,16 @@ COLUMNS = {
 }
 
 
+class CannotBegin(Rejected):
+    """A file whose columns cannot be told: what is needed has no name in it. `path`: of the
+    file.
+    """
+
+    def __init__(self, *errors: FieldError, path: Path) -> None:
+        super().__init__(*errors)
+        self.path = path
+
+
 # what stands in the place of `revenue`: minor units, or a price and a quantity
 INSTEAD_OF_REVENUE = ("revenue_cents", "unit_price")
 
@@ -87,7 +98,7 @@ def resolve(header: Sequence[str], kind: str, mapping: Mapping) -> dict[str, int
     own: dict[str, int] = {}
     doubled: list[FieldError] = []
     for place, text in enumerate(header):
-        name = _plain_name(text)
+        name = plain_name(text)
         if place in numbers or name in theirs:
             ours = numbers[place] if place in numbers else theirs[name]
             if ours is not None:
@@ -131,11 +142,11 @@ def _by_name_and_number(
     header: Sequence[str], mapping: Mapping
 ) -> tuple[dict[str, str | None], dict[int, str | None]]:
     """(plain name -> ours, place -> ours)."""
-    there = {_plain_name(text) for text in header}
+    there = {plain_name(text) for text in header}
     theirs: dict[str, str | None] = {}
     numbers: dict[int, str | None] = {}
     for name, ours in mapping.columns.items():
-        plain = _plain_name(name)
+        plain = plain_name(name)
         if plain in there or not re.fullmatch("[1-9][0-9]{0,4}", plain):
             theirs[plain] = ours
         elif int(plain) > len(header):
@@ -169,12 +180,12 @@ def not_there(header: Sequence[str], mapping: Mapping) -> list[str]:
     """The names of the mapping that the file does not have: worth a warning,
     since what they hold is left out.
     """
-    there = {_plain_name(text) for text in header}
+    there = {plain_name(text) for text in header}
     return [
         name
         for name, ours in mapping.columns.items()
         if ours is not None
-        and (plain := _plain_name(name)) not in there
+        and (plain := plain_name(name)) not in there
         and not (plain.isdecimal() and 0 < int(plain) <= len(header))
     ]
 
@@ -182,13 +193,13 @@ def not_there(header: Sequence[str], mapping: Mapping) -> list[str]:
 def known_columns(header: Sequence[str], kind: str, mapping: Mapping) -> int:
     """How many of the header's names mean something: the right delimiter finds the most."""
     names = known_names(kind, mapping)
-    return sum(_plain_name(text) in names for text in header)
+    return sum(plain_name(text) in names for text in header)
 
 
 def known_names(kind: str, mapping: Mapping) -> set[str]:
     """What a column may be called, plainly."""
     return (
-        {_plain_name(name) for name in mapping.columns}
+        {plain_name(name) for name in mapping.columns}
         | set(COLUMNS[kind].all)
         | set(COLUMNS[kind].aliases)
     )
@@ -227,8 +238,8 @@ def find_header(
 
 def looks_like_one(cells: Sequence[str], names: set[str]) -> bool:
     """True for a row that names columns in the middle of a file."""
-    return sum(_plain_name(cell) in names for cell in cells) > 1
+    return sum(plain_name(cell) in names for cell in cells) > 1
 
 
-def _plain_name(text: str) -> str:
+def plain_name(text: str) -> str:
     return re.sub(r"\s+", " ", text.strip()).lower()

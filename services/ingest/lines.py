@@ -123,25 +123,26 @@ def _below_a_title(
     return at, best
 
 
-def frames(source: Source, dialect: Dialect) -> Iterator[pl.DataFrame]:
+def frames(source: Source, dialect: Dialect, *, only_head: bool = False) -> Iterator[pl.DataFrame]:
     """Frames of the file's rows in order: cells by place as text, `#line`, `#trouble` (why the row
     cannot be read, or null) and `#text` (the text of a row with a trouble; of several rows that can
-    only be told together, the first has it).
+    only be told together, the first has it). `only_head`: of the beginning of the file alone.
     """
     if not dialect.is_rejects:
-        yield from _frames(source, dialect)
+        yield from _frames(source, dialect, only_head=only_head)
         return
     outer = replace(dialect, header=rejected.SIGNATURE + dialect.header, needed=())
-    for frame in _frames(source, outer):
+    for frame in _frames(source, outer, only_head=only_head):
         yield from rejected.unwrapped(
             frame, dialect, lambda text, line: _frame(text.split("\n"), line, dialect, last=True)[0]
         )
 
 
-def _frames(source: Source, dialect: Dialect) -> Iterator[pl.DataFrame]:
+def _frames(source: Source, dialect: Dialect, *, only_head: bool) -> Iterator[pl.DataFrame]:
     left: list[str] = []
     number = 1  # the physical line of left[0]
-    for lines, last in _line_lists(source, dialect.newline):
+    texts = iter([source.head(HEAD_CHARACTERS)]) if only_head else source.texts()
+    for lines, last in _line_lists(source, texts, dialect.newline):
         lines = left + lines
         skipped = max(0, dialect.first_line - number)
         lines, number = lines[skipped:], number + min(skipped, len(lines))
@@ -151,10 +152,12 @@ def _frames(source: Source, dialect: Dialect) -> Iterator[pl.DataFrame]:
             yield frame
 
 
-def _line_lists(source: Source, newline: str) -> Iterator[tuple[list[str], bool]]:
+def _line_lists(
+    source: Source, texts: Iterator[str], newline: str
+) -> Iterator[tuple[list[str], bool]]:
     """(physical lines without their ends, whether these are the last), a piece at a time."""
     tail = ""
-    for text in source.texts():
+    for text in texts:
         *lines, tail = (tail + text).split(newline)
         if len(tail) > LONGEST_LINE:
             raise Rejected(

@@ -54,17 +54,20 @@ def frames(
     *,
     are_read: bool = True,
     whole_days: Collection[str] = (),
+    most: int | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Cells of the columns at `places` (ours -> place), named by place, as text,
     "" for none; `#line` counts rows from 1. `are_read` False: for a person to look
-    at, of whatever type they are. `whole_days`: as `days` found.
+    at, of whatever type they are. `whole_days`: as `days` found. `most`: no more rows than
+    that, whatever the file has.
     """
     scan = _scan(path)
     schema = scan.collect_schema()
     names = list(schema.names())
-    most = settings().import_max_rows
-    if _read(path, scan.select(pl.len())).item() > most:
-        raise Rejected(FieldError(field=str(path), reason=f"has more than {most} rows"))
+    bound = settings().import_max_rows
+    if most is None and _read(path, scan.select(pl.len())).item() > bound:
+        raise Rejected(FieldError(field=str(path), reason=f"has more than {bound} rows"))
+    scan = scan if most is None else scan.head(most)
     in_bytes = {
         str(place): names[place]
         for place in places.values()

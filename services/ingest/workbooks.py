@@ -9,7 +9,7 @@ the lines of an order share.
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -70,12 +70,25 @@ def sheets(source: Source) -> list[Sheet]:
     return found
 
 
-def table(source: Source, kind: str, mapping: Mapping) -> Table:
-    """The sheet that the mapping names, else the only one that can be meant. Raises Rejected, with
-    the names of the sheets.
+def table(
+    source: Source,
+    kind: str,
+    mapping: Mapping,
+    *,
+    among: Sequence[Sheet] | None = None,
+    first: bool = False,
+) -> Table:
+    """The sheet that the mapping names, else the only one that can be meant, or, to look at, the
+    `first` that has anything. Raises Rejected, with the names of the sheets.
     """
-    there = sheets(source)
-    sheet, note = _chosen(there, kind, mapping, source.path)
+    there = sheets(source) if among is None else among
+    try:
+        sheet, note = _chosen(there, kind, mapping, source.path)
+    except Rejected:
+        able = [one for one in there if one.head and not one.is_hidden]
+        if not first or mapping.sheet is not None or not able:
+            raise
+        sheet, note = able[0], "sheet in a mapping says which sheet is meant"
     if mapping.header_line == 0:
         width = max((len(cells) for _, cells in sheet.head), default=0)
         header = tuple(str(number) for number in range(1, width + 1))
@@ -120,7 +133,7 @@ def frames(source: Source, found: Table, places: dict[str, int]) -> Iterator[pl.
 
 
 def _chosen(
-    there: list[Sheet], kind: str, mapping: Mapping, path: Path
+    there: Sequence[Sheet], kind: str, mapping: Mapping, path: Path
 ) -> tuple[Sheet, str | None]:
     names = ", ".join(f"{one.number} {printable(one.name)}" for one in there)
     wanted = mapping.sheet
