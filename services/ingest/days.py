@@ -71,8 +71,10 @@ def _by_format(text: str, date_format: str, zone: ZoneInfo) -> date | None:
 
 def _with_a_time(text: str, date_format: str, zone: ZoneInfo) -> date | None:
     """The day where the text has a time that the format lacks, or one of another form."""
-    hour = _HOUR_FORMAT.search(date_format)
-    day_format = date_format[: hour.start()].rstrip(" \t\r\n,T:") if hour else date_format
+    time_format = _HOUR_FORMAT.search(date_format)
+    day_format = date_format
+    if time_format is not None:
+        day_format = date_format[: time_format.start()].rstrip(" \t\r\n,T:")
     found = _TIME.fullmatch(text)
     try:
         if found is None:
