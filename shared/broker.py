@@ -14,7 +14,7 @@ import structlog
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from shared import broker_store, db
+from shared import broker_store, db, kafka
 from shared.errors import Misconfigured, Retryable, said
 from shared.settings import settings
 
@@ -83,7 +83,7 @@ class Watch:
     def __init__(self, ours: Callable[[], str | None], on_purpose: str = ADOPT) -> None:
         self._ask_ours, self._ours, self._on_purpose = ours, "", on_purpose
         self._admin: AdminClient | None = None
-        self._why = ""
+        self._why = self._not_known = ""
 
     def why(self) -> str:
         """What is wrong, as of the latest look; empty where nothing is."""
@@ -112,13 +112,14 @@ class Watch:
         """Until what answers is ours, or nothing can be said about it, or `stop`."""
         while not stop.is_set():
             try:
+                kafka.require_reachable(timeout_seconds=ASK_SECONDS)
                 self.look()
             except Stranger as error:
                 on_ready(False, str(error))
                 stop.wait(LOOK_SECONDS)
                 continue
-            except Retryable:
-                """Who needs Kafka or PostgreSQL says that it is away."""
+            except Retryable as error:  # who needs it waits for it
+                log.warning("whose broker answers is not known", reason=said(error))
             return
 
     def require_own(self) -> None:
@@ -141,17 +142,23 @@ class Watch:
 
     def look_quietly(self) -> None:
         """`why` is the answer."""
+        reason = ""
         try:
             self.look()
-        except Retryable:
-            """`why` says what of it is ours to say."""
+        except Stranger:
+            """`why` says it."""
+        except Retryable as error:  # who needs it waits for it
+            reason = said(error)
+        if reason and reason != self._not_known:
+            log.warning("whose broker answers is not known", reason=reason)
+        self._not_known = reason
 
 
-def by_database() -> Watch:
-    """For who reaches PostgreSQL."""
+def by_database(role: db.Role = "winback_worker") -> Watch:
+    """For who reaches PostgreSQL, and may take on `role`."""
 
     def ours() -> str | None:
-        with db.connect("winback_app") as connection:
+        with db.connect(role) as connection:
             return broker_store.noted(connection)
 
     return Watch(ours)

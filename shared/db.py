@@ -1,8 +1,9 @@
 """PostgreSQL: a pool whose connections take on a role, transactions, migrations, positions.
 
-Processes connect with WINBACK_DATABASE_URL and take on `winback_app` (HTTP: one organization per
-transaction, by row-level security) or `winback_worker` (consumers and the operator's command line:
-all organizations).
+Each process connects as its own login (WINBACK_DATABASE_URL, shared/logins.py) and takes on
+`winback_app` (HTTP: one organization per transaction, by row-level security) or `winback_worker`
+(consumers: all organizations). The operator's command line connects as the owner and takes on the
+worker; only `winback migrate` and `winback topics` stay the owner.
 """
 
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ Role = Literal["winback_app", "winback_worker"]
 
 MIGRATIONS_LOCK = 7_305_512_201  # any number that is ours: two migrating processes take turns
 
+_application = ["winback"]
 
 CREATE_MIGRATIONS = """
 CREATE TABLE IF NOT EXISTS migrations (
@@ -133,10 +135,24 @@ class Bounded(psycopg.Connection[TupleRow]):
             raise psycopg.OperationalError(f"no answer for {self.answer_seconds:g} s") from None
 
 
+def name_connections(process: str) -> None:
+    """As pg_stat_activity calls them from now on: "winback console"; those of a verb are called
+    "winback".
+    """
+    _application[0] = f"winback {process}"
+
+
 def pool(
-    role: Role, *, least: int = 1, most: int = 4, answer_seconds: float = ANSWER_SECONDS
+    role: Role,
+    *,
+    least: int = 1,
+    most: int = 4,
+    answer_seconds: float = ANSWER_SECONDS,
+    url: str = "",
 ) -> ConnectionPool[Connection]:
-    """An open pool whose connections act as `role`. A context manager: close it at the end."""
+    """An open pool whose connections act as `role`. A context manager: close it at the end. `url`:
+    another than this process's.
+    """
 
     def configure(connection: Connection) -> None:
         assert isinstance(connection, Bounded)
@@ -152,14 +168,14 @@ def pool(
         connection.answer_seconds = answer_seconds
 
     return ConnectionPool(
-        settings().database_url,
+        url or settings().database_url,
         connection_class=Bounded,
         min_size=least,
         max_size=most,
         open=True,
         configure=configure,
         check=check,
-        kwargs={"application_name": "winback", **REACH},
+        kwargs={"application_name": _application[0], **REACH},
         timeout=10,
     )
 
@@ -168,7 +184,7 @@ def connected(*, answer_seconds: float = VERB_SECONDS, autocommit: bool = True) 
     """A connection as whoever WINBACK_DATABASE_URL names. Raises psycopg.OperationalError."""
     connection = Bounded.connect(
         settings().database_url,
-        application_name="winback",
+        application_name=_application[0],
         autocommit=autocommit,
         **REACH,  # type: ignore[arg-type]  # what libpq takes
     )
@@ -217,6 +233,13 @@ def organization_transaction(
     with app_pool.connection() as connection, connection.transaction():
         connection.execute("SELECT set_config('app.org', %s, true)", (organization,))
         yield connection
+
+
+def see_hash(connection: Connection, hashed: bytes) -> None:
+    """Until the end of the transaction the app role sees the session, link or token of this hash:
+    it is found before it is known whose it is.
+    """
+    connection.execute("SELECT set_config('app.hash', %s, true)", (hashed.hex(),))
 
 
 def migrate() -> list[str]:

@@ -60,6 +60,11 @@ CollectorUrl = Annotated[
 Secret = Annotated[
     str, StringConstraints(pattern=r"^(|[^\n]{32,})$"), Accepts("32 random characters or more")
 ]
+Password = Annotated[
+    str,
+    StringConstraints(pattern=r"^(|[^\s]{16,})$"),
+    Accepts("16 characters or more, no blanks; or nothing"),
+]
 Host = Annotated[str, StringConstraints(pattern=r"^[^\s/]+$"), Accepts("an address or a host name")]
 Address = Annotated[
     str,
@@ -88,7 +93,29 @@ class Settings(BaseSettings):
         "127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated."
     )
     database_url: DatabaseUrl = Field(
-        "postgresql://winback@127.0.0.1:5432/winback", description="PostgreSQL, a libpq URL."
+        "postgresql://winback@127.0.0.1:5432/winback",
+        description="PostgreSQL, a libpq URL: of the process's own login; for `winback migrate` "
+        "and other verbs, of the owner.",
+    )
+    ingest_database_password: Password = Field(
+        "",
+        description="`winback migrate` gives this password to winback_ingest, the login of ingest "
+        "at PostgreSQL. Empty: what it has stays.",
+    )
+    persist_database_password: Password = Field(
+        "", description="The same for winback_persist, the login of the signals consumer."
+    )
+    clock_database_password: Password = Field(
+        "", description="The same for winback_clock, the login of the clock."
+    )
+    console_database_password: Password = Field(
+        "", description="The same for winback_console, the login of the console."
+    )
+    digest_database_password: Password = Field(
+        "", description="The same for winback_digest, the login of digest."
+    )
+    sequences_database_password: Password = Field(
+        "", description="The same for winback_sequences, the login of sequences."
     )
     smtp_url: MailUrl = Field(
         "smtp://127.0.0.1:1025",

@@ -9,14 +9,17 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command("migrate")
 def migrate() -> None:
-    """Apply what has not been applied, each migration in one transaction.
+    """Apply what has not been applied, each migration in one transaction; then give the logins of
+    the processes the passwords that WINBACK_…_DATABASE_PASSWORD name. As the database's owner.
 
     Example: winback migrate
     """
-    from shared import db
+    from shared import db, logins
 
     applied = db.migrate()
     print("\n".join(f"applied {name}" for name in applied) if applied else "nothing to apply")
+    for name in logins.set_passwords():
+        print(f"password given to {name}")
 
 
 @app.command("topics")

@@ -119,9 +119,9 @@ def main() -> None:
     """The console script. Reaches the stack of `winback dev` when it is told of no other; turns the
     project's errors into one line and an exit code.
     """
-    home.load_env()
+    with_stack = home.load_env()
     try:
-        app(prog_name="winback")
+        app(prog_name="winback", obj={"with_stack": with_stack})
     except (Rejected, NotFound, Misconfigured) as error:
         print(f"winback: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)

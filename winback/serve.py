@@ -1,11 +1,13 @@
 """`winback serve SERVICE`: this process becomes one service, in the foreground, until SIGTERM."""
 
 import importlib
+import os
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from shared import db
 from shared.errors import Misconfigured
 
 app = typer.Typer()
@@ -36,6 +38,7 @@ MODULES = {  # each has a main() that returns when the service has drained
 
 @app.command("serve")
 def serve(
+    context: typer.Context,
     service: Annotated[Service, typer.Argument(help="Which process to become.")],
     reload: Annotated[
         bool,
@@ -51,6 +54,14 @@ def serve(
 
     Example: winback serve detector
     """
+    db.name_connections(service)
+    if (context.obj or {}).get("with_stack"):
+        from winback.stack import home, parts
+
+        here = home.find()
+        for name in parts.of_owner(here, here.state()["ports"]):
+            os.environ.pop(name, None)  # who serves comes as its own login
+        os.environ |= parts.own_settings(here, here.state()["ports"], service)
     if reload:
         from winback.reload import serve_again_and_again
 

@@ -46,7 +46,7 @@ def main() -> None:
         db.pool("winback_worker", most=most) as worker_pool,
     ):
         app_pool.timeout = worker_pool.timeout = POOL_SECONDS
-        watch = broker.by_database()
+        watch = broker.by_database("winback_app")
         publisher = Publisher(
             extra={"delivery.timeout.ms": ANSWER_SECONDS * 1000}, why_not=watch.why
         )

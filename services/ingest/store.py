@@ -5,7 +5,7 @@ input against, idempotency keys.
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.db import Connection
+from shared.db import Connection, see_hash
 from shared.domain.sizes import TaughtSizes
 
 KEPT_DAYS = 7  # a key is forgotten after this: no client retries a request for longer
@@ -86,6 +86,7 @@ class KeptKey:
 
 def find_token(connection: Connection, token_hash: bytes) -> Token | None:
     """The token that is not revoked; None for any other."""
+    see_hash(connection, token_hash)
     row = connection.execute(FIND_CALLER, (token_hash,)).fetchone()
     return (
         None if row is None else Token(organization=row[0], name=row[1], scopes=frozenset(row[2]))

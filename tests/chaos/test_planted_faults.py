@@ -182,7 +182,7 @@ def test_an_effect_that_was_written_twice_is_reported(told: History) -> None:
 
 def test_settings_that_were_saved_and_are_gone_are_reported(told: History) -> None:
     version = max(told.settings)
-    with db.connect() as connection:
+    with db.connect_as_owner() as connection:  # nobody else may
         connection.execute(
             "UPDATE settings_versions SET settings = jsonb_set(settings, '{dormant,gap_days}', '7')"
             " WHERE organization = %s AND version = %s",

@@ -20,8 +20,10 @@ from typing import Any
 
 import pytest
 
+from shared.logins import LOGINS
 from shared.settings import PREFIX
 from tests.eventually import eventually
+from tests.logins import url_of
 from tests.operations.rules import ROOT
 from tests.stack_fixtures import Stack
 from winback.serve import Service
@@ -143,6 +145,10 @@ def containers(
             "database-url": stack.env["WINBACK_DATABASE_URL"],
             "secret": stack.env["WINBACK_SECRET"],
         }
+        for login in LOGINS:
+            of = login.name.removeprefix("winback_")
+            secrets[f"{of}-database-password"] = login.password
+            secrets[f"{of}-database-url"] = url_of(login)
         for secret, content in secrets.items():
             (folder / secret).write_text(content)
             (folder / secret).chmod(0o444)  # as `make secrets` leaves them

@@ -9,12 +9,17 @@ import sys
 import pytest
 
 from shared.errors import Misconfigured
+from shared.logins import LOGINS
 from shared.settings import PREFIX, Settings, accepts, settings
 from winback.serve import Service
 
 WRONG = {
     "kafka": ("kafka", "host:port, comma-separated"),
     "database_url": ("mysql://x/y", "postgresql://user:password@host:port/database"),
+    **{
+        login.setting: ("too-short", "16 characters or more, no blanks; or nothing")
+        for login in LOGINS
+    },
     "smtp_url": (
         "mail:25",
         "smtp://, smtp+starttls:// or smtps://, then [user:password@]host[:port]",

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import httpx
 
+from shared.logins import LOGINS
 from shared.settings import PREFIX
 from tests.eventually import eventually
+from tests.logins import url_of
 from winback.chaos.machine import free_port
 from winback.serve import Service
 
@@ -69,6 +71,9 @@ def serving(
     own = {f"{PREFIX}{service.value.upper()}_PORT": str(port)} | {
         PREFIX + name.upper(): value for name, value in env.items()
     }
+    login = next((one for one in LOGINS if one.process == service), None)
+    if login is not None and "database_url" not in env:
+        own["WINBACK_DATABASE_URL"] = url_of(login)
     command = [sys.executable, "-P", "-m", "winback", "serve", service]
     with (
         log.open("wb") as out,

@@ -17,6 +17,7 @@ from psycopg import sql
 from services.signals.store import organizations
 from shared import db
 from shared.settings import settings
+from tests.logins import login_of, url_of
 from tests.stack_fixtures import Stack
 
 pytestmark = pytest.mark.usefixtures("stack")
@@ -25,6 +26,7 @@ FOUND_BY_HASH = {
     "tokens"
 }  # before it is known who asks: has an organization, but is no tenant table
 ROLES = ("winback_app", "winback_worker")
+LOGIN_WITH = {"winback_app": "console", "winback_worker": "digest"}
 
 TABLES = """
 SELECT
@@ -111,9 +113,12 @@ class Relation(NamedTuple):
 
 @contextmanager
 def connected(role: str | None = None, organization: str | None = None) -> Iterator[db.Connection]:
-    """A transaction to be rolled back, as the database's owner or as `role` in one organization."""
+    """A transaction to be rolled back, as the database's owner, or as a login that has taken on
+    `role`, in one organization.
+    """
+    address = settings().database_url if role is None else url_of(login_of(LOGIN_WITH[role]))
     with (
-        psycopg.connect(settings().database_url) as connection,
+        psycopg.connect(address) as connection,
         connection.transaction(force_rollback=True),
     ):
         if role is not None:
@@ -169,9 +174,7 @@ def test_every_tenant_table_has_both_policies() -> None:
     assert wrong == {}
 
 
-def test_the_app_role_has_no_other_policy_but_to_find_its_own_memberships_and_tokens_by_hash() -> (
-    None
-):
+def test_the_app_role_has_no_other_policy_but_by_its_address_or_by_a_hash() -> None:
     with connected() as connection:
         others = [
             (table.name, row[0], row[3])
@@ -180,9 +183,18 @@ def test_the_app_role_has_no_other_policy_but_to_find_its_own_memberships_and_to
             if "winback_worker" not in row[2] and row[0] != "own_organization"
         ]
     assert others == [
+        ("identities", "own_address", "ALL"),
+        ("identities", "version_before", "ALL"),
         ("members", "own_memberships", "SELECT"),
         ("organizations", "own_memberships", "SELECT"),
+        ("sessions", "found_by_hash", "ALL"),
+        ("sessions", "own_address", "ALL"),
+        ("sessions", "version_before", "ALL"),
+        ("sign_in_links", "found_by_hash", "ALL"),
+        ("sign_in_links", "own_address", "ALL"),
+        ("sign_in_links", "version_before", "ALL"),
         ("tokens", "found_by_hash", "SELECT"),
+        ("tokens", "version_before", "SELECT"),
     ]
 
 

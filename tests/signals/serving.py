@@ -9,12 +9,16 @@ import uvicorn
 
 from services.signals.console.app import build
 from shared import db
+from tests.logins import login_of, url_of
 
 
 @contextmanager
 def console_served() -> Iterator[str]:
-    """As its process serves it. Yields its address."""
-    with db.pool("winback_app") as pool, socket.socket() as listening:
+    """As its process serves it, with its own login. Yields its address."""
+    with (
+        db.pool("winback_app", url=url_of(login_of("console"))) as pool,
+        socket.socket() as listening,
+    ):
         listening.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(build(pool), log_config=None, ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from shared.logins import LOGINS
 from shared.settings import PREFIX, Settings
 from winback.serve import Service
 from winback.stack import jars
@@ -27,6 +29,8 @@ def compose() -> dict[str, Any]:
         str(Path(sys.executable).with_name("docker-compose")),
         "--profile",
         "traces",
+        "--profile",
+        "verbs",
         "config",
         "--format",
         "json",
@@ -87,14 +91,14 @@ def test_compose_lets_only_those_reach_kafka_and_postgresql_who_need_them(
         return {name for name, service in compose.items() if network in service["networks"]}
 
     assert on("default") == set()
-    assert on("kafka") == {"kafka", "migrate", *Service}
-    assert on("database") == {"postgres", "migrate", *Service} - {"detector"}
-    assert on("mail") == {"mailpit", "console", "digest", "alertmanager"}
+    assert on("kafka") == {"kafka", "migrate", "winback", *Service}
+    assert on("database") == {"postgres", "migrate", "winback", *Service} - {"detector"}
+    assert on("mail") == {"mailpit", "winback", "console", "digest", "alertmanager"}
     assert {"kafka", "postgres", "mailpit"}.isdisjoint(on("metrics"))
 
 
 def test_compose_runs_the_project_without_rights_it_does_not_need(compose: dict[str, Any]) -> None:
-    for name in ("migrate", *Service):
+    for name in ("migrate", "winback", *Service):
         service = compose[name]
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
         assert service["security_opt"] == ["no-new-privileges:true"]
@@ -109,10 +113,57 @@ def test_compose_passes_secrets_as_files(compose: dict[str, Any]) -> None:
         for value in (service.get("environment") or {}).values()
     )
     assert "postgresql://" not in values
-    assert {secret["source"] for name in Service for secret in compose[name]["secrets"]} == {
-        "database-url",
-        "secret",
+    of_owner = {"secret", "database-url"} | {
+        f"{login.name.removeprefix('winback_')}-database-password" for login in LOGINS
     }
+    for name in ("migrate", "winback"):
+        assert {secret["source"] for secret in compose[name]["secrets"]} == of_owner
+
+
+def test_compose_lets_each_service_log_in_as_itself_and_the_detector_not_at_all(
+    compose: dict[str, Any],
+) -> None:
+    urls = {
+        login.process: f"{login.name.removeprefix('winback_')}-database-url" for login in LOGINS
+    }
+    for name in Service:
+        service = compose[name]
+        assert {secret["source"] for secret in service["secrets"]} == {"secret"} | (
+            {urls[name]} if name in urls else set()
+        )
+        told = {key: value for key, value in service["environment"].items() if "DATABASE" in key}
+        assert told == (
+            {"WINBACK_DATABASE_URL_FILE": f"/run/secrets/{urls[name]}"} if name in urls else {}
+        )
+    assert set(Service) - set(urls) == {"detector"}
+
+
+def test_the_secrets_that_compose_mounts_are_made_once_and_what_is_there_stays(
+    compose: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "ops").mkdir()
+    script = shutil.copy(ROOT / "ops" / "secrets.sh", tmp_path / "ops")
+    secrets = tmp_path / "secrets"
+    secrets.mkdir(mode=0o700)  # as the version before left them
+    (secrets / "secret").write_text("kept")
+    (secrets / "database-password").write_text("kept too")
+    (secrets / "database-url").write_text("postgresql://winback:kept too@postgres:5432/winback")
+    made: list[dict[str, str]] = []
+    for _ in range(2):
+        subprocess.run(["sh", script], check=True, capture_output=True)
+        made.append({file.name: file.read_text() for file in secrets.iterdir()})
+    assert made[0] == made[1]
+    assert set(made[0]) == {
+        secret["source"] for service in compose.values() for secret in service.get("secrets", [])
+    }
+    assert (made[0]["secret"], made[0]["database-password"]) == ("kept", "kept too")
+    for login in LOGINS:
+        of = login.name.removeprefix("winback_")
+        password = made[0][f"{of}-database-password"]
+        assert made[0][f"{of}-database-url"] == (
+            f"postgresql://{login.name}:{password}@postgres:5432/winback"
+        )
+    assert len({text for name, text in made[0].items() if name.endswith("-password")}) == 7
 
 
 def test_compose_runs_the_kafka_that_is_tested_here(compose: dict[str, Any]) -> None:

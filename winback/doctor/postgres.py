@@ -10,9 +10,11 @@ import psycopg
 from shared import clock, db
 from shared.settings import settings
 from winback.doctor import catalogue_store as catalogue
+from winback.doctor import logins
 from winback.doctor.findings import Finding, away, good, judged, note, wrong
 from winback.doctor.kafka import skew
 
+LOGINS_SINCE = "0027_found_by_hash.sql"  # before it, what is missing is the migration
 LEAST_VERSION = 150_000
 CONNECT_SECONDS = 5
 CONNECTIONS = 40  # what one process of each kind holds at most, and some to look with
@@ -41,6 +43,8 @@ def look() -> Iterator[Finding]:
         )
         yield _migrations(connection)
         yield from _roles(connection, server)
+        if catalogue.applied(connection)[-1:] >= [LOGINS_SINCE]:
+            yield from logins.look(connection)
         unprotected = catalogue.unprotected(connection)
         yield judged(
             "row-level security",

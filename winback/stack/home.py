@@ -104,14 +104,16 @@ def find() -> Home:
     return Home(Path(os.environ.get("WINBACK_HOME") or FOLDER).absolute())
 
 
-def load_env() -> None:
-    """Let this process reach the stack of the current directory, unless its
-    environment names another one.
+def load_env() -> bool:
+    """Let this process reach the stack of the current directory, as its owner, unless its
+    environment names another one: False then, or where there is none.
     """
     if "WINBACK_KAFKA" in os.environ or "WINBACK_DATABASE_URL" in os.environ:
-        return
-    for name, value in find().env().items():
+        return False
+    env = find().env()
+    for name, value in env.items():
         os.environ.setdefault(name, value)
+    return bool(env)
 
 
 def write_private(file: Path, text: str) -> None:

@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from shared.logins import LOGINS, Login
+from shared.settings import PREFIX
 from winback.stack import kafka, kept, postgres, probes
 from winback.stack.home import Home
 from winback.stack.ports import choose, moves
 
 HOST = probes.HOST
+DATABASE_URL = "WINBACK_DATABASE_URL"
 PYTHON = (sys.executable, "-P", "-m")
 
 SERVICES = ("ingest", "detector", "signals", "console", "clock", "digest", "sequences")
@@ -41,7 +44,8 @@ class Part:
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """All that a supervisor starts: the infrastructure side by side; when it is ready the schema,
-    which ends; then the services.
+    which ends; then the services. `env`: settings of all of them; `owner`: those of the schema and
+    of verbs alone, which no service is given.
     """
 
     infrastructure: list[Part]
@@ -51,6 +55,7 @@ class Plan:
     ports: dict[str, int]
     postgres_folder: Path
     moves: list[str] = field(default_factory=list)  # what is not where one would look for it
+    owner: dict[str, str] = field(default_factory=dict)
 
 
 def plan(
@@ -75,15 +80,20 @@ def plan(
     return Plan(
         infrastructure=infrastructure(home, ports, data=data, fsync=fsync),
         schema=Part(
-            name="schema", command=(*PYTHON, "winback.stack.schema"), probe=probes.never, url=""
+            name="schema",
+            command=(*PYTHON, "winback.stack.schema"),
+            probe=probes.never,
+            url="",
+            env=of_owner(home, ports),
         ),
-        services=[part for part in services(ports) if part.name not in without]
+        services=[part for part in services(home, ports) if part.name not in without]
         if with_services
         else [],
         env=env,
         ports=ports,
         postgres_folder=data,
         moves=[] if any_ports else moves(ports, known),
+        owner=of_owner(home, ports),
     )
 
 
@@ -112,18 +122,39 @@ def postgres_folder(home: Home, previous: str | None) -> Path:
     return folder
 
 
-def database_url(home: Home, ports: dict[str, int]) -> str:
-    password = home.secret("database-password").read_text().strip()
-    return (
-        f"postgresql://{postgres.OWNER}:{password}@{HOST}:{ports['postgres']}/{postgres.DATABASE}"
-    )
+def database_url(home: Home, ports: dict[str, int], login: Login | None = None) -> str:
+    """Of a process's own login; of the owner where none is named."""
+    name = postgres.OWNER if login is None else login.name
+    password = password_file(home, login).read_text().strip()
+    return f"postgresql://{name}:{password}@{HOST}:{ports['postgres']}/{postgres.DATABASE}"
+
+
+def password_file(home: Home, login: Login | None = None) -> Path:
+    return home.secret("database-password" if login is None else login.setting.replace("_", "-"))
+
+
+def of_owner(home: Home, ports: dict[str, int]) -> dict[str, str]:
+    """What migrating needs, and every verb: the owner's address, the passwords of the logins."""
+    return {DATABASE_URL: database_url(home, ports)} | {
+        f"{PREFIX}{login.setting.upper()}_FILE": str(password_file(home, login)) for login in LOGINS
+    }
+
+
+def own_settings(home: Home, ports: dict[str, int], service: str) -> dict[str, str]:
+    """Of one service alone: the address of PostgreSQL as its own login; the detector has none."""
+    login = next((one for one in LOGINS if one.process == service), None)
+    if login is None:
+        # a static member: after a kill it is back without a rebalance
+        return {"WINBACK_DETECTOR_ID": "dev"}
+    return {DATABASE_URL: database_url(home, ports, login)}
 
 
 def environment(home: Home, ports: dict[str, int]) -> dict[str, str]:
-    """The settings that every process and every verb of this stack is given."""
+    """The settings that every process and every verb of this stack is given; none has the address
+    of PostgreSQL from here.
+    """
     env = {
         "WINBACK_KAFKA": f"{HOST}:{ports['kafka']}",
-        "WINBACK_DATABASE_URL": database_url(home, ports),
         "WINBACK_SMTP_URL": f"smtp://{HOST}:{ports['smtp']}",
         "WINBACK_BASE_URL": f"http://{HOST}:{ports['console']}",
         "WINBACK_SECRET_FILE": str(home.secret("secret")),
@@ -184,11 +215,8 @@ def infrastructure(home: Home, ports: dict[str, int], *, data: Path, fsync: bool
     ]
 
 
-def services(ports: dict[str, int]) -> list[Part]:
+def services(home: Home, ports: dict[str, int]) -> list[Part]:
     """Every process of `winback serve`."""
-    special = {
-        "detector": {"WINBACK_DETECTOR_ID": "dev"}
-    }  # a static member: after a kill it is back without a rebalance
     return [
         Part(
             name=name,
@@ -196,7 +224,7 @@ def services(ports: dict[str, int]) -> list[Part]:
             ports=(ports[name],),
             probe=probes.http(ports[name]),
             url=f"http://{HOST}:{ports[name]}",
-            env=special.get(name, {}),
+            env=own_settings(home, ports, name),
         )
         for name in SERVICES
     ]

@@ -14,11 +14,13 @@ LEADERS_SECONDS = 30.0
 
 
 def main() -> int:
-    from shared import broker, db
+    from shared import broker, db, logins
 
     with ThreadPoolExecutor(2) as both:
         migrated, created = both.submit(db.migrate), both.submit(create_topics)
     try:
+        migrated.result()
+        logins.set_passwords()
         broker.note()
         print(
             f"applied {len(migrated.result())} migrations, created {len(created.result())} topics"

@@ -99,7 +99,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self.stopping.set)
         loop.add_signal_handler(signal.SIGCHLD, self.reap)
-        self.home.write_env(self.plan.env)
+        self.home.write_env(self.plan.env | self.plan.owner)
         self.write_state()
         for line in self.plan.moves:
             self.say(line)
@@ -192,12 +192,21 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | self.plan.env | child.part.env,
+                env=self.inherited() | self.plan.env | child.part.env,
                 start_new_session=True,
                 preexec_fn=processes.die_with_parent,
             )
         child.start = processes.started(child.process.pid)
         self.write_state()
+
+    def inherited(self) -> dict[str, str]:
+        """What this process was told, but for what the owner of the database alone is told."""
+        plain = {name.removesuffix("_FILE") for name in self.plan.owner}
+        return {
+            name: value
+            for name, value in os.environ.items()
+            if name.removesuffix("_FILE") not in plain
+        }
 
     async def watch(self, child: Child) -> None:
         """Ask again and again; say what changes."""

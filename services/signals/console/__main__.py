@@ -36,7 +36,7 @@ def main() -> None:
         signal.signal(name, lambda *_: None)
     with db.pool("winback_app", most=8) as pool:
         pool.timeout = POOL_SECONDS
-        watch, stop = broker.by_database(), threading.Event()
+        watch, stop = broker.by_database("winback_app"), threading.Event()
         watch.start(stop)
         needs = Needs(stop)
         needs.ask("PostgreSQL", Postgres())

@@ -15,6 +15,8 @@ from shared.errors import NotFound
 # What begins and ends somebody's access goes one by one: until the end of the transaction.
 LOCK_PERSON = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 7305512203))"
 
+SEE_ADDRESS = "SELECT set_config('app.email', %s, true)"
+
 IS_MEMBER = "SELECT 1 FROM members WHERE email = %s LIMIT 1"
 
 INSERT_LINK = """
@@ -146,10 +148,21 @@ def lock_person(connection: db.Connection, email: str) -> None:
     connection.execute(LOCK_PERSON, (email,))
 
 
+def _by_hash(connection: db.Connection, secret: str) -> bytes:
+    """The hash; until the end of the transaction the app role sees what has it."""
+    found = hashed(secret)
+    db.see_hash(connection, found)
+    return found
+
+
+def _by_address(connection: db.Connection, email: str) -> None:
+    """Until the end of the transaction the app role sees what is this address's."""
+    connection.execute(SEE_ADDRESS, (email,))
+
+
 def is_member(connection: db.Connection, email: str) -> bool:
     """Of any organization."""
-    # the app role sees memberships of this address
-    connection.execute("SELECT set_config('app.email', %s, true)", (email,))
+    _by_address(connection, email)
     return connection.execute(IS_MEMBER, (email,)).fetchone() is not None
 
 
@@ -166,18 +179,21 @@ def insert_link(
 
 def find_link(connection: db.Connection, link: str, *, now: datetime) -> str | None:
     """The address of a link that still works."""
-    row = connection.execute(FIND_LINK, {"link_hash": hashed(link), "now": now}).fetchone()
+    link_hash = _by_hash(connection, link)
+    row = connection.execute(FIND_LINK, {"link_hash": link_hash, "now": now}).fetchone()
     return str(row[0]) if row else None
 
 
 def use_link(connection: db.Connection, link: str, *, now: datetime) -> str | None:
     """Spend the link: the address that it was for. None: it does not work any more."""
-    row = connection.execute(USE_LINK, {"link_hash": hashed(link), "now": now}).fetchone()
+    link_hash = _by_hash(connection, link)
+    row = connection.execute(USE_LINK, {"link_hash": link_hash, "now": now}).fetchone()
     return str(row[0]) if row else None
 
 
 def void_links(connection: db.Connection, email: str, *, now: datetime) -> int:
     """None of the address works any more. Returns how many did."""
+    _by_address(connection, email)
     return connection.execute(VOID_LINKS, {"email": email, "now": now}).rowcount
 
 
@@ -191,6 +207,7 @@ def insert_session(
     signed_in_from: str,
 ) -> None:
     """Signed in."""
+    _by_address(connection, email)
     connection.execute(
         INSERT_SESSION,
         {
@@ -215,7 +232,7 @@ def find_session(
     older than `note_before`.
     """
     values = {
-        "session_hash": hashed(session),
+        "session_hash": _by_hash(connection, session),
         "now": now,
         "used_since": used_since,
         "note_before": note_before,
@@ -230,11 +247,12 @@ def find_session(
 
 def end_session(connection: db.Connection, session: str) -> None:
     """Signed out."""
-    connection.execute(DELETE_SESSION, (hashed(session),))
+    connection.execute(DELETE_SESSION, (_by_hash(connection, session),))
 
 
 def end_named_session(connection: db.Connection, email: str, session: str) -> bool:
     """One of the address's own, by its name. False: there is none."""
+    _by_address(connection, email)
     return (
         connection.execute(DELETE_NAMED_SESSION, {"email": email, "session": session}).rowcount > 0
     )
@@ -242,6 +260,7 @@ def end_named_session(connection: db.Connection, email: str, session: str) -> bo
 
 def end_sessions(connection: db.Connection, email: str) -> int:
     """Signed out everywhere. Returns how many there were."""
+    _by_address(connection, email)
     return connection.execute(DELETE_SESSIONS, (email,)).rowcount
 
 
@@ -255,6 +274,7 @@ def sessions(
     limit: int,
 ) -> list[Session]:
     """Those that work: `asking` first, then what was used last."""
+    _by_address(connection, email)
     values = {
         "email": email,
         "session_hash": hashed(asking),
@@ -273,6 +293,7 @@ def pinned(
     this is the first.
     """
     key = {"email": email, "issuer": issuer}
+    _by_address(connection, email)
     connection.execute(PIN, key | {"subject": subject, "now": now})
     row = connection.execute(PINNED, key).fetchone()
     assert row is not None
@@ -281,20 +302,20 @@ def pinned(
 
 def unpin(connection: db.Connection, email: str) -> None:
     """The next sign-in at the provider is the first."""
+    _by_address(connection, email)
     connection.execute(UNPIN, (email,))
 
 
 def open_links(connection: db.Connection, email: str, *, now: datetime) -> int:
     """How many links of the address still work."""
+    _by_address(connection, email)
     row = connection.execute(COUNT_LINKS, {"email": email, "now": now}).fetchone()
     return int(row[0]) if row else 0
 
 
 def memberships(connection: db.Connection, email: str) -> list[Membership]:
-    """Of an address, by the organizations' names; for the app role the transaction must
-    name it (`app.email`).
-    """
-    connection.execute("SELECT set_config('app.email', %s, true)", (email,))
+    """Of an address, by the organizations' names."""
+    _by_address(connection, email)
     return [
         Membership(str(row[0]), str(row[1]), str(row[2]))
         for row in connection.execute(MEMBERSHIPS, (email,))

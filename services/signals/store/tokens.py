@@ -14,5 +14,6 @@ WHERE token_hash = %s
 
 def find(connection: db.Connection, token_hash: bytes) -> tuple[str, list[str]] | None:
     """(organization, scopes) of a token that works."""
+    db.see_hash(connection, token_hash)
     row = connection.execute(FIND_TOKEN, (token_hash,)).fetchone()
     return (str(row[0]), list(row[1])) if row else None
