@@ -351,7 +351,7 @@ BACKUP_AT = _gauge(
     "installation was made.",
     ["store"],
     spike="Old: what came since would be lost with the disk.",
-    do="Run it by hand, and look why its schedule did not.",
+    do="Run ops/backup-postgres.sh or ops/backup-kafka.sh, and look why its schedule did not.",
 )
 HISTORY_AT = _gauge(
     "winback_history_timestamp_seconds",
