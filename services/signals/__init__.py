@@ -6,7 +6,8 @@ produces  orders (runs), digest-ticks, sequence-ticks, contacts (tombstones)
 owns      organizations, members, tokens, settings_versions, accounts, account_words, contacts,
           kept_forms, orders, feeds, runs, signals, episodes, schedules, slots, digest_recipients,
           digest_requests, sequences, sequence_steps, suppressions, outcomes, audit_log,
-          saved_views, sign_in_links, sessions, identities, deleted_organizations
+          saved_views, owner_people, follow_ups, account_notes, sign_in_links, sessions,
+          identities, deleted_organizations
 
 Three processes, a room each, on what they share:
 

@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
+from shared.domain.history import Readings
 from shared.domain.money import saturated
+from shared.domain.thresholds import DetectionSettings
 from shared.events import SignalType
 
 Kind = Literal["reached_out", "won_back", "lost", "undone", "answered"]
@@ -121,7 +123,7 @@ def may_undo(
 @dataclass(frozen=True, kw_only=True)
 class Saved:
     """A signal that may have been won back, with the figures of the last run that saw it. answered:
-    an order ended it.
+    `order` ended it. answered_cents: what that order brought of it, None where nobody knows.
     """
 
     signal: str
@@ -130,6 +132,8 @@ class Saved:
     figures: Mapping[str, Any]
     answered: bool = False
     history_days: int = YEAR_DAYS
+    order: str | None = None
+    answered_cents: int | None = None
 
 
 def won(signals: Sequence[Saved]) -> list[Saved]:
@@ -143,14 +147,39 @@ def monthly_value_cents(signals: Sequence[Saved]) -> int:
     """What a month of it is worth, unless someone knows better: of the account's A, or else the sum
     of the others.
 
-    A: last year's revenue by 12. B: lapsed revenue by the months of the history window (365 days
-    are 12). C: upside by 12. Half up, to the cent, once for each signal.
+    What an order answered is worth what that order brought: nobody is said to be back for more than
+    they bought. Else A: last year's revenue by 12. B: lapsed revenue by the months of the history
+    window (365 days are 12). C: upside by 12. Half up, to the cent, once for each signal.
     """
     counted = [signal for signal in signals if signal.type == "dormant"] or signals
     return saturated(sum(_monthly_cents(signal) for signal in counted))
 
 
+def brought_cents(
+    type_: SignalType,
+    combo: tuple[str | None, str | None],
+    lines: Iterable[tuple[str | None, str | None, int]],
+    settings: DetectionSettings,
+) -> int:
+    """What an order's lines (raw OD, raw grade, cents) brought of what a signal is about, net: of
+    an A all of it, of a B the combo's, of a C the standard goods.
+    """
+    readings = Readings(settings)
+    held = list(lines)
+    readings.extend([(od, grade) for od, grade, _ in held])
+    cents = 0
+    for place, (_, _, line_cents) in enumerate(held):
+        if type_ == "lapse":
+            counts = readings.combos[place] == combo
+        else:
+            counts = type_ == "dormant" or not readings.specialty[place]
+        cents += line_cents if counts else 0
+    return max(0, saturated(cents))
+
+
 def _monthly_cents(signal: Saved) -> int:
+    if signal.answered_cents is not None:
+        return signal.answered_cents
     figures = signal.figures
     if signal.type == "dormant":
         month = Decimal(figures["last_year_revenue_cents"]) / MONTHS_A_YEAR

@@ -19,9 +19,11 @@ from services.signals.actions import (
     contacts,
     digest,
     enrollment,
+    follow_ups,
     health,
     members,
     outcomes,
+    owner_people,
     runs,
     saved_views,
     sequences,
@@ -68,6 +70,37 @@ def organization_of(world: World) -> tuple[db.Connection, str]:
 
 
 ACTIONS: dict[str, Action] = {
+    "owner_people.set_person": Action(
+        do=lambda at, by: owner_people.set_person(
+            *organization_of(at), "dk", name="Dana King", email=w.OTHER, by=by
+        ),
+        may=GOVERNING,
+        noted=("mapped", "owner dk"),
+    ),
+    "follow_ups.finish": Action(
+        do=lambda at, by: follow_ups.finish(*organization_of(at), w.FOLLOW_UP, by=by, at=w.NOW),
+        may=EVERYBODY,
+        noted=("did follow-up", f"account {w.ACCOUNT}"),
+    ),
+    "follow_ups.move": Action(
+        do=lambda at, by: follow_ups.move(
+            *organization_of(at), w.FOLLOW_UP, "2026-03-09", today=w.NOW.date(), by=by
+        ),
+        may=EVERYBODY,
+        noted=("moved follow-up", f"account {w.ACCOUNT}"),
+    ),
+    "follow_ups.write_note": Action(
+        do=lambda at, by: follow_ups.write_note(
+            *organization_of(at), w.ACCOUNT, "n-new", "They move in March.", by=by, at=w.NOW
+        ),
+        may=EVERYBODY,
+        noted=("wrote note", f"account {w.ACCOUNT}"),
+    ),
+    "follow_ups.delete_note": Action(
+        do=lambda at, by: follow_ups.delete_note(*organization_of(at), w.NOTE, by=by),
+        may=GOVERNING,
+        noted=("deleted note", f"account {w.ACCOUNT}"),
+    ),
     "contacts.add": Action(
         do=lambda at, by: contacts.add(
             *organization_of(at), w.ACCOUNT, "new", Person(name="Ana"), is_primary=False, by=by

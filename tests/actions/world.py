@@ -11,6 +11,7 @@ from shared.topics import ORDERS, dead_letters_of
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ACCOUNT, CONTACT = "A-1", "C-1"
+FOLLOW_UP, NOTE = "f-1", "n-1"
 DRAFT, ARCHIVED = "s-draft", "s-archived"
 TOKEN = "erp"
 OTHER = "other@example.com"  # a member who does nothing
@@ -64,6 +65,16 @@ def furnished(connection: db.Connection, organization: str) -> World:
             "INSERT INTO contacts (organization, contact, account, revision)"
             " VALUES (%s, %s, %s, 1)",
             (CONTACT, ACCOUNT),
+        ),
+        (
+            "INSERT INTO follow_ups (organization, follow_up, account, due_on, email, created_at)"
+            " VALUES (%s, %s, %s, '2026-03-02', %s, now())",
+            (FOLLOW_UP, ACCOUNT, OTHER),
+        ),
+        (
+            "INSERT INTO account_notes (organization, note, account, body, at, actor)"
+            " VALUES (%s, %s, %s, 'Theirs', now(), %s)",
+            (NOTE, ACCOUNT, OTHER),
         ),
         *(
             (

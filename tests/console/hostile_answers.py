@@ -77,8 +77,25 @@ ANSWERS: dict[Route, dict[str, Answers]] = {
         "reason": OPTIONAL,
         "signal": OPTIONAL | {"template code": 404, "a script": 404, "40 digits": 404},
         "once": TAKEN,
+        "note": OPTIONAL | PLAIN_TEXT,
+        "follow_up_on": OPTIONAL,
     },
     Route("POST", "/o/{organization}/outcomes/{outcome}/undo"): {},
+    Route("POST", "/o/{organization}/runs"): {},
+    Route("POST", "/o/{organization}/follow-ups/{follow_up}"): {
+        "do": REFUSED,
+        "follow_up_on": REFUSED,
+    },
+    Route("POST", "/o/{organization}/accounts/{account:path}/notes"): {
+        "note": REFUSED | PLAIN_TEXT,
+        "once": TAKEN,
+    },
+    Route("POST", "/o/{organization}/notes/{note}/delete"): {},
+    Route("POST", "/o/{organization}/settings/owners"): {
+        "owner": REFUSED | PLAIN_TEXT,
+        "name": OPTIONAL | PLAIN_TEXT,
+        "email": OPTIONAL,
+    },
     Route("POST", "/o/{organization}/sequences/{sequence}"): {
         "edition": REFUSED,
         "do": OPTIONAL,

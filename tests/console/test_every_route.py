@@ -137,7 +137,19 @@ CASES: dict[Route, Case] = {
     Route("POST", "/unsubscribe/{token}"): deed(audience="anyone", status=200, needs_session=False),
     Route("GET", "/v1/signals"): page("token", query=lambda ids: {"account": ids.account}),
     Route("GET", "/v1/accounts/{account:path}"): page("token"),
-    Route("GET", "/o/{organization}"): Case(audience="anyone", status=303),
+    Route("GET", "/o/{organization}"): page(),
+    Route("POST", "/o/{organization}/runs"): governed(),
+    Route("POST", "/o/{organization}/follow-ups/{follow_up}"): deed(
+        lambda ids: {"do": "move", "follow_up_on": clock.today("UTC").isoformat()}
+    ),
+    Route("POST", "/o/{organization}/accounts/{account:path}/notes"): deed(
+        lambda ids: {"note": "They move in March.", "once": ids.once}
+    ),
+    Route("POST", "/o/{organization}/notes/{note}/delete"): deed(),
+    Route("GET", "/o/{organization}/settings/owners"): page(),
+    Route("POST", "/o/{organization}/settings/owners"): governed(
+        lambda ids: {"owner": "dk", "name": "Dana King", "email": ids.person}
+    ),
     Route("GET", "/o/{organization}/signals"): Case(audience="anyone", status=303),
     Route("GET", "/o/{organization}/accounts"): page(),
     Route("GET", "/o/{organization}/accounts.csv"): page(),
@@ -165,7 +177,8 @@ CASES: dict[Route, Case] = {
     Route("POST", "/o/{organization}/outcomes"): deed(
         lambda ids: {
             "account": ids.account, "kind": "lost", "reason": "price", "signal": ids.signal,
-            "once": ids.once,
+            "once": ids.once, "note": "They said so.",
+            "follow_up_on": clock.today("UTC").isoformat(),
         }
     ),
     Route("POST", "/o/{organization}/outcomes/{outcome}/undo"): deed(),
@@ -298,6 +311,29 @@ def furnish(connection: db.Connection, ids: Ids) -> None:
             ),
         )
         connection.execute(
+            "INSERT INTO follow_ups (organization, follow_up, account, due_on, note, email,"
+            " created_at) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            (
+                organization,
+                ids.follow_up,
+                ids.account,
+                now.date(),
+                marked,
+                email_of(ids.who, organization),
+                now,
+            ),
+        )
+        connection.execute(
+            "INSERT INTO account_notes (organization, note, account, body, at, actor)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            (organization, ids.note, ids.account, marked, now, email_of(ids.who, organization)),
+        )
+        connection.execute(
+            "INSERT INTO owner_people (organization, owner, name, mapped_at, mapped_by)"
+            " VALUES (%s, %s, %s, %s, %s)",
+            (organization, ids.owner_code, marked, now, ids.person),
+        )
+        connection.execute(
             "INSERT INTO outcomes (organization, outcome, account, kind, at, actor, reason, about)"
             " VALUES (%s, %s, %s, 'lost', %s, %s, 'price', %s)",
             (organization, ids.outcome, ids.account, now, email_of(ids.who, organization), marked),
@@ -376,6 +412,8 @@ class Two:
             sequence=ids.sequence,
             digest=ids.digest,
             outcome=ids.outcome,
+            follow_up=ids.follow_up,
+            note=ids.note,
             kind="lost",
             link=link.split("/")[-1],
             token=unsubscribe_token(self.mine, ids.person),
@@ -506,7 +544,7 @@ def test_what_belongs_to_another_organization_is_not_there(two: Two, route: Rout
     case = CASES[route]
     theirs, own = two.there_too, two.there
     names_things = (
-        any(f"{{{name}" in route.path for name in ("account", "sequence", "digest", "outcome"))
+        any(f"{{{name}" in route.path for name in NAMED_IN_PATHS)
         or case.query(theirs) != case.query(own)
         or (case.form is not None and case.form(theirs) != case.form(own))
     )
@@ -525,6 +563,7 @@ def test_what_belongs_to_another_organization_is_not_there(two: Two, route: Rout
         two.forget("owner")
 
 
+NAMED_IN_PATHS = ("account", "sequence", "digest", "outcome", "follow_up", "note")
 MADE_ANEW = {  # what is sent is a name for something new: another organization's is as good as any
     Route("POST", "/o/{organization}/settings/members/invite"),
     Route("POST", "/o/{organization}/settings/tokens"),

@@ -2,7 +2,13 @@
 
 from services.signals.actions import digest
 from services.signals.actions.actor import Actor, must_govern, note
-from services.signals.store import organizations, recipients, saved_views, sign_in
+from services.signals.store import (
+    organizations,
+    owner_people,
+    recipients,
+    saved_views,
+    sign_in,
+)
 from shared import clock, db
 from shared.errors import FieldError, NotFound, Rejected
 from shared.mail import checked_address
@@ -106,6 +112,7 @@ def remove(connection: db.Connection, organization: str, email: str, *, by: Acto
     organizations.remove_member(connection, organization, email)
     end_access_of_strangers(connection, email)
     saved_views.delete_of(connection, organization, email)
+    owner_people.forget_member(connection, organization, email)
     note(connection, organization, by, "removed", f"member {email}", {"role": known[email]})
 
 

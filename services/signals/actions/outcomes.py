@@ -3,11 +3,11 @@ write, note it in the audit log.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from services.signals.actions.actor import Actor, note
-from services.signals.store import outcome_rows, outcomes
+from services.signals.store import follow_ups, outcome_rows, outcomes
 from services.signals.store.outcome_rows import OutcomeRow
 from shared import db
 from shared.domain.outcomes import (
@@ -25,6 +25,7 @@ from shared.domain.outcomes import (
     won,
 )
 from shared.errors import FieldError, NotFound, Rejected
+from shared.ids import derived
 
 WORDS: dict[Kind, str] = {"reached_out": "reached out", "won_back": "won back", "lost": "lost"}
 
@@ -34,7 +35,8 @@ class Wish:
     """What somebody wants noted. `outcome` is the id that its form was given: sent
     twice, it is done once.
 
-    monthly_value_cents: None takes the default. signal: None is the account as a whole.
+    monthly_value_cents: None takes the default. signal: None is the account as a whole. note: one
+      line (`checked_note`). follow_up_on: the day on which the actor calls again.
     """
 
     outcome: str
@@ -43,6 +45,8 @@ class Wish:
     signal: str | None = None
     reason: Reason | None = None
     monthly_value_cents: int | None = None
+    note: str | None = None
+    follow_up_on: date | None = None
 
 
 def act(
@@ -87,13 +91,29 @@ def act(
         "signals": [signal.signal for signal in saved],
         "episodes": [signal.episode for signal in saved],
         "snapshot": snapshot,
+        "note": wish.note,
+        "follow_up_on": wish.follow_up_on,
     }
     if outcomes.insert(connection, organization, wish.account, action, **more):
         _follow(connection, organization, wish.account, action)
+        if wish.follow_up_on is not None:
+            follow_ups.add(
+                connection,
+                organization,
+                follow_up=derived("follow-up", organization, wish.outcome),
+                account=wish.account,
+                due_on=wish.follow_up_on,
+                note=wish.note,
+                email=by.name,
+                outcome=wish.outcome,
+                at=at,
+            )
         detail = {
             "outcome": wish.outcome,
             "reason": more["reason"],
             "monthly_value_cents": value,
+            "note": wish.note,
+            "follow_up_on": wish.follow_up_on.isoformat() if wish.follow_up_on else None,
             "before": snapshot,
         }
         _note(connection, organization, by, action, wish.account, WORDS[wish.kind], detail)
@@ -137,6 +157,7 @@ def undo(
     )
     snapshot = _snapshot(before, [])
     outcomes.insert(connection, organization, row.account, taken_back, snapshot=snapshot)
+    follow_ups.end_of_outcome(connection, organization, outcome, at=at, by=by.name)
     _follow(connection, organization, row.account, taken_back)
     detail = {
         "outcome": outcome,

@@ -171,6 +171,43 @@ def remove_member(
     print(f"{plain} is no member of {id_} any more")
 
 
+@member.command("owner")
+def map_owner(
+    id_: OrganizationId,
+    owner: Annotated[str, typer.Argument(metavar="OWNER", help="As the ERP has it.")],
+    email: Annotated[str, typer.Option("--email", help="The member whom it stands for.")] = "",
+    name: Annotated[str, typer.Option("--name", help="As people read it.")] = "",
+) -> None:
+    """Say which member an owner's code stands for; without either it stands for nobody.
+
+    Example: winback member owner acme dk --email dana@acme.example --name "Dana King"
+    """
+    from services.signals.actions import owner_people
+    from services.signals.actions.actor import COMMAND_LINE
+    from shared import db
+
+    with db.connect() as connection:
+        owner_people.set_person(connection, id_, owner, name=name, email=email, by=COMMAND_LINE)
+    print(f"{owner} is {name or email or 'nobody'}")
+
+
+@member.command("owners")
+def list_owners(id_: OrganizationId, as_json: AsJson = False) -> None:
+    """Which member each mapped owner's code stands for.
+
+    Example: winback member owners acme
+    """
+    from services.signals.store import organizations, owner_people
+    from shared import db
+
+    with db.connect() as connection:
+        organizations.find(connection, id_)
+        found = owner_people.people(connection, id_)
+    for one in found.values():
+        row = {"owner": one.owner, "name": one.name, "email": one.email}
+        print(json.dumps(row) if as_json else f"{one.owner}  {one.name or ''}  {one.email or ''}")
+
+
 @member.command("list")
 def list_members(id_: OrganizationId, as_json: AsJson = False) -> None:
     """List members and their roles.

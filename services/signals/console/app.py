@@ -29,9 +29,11 @@ from services.signals.console.settings import (
     detection,
     digest,
     members,
+    owners,
     sizes,
     tokens,
 )
+from services.signals.console.today import page as today
 from shared import db, http
 from shared.health import Readiness
 from shared.metrics import SIGN_IN_MAILS
@@ -74,6 +76,7 @@ def build(pool: ConnectionPool[db.Connection], why_not: Callable[[], str] = lamb
     app.include_router(aliases.router)
     app.include_router(digest.router)
     app.include_router(members.router)
+    app.include_router(owners.router)
     app.include_router(tokens.router)
     app.include_router(audit_log.router)
     app.include_router(table.router)
@@ -81,6 +84,7 @@ def build(pool: ConnectionPool[db.Connection], why_not: Callable[[], str] = lamb
     app.include_router(enrollment.router)
     app.include_router(saved_views.router)
     app.include_router(drawer.router)
+    app.include_router(today.router)
     app.include_router(home.router)
     app.mount(
         "/static", StaticFiles(packages=[("services.signals.console", "static")]), name="static"

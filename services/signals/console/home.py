@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.signals.console.http.access import visitor
 from services.signals.console.http.rendering import render
-from services.signals.console.paths import accounts_path
+from services.signals.console.paths import accounts_path, today_path
 from shared.events import SignalType
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -18,14 +18,8 @@ def home(request: Request) -> Response:
     """The organizations of whoever is signed in; straight on where there is one."""
     who = visitor(request)
     if len(who.memberships) == 1:
-        return RedirectResponse(accounts_path(who.memberships[0].organization), status_code=303)
+        return RedirectResponse(today_path(who.memberships[0].organization), status_code=303)
     return render(request, "home.html", visitor=who)
-
-
-@router.get("/o/{organization}")
-def organization(organization: str) -> Response:
-    """Its first page."""
-    return RedirectResponse(accounts_path(organization), status_code=303)
 
 
 @router.get("/o/{organization}/signals")

@@ -24,6 +24,11 @@ def accounts_path(organization: str) -> str:
     return f"/o/{quote(organization, safe='')}/accounts"
 
 
+def today_path(organization: str) -> str:
+    """Of the first page."""
+    return f"/o/{quote(organization, safe='')}"
+
+
 def sequence_path(organization: str, sequence: str) -> str:
     """Of the editor of a sequence."""
     return f"/o/{quote(organization, safe='')}/sequences/{quote(sequence, safe='')}"
@@ -69,7 +74,7 @@ def back_to(wanted: str, organization: str, *, otherwise: str) -> str:
     """
     for one in (wanted, wanted.partition("?")[0]):
         path = local_path(one)
-        if _is_of(path, organization) and path.count("/") > 2:
+        if _is_of(path, organization):
             return path
     return otherwise
 
@@ -103,14 +108,16 @@ def _page_of_form(path: str, form: Mapping[str, str]) -> str:
     match to:
         case ["outcomes"] if form.get("account") and form.get("kind") in KINDS:
             return f"{root}/outcomes/{form['kind']}/{quote(form['account'], safe='')}"
-        case ["accounts", *account, "primary" | "contacts"] if account:
+        case ["accounts", *account, "primary" | "contacts" | "notes"] if account:
             return f"{root}/accounts/{'/'.join(account)}"
-        case ["settings", ("sizes" | "digest" | "members" | "tokens") as page, *_]:
+        case ["settings", ("sizes" | "digest" | "members" | "tokens" | "owners") as page, *_]:
             return f"{root}/settings/{page}"
         case ["settings" | "health" as page, *_]:
             return f"{root}/{page}"
         case ["sequences", sequence, *_]:
             return f"{root}/sequences/{sequence}"
+        case ["runs"] | ["follow-ups", _]:
+            return root
         case _:
             return f"{root}/accounts"
 

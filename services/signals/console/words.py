@@ -1,10 +1,12 @@
 """Words that several pages say alike."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from services.signals.store.owner_people import OwnerPerson
 from shared import clock
-from shared.wording import age, exact_time, short_day
+from shared.wording import age, exact_time, plain_name, short_day
 
 REASONS: dict[str, str] = {  # of shared.domain.drafts.SkipReason, and of what stops a sequence
     "no-contact": "no primary contact",
@@ -31,6 +33,12 @@ def short_ago(length: timedelta) -> str:
     if minutes < 60:
         return f"{minutes} min ago"
     return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440:,} d ago"
+
+
+def owner_words(owner: str | None, people: Mapping[str, OwnerPerson]) -> str:
+    """The owner by name, where the code stands for somebody who has one."""
+    person = people.get(owner or "")
+    return plain_name((person and person.name) or owner or "")
 
 
 def shown_of(shown: int, total: int) -> str:

@@ -2,6 +2,7 @@
 consume loop's transaction.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import groupby
@@ -86,17 +87,16 @@ def handle_signals(connection: db.Connection, records: list[Record]) -> None:
         )
     here = _known("signals", connection, organizations)
     events = [record.event for record in records if record.event.organization in here]
-    found = [event for event in events if isinstance(event, SignalEvent)]
-    if found:
-        signals.save(connection, found)
-        _note_age("signals", (event.at for event in found))
-    for event in found:
-        metrics.SIGNAL_EVENTS.labels(event.signal_type, type(event).__name__).inc()
-    completed = [event for event in events if isinstance(event, RunCompleted)]
-    for completion in completed:
-        runs.save_completed(connection, completion)
-    if completed:
-        run_requests.tell_clock(connection)
+    for found, completed in _up_to_completions(events):
+        if found:
+            signals.save(connection, found)
+            _note_age("signals", (event.at for event in found))
+        for event in found:
+            metrics.SIGNAL_EVENTS.labels(event.signal_type, type(event).__name__).inc()
+        for completion in completed:
+            runs.save_completed(connection, completion)
+        if completed:
+            run_requests.tell_clock(connection)
 
 
 def handle_accounts(connection: db.Connection, records: list[Record]) -> None:
@@ -125,6 +125,26 @@ def handle_sequences(connection: db.Connection, records: list[Record]) -> None:
     for event in events:
         if event.organization in here:
             sequences.save_draft(connection, event)
+
+
+def _up_to_completions(
+    events: Iterable[SignalEvent | RunCompleted],
+) -> list[tuple[list[SignalEvent], list[RunCompleted]]]:
+    """(signals, completions) to save one after the other, so that a completion finds its
+    organization as the run left it. Most batches are one.
+    """
+    parts: list[tuple[list[SignalEvent], list[RunCompleted]]] = []
+    runs_of: Counter[str] = Counter()
+    for event in events:
+        place = runs_of[event.organization]
+        while len(parts) <= place:
+            parts.append(([], []))
+        if isinstance(event, RunCompleted):
+            parts[place][1].append(event)
+            runs_of[event.organization] += 1
+        else:
+            parts[place][0].append(event)
+    return parts
 
 
 def _note_age(topic: str, accepted: Iterable[datetime]) -> None:

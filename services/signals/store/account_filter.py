@@ -14,7 +14,9 @@ from shared import db
 from shared.domain.enrollment import Enrollment
 
 Only = Literal["dormant", "lapse", "cherry_picking", "call"]
+State = Literal["paused", "claimed", "lost", "back"]
 
+BACK_DAYS = 30  # so long an account counts as come back
 MOST_FOUND = 60_000  # accounts of a word that may lead; a wider search tests rows
 MOST_LEADING = 300_000
 MOST_WORDS = 5  # of what was typed
@@ -113,16 +115,33 @@ folds: dict[tuple[str, ...], list[tuple[str, bool]]] = {}
 often: dict[tuple[str, str, str, int], tuple[int, float]] = {}
 
 
+# What people did, and what orders say. Each has few accounts, and an index that leads to them.
+STATES: dict[State, str] = {
+    "paused": "a.outcome IS NOT NULL AND a.paused_until > %(now)s",
+    "claimed": """a.outcome IS NOT NULL AND EXISTS (
+        SELECT
+        FROM outcomes o
+        WHERE o.organization = a.organization
+          AND o.outcome = a.outcome
+          AND o.kind = 'won_back'
+    )""",
+    "lost": "a.outcome IS NOT NULL AND a.lost_at IS NOT NULL",
+    "back": f"a.came_back_at > %(now)s - interval '{BACK_DAYS} days'",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Filter:
     """Which accounts; all conditions hold at once. `words`: beginnings of words of the name or the
-    id, as somebody typed them.
+    id, as somebody typed them. `owners`: of one of these, of nobody where there are none.
     """
 
     only: Only | None = None
     owner: str | None = None
     enrollment: Enrollment | None = None
     words: tuple[str, ...] = ()
+    owners: tuple[str, ...] | None = None
+    state: State | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +199,8 @@ def conditions(
         len(words) > 1
         and narrowed.only is None
         and narrowed.owner is None
+        and narrowed.owners is None
+        and narrowed.state is None
         and narrowed.enrollment != "yes"
     ):
         found.gathering.append(OF_BOTH.format(word="word_0", other="word_1"))
@@ -212,6 +233,11 @@ def _of_columns(found: Conditions, narrowed: Filter) -> None:
     if narrowed.owner is not None:
         found.led.append("a.owner = %(owner)s")
         found.values["owner"] = narrowed.owner
+    if narrowed.owners is not None:
+        found.led.append("a.owner = ANY(%(owners)s)")
+        found.values["owners"] = list(narrowed.owners)
+    if narrowed.state is not None:
+        found.led.append(STATES[narrowed.state])
     if narrowed.enrollment == "auto":
         found.others.append("a.enrollment = %(enrollment)s")
     elif narrowed.enrollment is not None:  # few are pinned, and they have an index

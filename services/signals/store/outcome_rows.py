@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from psycopg.rows import class_row
@@ -26,6 +26,8 @@ SELECT
     o.paused_until,
     o.reason,
     o.monthly_value_cents,
+    o.note,
+    o.follow_up_on,
     s.type,
     s.od,
     s.grade,
@@ -91,6 +93,8 @@ class OutcomeRow:
     paused_until: datetime | None
     reason: Reason | None
     monthly_value_cents: int | None
+    note: str | None
+    follow_up_on: date | None
     type: SignalType | None
     od: str | None
     grade: str | None

@@ -5,11 +5,13 @@ that follow from them.
 from datetime import datetime
 from typing import Any
 
-from psycopg.rows import class_row
+import msgspec
+from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from shared import db
-from shared.domain.outcomes import Action, Saved, Standing
+from shared.domain.outcomes import Action, Saved, Standing, brought_cents
+from shared.domain.thresholds import DetectionSettings
 
 LOCK_ACCOUNT = """
 SELECT
@@ -47,10 +49,17 @@ SELECT
     s.signal,
     s.episode,
     s.type,
+    s.od,
+    s.grade,
     s.figures,
     s.recovered_at IS NOT NULL AS answered,
-    coalesce((v.settings -> 'lapse' ->> 'history_days')::int, 365) AS history_days
+    s.recovered_by AS order,
+    v.settings,
+    o.ods,
+    o.grades,
+    o.revenues_cents
 FROM signals s
+LEFT JOIN orders o ON o.organization = s.organization AND o.order_id = s.recovered_by
 LEFT JOIN settings_versions v ON v.organization = s.organization AND v.version = s.settings_version
 WHERE s.organization = %(organization)s
   AND s.account = %(account)s
@@ -93,11 +102,11 @@ WHERE organization = %(organization)s
 INSERT = """
 INSERT INTO outcomes (
     organization, outcome, account, signal, episode, kind, at, actor, paused_until, reason,
-    monthly_value_cents, signals, episodes, about, snapshot
+    monthly_value_cents, signals, episodes, about, snapshot, note, follow_up_on
 ) VALUES (
     %(organization)s, %(outcome)s, %(account)s, %(signal)s, %(episode)s, %(kind)s, %(at)s,
     %(actor)s, %(paused_until)s, %(reason)s, %(monthly_value_cents)s, %(signals)s, %(episodes)s,
-    %(about)s, %(snapshot)s
+    %(about)s, %(snapshot)s, %(note)s, %(follow_up_on)s
 )
 ON CONFLICT DO NOTHING
 """
@@ -208,15 +217,35 @@ def open_to_win(
     signal: str | None,
     answered_since: datetime,
 ) -> list[Saved]:
-    """What can be said to be won back, of the account or of one signal."""
+    """What can be said to be won back, of the account or of one signal; what an order answered with
+    what that order brought.
+    """
     values = {
         "organization": organization,
         "account": account,
         "signal": signal,
         "answered_since": answered_since,
     }
-    with connection.cursor(row_factory=class_row(Saved)) as cursor:
-        return cursor.execute(OPEN_TO_WIN, values).fetchall()
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return [_saved(row) for row in cursor.execute(OPEN_TO_WIN, values)]
+
+
+def _saved(row: dict[str, Any]) -> Saved:
+    settings = msgspec.convert(row["settings"] or {}, DetectionSettings)
+    brought = None
+    if row["revenues_cents"] is not None:
+        lines = zip(row["ods"], row["grades"], row["revenues_cents"], strict=True)
+        brought = brought_cents(row["type"], (row["od"], row["grade"]), lines, settings)
+    return Saved(
+        signal=row["signal"],
+        episode=row["episode"],
+        type=row["type"],
+        figures=row["figures"],
+        answered=row["answered"],
+        history_days=settings.lapse.history_days,
+        order=row["order"],
+        answered_cents=brought,
+    )
 
 
 def episode(
@@ -249,6 +278,8 @@ def insert(
         "signals": [],
         "episodes": [],
         "snapshot": {},
+        "note": None,
+        "follow_up_on": None,
     }
     values |= more
     return (

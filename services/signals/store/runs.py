@@ -60,6 +60,27 @@ ON CONFLICT (organization, number) DO UPDATE SET
 WHERE runs.completed_at IS NULL
 """
 
+# What the run left to be called about, as the accounts table and the digest count it.
+NOTE_TOTALS = """
+UPDATE runs r
+SET call_accounts = t.accounts,
+    recoverable_cents = t.cents
+FROM (
+    SELECT
+        count(*) AS accounts,
+        saturated(coalesce(sum(at_stake_cents), 0))::bigint AS cents
+    FROM accounts
+    WHERE organization = %(organization)s
+      AND dormant + lapse + cherry_picking > 0
+      AND enrollment <> 'no'
+      AND lost_at IS NULL
+      AND (paused_until IS NULL OR paused_until <= %(at)s)
+) t
+WHERE r.organization = %(organization)s
+  AND r.number = %(number)s
+  AND r.recoverable_cents IS NULL
+"""
+
 NEWEST_NUMBER = """
 SELECT coalesce(max(number), 0)
 FROM organizations
@@ -166,6 +187,8 @@ def save_completed(connection: db.Connection, event: RunCompleted) -> None:
             "duration_ms": event.duration_ms,
         },
     )
+    key = {"organization": event.organization, "number": event.number, "at": event.at}
+    connection.execute(NOTE_TOTALS, key)
 
 
 def newest_number(connection: db.Connection, organization: str) -> int:

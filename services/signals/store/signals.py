@@ -90,17 +90,23 @@ INSERT INTO episodes (organization, signal, episode, opened_on, opened_at)
 SELECT
     organization, signal, episode, opened_on, at
 FROM staged_signals
-WHERE opened
+WHERE round = %s
+  AND opened
 ON CONFLICT DO NOTHING
 """
 
+# The signal's row still has the figures of the last run that saw it.
 CLOSE_EPISODES = """
 UPDATE episodes p
 SET closed_on = e.closed_on,
     closed_at = e.at,
-    resolution = e.resolution
+    resolution = e.resolution,
+    recovered_by = e.recovered_by,
+    figures = s.figures
 FROM staged_signals e
-WHERE e.recovered
+JOIN signals s USING (organization, signal)
+WHERE e.round = %s
+  AND e.recovered
   AND p.organization = e.organization
   AND p.signal = e.signal
   AND p.episode = e.episode
@@ -157,6 +163,23 @@ WHERE a.organization = c.organization
 """
 
 
+# By an order alone; a batch that comes again says the same.
+NOTE_CAME_BACK = """
+UPDATE accounts a
+SET came_back_at = b.at
+FROM (
+    SELECT organization, account, max(at) AS at
+    FROM staged_signals
+    WHERE recovered
+      AND resolution = 'reordered'
+    GROUP BY organization, account
+) b
+WHERE a.organization = b.organization
+  AND a.account = b.account
+  AND (a.came_back_at IS NULL OR a.came_back_at < b.at)
+"""
+
+
 def save(connection: db.Connection, events: Sequence[SignalEvent]) -> None:
     """Merge events as they stand in the log; several of one signal, one after the other."""
     rounds: Counter[tuple[str, str]] = Counter()
@@ -164,10 +187,11 @@ def save(connection: db.Connection, events: Sequence[SignalEvent]) -> None:
     for number in range(1, max(rounds.values(), default=0) + 1):
         connection.execute(MERGE_ACTIVE, (number,), prepare=False)
         connection.execute(MERGE_RECOVERED, (number,), prepare=False)
-    connection.execute(OPEN_EPISODES, prepare=False)
-    connection.execute(CLOSE_EPISODES, prepare=False)
+        connection.execute(OPEN_EPISODES, (number,), prepare=False)
+        connection.execute(CLOSE_EPISODES, (number,), prepare=False)
     connection.execute(CREATE_ACCOUNTS, prepare=False)
     connection.execute(COUNT_ON_ACCOUNTS, prepare=False)
+    connection.execute(NOTE_CAME_BACK, prepare=False)
 
 
 def _rows(

@@ -338,7 +338,7 @@ def test_htmx_gets_the_part_alone_and_the_toast(browser: MakeBrowser, acme: str)
     part = ana.client.post(
         f"/o/{acme}/outcomes",
         data=form | {"csrf": csrf_token(session)},
-        headers={"HX-Request": "true"},
+        headers={"HX-Request": "true", "HX-Target": "outcomes"},
     )
     assert part.status_code == 200 and "<html" not in part.text
     assert 'hx-swap-oob="true"' in part.text and "Reached out to Caprock" in part.text

@@ -59,7 +59,7 @@ def signed_in(chromium_: Browser, world: World) -> dict[str, Any]:
         page = context.new_page()
         page.goto(world.sign_in_link(email))
         page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url("**/accounts" if role != "owner" else world.console + "/")
+        page.wait_for_url(f"**/o/{world.organization}" if role != "owner" else world.console + "/")
         kept[role] = context.storage_state()
         context.close()
     return kept

@@ -125,6 +125,14 @@ LOOKS: dict[str, tuple[Look, ...]] = {
             role=None, status=404, expecting=("status of 404",),
         ),
     ),
+    "/o/{organization}": (
+        Look(name="today", path="/o/{organization}"),
+        Look(name="today-first", path="/o/{empty}"),
+    ),
+    "/o/{organization}/settings/owners": (
+        Look(name="owners", path="/o/{organization}/settings/owners"),
+        Look(name="owners-member", path="/o/{organization}/settings/owners", role="member"),
+    ),
     "/o/{organization}/accounts": (
         Look(name="accounts", path="/o/{organization}/accounts"),
         Look(
@@ -149,6 +157,7 @@ LOOKS: dict[str, tuple[Look, ...]] = {
     ),
     "/o/{organization}/accounts/{account:path}": (
         Look(name="drawer-lapse", path="/o/{organization}/accounts/" + w.PERMIAN),
+        Look(name="drawer-contact", path="/o/{organization}/accounts/" + w.PERMIAN + "?contact="),
         Look(name="drawer-dormant", path="/o/{organization}/accounts/" + w.CAPROCK),
         Look(name="drawer-cherry-picking", path="/o/{organization}/accounts/" + w.COPPER),
         Look(name="drawer-two-types", path="/o/{organization}/accounts/" + w.SALT_FORK),
@@ -268,7 +277,6 @@ NOT_PAGES: dict[str, str] = {
     "/metrics": "text for Prometheus",
     "/sign-in/oidc": "leads on to the identity provider",
     "/sign-in/oidc/callback": "leads on, or is the sign-in page with the reason",
-    "/o/{organization}": "leads on to the accounts",
     "/o/{organization}/signals": "leads on to the accounts",
     "/o/{organization}/accounts.csv": "a file",
     "/o/{organization}/summary.csv": "a file",

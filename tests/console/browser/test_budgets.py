@@ -15,6 +15,7 @@ MOST_CSS_BYTES = 30 * 1024
 
 HEAVIEST = (
     "accounts",
+    "today",
     "drawer-two-types",
     "drawer-lapse",
     "settings-member",

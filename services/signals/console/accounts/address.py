@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from starlette.datastructures import QueryParams
 
-from services.signals.store.account_filter import Filter, Only
+from services.signals.store.account_filter import Filter, Only, State
 from services.signals.store.account_paging import Place, Sort
 from services.signals.store.accounts import ListedRow
 from shared.domain.enrollment import Enrollment
@@ -49,19 +49,22 @@ class Address:
     only: Only | None = None
     owner: str | None = None
     enrollment: Enrollment | None = None
+    mine: bool = False
+    state: State | None = None
     q: str = ""
     columns: frozenset[str] | None = None
     place: Place | None = None
     number: int = 1
 
-    @property
-    def narrowed(self) -> Filter:
-        """As the store takes it."""
+    def narrowed(self, own: tuple[str, ...] = ()) -> Filter:
+        """As the store takes it; `own`: the owners' codes of whoever asks."""
         return Filter(
             only=self.only,
             owner=self.owner,
             enrollment=self.enrollment,
             words=(self.q,) if self.q else (),
+            owners=own if self.mine else None,
+            state=self.state,
         )
 
     @property
@@ -76,6 +79,8 @@ class Address:
                 ("only", self.only),
                 ("owner", self.owner),
                 ("enrollment", self.enrollment),
+                ("mine", "yes" if self.mine else ""),
+                ("state", self.state),
                 ("q", self.q),
             )
             if value
@@ -133,6 +138,8 @@ def read_address(organization: str, query: QueryParams) -> Address:
         if query.get("enrollment") in get_args(Enrollment)
         else None,  # type: ignore[arg-type] # likewise
         owner=_text(query.get("owner", "")) or None,
+        mine=query.get("mine") == "yes",
+        state=query.get("state") if query.get("state") in get_args(State) else None,  # type: ignore[arg-type]  # likewise
         q=_text(query.get("q", "")).strip(),
         columns=_columns(query.get("columns", "")),
     )

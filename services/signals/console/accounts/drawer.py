@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.signals.actions import contacts
+from services.signals.actions import follow_ups as follow_up_actions
 from services.signals.console.accounts import outcomes_view
 from services.signals.console.accounts.badges import BadgeView, badges
 from services.signals.console.accounts.contacts import (
@@ -22,18 +23,19 @@ from services.signals.console.accounts.contacts import (
 )
 from services.signals.console.accounts.history import EntryView, history
 from services.signals.console.accounts.row import EnrollmentView, enrollment_view
-from services.signals.console.accounts.table import table_of
+from services.signals.console.accounts.table import TableView, table_of
 from services.signals.console.accounts.why import SignalCard, cards, earliest
-from services.signals.console.http.access import NotHere
+from services.signals.console.http.access import NotHere, Refused, Visitor
 from services.signals.console.http.forms import Form, by_field, flash
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
 from services.signals.console.paths import account_path, back_to, back_to_table, path_of
-from services.signals.console.words import REASONS, shown_of
+from services.signals.console.words import REASONS, moment, owner_words, shown_of
 from services.signals.store import account as store
 from services.signals.store import account_history as past
-from services.signals.store import accounts
+from services.signals.store import accounts, follow_ups, owner_people
 from services.signals.store.account import OrderRow, SignalRow
+from services.signals.store.follow_ups import NoteRow
 from services.signals.store.head import Head
 from shared import clock
 from shared.domain.identifiers import wrong_id
@@ -69,6 +71,17 @@ class OrderView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NoteView:
+    """What somebody wrote down; delete_path is empty for who may not."""
+
+    body: str
+    by: str
+    when: str
+    when_exact: str
+    delete_path: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class DrawerView:
     """Everything of one account, top to bottom. cards_pages: range, the page before and behind.
     whys: signals whose why the page carries, and whether it is open.
@@ -79,6 +92,9 @@ class DrawerView:
     name: str
     owner: str
     close_path: str
+    here: str
+    previous_path: str
+    next_path: str
     enrollment: EnrollmentView
     badges: list[BadgeView]
     facts: list[tuple[str, str, str]]
@@ -92,6 +108,11 @@ class DrawerView:
     contacts: ContactsView
     enrolled: list[dict[str, str]]
     history: list[EntryView]
+    notes: list[NoteView]
+    notes_path: str
+    note_once: str
+    note_typed: str
+    note_error: str
 
 
 @router.get("/o/{organization}/accounts/{account:path}")
@@ -108,6 +129,7 @@ def _page(
     account: str,
     *,
     contact_form: FormView | None = None,
+    note: tuple[str, str] = ("", ""),
     status_code: int = 200,
 ) -> Response:
     now = clock.now()
@@ -131,12 +153,18 @@ def _page(
         usual = past.median_shares(connection, organization, [signal.run for signal in active])
         gap = accounts.typical_gaps(connection, organization, [account]).get(account)
         first_on, orders_count = past.facts(connection, organization, account)
+        here = account_path(organization, account) + "".join(table.back.partition("?")[1:])
+        before, behind_it = _neighbours(table, account)
         drawer = DrawerView(
             account=account,
             path=account_path(organization, account),
             name=plain_name(row.name or account),
-            owner=plain_name(row.owner or "nobody yet"),
+            owner=owner_words(row.owner, owner_people.people(connection, organization))
+            or "nobody yet",
             close_path=table.here,
+            here=here,
+            previous_path=before,
+            next_path=behind_it,
             enrollment=enrollment_view(row, now),
             badges=badges(row, [], head, now),
             facts=_facts(row, gap, first_on, orders_count, head, now),
@@ -153,7 +181,7 @@ def _page(
                 organization,
                 account,
                 store.contacts_of(connection, organization, account),
-                here=account_path(organization, account) + "".join(table.back.partition("?")[1:]),
+                here=here,
                 asked=request.query_params.get("contact") if contact_form is None else None,
                 now=now,
                 form=contact_form,
@@ -163,8 +191,25 @@ def _page(
                 for one in past.enrollments(connection, organization, account)
             ],
             history=history(connection, organization, account, head),
+            notes=[
+                _note(row, organization, who, head)
+                for row in follow_ups.notes_of(connection, organization, account)
+            ],
+            notes_path=f"{account_path(organization, account)}/notes",
+            note_once=secrets.token_hex(16),
+            note_typed=note[0],
+            note_error=note[1],
         )
-        panel = outcomes_view.panel(connection, organization, plain, found, who=who, head=head)
+        panel = outcomes_view.panel(
+            connection,
+            organization,
+            plain,
+            found,
+            who=who,
+            head=head,
+            back=drawer.here,
+            next_path=drawer.next_path,
+        )
     # all of it is read: nobody waits for a connection meanwhile
     drawn = cards(active, behind, versions, usual, row.last_ordered_on, head)
     return render(
@@ -221,6 +266,73 @@ def put_contact(request: Request, organization: str, account: str, form: Form) -
     name = plain_name(person.name or person.email or person.phone or "")
     flash(request, answer, f"{name} {'changed' if contact else 'added'}")
     return answer
+
+
+@router.post("/o/{organization}/accounts/{account:path}/notes")
+def write_note(request: Request, organization: str, account: str, form: Form) -> Response:
+    """Something to know about the account, for whoever opens it next."""
+    if wrong_id(account):
+        raise NotHere
+    back = back_to(
+        form.get("back", ""), organization, otherwise=account_path(organization, account)
+    )
+    try:
+        with organization_of(request, organization) as (who, connection):
+            once = form.get("once") or secrets.token_hex(16)
+            follow_up_actions.write_note(
+                connection,
+                organization,
+                account,
+                derived("note", organization, account, who.email, once),
+                form.get("note", ""),
+                by=who.acting_in(organization),
+                at=clock.now(),
+            )
+    except Rejected as refused:
+        came_back = (form.get("note", ""), refused.errors[0].reason)
+        return _page(request, organization, account, note=came_back, status_code=422)
+    answer = RedirectResponse(f"{back}#notes", status_code=303)
+    flash(request, answer, "Note written")
+    return answer
+
+
+@router.post("/o/{organization}/notes/{note}/delete")
+def delete_note(request: Request, organization: str, note: str, form: Form) -> Response:
+    """By who wrote it, or an owner or admin."""
+    if wrong_id(note):
+        raise NotHere
+    try:
+        with organization_of(request, organization) as (who, connection):
+            by = who.acting_in(organization)
+            row = follow_up_actions.delete_note(connection, organization, note, by=by)
+    except Rejected as refused:
+        raise Refused(403, refused.errors[0].reason) from None
+    otherwise = account_path(organization, row.account)
+    back = back_to(form.get("back", ""), organization, otherwise=otherwise)
+    answer = RedirectResponse(f"{back}#notes", status_code=303)
+    flash(request, answer, "Note deleted")
+    return answer
+
+
+def _note(row: NoteRow, organization: str, who: Visitor, head: Head) -> NoteView:
+    when, when_exact = moment(row.at, head.timezone)
+    may = row.actor == who.email or who.governs(organization)
+    return NoteView(
+        body=plain_name(row.body),
+        by=plain_name(row.actor),
+        when=when,
+        when_exact=when_exact,
+        delete_path=f"/o/{organization}/notes/{row.note}/delete" if may else "",
+    )
+
+
+def _neighbours(table: TableView, account: str) -> tuple[str, str]:
+    """The addresses of the rows before and behind the account's, where the page has them."""
+    paths = [row.path for row in table.rows]
+    at = next((n for n, row in enumerate(table.rows) if row.account == account), None)
+    if at is None:
+        return "", paths[0] if paths else ""
+    return paths[at - 1] if at else "", paths[at + 1] if at + 1 < len(paths) else ""
 
 
 def _facts(

@@ -12,7 +12,7 @@ from services.signals.console.accounts.address import read_address
 from services.signals.console.accounts.row import in_digest
 from services.signals.console.http.csv_export import ROWS_A_PAGE, download
 from services.signals.console.http.organization import head_of, organization_of
-from services.signals.store import accounts
+from services.signals.store import accounts, owner_people
 from services.signals.store.account_paging import Place
 from services.signals.store.accounts import ListedRow
 from shared import clock, db
@@ -32,6 +32,7 @@ def export(request: Request, organization: str) -> Response:
     """All rows of the view, each as it is when its page is read."""
     with organization_of(request, organization) as (who, connection):
         head = head_of(connection, organization)
+        own = owner_people.of_member(connection, organization, who.email)
     address, now = read_address(organization, request.query_params), clock.now()
 
     def read(
@@ -42,7 +43,7 @@ def export(request: Request, organization: str) -> Response:
             organization,
             sort=address.sort,
             descending=address.descending,
-            narrowed=address.narrowed,
+            narrowed=address.narrowed(own),
             place=place,
             limit=ROWS_A_PAGE,
             now=now,

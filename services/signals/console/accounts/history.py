@@ -97,6 +97,8 @@ def _words(action: str, detail: dict[str, Any]) -> str:
         )
     if action == "primary contact":
         return f"Primary contact {plain_name(str(detail.get('contact', '')))}"
+    if action in ("wrote note", "deleted note", "did follow-up", "moved follow-up"):
+        return action.capitalize() + (f" to {detail['to']}" if "to" in detail else "")
     if action in ("added contact", "changed contact"):
         fields = ", ".join(str(field) for field in detail.get("fields", []))
         return f"{action.capitalize()} ({fields})"

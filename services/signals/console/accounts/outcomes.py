@@ -13,12 +13,15 @@ from services.signals.console.http.forms import Form, Posted, flash
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
 from services.signals.console.paths import account_path, back_to
+from services.signals.console.today.calls import CallView, calls
 from services.signals.console.words import day_of
 from services.signals.store import account as accounts
-from services.signals.store import outcome_rows
+from services.signals.store import accounts as listed
+from services.signals.store import outcome_rows, owner_people
 from services.signals.store.account import AccountRow
 from services.signals.store.head import Head
 from shared import clock, db
+from shared.domain.follow_ups import checked_day, checked_note
 from shared.domain.identifiers import wrong_id
 from shared.domain.outcomes import (
     KINDS,
@@ -77,9 +80,12 @@ def act(request: Request, organization: str, form: Form) -> Response:
         "lost": f"Lost {name}.",
     }
     undo = f"/o/{organization}/outcomes/{action.outcome}/undo"
-    if request.headers.get("hx-request"):
+    if request.headers.get("hx-target") == "outcomes":
         return _part(request, organization, account, said={"text": said[action.kind], "undo": undo})
-    answer = RedirectResponse(_back(form, organization, account), status_code=303)
+    to = _back(form, organization, account)
+    if form.get("go") == "next":
+        to = back_to(form.get("next", ""), organization, otherwise=to)
+    answer = RedirectResponse(to, status_code=303)
     flash(request, answer, said[action.kind], undo=undo)
     return answer
 
@@ -109,7 +115,7 @@ def undo(request: Request, organization: str, outcome: str, form: Form) -> Respo
         with organization_of(request, organization) as (_, connection):
             found = outcome_rows.find(connection, organization, outcome)
         account = found.account if found else ""
-    if request.headers.get("hx-request"):
+    if request.headers.get("hx-target") == "outcomes":
         return _part(request, organization, account, said={"text": said, "undo": None})
     answer = RedirectResponse(_back(form, organization, account), status_code=303)
     flash(request, answer, said)
@@ -138,6 +144,8 @@ def read_wish(form: Posted, organization: str, who: Visitor, head: Head) -> acti
         monthly_value_cents=_monthly(form.get("monthly_value", ""), head.style)
         if kind == "won_back"
         else None,
+        note=checked_note(form.get("note", "")),
+        follow_up_on=checked_day(form.get("follow_up_on", ""), today=clock.today(head.timezone)),
     )
 
 
@@ -184,8 +192,14 @@ def _again(
     """The form, with what was typed and what is wrong with it."""
     errors = {one.field: one.reason for one in error.errors}
     typed = {key: form.get(key, "") for key in TYPED}
+    if typed["kind"] not in KINDS:
+        typed["kind"] = KINDS[0]  # some form has to hold what was typed
     if request.headers.get("hx-request"):
-        return _part(request, organization, account, said=None, typed=typed, errors=errors)
+        answer = _part(request, organization, account, said=None, typed=typed, errors=errors)
+        answer.headers["HX-Retarget"] = answer.headers["HX-Reselect"] = "#outcomes"
+        answer.headers["HX-Reswap"] = "outerHTML"
+        answer.headers["HX-Push-Url"] = "false"
+        return answer
     with organization_of(request, organization) as (who, connection):
         return _page(request, organization, account, who, connection, typed=typed, errors=errors)
 
@@ -210,6 +224,7 @@ def _page(
         organization=organization,
         head=head_of(connection, organization),
         name=plain_name(row.name or row.account),
+        one=_call(connection, organization, account),
         outcomes=_view(connection, organization, account, who, typed=typed, errors=errors),
     )
 
@@ -233,6 +248,16 @@ def _view(
         head=head,
     )
     return replace(shown, typed=typed or shown.typed, errors=errors or {})
+
+
+def _call(connection: db.Connection, organization: str, account: str) -> CallView:
+    """The account as Today says it: what is the matter, what is at stake, whom to call."""
+    row = listed.find(connection, organization, account)
+    if row is None:
+        raise NotHere
+    people = owner_people.people(connection, organization)
+    head = head_of(connection, organization)
+    return calls(connection, organization, [row], people, head, clock.now())[0]
 
 
 def _account(connection: db.Connection, organization: str, account: str) -> AccountRow:

@@ -12,7 +12,7 @@ from services.signals.actions import outcomes as actions
 from services.signals.console.http.access import Visitor
 from services.signals.console.paths import account_path
 from services.signals.console.words import day_of
-from services.signals.store import outcome_rows
+from services.signals.store import follow_ups, outcome_rows
 from services.signals.store.account import AccountRow, SignalRow
 from services.signals.store.head import Head
 from services.signals.store.outcome_rows import OutcomeRow
@@ -26,7 +26,16 @@ from shared.domain.outcomes import (
     won,
 )
 from shared.events import Combo
-from shared.wording import OUTCOME_NAMES, age, combo_words, exact_money, exact_time, money
+from shared.wording import (
+    OUTCOME_NAMES,
+    age,
+    combo_words,
+    exact_money,
+    exact_time,
+    money,
+    plain_name,
+    short_day,
+)
 
 REASON_NAMES: dict[Reason | None, str] = {
     "price": "price",
@@ -35,7 +44,7 @@ REASON_NAMES: dict[Reason | None, str] = {
     "other": "other",
     None: "no reason given",
 }
-TYPED = ("kind", "signal", "reason", "monthly_value")
+TYPED = ("kind", "signal", "reason", "monthly_value", "note", "follow_up_on")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +69,18 @@ class DoneView:
     when_exact: str
     undo_path: str
     is_undone: bool
+    note: str
+    follow_up: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowUpView:
+    """A call that somebody promised."""
+
+    follow_up: str
+    day: str
+    note: str
+    who: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +98,10 @@ class OutcomesView:
     done: list[DoneView]
     can_win: bool
     symbol: str
+    answered_by: str
+    follow_ups: list[FollowUpView]
+    next_path: str
+    in_drawer: bool
     typed: dict[str, str] = field(default_factory=lambda: dict.fromkeys(TYPED, ""))
     errors: dict[str, str] = field(default_factory=dict)
 
@@ -89,9 +114,14 @@ def panel(
     *,
     who: Visitor,
     head: Head,
+    back: str | None = None,
+    next_path: str = "",
 ) -> OutcomesView:
-    """Of one account; `signals`: those of its signals that an action may be about."""
+    """Of one account; `signals`: those that an action may be about. back: the drawer's
+    address, None where there is no drawer. next_path: of the account that is offered next.
+    """
     at = clock.now()
+    today = clock.today(head.timezone)
     rows = outcome_rows.of_account(connection, organization, account.account)
     to_win = actions.open_to_win(connection, organization, account.account, at=at)
     by_signal = {one.signal: [one] for one in to_win}
@@ -104,7 +134,7 @@ def panel(
     return OutcomesView(
         account=account.account,
         path=f"/o/{organization}/outcomes",
-        back=account_path(organization, account.account),
+        back=back or account_path(organization, account.account),
         once=secrets.token_hex(16),
         stands=_stands(account, rows, head, at),
         pause_until=day_of(at + timedelta(days=PAUSE_DAYS), head.timezone),
@@ -113,6 +143,18 @@ def panel(
         done=[done_view(row, organization=organization, who=who, head=head, at=at) for row in rows],
         can_win=any(about.estimate for about in abouts),
         symbol=head.currency,
+        answered_by=plain_name(next((one.order or "" for one in to_win if one.answered), "")),
+        follow_ups=[
+            FollowUpView(
+                follow_up=row.follow_up,
+                day=short_day(row.due_on, seen_from=today),
+                note=plain_name(row.note or ""),
+                who=row.email,
+            )
+            for row in follow_ups.of_account(connection, organization, account.account)
+        ],
+        next_path=next_path,
+        in_drawer=back is not None,
     )
 
 
@@ -149,6 +191,8 @@ def done_view(
         when_exact=exact_time(row.at, head.timezone),
         undo_path=f"/o/{organization}/outcomes/{row.outcome}/undo" if may else "",
         is_undone=row.undone_at is not None,
+        note=plain_name(row.note or ""),
+        follow_up=short_day(row.follow_up_on, seen_from=at.date()) if row.follow_up_on else "",
     )
 
 

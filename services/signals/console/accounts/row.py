@@ -1,14 +1,16 @@
 """An account as a row: its badges, enrollment, days, sums, last contact; all of it text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from services.signals.console.accounts.address import Address
 from services.signals.console.accounts.badges import BadgeView, badges
+from services.signals.console.words import owner_words
 from services.signals.store.accounts import ListedRow, TopSignal
 from services.signals.store.head import Head
+from services.signals.store.owner_people import OwnerPerson
 from shared.domain.enrollment import INCLUDED, Enrollment, inclusion
 from shared.wording import (
     exact_day,
@@ -64,6 +66,8 @@ def row_view(
     gaps: dict[str, tuple[int, int]],
     head: Head,
     now: datetime,
+    *,
+    people: Mapping[str, OwnerPerson],
 ) -> RowView:
     today = now.astimezone(ZoneInfo(head.timezone)).date()
     contact, contact_exact, note = contact_words(row, head, now)
@@ -72,7 +76,7 @@ def row_view(
         account=row.account,
         path=address.account_path(row.account),
         name=plain_name(row.name or row.account),
-        owner=plain_name(row.owner or ""),
+        owner=owner_words(row.owner, people),
         badges=badges(row, [top for top in tops if top.account == row.account], head, now),
         enrollment=enrollment_view(row, now),
         since=days_since(row.last_ordered_on, today),

@@ -1,5 +1,6 @@
 """The accounts table: a page by sort and filter, and which columns this browser shows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,12 +20,13 @@ from services.signals.console.http.forms import Form
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
 from services.signals.console.paths import back_to_table, path_of
-from services.signals.console.words import short_ago
-from services.signals.store import accounts
-from services.signals.store.account_filter import Filter
+from services.signals.console.words import owner_words, short_ago
+from services.signals.store import accounts, owner_people
+from services.signals.store.account_filter import BACK_DAYS, Filter, State
 from services.signals.store.account_paging import Sort
 from services.signals.store.accounts import Counted, ListTotals
 from services.signals.store.head import Head
+from services.signals.store.owner_people import OwnerPerson
 from shared import clock, db
 from shared.events import SignalType
 from shared.wording import TYPE_LETTERS, TYPE_NAMES, exact_time, money, plain_name, short_money
@@ -41,6 +43,12 @@ SORT_NAMES: dict[Sort, str] = {
     "lifetime": "lifetime",
     "last_order": "last order",
     "name": "name",
+}
+STATE_NAMES: dict[State, str] = {
+    "paused": "Paused",
+    "claimed": "Claimed",
+    "lost": "Lost",
+    "back": f"Came back in {BACK_DAYS} days",
 }
 TAB_NAMES = TYPE_NAMES | {"lapse": "Lapse"}
 
@@ -69,6 +77,9 @@ class TableView:
     whole: str
     columns: frozenset[str]
     choices: list[tuple[str, str, bool]]
+    mine: str
+    is_mine: bool
+    states: list[tuple[str, str, bool]]
     owners: list[tuple[str, str, bool]]
     pins: list[tuple[str, str, bool]]
     narrowed_by: list[tuple[str, str]]
@@ -135,12 +146,15 @@ def table_of(
     drawer the rows around that account.
     """
     address, now = read_address(organization, request.query_params), clock.now()
+    own = owner_people.of_member(connection, organization, who.email)
+    people = owner_people.people(connection, organization)
+    narrowed = address.narrowed(own)
     rows = accounts.page(
         connection,
         organization,
         sort=address.sort,
         descending=address.descending,
-        narrowed=address.narrowed,
+        narrowed=narrowed,
         place=address.place,
         limit=ROWS_A_PAGE + 1,
         now=now,
@@ -158,10 +172,10 @@ def table_of(
     tops = accounts.top_signals(connection, organization, names[start:end])
     gaps = accounts.typical_gaps(connection, organization, names[start:end])
     totals = accounts.totals(connection, organization, now=now)
-    total = accounts.count(connection, organization, address.narrowed, now=now)
+    total = accounts.count(connection, organization, narrowed, now=now)
     everyone = (
         total
-        if address.narrowed == Filter()
+        if narrowed == Filter()
         else accounts.count(connection, organization, Filter(), now=now)
     )
     has_previous = (more if not forwards else address.place is not None) and bool(shown)
@@ -170,7 +184,9 @@ def table_of(
     return TableView(
         call=f"{totals.call:,}",
         call_noun="needs a call" if totals.call == 1 else "need a call",
-        call_path=address.to(only="call", owner=None, enrollment=None, q="").path,
+        call_path=address.to(
+            only="call", owner=None, enrollment=None, q="", mine=False, state=None
+        ).path,
         recoverable=short_money(totals.recoverable_cents, head.currency, head.locale),
         recoverable_exact=money(totals.recoverable_cents, head.currency, head.locale),
         fresh="" if head.last_accepted_at is None else short_ago(now - head.last_accepted_at),
@@ -187,7 +203,7 @@ def table_of(
         caption=f"Accounts by {SORT_NAMES[address.sort]}, "
         f"{'descending' if address.descending else 'ascending'}",
         rows=[
-            row_view(row, number, address, tops, gaps, head, now)
+            row_view(row, number, address, tops, gaps, head, now, people=people)
             for number, row in enumerate(shown[start:end], start + 1)
         ],
         earlier=start + 1 if start else None,
@@ -195,9 +211,19 @@ def table_of(
         whole=f"{path_of(request)}{address.query}{'&' if address.query else '?'}rows=all",
         columns=columns,
         choices=[(name, label, name in columns) for name, label in COLUMNS.items()],
+        mine=address.to(mine=not address.mine).path if own else "",
+        is_mine=address.mine,
+        states=[
+            (
+                label,
+                address.to(state=None if state == address.state else state).path,
+                state == address.state,
+            )
+            for state, label in STATE_NAMES.items()
+        ],
         owners=[
             (
-                plain_name(name),
+                owner_words(name, people),
                 address.to(owner=None if name == address.owner else name).path,
                 name == address.owner,
             )
@@ -211,7 +237,7 @@ def table_of(
             )
             for pin, label in ENROLLMENTS.items()
         ],
-        narrowed_by=_narrowed_by(address),
+        narrowed_by=_narrowed_by(address, people),
         views=entries(connection, address, who),
         query=address.to(columns=columns).query,
         own_columns=address.to(columns=None).path,
@@ -299,13 +325,17 @@ def _heads(address: Address, columns: frozenset[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _narrowed_by(address: Address) -> list[tuple[str, str]]:
+def _narrowed_by(address: Address, people: Mapping[str, OwnerPerson]) -> list[tuple[str, str]]:
     """(what, the address without it)."""
     found = []
+    if address.mine:
+        found.append(("mine", address.to(mine=False).path))
+    if address.state is not None:
+        found.append((STATE_NAMES[address.state].lower(), address.to(state=None).path))
     if address.only == "call":
         found.append(("need a call", address.to(only=None).path))
     if address.owner is not None:
-        found.append((f"owner {plain_name(address.owner)}", address.to(owner=None).path))
+        found.append((f"owner {owner_words(address.owner, people)}", address.to(owner=None).path))
     if address.enrollment is not None:
         found.append(
             (f"enrollment {ENROLLMENTS[address.enrollment]}", address.to(enrollment=None).path)

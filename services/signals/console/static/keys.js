@@ -72,6 +72,36 @@
     if (said) said.replaceChildren(Object.assign(document.createElement("span"), { className: "vh", textContent }));
   });
 
+  // Copy: the button names what it copies.
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    if (!navigator.clipboard) break;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const source = document.getElementById(button.dataset.copy);
+      await navigator.clipboard.writeText(source.value || source.textContent.trim());
+      button.lastChild.textContent = "Copied";
+    });
+  }
+
+  // A changed form warns before it is left, but not when it is sent.
+  let sent = false;
+  const changed = (form) => [...form.elements].some((one) =>
+    one.type === "checkbox" || one.type === "radio" ? one.checked !== one.defaultChecked
+      : one.options ? [...one.options].some((option) => option.selected !== option.defaultSelected)
+        && [...one.options].some((option) => option.defaultSelected)
+      : "defaultValue" in one && one.type !== "hidden" && one.value !== one.defaultValue);
+  document.addEventListener("submit", () => { sent = true; });
+  addEventListener("beforeunload", (event) => {
+    if (!sent && [...document.querySelectorAll("form[data-keep]")].some(changed)) event.preventDefault();
+  });
+
+  // What was swapped in keeps the focus near: a part that was replaced gets it where nothing else has.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    sent = false;
+    const part = document.getElementById(event.detail.target.id);
+    if (part && document.activeElement === document.body) part.focus({ preventScroll: true });
+  });
+
   // The row that a drawer belongs to keeps its place, and gets the focus back when the drawer closes.
   const opened = "winback-opened";
   const drawer = document.getElementById("drawer");
