@@ -434,6 +434,36 @@ DIGESTS = {
             ),
         ),
     ),
+    "Letters": (
+        Panel(
+            "Stopped",
+            "By reason.",
+            "short",
+            (
+                (
+                    "sum by (reason) "
+                    "(increase(winback_enrollments_stopped_total[$__rate_interval]))",
+                    "{{reason}}",
+                ),
+                (
+                    "sum(increase(winback_outreach_after_stop_total[$__rate_interval]))",
+                    "after a stop",
+                ),
+            ),
+        ),
+        Panel(
+            "Order to stop",
+            "Target: a second.",
+            "s",
+            quantiles("winback_outreach_stop_seconds"),
+        ),
+        Panel(
+            "Paused by a guard",
+            "By why.",
+            "short",
+            ((highest("winback_sending_paused", "why"), "{{why}}"),),
+        ),
+    ),
     "Drafts": (
         Panel(
             "Drafts",

@@ -6,7 +6,8 @@ from typing import Any, get_args
 
 import msgspec
 
-from shared.events import AnyEvent, Event
+from shared.event_base import Event
+from shared.events import AnyEvent
 
 FOLDER = Path(__file__).parents[1] / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

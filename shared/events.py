@@ -13,16 +13,12 @@ from typing import Literal
 import msgspec
 
 from shared.domain.thresholds import DetectionSettings
+from shared.event_base import Event
+from shared.letter_events import ActionsRecord, OutreachRecord
 
 SignalType = Literal["dormant", "lapse", "cherry_picking"]
 Resolution = Literal["reordered", "correction", "settings", "superseded", "aged_out"]
 RunReason = Literal["nightly", "digest", "settings", "manual"]
-
-
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
-    """What all events share. The tag is the class's name."""
-
-    version: Literal[1] = 1
 
 
 # -- orders ----------------------------------------------------------------------------------------
@@ -306,4 +302,6 @@ AnyEvent = (
     | DigestDue
     | SequencesDue
     | SequenceDrafted
+    | ActionsRecord
+    | OutreachRecord
 )

@@ -168,11 +168,7 @@ def unsubscribe_token(organization: str, email: str) -> str:
 
 def read_unsubscribe_token(token: str) -> tuple[str, str] | None:
     """(organization, email); None for a token that is not ours."""
-    try:
-        organization, email = _serializer().loads(token)
-    except (BadData, ValueError, TypeError):
-        return None
-    return str(organization), str(email)
+    return _read(token, "unsubscribe")
 
 
 def unsubscribe_url(organization: str, email: str) -> str:
@@ -182,17 +178,58 @@ def unsubscribe_url(organization: str, email: str) -> str:
 
 def unsubscribe_headers(organization: str, email: str) -> dict[str, str]:
     """One-click unsubscription (RFC 8058), offered only where the console is reached by https."""
-    if urlsplit(settings().base_url).scheme != "https":
+    return _one_click(unsubscribe_url(organization, email))
+
+
+def opt_out_url(organization: str, email: str) -> str:
+    """Of a letter to a customer's contact: the page that ends them, as `unsubscribe_url` does for
+    digests.
+    """
+    token = _serializer("opt-out").dumps([organization, email])
+    return f"{settings().base_url.rstrip('/')}/opt-out/{token!s}"
+
+
+def read_opt_out_token(token: str) -> tuple[str, str] | None:
+    """(organization, email); None for a token that is not ours, or of a digest."""
+    return _read(token, "opt-out")
+
+
+def proof_url(organization: str, email: str) -> str:
+    """Of the page on which a member says that an address is theirs."""
+    token = str(_serializer("proof").dumps([organization, email]))
+    return f"{settings().base_url.rstrip('/')}/o/{organization}/settings/sending/prove/{token}"
+
+
+def read_proof_token(token: str) -> tuple[str, str] | None:
+    """(organization, email); None for a token that is not ours."""
+    return _read(token, "proof")
+
+
+def opt_out_headers(organization: str, email: str) -> dict[str, str]:
+    """As `unsubscribe_headers`, of a letter."""
+    return _one_click(opt_out_url(organization, email))
+
+
+def _one_click(url: str) -> dict[str, str]:
+    if urlsplit(url).scheme != "https":
         return {}
     return {
-        "List-Unsubscribe": f"<{unsubscribe_url(organization, email)}>",
+        "List-Unsubscribe": f"<{url}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
 
 
-def _serializer() -> URLSafeSerializer:
+def _read(token: str, salt: str) -> tuple[str, str] | None:
+    try:
+        organization, email = _serializer(salt).loads(token)
+    except (BadData, ValueError, TypeError):
+        return None
+    return str(organization), str(email)
+
+
+def _serializer(salt: str = "unsubscribe") -> URLSafeSerializer:
     if not settings().secret:
         raise Misconfigured(
             "WINBACK_SECRET: is empty; 32 random characters or more sign the unsubscribe links"
         )
-    return URLSafeSerializer(settings().secret, salt="unsubscribe")
+    return URLSafeSerializer(settings().secret, salt=salt)

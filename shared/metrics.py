@@ -432,3 +432,30 @@ ENROLLMENTS_SKIPPED = _counter(
     spike="no-email: contacts are not fed.",
     do="Send contacts (`POST /v1/contacts`, `winback import contacts`).",
 )
+ENROLLMENTS_STOPPED = _counter(
+    "winback_enrollments_stopped_total",
+    "People in sequences who were stopped, by reason.",
+    ["reason"],
+    spike="bounced, refused: addresses or texts. unsure: answers of the mail server get lost.",
+    do="The sequence's people say which and why.",
+)
+OUTREACH_STOP_SECONDS = _histogram(
+    "winback_outreach_stop_seconds",
+    "From an accepted order that answers a letter until the rest of the letters is stopped.",
+    buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60),
+    spike="Above a second: letters may still leave to who has ordered.",
+    do="winback_lag_seconds of the detector and of sequences; is PostgreSQL slow?",
+)
+OUTREACH_AFTER_STOP = _counter(
+    "winback_outreach_after_stop_total",
+    "Letters whose final dot was written after they were stopped.",
+    spike="Any: a sender froze for more than two seconds in the middle of the dot.",
+    do="Look at the machine that sends: pauses of seconds. Tell the rep of the account.",
+)
+SENDING_PAUSED = _gauge(
+    "winback_sending_paused",
+    "Organizations and senders whose letters a guard stopped, by why.",
+    ["why"],
+    spike="Any: servers refuse us, or addresses are wrong.",
+    do="The sequence pages say whose; docs/operations.md says how it goes on.",
+)

@@ -2,6 +2,7 @@
 and it ends in order.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -9,12 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import structlog
+
 from shared import broker, kafka, logs
 from shared.errors import Misconfigured
 from shared.health import Readiness, serve_health
 from shared.needs import Needs, Postgres
 from shared.needs import kafka as kafka_answers
 from shared.standing import Standing
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,3 +69,20 @@ def running(health_port: int) -> Iterator[Process]:
     yield process
     process.publisher.close()
     end_health()
+
+
+def beside(name: str, work: Callable[[], object]) -> threading.Thread:
+    """A thread of a process. An error that nobody expected ends the process, whichever thread it is
+    in: the supervisor starts a fresh one.
+    """
+
+    def guarded() -> None:
+        try:
+            work()
+        except Exception:
+            log.exception("thread failed", thread=name)
+            os._exit(70)
+
+    thread = threading.Thread(target=guarded, name=name, daemon=True)
+    thread.start()
+    return thread

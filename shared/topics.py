@@ -116,8 +116,62 @@ SEQUENCES = Topic(
     dead_letters=True,
     description="A draft sequence with its steps, to be persisted and edited.",
 )
+ACTIONS = Topic(
+    name="actions",
+    key="organization",
+    events=(
+        "SequenceLaunched",
+        "SequenceTakenBack",
+        "SequencePaused",
+        "SequenceResumed",
+        "SequenceArchived",
+        "AccountPinned",
+        "OutcomeRecorded",
+        "OutcomeUndone",
+        "AddressRefused",
+        "TaskDone",
+        "EnrollmentRemoved",
+        "EnrollmentResumed",
+        "SendingResumed",
+    ),
+    writers=("signals",),
+    readers=("sequences",),
+    retention_ms=30 * DAY_MS,
+    dead_letters=True,
+    description="What people decide that letters follow, in the organization's partition.",
+)
+OUTREACH = Topic(
+    name="outreach",
+    key="organization",
+    events=(
+        "EnrollmentStarted",
+        "MailSent",
+        "MailUndelivered",
+        "EnrollmentHeld",
+        "EnrollmentStopped",
+        "EnrollmentFinished",
+        "SequenceFinished",
+        "SendingPaused",
+    ),
+    writers=("sequences",),
+    readers=("signals",),
+    retention_ms=30 * DAY_MS,
+    dead_letters=True,
+    description="What came of letters, in the partition of the organization. No text of a mail.",
+)
 
-TOPICS = (ORDERS, SIGNALS, ACCOUNTS, CONTACTS, ERP_ORDERS, DIGEST_TICKS, SEQUENCE_TICKS, SEQUENCES)
+TOPICS = (
+    ORDERS,
+    SIGNALS,
+    ACCOUNTS,
+    CONTACTS,
+    ERP_ORDERS,
+    DIGEST_TICKS,
+    SEQUENCE_TICKS,
+    SEQUENCES,
+    ACTIONS,
+    OUTREACH,
+)
 
 DETECTOR_APP = "winback-detector"  # consumer group and Faust app id
 WRITE_PROBE = "winback-watch"  # the leading clock writes there, to see that Kafka takes writes

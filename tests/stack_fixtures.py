@@ -147,11 +147,18 @@ class Stack:
         """What the supervisor said."""
         return (self.home.logs / "supervisor.log").read_text()
 
-    def winback(self, *words: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    def winback(
+        self, *words: str, check: bool = True, stdin: str | None = None
+    ) -> "subprocess.CompletedProcess[str]":
         """Run `winback WORDS` against this stack."""
         command = [sys.executable, "-P", "-m", "winback", *words]
         done = subprocess.run(
-            command, capture_output=True, text=True, env=os.environ | self.env, timeout=300
+            command,
+            capture_output=True,
+            text=True,
+            env=os.environ | self.env,
+            timeout=300,
+            input=stdin,
         )
         assert not check or done.returncode == 0, (
             f"winback {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"

@@ -60,6 +60,14 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one
     "run": ("services.signals.cli.runs", "Ask for a run."),
     "signals": ("services.signals.cli.runs", "List signals, one JSON line each."),
     "settings": ("services.signals.cli.settings", "Detection settings: get, set."),
+    "sequences": (
+        "services.signals.cli.sequences",
+        "Letters to win accounts back: list, show, launch, pause, resume, archive.",
+    ),
+    "sending": (
+        "services.signals.cli.sequences",
+        "How an organization sends letters: get, set, allow, vouch, go-on.",
+    ),
     "audit": ("services.signals.cli.audit", "Hold the detector against the second opinion."),
     "digest": ("services.digest.cli", "Preview or send the digest of the latest complete run."),
     "undo": (

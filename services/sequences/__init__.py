@@ -1,14 +1,18 @@
-"""Sequences: one fresh draft per active type of each digest, with the contacts it is for; stopped
-by the orders they wait for.
+"""Sequences: one fresh draft per active type of each digest, with the contacts it is for; once it
+is launched, its letters, until an answer, an order or a person stops them.
 
-consumes  sequence-ticks, signals
-produces  sequences (SequenceDrafted)
-owns      enrollments, sequence_mails
+consumes  sequence-ticks, signals, actions
+produces  sequences (SequenceDrafted), outreach
+owns      enrollments, sequence_mails, answers, tasks, sender_days, refusals, sending_pauses,
+          outreach_events
 
 The sequence and its steps, which people edit, belong to the signals service; who is enrolled, and
-what is sent, is here. Launching and sending come later, and their rows fit: an enrollment goes from
-enrolled to active at launch, has the next step and its time, and ends finished or stopped;
-sequence_mails is an outbox (`shared.outbox`), a row per step and contact. Nothing plans one yet:
-tests/sequences/test_outbox.py holds the table to the contract. At launch and before every mail
-`shared.domain.drafts.skip` is asked again, and whether the signal is active.
+what is sent, is here.
+
+    drafting   a tick: drafts, with who is enrolled and who is skipped
+    starting   a launch, or a resume: tested again, nobody in two flows
+    stopping   what stops the rest, with what is queued
+    actions    what people decide
+    release    what time brings: what is due goes into the outbox, or says why not yet
+    letters    how a letter looks, and the guard at its final dot
 """

@@ -4,12 +4,13 @@ from functools import partial
 
 import msgspec
 
-from services.sequences import handlers
+from services.sequences import actions, drafting, stopping
 from shared.applying import Route
 from shared.events import SequencesDue, SignalsRecord
 from shared.kafka import Publisher
+from shared.letter_events import ActionsRecord
 from shared.records import decode_with
-from shared.topics import SEQUENCE_TICKS, SIGNALS
+from shared.topics import ACTIONS, SEQUENCE_TICKS, SIGNALS
 
 CONSUMER = "sequences"
 
@@ -20,12 +21,17 @@ def routes(publisher: Publisher) -> tuple[Route, ...]:
         Route(
             topic=SEQUENCE_TICKS.name,
             decode=decode_with(msgspec.json.Decoder(SequencesDue)),
-            handle=partial(handlers.draft, publisher=publisher),
+            handle=partial(drafting.draft, publisher=publisher),
         ),
         Route(
             topic=SIGNALS.name,
             decode=decode_with(msgspec.json.Decoder(SignalsRecord)),
-            handle=handlers.stop,
+            handle=stopping.stop_answered,
             is_first_reader=False,
+        ),
+        Route(
+            topic=ACTIONS.name,
+            decode=decode_with(msgspec.json.Decoder(ActionsRecord)),
+            handle=actions.follow,
         ),
     )

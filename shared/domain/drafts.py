@@ -15,20 +15,30 @@ from statistics import median
 from typing import Literal
 
 from shared import wording
+from shared.domain import placeholders
 from shared.domain.letters import HOLD_BUSINESS_DAYS
 from shared.events import SignalType
 
 YEAR_DAYS = 365
 MOST_NAMED = 3
 
-SkipReason = Literal[
-    "no-contact",
-    "no-email",
-    "unsubscribed",
-    "bounced",
-    "account-in-sequence",
-    "contact-in-sequence",
+# Why nothing may go to an address: asked for by the person, said by their server, or by us.
+Suppressed = Literal[
+    "unsubscribed", "bounced", "opted_out", "complained", "undeliverable", "by_hand", "imported"
 ]
+SkipReason = (
+    Suppressed
+    | Literal[
+        "no-contact",
+        "no-email",
+        "account-in-sequence",
+        "contact-in-sequence",
+        "pinned",
+        "lost",
+        "paused",
+        "signal-over",
+    ]
+)
 
 
 def draft_name(signal_type: SignalType, drafted_on: date) -> str:
@@ -43,14 +53,13 @@ def draft_name(signal_type: SignalType, drafted_on: date) -> str:
 class Addressee:
     """An account's primary contact, as far as there is one, and what is known about writing to it.
 
-    suppressed: by the person ("unsubscribed") or by their mail server
-      ("bounced"), for this address.
+    suppressed: for this address, or its domain.
     …_in_sequence: in another one that is launched or paused, and unfinished; a draft is not active.
     """
 
     contact: str | None
     email: str | None
-    suppressed: Literal["unsubscribed", "bounced"] | None = None
+    suppressed: Suppressed | None = None
     account_in_sequence: bool = False
     contact_in_sequence: bool = False
 
@@ -99,6 +108,7 @@ class Purchase:
 class Lapsed:
     """A combo with an active lapse signal."""
 
+    signal: str
     od: str | None
     grade: str | None
     lapsed_revenue_cents: int
@@ -146,9 +156,7 @@ def variables(signal_type: SignalType, story: Story) -> dict[str, str]:
 
 def _of_lapse(story: Story) -> dict[str, str]:
     """The combo that earned most leads; the others are named once."""
-    ranked = sorted(
-        story.lapsed, key=lambda c: (-c.lapsed_revenue_cents, c.od or "", c.grade or "")
-    )
+    ranked = ranked_lapses(story.lapsed)
     leading = (ranked[0].od, ranked[0].grade)
     lines = [p for p in story.purchases if (p.od, p.grade) == leading]
     months = {
@@ -163,6 +171,23 @@ def _of_lapse(story: Story) -> dict[str, str]:
         "months": str(len(months)),
         "usual_quantity": usual_quantity(p.quantity for p in lines),
     }
+
+
+def ranked_lapses(lapsed: Iterable[Lapsed]) -> list[Lapsed]:
+    """What earned most first."""
+    return sorted(lapsed, key=lambda c: (-c.lapsed_revenue_cents, c.od or "", c.grade or ""))
+
+
+def named_signals(
+    signal_type: SignalType, signals: Sequence[str], lapsed: Sequence[Lapsed], texts: Iterable[str]
+) -> list[str]:
+    """The signals that letters name: all of an account's, but of several lapsed combos only the
+    leading one where no text lists them all. An order of another combo then answers nothing.
+    """
+    used = {name for text in texts for name in placeholders.variables_in(text)}
+    if signal_type != "lapse" or "lapsed" not in used or "all_lapsed" in used:
+        return list(signals)
+    return [ranked_lapses(lapsed)[0].signal]
 
 
 def _of_cherry_picking(story: Story) -> dict[str, str]:

@@ -32,7 +32,8 @@ class Typed:
 def read_steps(
     typed: Sequence[Typed], allowed: Collection[str], style: NumberStyle
 ) -> tuple[Step, ...]:
-    """The steps, if all of them can be right; the first has to wait for nothing but the launch.
+    """The steps, if all of them can be right; the first has to wait for nothing but the launch. One
+    without a subject stays in the thread of the letter before.
     Raises Rejected naming all fields.
 
     `allowed` are the variables of the sequence's type; `style` is how the organization writes
@@ -49,7 +50,10 @@ def read_steps(
             step.subject.strip(),
             step.body.replace("\r\n", "\n").replace("\r", "\n").strip(),
         )
-        wrong += _wrong_text(subject, allowed, field=f"subject-{number}", longest=LONGEST_SUBJECT)
+        if subject or number == 1:
+            wrong += _wrong_text(
+                subject, allowed, field=f"subject-{number}", longest=LONGEST_SUBJECT
+            )
         wrong += _wrong_text(body, allowed, field=f"body-{number}", longest=LONGEST_BODY)
         if "\n" in subject:
             wrong.append(FieldError(field=f"subject-{number}", reason="must be one line"))

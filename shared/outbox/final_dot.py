@@ -7,7 +7,7 @@ was asked or after the dot is out, and not in between.
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import datetime
 from types import TracebackType
 
@@ -27,7 +27,8 @@ class FinalDot:
     mail is another sender's by now, where the guard refuses it, where PostgreSQL is gone, or where
     asking took so long that what the guard saw may not hold any more.
 
-    refusal: what the guard said.
+    refusal: what the guard said. is_unheld: the dot was written, and PostgreSQL had given up what
+      the guard locked before.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class FinalDot:
         now: Callable[[], datetime],
     ) -> None:
         self.refusal: str | None = None
+        self.is_unheld = False
         self._pool, self._outbox, self._mail, self._now = pool, outbox, mail, now
         self._held = ExitStack()
 
@@ -63,5 +65,7 @@ class FinalDot:
         traceback: TracebackType | None,
     ) -> None:
         """The guard only asked: if its transaction cannot be ended, PostgreSQL has ended it."""
-        with suppress(psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout):
+        try:
             self._held.close()
+        except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout):
+            self.is_unheld = self.refusal is None and error is None

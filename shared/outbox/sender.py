@@ -116,11 +116,13 @@ class Sender:
         """One mail, from its envelope to the row that says what came of it."""
         final_dot = FinalDot(self.pool, self.outbox, claimed, now=self.now)
         answer = session.send(
-            sender=self.from_address,
+            sender=claimed.envelope or self.from_address,
             recipient=mail.checked_address(claimed.email),
             message=claimed.message,
             at_final_dot=final_dot,
         )
+        if final_dot.is_unheld and answer.state != "dropped":
+            self._note(lambda connection: self.outbox.unheld(connection, claimed))
         if final_dot.refusal is not None:
             self._settle(claimed, "suppressed", final_dot.refusal)
         elif answer.state == "dropped":  # another sender's by now, or PostgreSQL is gone

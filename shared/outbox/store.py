@@ -101,6 +101,7 @@ RETURNING
     m.message,
     m.attempts,
     {due_at},
+    {envelope},
     {key_of_m}
 """
 
@@ -219,8 +220,9 @@ def claim(
             message=bytes(message),
             attempts=attempts,
             due_at=due_at,
+            envelope=envelope,
         )
-        for email, message, attempts, due_at, *key in connection.execute(
+        for email, message, attempts, due_at, envelope, *key in connection.execute(
             composed(outbox, CLAIM), asked
         )
     ]
@@ -311,6 +313,7 @@ def composed(outbox: Outbox, statement: LiteralString) -> bytes:
             key_of_due=_listed(sql.Identifier("due", column) for column in outbox.key),
             batch=sql.Identifier(outbox.batch),
             due_at=sql.SQL(outbox.due_at),
+            envelope=sql.SQL(outbox.envelope),
             columns=_listed(map(sql.Identifier, columns)),
             values=_listed(map(sql.Placeholder, columns.values())),
         )

@@ -10,13 +10,16 @@ from shared import db
 
 @dataclass(frozen=True, kw_only=True)
 class Claimed:
-    """A mail that is this sender's until its lease ends. key: column -> value."""
+    """A mail that is this sender's until its lease ends. key: column -> value. envelope: whom the
+    server tells what becomes of it; "" is WINBACK_MAIL_FROM.
+    """
 
     key: Mapping[str, str | int]
     email: str
     message: bytes
     attempts: int
     due_at: datetime
+    envelope: str = ""
 
     @property
     def claim(self) -> dict[str, str | int]:
@@ -29,6 +32,10 @@ Guard = Callable[[db.Connection, Claimed], str | None]
 
 def nothing(connection: db.Connection) -> None:
     """Nothing to take back."""
+
+
+def undoubted(connection: db.Connection, mail: Claimed) -> None:
+    """Nobody could have come in between."""
 
 
 def unheard(mail: Claimed, at: datetime) -> None:
@@ -49,7 +56,9 @@ class Outbox:
                     and changes nothing
     withdraw        takes back, before each batch, what need not be tried any more
     sent            told of each mail that the server took, and when, once that is noted
+    unheld          told of a mail whose dot is out, and whose guard could not be held until then
     due_at          SQL: when mail `m` was meant to leave
+    envelope        SQL: whose address the envelope of mail `m` bears; '' is WINBACK_MAIL_FROM
     """
 
     name: str
@@ -59,7 +68,9 @@ class Outbox:
     guard: Guard
     withdraw: Callable[[db.Connection], object] = nothing
     sent: Callable[[Claimed, datetime], object] = unheard
+    unheld: Callable[[db.Connection, Claimed], object] = undoubted
     due_at: LiteralString = "m.queued_at"
+    envelope: LiteralString = "''"
 
     @property
     def batch(self) -> LiteralString:

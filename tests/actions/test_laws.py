@@ -26,6 +26,7 @@ from services.signals.actions import (
     owner_people,
     runs,
     saved_views,
+    sending,
     sequences,
     settings,
     tenants,
@@ -286,6 +287,94 @@ ACTIONS: dict[str, Action] = {
         may=EVERYBODY,
         noted=("brought back", f"sequence {w.ARCHIVED}"),
     ),
+    "sequences.launch": Action(
+        do=lambda at, by: sequences.launch(
+            w.launchable(at).connection, at.organization, w.DRAFT, by=by, sender=w.OWNER
+        ),
+        may=EVERYBODY,
+        noted=("launched", f"sequence {w.DRAFT}"),
+    ),
+    "sequences.move to a pause": Action(
+        do=lambda at, by: sequences.move(
+            w.launched(at).connection, at.organization, w.DRAFT, "pause", by=by
+        ),
+        may=EVERYBODY,
+        noted=("paused", f"sequence {w.DRAFT}"),
+    ),
+    "sequences.move to a draft again": Action(
+        do=lambda at, by: sequences.move(
+            w.launched(at).connection, at.organization, w.DRAFT, "take_back", by=by
+        ),
+        may=EVERYBODY,
+        noted=("taken back", f"sequence {w.DRAFT}"),
+    ),
+    "sequences.resume": Action(
+        do=lambda at, by: sequences.resume(
+            w.launched(at, state="paused").connection, at.organization, w.DRAFT, by=by
+        ),
+        may=EVERYBODY,
+        noted=("resumed", f"sequence {w.DRAFT}"),
+    ),
+    "sequences.remove": Action(
+        do=lambda at, by: sequences.remove(
+            w.launched(at).connection, at.organization, w.DRAFT, w.ACCOUNT, w.CONTACT, by=by
+        ),
+        may=EVERYBODY,
+        noted=("removed", f"sequence {w.DRAFT}"),
+    ),
+    "sequences.resume_person": Action(
+        do=lambda at, by: sequences.resume_person(
+            w.launched(at, person="stopped").connection, at.organization, w.DRAFT, w.ACCOUNT,
+            w.CONTACT, "resume", by=by,
+        ),
+        may=EVERYBODY,
+        noted=("resumed (resume)", f"sequence {w.DRAFT}"),
+    ),
+    "sequences.answer_task": Action(
+        do=lambda at, by: sequences.answer_task(
+            w.launched(at, person="task").connection, at.organization, w.DRAFT, w.ACCOUNT,
+            w.CONTACT, "no_answer", by=by,
+        ),
+        may=EVERYBODY,
+        noted=("no answer", f"sequence {w.DRAFT}"),
+    ),
+    "sending.save": Action(
+        do=lambda at, by: sending.save(*organization_of(at), {"replies": "by_hand"}, by=by),
+        may=GOVERNING,
+        noted=("changed", "sending"),
+    ),
+    "sending.allow_domain": Action(
+        do=lambda at, by: sending.allow_domain(*organization_of(at), "x.example", by=by),
+        may=OPERATOR,
+        noted=("allowed", "letters from x.example"),
+    ),
+    "sending.disallow_domain": Action(
+        do=lambda at, by: sending.disallow_domain(
+            w.launchable(at).connection, at.organization, "example.com", by=by
+        ),
+        may=OPERATOR,
+        noted=("disallowed", "letters from example.com"),
+    ),
+    "sending.vouch": Action(
+        do=lambda at, by: sending.vouch(*organization_of(at), w.OTHER, by=by),
+        may=OPERATOR,
+        noted=("proved", f"address {w.OTHER}"),
+    ),
+    "sending.prove": Action(
+        do=lambda at, by: sending.prove(*organization_of(at), by=by),
+        may=MEMBERS,
+        noted=("proved", "address"),
+    ),
+    "sending.go_on": Action(
+        do=lambda at, by: go_on(at, by),
+        may=GOVERNING,
+        noted=("resumed", "letters"),
+    ),
+    "sending.opt_out": Action(
+        do=lambda at, by: sending.opt_out(*organization_of(at), "buyer@x.example", by=by),
+        may=EVERYBODY,
+        noted=("opted out", "address buyer@x.example"),
+    ),
     "digest.set_recipients": Action(
         do=lambda at, by: digest.set_recipients(*organization_of(at), [w.OTHER], by=by),
         may=EVERYBODY,
@@ -328,6 +417,14 @@ def want_mail_again(at: World, by: Actor) -> None:
         (at.organization, by.name),
     )
     digest.want_mail_again(*organization_of(at), by=by)
+
+
+def go_on(at: World, by: Actor) -> None:
+    at.connection.execute(
+        "INSERT INTO sending_pauses (organization, sender, why, at) VALUES (%s, '', 'ours', now())",
+        (at.organization,),
+    )
+    sending.go_on(*organization_of(at), "", by=by)
 
 
 def those_of(may: Callable[[Action, Role], bool]) -> list[tuple[str, Role]]:

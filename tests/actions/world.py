@@ -37,6 +37,67 @@ class World:
         return Actor(name=email, role=role)
 
 
+LAUNCHABLE = """
+INSERT INTO sequence_steps (organization, sequence, position, wait_days, subject, body)
+VALUES (%(organization)s, %(sequence)s, 1, 0, 'Hello', 'Hello {contact_name}');
+INSERT INTO sending_settings (organization, settings, saved_at, saved_by)
+VALUES (%(organization)s, '{"replies": "by_hand", "postal_address": "1 Road"}', now(), 'x');
+INSERT INTO sender_domains (organization, domain, allowed_at)
+VALUES (%(organization)s, 'example.com', now());
+INSERT INTO senders (organization, email, proven_at)
+SELECT organization, email, now() FROM members WHERE organization = %(organization)s;
+UPDATE contacts SET email = 'buyer@x.example' WHERE organization = %(organization)s;
+INSERT INTO signals (
+    organization, signal, account, type, detected_at, last_seen_at, episode, opened_on, as_of,
+    settings_version, run, lifetime_revenue_cents, figures, source_offset
+) VALUES (
+    %(organization)s, 'sig', %(account)s, 'dormant', now(), now(), 1, now(), now(), 1, 1, 1, '{}', 1
+);
+INSERT INTO enrollments (
+    organization, sequence, account, contact, state, enrolled_at, digest, signal_type, seen_at,
+    signals, episodes
+) VALUES (
+    %(organization)s, %(sequence)s, %(account)s, %(contact)s, 'enrolled', now(), 'd', 'dormant',
+    now(), '{sig}', '{1}'
+);
+"""
+LAUNCHED = """
+UPDATE sequences
+SET state = %(state)s,
+    launched_at = now(),
+    sender = %(sender)s
+WHERE organization = %(organization)s AND sequence = %(sequence)s;
+UPDATE enrollments
+SET state = %(person)s,
+    reason = CASE WHEN %(person)s = 'stopped' THEN 'removed' END,
+    started_at = now(),
+    email = 'buyer@x.example'
+WHERE organization = %(organization)s AND sequence = %(sequence)s;
+"""
+
+
+def launchable(world: World) -> World:
+    """The draft has a letter and somebody to get it, and everything is said that a launch asks."""
+    run_all(world, LAUNCHABLE)
+    return world
+
+
+def launched(world: World, *, state: str = "launched", person: str = "active") -> World:
+    """It was launched."""
+    launchable(world)
+    run_all(world, LAUNCHED, state=state, person=person)
+    return world
+
+
+def run_all(world: World, statements: str, **more: str) -> None:
+    values = {
+        "organization": world.organization, "sequence": DRAFT, "account": ACCOUNT,
+        "contact": CONTACT, "sender": OWNER, **more,
+    }  # fmt: skip
+    for statement in filter(str.strip, statements.split(";")):
+        world.connection.execute(statement.encode(), values)
+
+
 def furnished(connection: db.Connection, organization: str) -> World:
     world = World(
         connection=connection,

@@ -19,15 +19,16 @@ from services.signals.actions import contacts as contact_actions
 from services.signals.actions import settings, sign_in, tokens
 from services.signals.actions.actor import COMMAND_LINE
 from services.signals.console.http.forms import FLASH, csrf_token
-from services.signals.console.settings import detection_form
+from services.signals.console.settings import detection_form, sending
 from services.signals.persist import handlers
 from services.signals.store import organizations
 from services.signals.store.contacts import Person
 from shared import clock, db
+from shared.domain.sending import DEFAULTS as SENDING_DEFAULTS
 from shared.domain.thresholds import DEFAULTS
 from shared.events import Combo, ContactChanged
 from shared.ids import signal_id
-from shared.mail import unsubscribe_token
+from shared.mail import opt_out_url, proof_url, unsubscribe_token
 from shared.wording import number_style
 from tests.console.conftest import COOKIE
 from tests.console.routes import Route
@@ -106,6 +107,10 @@ DETECTION = detection_form.typed_of(DEFAULTS, number_style("USD")) | {
 }
 SIZES = {"version": VERSION, "sizes": "", "grade_aliases": "GR-B = B"}
 TOKEN = {"scope": "orders:write"}
+SENDING = {
+    "replies": "by_hand", "postal_address": "1 Road", "country": "US", "region": "TX",
+    **{key: str(getattr(SENDING_DEFAULTS, key)) for key, _, _ in sending.NUMBERS},
+}  # fmt: skip
 WEEKLY = {"frequency": "weekly", "hour": "8", "weekday": "0"}
 
 CASES: dict[Route, Case] = {
@@ -134,6 +139,8 @@ CASES: dict[Route, Case] = {
     ),
     Route("POST", "/sign-out"): deed(audience="signed in"),
     Route("GET", "/unsubscribe/{token}"): page("anyone"),
+    Route("GET", "/opt-out/{token}"): page("anyone"),
+    Route("POST", "/opt-out/{token}"): deed(audience="anyone", status=200, needs_session=False),
     Route("POST", "/unsubscribe/{token}"): deed(audience="anyone", status=200, needs_session=False),
     Route("GET", "/v1/signals"): page("token", query=lambda ids: {"account": ids.account}),
     Route("GET", "/v1/accounts/{account:path}"): page("token"),
@@ -188,8 +195,15 @@ CASES: dict[Route, Case] = {
     Route("GET", "/o/{organization}/sequences"): page(),
     Route("GET", "/o/{organization}/sequences/{sequence}"): page(),
     Route("POST", "/o/{organization}/sequences/{sequence}"): deed(lambda ids: STEPS),
-    Route("POST", "/o/{organization}/sequences/{sequence}/archive"): deed(
+    Route("POST", "/o/{organization}/sequences/{sequence}/move"): deed(
         lambda ids: {"do": "archive"}
+    ),
+    Route("GET", "/o/{organization}/sequences/{sequence}/launch"): page(),
+    # nobody has said who hears the answers
+    Route("POST", "/o/{organization}/sequences/{sequence}/launch"): deed(status=422),
+    # nobody is in it
+    Route("POST", "/o/{organization}/sequences/{sequence}/people"): deed(
+        lambda ids: {"account": ids.account, "do": "remove"}, status=404,
     ),
     Route("GET", "/o/{organization}/summary"): page(),
     Route("GET", "/o/{organization}/summary.csv"): page(),
@@ -219,6 +233,14 @@ CASES: dict[Route, Case] = {
     Route("POST", "/o/{organization}/settings/digest/test"): deed(),
     Route("POST", "/o/{organization}/settings/digest/again"): deed(),
     Route("GET", "/o/{organization}/settings/digest/mail/{digest}"): page(),
+    Route("GET", "/o/{organization}/settings/sending"): page(),
+    Route("POST", "/o/{organization}/settings/sending"): governed(lambda ids: SENDING),
+    Route("POST", "/o/{organization}/settings/sending/prove"): deed(),
+    # of the address that is asked for alone
+    Route("GET", "/o/{organization}/settings/sending/prove/{token}"): page(),
+    Route("POST", "/o/{organization}/settings/sending/prove/{token}"): deed(),
+    # nothing is paused
+    Route("POST", "/o/{organization}/settings/sending/go-on"): governed(status=404),
     Route("GET", "/o/{organization}/settings/members"): page(),
     Route("POST", "/o/{organization}/settings/members/invite"): governed(
         lambda ids: {"email": f"x{ids.person}", "role": "member"}
@@ -393,6 +415,14 @@ class Two:
     def forget(self, who: str) -> None:
         self.clients.pop(who).close()
 
+    def _token(self, who: str, route: Route, ids: Ids) -> str:
+        """As the mail has it that leads to the route."""
+        if "prove" in route.path:
+            return proof_url(self.mine, email_of(who, self.mine)).rpartition("/")[2]
+        if "opt-out" in route.path:
+            return opt_out_url(self.mine, ids.person).rpartition("/")[2]
+        return unsubscribe_token(self.mine, ids.person)
+
     def ask(
         self,
         who: str,
@@ -416,7 +446,7 @@ class Two:
             note=ids.note,
             kind="lost",
             link=link.split("/")[-1],
-            token=unsubscribe_token(self.mine, ids.person),
+            token=self._token(who, route, ids),
         )
         session = client.cookies.get(COOKIE)
         csrf = {"csrf": csrf_token(session)} if session and token else {}

@@ -57,8 +57,8 @@ PERMIAN = story(
     purchase("2025-11-23", od="5.5", grade="J55", quantity="500 ft"),
     purchase("2026-11-20", 9_000_00, od="9.625", grade="P110"),
     lapsed=(
-        Lapsed(od=None, grade="L80", lapsed_revenue_cents=60_000_00),
-        Lapsed(od="5.5", grade="J55", lapsed_revenue_cents=73_100_00),
+        Lapsed(signal="s", od=None, grade="L80", lapsed_revenue_cents=60_000_00),
+        Lapsed(signal="s", od="5.5", grade="J55", lapsed_revenue_cents=73_100_00),
     ),
 )  # fmt: skip
 
@@ -167,7 +167,7 @@ def test_a_letter_to_nobody_by_name_greets_all_the_same() -> None:
 
 def test_an_account_without_history_still_gives_whole_sentences() -> None:
     for signal_type in TYPES:
-        lapsed = (Lapsed(od="5.5", grade=None, lapsed_revenue_cents=1),)
+        lapsed = (Lapsed(signal="s", od="5.5", grade=None, lapsed_revenue_cents=1),)
         values = drafts.variables(signal_type, story(lapsed=lapsed))
         assert all(value for name, value in values.items() if name != "contact_name"), values
 

@@ -82,10 +82,15 @@ class Running:
         resolution: Resolution,
         at: datetime,
         signal_type: SignalType = "lapse",
+        od: str = "5.5",
+        episode: int = 1,
     ) -> None:
+        combo = Combo(od=od, grade="J55") if signal_type == "lapse" else None
+        size = (combo.od, combo.grade) if combo else (None, None)
         event = SignalRecovered(
-            id="x", organization=organization, account=account, signal="s", signal_type=signal_type,
-            combo=Combo(od="5.5", grade="J55") if signal_type == "lapse" else None, episode=1,
+            id="x", organization=organization, account=account,
+            signal=ids.signal_id(organization, account, signal_type, *size),
+            signal_type=signal_type, combo=combo, episode=episode,
             opened_on=RUN_DAY, at=at, source_offset=2, run=None, closed_on=at.date(),
             resolution=resolution, order="SO-2",
         )  # fmt: skip
@@ -254,7 +259,7 @@ def test_who_is_skipped_is_listed_with_the_reason(running: Running, world: World
         "fine": "Fine@x.example",
         "no-email": None,
         "unsubscribed": "Out@x.example",
-        "bounced": "Gone@x.example",
+        "undeliverable": "Gone@x.example",
         "account-in-sequence": "a@x.example",
         "contact-in-sequence": "Shared@x.example",
     }.items():
@@ -265,18 +270,21 @@ def test_who_is_skipped_is_listed_with_the_reason(running: Running, world: World
     world.contact("no-contact", "second@x.example", primary=False)
     world.lapse("no-contact")
     world.suppress("out@x.example")
-    for state in ("launched", "paused", "draft", "finished", "archived"):
+    for state in ("launched", "paused", "draft", "finished"):
         world.sequence(f"s-{state}", state)
-    world.enrollment("s-finished", "bounced", "C-bounced-1", state="finished")
-    world.bounced("s-finished", "bounced", "C-bounced-1", "gone@X.example")
-    world.enrollment("s-paused", "account-in-sequence", "C-other")
+    world.refused("gone@X.example")
+    world.enrollment("s-paused", "account-in-sequence", "C-other", email="other@x.example")
     world.account("elsewhere")
     world.enrollment(
-        "s-launched", "elsewhere", world.contact("elsewhere", "shared@x.example"), state="enrolled"
+        "s-launched",
+        "elsewhere",
+        world.contact("elsewhere", "shared@x.example"),
+        state="held",
+        email="shared@X.example",
     )
     world.enrollment("s-launched", "fine", "C-fine-1", state="stopped", reason="reordered")
     world.enrollment("s-draft", "fine", "C-fine-1", state="enrolled")
-    world.enrollment("s-archived", "fine", "C-fine-1")
+    world.enrollment("s-finished", "fine", "C-fine-1", state="finished")
 
     running.tick(world.organization)
 
@@ -289,7 +297,7 @@ def test_who_is_skipped_is_listed_with_the_reason(running: Running, world: World
         "no-contact",
         "no-email",
         "unsubscribed",
-        "bounced",
+        "undeliverable",
         "account-in-sequence",
         "contact-in-sequence",
     )
@@ -387,7 +395,8 @@ def test_an_order_that_answers_a_signal_stops_what_has_not_been_sent(
         world.contact(account, f"{account}@x.example")
         world.lapse(account)
     world.signal("back", CHERRY)
-    world.enrollment("s-launched", "under-way", "C-under-way-1")
+    named = ids.signal_id(world.organization, "under-way", "lapse", "5.5", "J55")
+    world.enrollment("s-launched", "under-way", "C-under-way-1", signals=[named], episodes=[1])
     running.tick(world.organization)
     after = RUN_AT + timedelta(hours=4)
 
@@ -395,7 +404,7 @@ def test_an_order_that_answers_a_signal_stops_what_has_not_been_sent(
     running.recover(world.organization, "corrected", resolution="correction", at=after)
     running.recover(world.organization, "under-way", resolution="reordered", at=after)
 
-    under_way = {row["state"] for row in world.enrollments() if row["account"] == "under-way"}
+    under_way = {row["state"] for row in world.enrollments() if row["sequence"] == "s-launched"}
     assert under_way == {"stopped"}
     assert {key: value for key, value in states(world).items() if key[1] != "under-way"} == {
         ("cherry_picking", "back"): ("enrolled", None),

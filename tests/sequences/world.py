@@ -1,5 +1,6 @@
 """An organization as the signals service has it in PostgreSQL, for drafts to be made from."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,28 @@ SETTINGS = {
     "grade_aliases": {"JOT": "J55"},
     "sizes": {"five and a half": "5.5"},
 }
+
+SENDER = "rs@three-forks.example"
+AT_ONCE = {
+    "replies": "by_hand",
+    "postal_address": "1 Yard Road, Midland",
+    "every_day": True,
+    "from_hour": 0,
+    "to_hour": 24,
+    "first_after_least_seconds": 0,
+    "first_after_most_seconds": 0,
+    "gap_least_seconds": 0,
+    "gap_most_seconds": 0,
+    "sender_daily": 100_000,
+    "sender_hourly": 100_000,
+    "organization_daily": 100_000,
+    "domain_daily": 100_000,
+    "new_sender_daily": 100_000,
+}
+STEPS = (
+    (0, "About {lapsed}", "Hello {contact_name},\n\nis {lapsed} still needed?\n\n{owner}"),
+    (3, "", "Hello {contact_name},\n\nonce more: {lapsed}?\n\n{owner}"),
+)
 
 INSERT = """
 INSERT INTO {table} ({columns})
@@ -151,7 +174,8 @@ class World:
 
     def sequence(self, sequence: str, state: str) -> None:
         row = {"sequence": sequence, "digest": "earlier", "signal_type": "lapse", "name": sequence}
-        self._insert("sequences", **row, state=state, drafted_at=RUN_AT)
+        launched = {} if state == "draft" else {"launched_at": RUN_AT, "sender": SENDER}
+        self._insert("sequences", **row, state=state, drafted_at=RUN_AT, **launched)
 
     def suppress(self, email: str) -> None:
         self._insert("suppressions", email=email, reason="unsubscribed", at=RUN_AT)
@@ -169,16 +193,39 @@ class World:
         rest = {"digest": "earlier", "signal_type": "lapse", "seen_at": RUN_AT - timedelta(days=7)}
         self._insert("enrollments", **row | rest | changed)
 
-    def bounced(self, sequence: str, account: str, contact: str, email: str) -> None:
-        row = {
-            "sequence": sequence,
-            "account": account,
-            "contact": contact,
-            "step": 1,
-            "email": email,
-            "message_id": "<x@y>",
-        }
-        self._insert("sequence_mails", **row, message=b"", state="bounced", next_attempt_at=RUN_AT)
+    def refused(self, email: str) -> None:
+        row = {"email": email.lower(), "reason": "undeliverable", "answer": "550 no such user"}
+        self._insert("refusals", **row, at=RUN_AT)
+
+    def member(self, email: str, *, proven: bool = True) -> None:
+        self._insert("members", email=email, role="owner")
+        if proven:
+            self._insert("senders", email=email, proven_at=RUN_AT)
+
+    def sending(self, **settings: Any) -> None:
+        """Letters leave at any hour and without a pause, where nothing else is said."""
+        self._insert("sender_domains", domain="three-forks.example", allowed_at=RUN_AT)
+        plain = AT_ONCE | settings
+        self._insert("sending_settings", settings=Jsonb(plain), saved_at=RUN_AT, saved_by="test")
+
+    def draft(
+        self,
+        sequence: str,
+        *accounts: str,
+        steps: Sequence[tuple[int, str, str]] = STEPS,
+        state: str = "launched",
+    ) -> None:
+        """A lapse draft with one contact of each account, launched already where nothing else is
+        said; the worker has not heard of it.
+        """
+        self.sequence(sequence, state)
+        for position, (wait, subject, body) in enumerate(steps, start=1):
+            row = {"position": position, "wait_days": wait, "subject": subject, "body": body}
+            self._insert("sequence_steps", sequence=sequence, **row)
+        for account in accounts:
+            self.account(account)
+            contact = self.contact(account, f"{account}@{account}.example")
+            self.enrollment(sequence, account, contact, "enrolled", digest=sequence)
 
     def enrollments(self) -> list[dict[str, Any]]:
         """All of the organization, of drafts first."""

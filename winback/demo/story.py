@@ -30,6 +30,17 @@ PIPE_SETTINGS = {
     "lapse": {"enabled": True, "minimum_revenue_cents": 4_000_000},
     "cherry_picking": {"enabled": True},
 }
+SENDING = {  # so that a demo at night shows letters too
+    "replies": "by_hand",
+    "postal_address": "Three Forks Pipe, 1 Yard Road, Midland, TX 79701",
+    "every_day": True,
+    "from_hour": 0,
+    "to_hour": 24,
+    "first_after_least_seconds": 0,
+    "first_after_most_seconds": 0,
+    "gap_least_seconds": 0,
+    "gap_most_seconds": 0,
+}
 POLL_SECONDS = 0.2
 RECOVERY_SECONDS = 20.0
 
@@ -84,7 +95,9 @@ def tell(*, live_orders: int, seconds: float) -> None:
                 set_up(organization, Path(folder))
     shown = digest(PIPE)
     digest(RETAIL)
+    sequence = letters()
     watch_live_orders(addresses["ingest"], clock.today("America/Chicago"), live_orders, seconds)
+    stopped(sequence)
     audit()
     farewell(addresses, shown, time.monotonic() - started)
 
@@ -207,6 +220,48 @@ def digest(organization: str) -> dict[str, Any]:
     for section in shown["sections"]:
         screen.print(f"  {section['type']:<15} {section['total']} accounts")
     return shown
+
+
+def letters() -> str:
+    """Launch this week's draft for who is dormant; wait for the first letters. Returns its id."""
+    heading("Letters: a draft is launched; its letters leave from the rep's own address")
+    of = ("--organization", PIPE)
+    winback("sending", "allow", READER.partition("@")[2], *of)
+    winback("sending", "vouch", READER, *of)
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(SENDING, file)
+        file.flush()
+        winback("sending", "set", file.name, *of)
+    until = time.monotonic() + RECOVERY_SECONDS
+    while time.monotonic() < until:
+        drafts = [
+            row
+            for row in lines_of("sequences", "list", *of, "--state", "draft", "--json")
+            if row["signal_type"] == "dormant" and row["enrolled"]
+        ]
+        if drafts:
+            break
+        time.sleep(POLL_SECONDS)
+    else:
+        raise SystemExit("no draft of a digest showed")
+    sequence = str(drafts[0]["sequence"])
+    winback("sequences", "launch", sequence, *of, "--sender", READER)
+    while time.monotonic() < until:
+        people = ask("sequences", "show", sequence, *of)["people"]
+        if people and all(one["sent"] for one in people):
+            break
+        time.sleep(POLL_SECONDS)
+    for one in ask("sequences", "show", sequence, *of)["people"]:
+        screen.print(f"  letter to {one['email']}: {one['sent']} sent, {one['state']}")
+    return sequence
+
+
+def stopped(sequence: str) -> None:
+    """What the live orders stopped of the letters."""
+    heading("Letters: an order that answers one stops the rest of them")
+    for one in ask("sequences", "show", sequence, "--organization", PIPE)["people"]:
+        why = f", {one['reason']}" if one["reason"] else ""
+        screen.print(f"  {one['account']}: {one['sent']} sent, {one['state']}{why}")
 
 
 def watch_live_orders(ingest: str, today: date, count: int, seconds: float) -> None:

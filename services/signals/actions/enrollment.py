@@ -3,10 +3,12 @@
 from typing import get_args
 
 from services.signals.actions.actor import Actor, note
+from services.signals.actions.telling import tell
 from services.signals.store import accounts
 from shared import db
 from shared.domain.enrollment import Enrollment
 from shared.errors import FieldError, NotFound, Rejected
+from shared.letter_events import AccountPinned
 
 CHOICES: tuple[Enrollment, ...] = get_args(Enrollment)
 
@@ -24,4 +26,5 @@ def pin(
     if was != chosen:
         detail = {"from": was, "to": chosen}
         note(connection, organization, by, "enrollment", f"account {account}", detail)
+        tell(connection, organization, by, AccountPinned, account=account, enrollment=chosen)
     return was != chosen

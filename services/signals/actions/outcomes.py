@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from services.signals.actions.actor import Actor, note
+from services.signals.actions.telling import tell
 from services.signals.store import follow_ups, outcome_rows, outcomes
 from services.signals.store.outcome_rows import OutcomeRow
 from shared import db
@@ -26,6 +27,7 @@ from shared.domain.outcomes import (
 )
 from shared.errors import FieldError, NotFound, Rejected
 from shared.ids import derived
+from shared.letter_events import OutcomeRecorded, OutcomeUndone
 
 WORDS: dict[Kind, str] = {"reached_out": "reached out", "won_back": "won back", "lost": "lost"}
 
@@ -117,6 +119,17 @@ def act(
             "before": snapshot,
         }
         _note(connection, organization, by, action, wish.account, WORDS[wish.kind], detail)
+        tell(
+            connection,
+            organization,
+            by,
+            OutcomeRecorded,
+            at=at,
+            account=wish.account,
+            outcome=wish.outcome,
+            kind=wish.kind,
+            signal=wish.signal,
+        )
     return action
 
 
@@ -168,6 +181,7 @@ def undo(
     _note(
         connection, organization, by, taken_back, row.account, f"undid {WORDS[action.kind]}", detail
     )
+    tell(connection, organization, by, OutcomeUndone, at=at, account=row.account, outcome=outcome)
     return row
 
 

@@ -7,7 +7,7 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from psycopg_pool import ConnectionPool
 
-from services.signals.console import health, home, orders, sequences, summary, unsubscribe
+from services.signals.console import health, home, orders, summary, unsubscribe
 from services.signals.console.accounts import (
     drawer,
     enrollment,
@@ -23,6 +23,7 @@ from services.signals.console.http.csv_export import Exports
 from services.signals.console.http.rendering import HEADERS, render
 from services.signals.console.identity import sessions, sign_in, single_sign_on
 from services.signals.console.live import Streams
+from services.signals.console.sequences import draft, launch, listing
 from services.signals.console.settings import (
     aliases,
     audit_log,
@@ -30,6 +31,7 @@ from services.signals.console.settings import (
     digest,
     members,
     owners,
+    sending,
     sizes,
     tokens,
 )
@@ -70,13 +72,16 @@ def build(pool: ConnectionPool[db.Connection], why_not: Callable[[], str] = lamb
     app.include_router(summary.router)
     app.include_router(orders.router)
     app.include_router(health.router)
-    app.include_router(sequences.router)
+    app.include_router(listing.router)
+    app.include_router(launch.router)
+    app.include_router(draft.router)
     app.include_router(detection.router)
     app.include_router(sizes.router)
     app.include_router(aliases.router)
     app.include_router(digest.router)
     app.include_router(members.router)
     app.include_router(owners.router)
+    app.include_router(sending.router)
     app.include_router(tokens.router)
     app.include_router(audit_log.router)
     app.include_router(table.router)

@@ -15,8 +15,45 @@ REASONS: dict[str, str] = {  # of shared.domain.drafts.SkipReason, and of what s
     "bounced": "mail to them bounced",
     "account-in-sequence": "the account is in another active sequence",
     "contact-in-sequence": "the contact is in another active sequence",
+    "opted_out": "opted out",
+    "complained": "complained",
+    "undeliverable": "the address is none",
+    "by_hand": "the address is refused by hand",
+    "imported": "the address is on an imported list",
+    "pinned": "enrollment No",
+    "lost": "lost",
+    "paused": "somebody talks to them",
+    "signal-over": "the signal is over",
     "reordered": "ordered again",
     "erased": "erased",
+}
+STOPPED: dict[str, str] = {  # of shared.domain.enrollment_states.StopReason
+    "replied": "an answer came",
+    "bounced": "the mail server says that the address is none",
+    "opted_out": "opted out; no sequence will write to this address again",
+    "complained": "complained; no sequence will write to this address again",
+    "reordered": "ordered again",
+    "correction": "a correction ended the signal",
+    "settings": "a change of settings ended the signal",
+    "aged_out": "the signal aged out",
+    "superseded": "another signal took the place of this one",
+    "pinned": "enrollment No",
+    "lost": "lost",
+    "reached_out": "taken over: somebody reached out",
+    "won_back": "taken over: won back",
+    "removed": "taken out by hand",
+    "archived": "the sequence was archived",
+    "contact_changed": "the contact or their address changed",
+    "refused": "the mail server refused the text",
+    "late": "it could not leave for ten business days",
+    "unsure": "whether the letter arrived is not known: the mail server's answer was lost",
+    "erased": "erased",
+}
+
+PAUSED: dict[str, str] = {  # why a guard stopped what is sent
+    "ours": "mail servers refuse what comes from us",
+    "undeliverable": "too many addresses are none",
+    "complaints": "people complained",
 }
 
 

@@ -31,6 +31,7 @@ from shared.events import (
     SignalEvent,
 )
 from shared.ids import read_record_key
+from shared.letter_events import SequenceFinished
 from shared.records import Record
 
 log = structlog.get_logger()
@@ -145,6 +146,16 @@ def _up_to_completions(
         else:
             parts[place][0].append(event)
     return parts
+
+
+def handle_outreach(connection: db.Connection, records: list[Record]) -> None:
+    """Sequences in which nobody is open any more. What came of each person and letter is read
+    through the views of the service that knows it.
+    """
+    for record in records:
+        event = record.event
+        if isinstance(event, SequenceFinished):
+            sequences.finish(connection, event.organization, event.sequence)
 
 
 def _note_age(topic: str, accepted: Iterable[datetime]) -> None:

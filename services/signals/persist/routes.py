@@ -5,8 +5,9 @@ import msgspec
 from services.signals.persist import handlers
 from shared.applying import Route
 from shared.events import AccountChanged, ContactChanged, SequenceDrafted, SignalsRecord
+from shared.letter_events import OutreachRecord
 from shared.records import decode_orders, decode_with
-from shared.topics import ACCOUNTS, CONTACTS, ORDERS, SEQUENCES, SIGNALS
+from shared.topics import ACCOUNTS, CONTACTS, ORDERS, OUTREACH, SEQUENCES, SIGNALS
 
 ROUTES = (
     Route(
@@ -35,5 +36,10 @@ ROUTES = (
         topic=SEQUENCES.name,
         decode=decode_with(msgspec.json.Decoder(SequenceDrafted)),
         handle=handlers.handle_sequences,
+    ),
+    Route(
+        topic=OUTREACH.name,
+        decode=decode_with(msgspec.json.Decoder(OutreachRecord)),
+        handle=handlers.handle_outreach,
     ),
 )

@@ -79,6 +79,21 @@ SELECT
         FROM signals
         WHERE organization = f.organization
           AND recovered_at IS NOT NULL
+    ),
+    (
+        SELECT max(sent_at)
+        FROM published_letters
+        WHERE organization = f.organization
+    ),
+    (
+        SELECT max(stopped_at)
+        FROM published_enrollments
+        WHERE organization = f.organization
+    ),
+    (
+        SELECT max(started_at)
+        FROM published_enrollments
+        WHERE organization = f.organization
     )
 FROM feeds f
 WHERE f.organization = %s
@@ -150,7 +165,7 @@ def answered(
 
 
 def counter(connection: db.Connection, organization: str) -> str:
-    """Another text after each order and each recovery; the same text while nothing comes."""
+    """Another text after each order, recovery, letter and stop; the same while nothing comes."""
     row = connection.execute(COUNTER, (organization,)).fetchone()
     return (
         ".".join(str(int(at.timestamp() * 1_000_000)) if at else "0" for at in row) if row else "0"

@@ -10,6 +10,7 @@ from typing import Any
 from psycopg.rows import class_row
 
 from shared import db
+from shared.domain.sequence_states import State
 from shared.events import SequenceDrafted, SignalType, Step
 
 COLUMNS = """
@@ -22,13 +23,26 @@ SELECT
     s.edition,
     s.edited_at,
     s.edited_by,
+    s.launched_at,
+    s.launched_by,
+    s.sender,
+    s.asked_at,
+    s.asked_by,
     e.enrolled,
-    e.skipped
+    e.skipped,
+    e.is_open,
+    e.asked_about,
+    e.replied,
+    e.ordered
 FROM sequences s
 CROSS JOIN LATERAL (
     SELECT
         count(*) FILTER (WHERE state <> 'skipped') AS enrolled,
-        count(*) FILTER (WHERE state = 'skipped') AS skipped
+        count(*) FILTER (WHERE state = 'skipped') AS skipped,
+        count(*) FILTER (WHERE state IN ('active', 'held', 'task')) AS is_open,
+        count(*) FILTER (WHERE state = 'task') AS asked_about,
+        count(*) FILTER (WHERE reason = 'replied') AS replied,
+        count(*) FILTER (WHERE reason = 'reordered' AND started_at IS NOT NULL) AS ordered
     FROM published_enrollments
     WHERE organization = s.organization
       AND sequence = s.sequence
@@ -37,8 +51,8 @@ WHERE s.organization = %(organization)s
 """
 
 NEWEST = """
-  AND (s.state = 'archived') = %(archived)s
-ORDER BY s.drafted_at DESC, s.signal_type
+  AND s.state = ANY(%(states)s)
+ORDER BY coalesce(s.launched_at, s.drafted_at) DESC, s.signal_type
 LIMIT 50
 """
 
@@ -99,7 +113,7 @@ SET edition = edition + 1,
 WHERE organization = %(organization)s
   AND sequence = %(sequence)s
   AND edition = %(edition)s
-  AND state = 'draft'
+  AND state IN ('draft', 'paused')
 """
 
 DELETE_STEPS = """
@@ -127,21 +141,88 @@ WHERE organization = %(organization)s
   AND state = %(from)s
 """
 
+LOCK = """
+SELECT
+FROM sequences
+WHERE organization = %(organization)s
+  AND sequence = %(sequence)s
+FOR UPDATE
+"""
+
+ASK = """
+UPDATE sequences
+SET asked_at = %(at)s,
+    asked_by = %(by)s,
+    sender = %(sender)s
+WHERE organization = %(organization)s
+  AND sequence = %(sequence)s
+"""
+
+LAUNCH = """
+UPDATE sequences
+SET state = 'launched',
+    launched_at = %(at)s,
+    launched_by = %(by)s,
+    sender = %(sender)s,
+    asked_at = NULL,
+    asked_by = NULL
+WHERE organization = %(organization)s
+  AND sequence = %(sequence)s
+  AND state = 'draft'
+"""
+
+UNLAUNCH = """
+UPDATE sequences
+SET launched_at = NULL,
+    launched_by = NULL,
+    sender = NULL
+WHERE organization = %(organization)s
+  AND sequence = %(sequence)s
+"""
+
+
+SENT_STEPS = """
+SELECT coalesce(max(step), 0)
+FROM published_letters
+WHERE organization = %(organization)s
+  AND sequence = %(sequence)s
+  AND state IN ('queued', 'sending', 'retry', 'sent', 'unknown', 'bounced')
+"""
+
+FINISH = """
+UPDATE sequences
+SET state = 'finished'
+WHERE organization = %(organization)s
+  AND sequence = %(sequence)s
+  AND state IN ('launched', 'paused')
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SequenceRow:
-    """A sequence's head."""
+    """A sequence's head. is_open: who may still be written to; asked_about: of them, about whom a
+    person is asked. ordered: what they named was ordered while they were in it.
+    """
 
     sequence: str
     name: str
     signal_type: SignalType
-    state: str
+    state: State
     drafted_at: datetime
     edition: int
     edited_at: datetime | None
     edited_by: str | None
+    launched_at: datetime | None
+    launched_by: str | None
+    sender: str | None
+    asked_at: datetime | None
+    asked_by: str | None
     enrolled: int
     skipped: int
+    is_open: int
+    asked_about: int
+    replied: int
+    ordered: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,11 +248,13 @@ class ActivityRow:
     action: str
 
 
-def newest(connection: db.Connection, organization: str, *, archived: bool) -> list[SequenceRow]:
-    """The newest drafts first."""
+def newest(
+    connection: db.Connection, organization: str, *, states: Sequence[str]
+) -> list[SequenceRow]:
+    """The newest first, of those in one of the states."""
     with connection.cursor(row_factory=class_row(SequenceRow)) as cursor:
         return cursor.execute(
-            COLUMNS + NEWEST, {"organization": organization, "archived": archived}
+            COLUMNS + NEWEST, {"organization": organization, "states": list(states)}
         ).fetchall()
 
 
@@ -202,6 +285,12 @@ def enrolled(
     values = _key(organization, sequence) | {"skipped": skipped, "first": first, "most": most}
     with connection.cursor(row_factory=class_row(EnrolledRow)) as cursor:
         return cursor.execute(ENROLLED, values).fetchall()
+
+
+def sent_steps(connection: db.Connection, organization: str, sequence: str) -> int:
+    """The last step that went out to anybody, or may have; 0: none."""
+    row = connection.execute(SENT_STEPS, _key(organization, sequence)).fetchone()
+    return int(row[0]) if row else 0
 
 
 def activity(connection: db.Connection, organization: str, sequence: str) -> list[ActivityRow]:
@@ -254,6 +343,49 @@ def set_state(
     """False: it is not in the state `before`."""
     values = _key(organization, sequence) | {"from": before, "state": after}
     return connection.execute(SET_STATE, values).rowcount == 1
+
+
+def lock(connection: db.Connection, organization: str, sequence: str) -> None:
+    """Until the end of the transaction nobody else changes its state."""
+    connection.execute(LOCK, _key(organization, sequence))
+
+
+def ask(
+    connection: db.Connection,
+    organization: str,
+    sequence: str,
+    *,
+    by: str,
+    sender: str | None,
+    at: datetime,
+) -> None:
+    """A launch that waits for an owner or admin."""
+    connection.execute(ASK, _key(organization, sequence) | {"by": by, "sender": sender, "at": at})
+
+
+def launch(
+    connection: db.Connection,
+    organization: str,
+    sequence: str,
+    *,
+    by: str,
+    sender: str | None,
+    at: datetime,
+) -> None:
+    """From a draft that is locked."""
+    connection.execute(
+        LAUNCH, _key(organization, sequence) | {"by": by, "sender": sender, "at": at}
+    )
+
+
+def unlaunch(connection: db.Connection, organization: str, sequence: str) -> None:
+    """As if it had never been."""
+    connection.execute(UNLAUNCH, _key(organization, sequence))
+
+
+def finish(connection: db.Connection, organization: str, sequence: str) -> None:
+    """Nobody is open in it any more."""
+    connection.execute(FINISH, _key(organization, sequence))
 
 
 def subject_of(sequence: str) -> str:

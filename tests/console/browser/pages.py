@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from playwright.sync_api import Page
 
-from shared.mail import unsubscribe_token
+from shared.mail import opt_out_url, proof_url, unsubscribe_token
 from tests.console.browser import world as w
 from tests.console.browser.world import World
 
@@ -85,6 +85,17 @@ def wrong_value(page: Page) -> None:
 def opened_draft(page: Page) -> None:
     page.locator("tbody a").first.click()
     page.get_by_label("Subject").first.wait_for()
+
+
+def opened_running(page: Page) -> None:
+    page.locator("tbody a").first.click()
+    page.get_by_role("heading", name="People").wait_for()
+
+
+def to_launch(page: Page) -> None:
+    opened_draft(page)
+    page.get_by_role("link", name="Launch…").click()
+    page.get_by_role("heading", name="Before it is launched").wait_for()
 
 
 def tab(name: str) -> Act:
@@ -207,6 +218,28 @@ LOOKS: dict[str, tuple[Look, ...]] = {
             name="sequence-wrong", path="/o/{organization}/sequences",
             act=wrong_step, expecting=UNPROCESSABLE,
         ),
+        Look(
+            name="sequence-running", path="/o/{organization}/sequences?state=running",
+            act=opened_running,
+        ),
+        Look(name="sequences-running", path="/o/{organization}/sequences?state=running"),
+    ),
+    "/o/{organization}/sequences/{sequence}/launch": (
+        Look(name="sequence-launch", path="/o/{organization}/sequences", act=to_launch),
+    ),
+    "/o/{organization}/settings/sending": (
+        Look(name="sending", path="/o/{organization}/settings/sending"),
+        Look(name="sending-member", path="/o/{organization}/settings/sending", role="member"),
+    ),
+    "/o/{organization}/settings/sending/prove/{token}": (
+        Look(name="prove", path="/o/{organization}/settings/sending/prove/{proof}"),
+    ),
+    "/opt-out/{token}": (
+        Look(name="opt-out", path="/opt-out/{opt_out}", role=None),
+        Look(
+            name="opt-out-broken", path="/opt-out/cut",
+            role=None, status=404, expecting=("status of 404",),
+        ),
     ),
     "/o/{organization}/summary": (
         Look(name="summary", path="/o/{organization}/summary"),
@@ -300,6 +333,11 @@ def address(look: Look, world: World) -> str:
         parts["link"] = world.sign_in_link(world.people["member"])
     if "{token}" in look.path:
         parts["token"] = unsubscribe_token(world.organization, world.people["member"])
+    if "{opt_out}" in look.path:
+        parts["opt_out"] = opt_out_url(world.organization, "buyer@x.example").rpartition("/")[2]
+    if "{proof}" in look.path:
+        mine = proof_url(world.organization, world.people[look.role or "owner"])
+        parts["proof"] = mine.rpartition("/")[2]
     return look.path.format_map(parts)
 
 

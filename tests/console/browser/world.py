@@ -24,6 +24,17 @@ from winback.demo import pipe
 from winback.demo.story import PIPE_SETTINGS
 
 ZONE = "America/Chicago"
+AT_ONCE = {
+    "replies": "by_hand",
+    "postal_address": "1 Yard Road, Midland",
+    "every_day": True,
+    "from_hour": 0,
+    "to_hour": 24,
+    "first_after_least_seconds": 0,
+    "first_after_most_seconds": 0,
+    "gap_least_seconds": 0,
+    "gap_most_seconds": 0,
+}
 OTHER_DAY = timedelta(weeks=1)
 WAIT_SECONDS = 60.0
 
@@ -156,4 +167,20 @@ def build(stack: Stack, folder: Path) -> World:
         token=json.loads(made.stdout)["token"],
     )
     eventually(lambda: world.mailbox.mails(people["owner"]), seconds=WAIT_SECONDS, what="a digest")
+    launch_dormant(stack, organization, people["owner"])
     return world
+
+
+def launch_dormant(stack: Stack, organization: str, sender: str) -> None:
+    """One of the drafts runs, at once and at any hour."""
+    of = ("--organization", organization)
+
+    def drafts() -> dict[str, str]:
+        listed = stack.winback("sequences", "list", *of, "--json").stdout.splitlines()
+        return {row["signal_type"]: row["sequence"] for row in map(json.loads, listed)}
+
+    eventually(lambda: len(drafts()) == 3, seconds=WAIT_SECONDS, what="three drafts")
+    stack.winback("sending", "allow", "pipe.example", *of)
+    stack.winback("sending", "vouch", sender, *of)
+    stack.winback("sending", "set", *of, stdin=json.dumps(AT_ONCE))
+    stack.winback("sequences", "launch", drafts()["dormant"], *of, "--sender", sender)

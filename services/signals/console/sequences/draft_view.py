@@ -17,13 +17,6 @@ from shared.events import Step
 from shared.wording import counted, plain_name
 
 Tab = Literal["preview", "contacts", "skipped", "activity"]
-STATES = {
-    "draft": "Draft",
-    "launched": "Launched",
-    "paused": "Paused",
-    "finished": "Finished",
-    "archived": "Archived",
-}
 LISTED = 200  # people on one page of a list
 HEADINGS = ("First mail", "Follow-up", "Last word")
 SKIPPED: dict[str, tuple[str, str]] = {  # reason -> heading, what can be done about it
@@ -36,6 +29,18 @@ SKIPPED: dict[str, tuple[str, str]] = {  # reason -> heading, what can be done a
     "bounced": ("Bounced", "Correct the address, and the contact is in from the next draft on."),
     "account-in-sequence": ("Account already in another sequence", "No one is in two at once."),
     "contact-in-sequence": ("Contact already in another sequence", "No one is in two at once."),
+    "opted_out": ("Opted out", "Their choice; cannot be undone here."),
+    "complained": ("Complained", "Their choice; cannot be undone here."),
+    "undeliverable": (
+        "Undeliverable",
+        "Correct the address, and the contact is in from the next draft on.",
+    ),
+    "by_hand": ("Refused by hand", "The address is on your list of refused ones."),
+    "imported": ("On an imported list", "The address is on your list of refused ones."),
+    "pinned": ("Enrollment No", "Somebody pinned the account out."),
+    "lost": ("Lost", "Somebody said so of the account."),
+    "paused": ("Somebody talks to them", "Reached out or won back, a moment ago."),
+    "signal-over": ("Not true any more", "The signal is over: they ordered, or it was corrected."),
 }
 
 

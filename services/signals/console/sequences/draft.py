@@ -1,4 +1,6 @@
-"""Draft sequences: the list, and the editor with its preview, contacts, skipped ones and activity.
+"""A draft sequence: the editor with its preview, contacts, skipped ones and activity. A sequence
+that was launched shows what came of it (`running`), and while it is paused the texts that went to
+nobody yet can be edited here.
 
 The form holds every step. *Add* and *Remove* bring the page back with what
 was typed; only *Save* writes.
@@ -15,12 +17,11 @@ from services.signals.actions import sequences as actions
 from services.signals.console.http.access import NotHere
 from services.signals.console.http.forms import Form, Posted, by_field, flash
 from services.signals.console.http.organization import head_of, organization_of
-from services.signals.console.http.problems import Wrong, like
 from services.signals.console.http.rendering import render
 from services.signals.console.paths import sequence_path
-from services.signals.console.sequence_view import (
+from services.signals.console.sequences import running
+from services.signals.console.sequences.draft_view import (
     LISTED,
-    STATES,
     Tab,
     activity_lines,
     person_view,
@@ -32,15 +33,16 @@ from services.signals.console.sequence_view import (
     tabs_of,
     typed_of,
 )
+from services.signals.console.sequences.listing import STATES
 from services.signals.console.words import day_of
 from services.signals.store import sequences
 from services.signals.store.sequences import EnrolledRow, SequenceRow
-from shared import clock, db, wording
+from shared import db
 from shared.domain.editing import MOST_STEPS, Typed
 from shared.domain.identifiers import wrong_id
 from shared.domain.letters import VARIABLES
 from shared.errors import Rejected
-from shared.wording import TYPE_LETTERS, TYPE_NAMES, age
+from shared.wording import TYPE_LETTERS, TYPE_NAMES
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -53,42 +55,6 @@ NEWER = (
 )
 
 
-@router.get("/o/{organization}/sequences")
-def show_list(
-    request: Request,
-    organization: str,
-    state: Annotated[str, like("drafts|archived", "is one of drafts and archived")] = "drafts",
-) -> Response:
-    """The newest first; archived ones apart."""
-    with organization_of(request, organization) as (who, connection):
-        head = head_of(connection, organization)
-        rows = sequences.newest(connection, organization, archived=state == "archived")
-    return render(
-        request,
-        "sequences.html",
-        visitor=who,
-        organization=organization,
-        head=head,
-        archived=state == "archived",
-        sequences=[
-            {
-                "path": sequence_path(organization, row.sequence),
-                "letter": TYPE_LETTERS[row.signal_type],
-                "type": TYPE_NAMES[row.signal_type],
-                "name": row.name,
-                "state": STATES[row.state],
-                "enrolled": wording.count(row.enrolled),
-                "skipped": wording.count(row.skipped),
-                "drafted": day_of(row.drafted_at, head.timezone),
-                "edited": f"{age(clock.now() - row.edited_at)} ago, {row.edited_by}"
-                if row.edited_at
-                else "",
-            }
-            for row in rows
-        ],
-    )
-
-
 @router.get("/o/{organization}/sequences/{sequence}")
 def show(
     request: Request,
@@ -97,10 +63,19 @@ def show(
     tab: Tab = "preview",
     contact: Annotated[int, Query(ge=0, le=MOST_PLACES)] = 0,
     first: Annotated[int, Query(ge=0, le=MOST_PLACES)] = 0,
+    texts: bool = False,
 ) -> Response:
     """A draft: its steps, and beside them one of four panes. `contact` is the place of whom the
-    preview is for, `first` that of whom a list begins with.
+    preview is for, `first` that of whom a list begins with. Of one that was launched: what came of
+    it, and its texts where they are asked for.
     """
+    if wrong_id(sequence):
+        raise NotHere
+    if not texts:
+        with organization_of(request, organization) as (who, connection):
+            row = _sequence(connection, organization, sequence)
+            if row.launched_at is not None:
+                return running.page(request, connection, organization, who, row, first=first)
     return _page(request, organization, sequence, tab=tab, contact=contact, first=first)
 
 
@@ -149,27 +124,7 @@ def edit(request: Request, organization: str, sequence: str, form: Form) -> Resp
             request, organization, sequence, typed=typed, errors={"steps": NEWER}, is_changed=True
         )
     answer = RedirectResponse(sequence_path(organization, sequence), status_code=303)
-    flash(request, answer, "Saved. Nothing is sent until the sequence is launched.")
-    return answer
-
-
-@router.post("/o/{organization}/sequences/{sequence}/archive")
-def archive(request: Request, organization: str, sequence: str, form: Form) -> Response:
-    """Put a draft away, or bring it back."""
-    if wrong_id(sequence):
-        raise NotHere
-    do = next((move for move in actions.MOVES if move == form.get("do", "archive")), None)
-    with organization_of(request, organization) as (who, connection):
-        if do is None:  # who is no member learns nothing of what is offered
-            raise Wrong("do", "is none of those offered")
-        row = actions.move(connection, organization, sequence, do, by=who.acting_in(organization))
-    answer = RedirectResponse(
-        sequence_path(organization, sequence)
-        if do == "restore"
-        else f"/o/{organization}/sequences",
-        status_code=303,
-    )
-    flash(request, answer, f"{actions.MOVES[do][2].capitalize()}: {row.name}.")
+    flash(request, answer, "Saved. Nothing is sent until the sequence is launched, or resumed.")
     return answer
 
 
@@ -217,6 +172,11 @@ def _page(
                 connection, organization, sequence, first=first, most=LISTED, skipped=of_skipped
             )
         done = sequences.activity(connection, organization, sequence) if tab == "activity" else []
+        sent = (
+            sequences.sent_steps(connection, organization, sequence)
+            if row.state == "paused"
+            else len(steps)
+        )
     shown = typed if typed is not None else [typed_of(step) for step in steps]
     wrong = errors or {}
     path = sequence_path(organization, sequence)
@@ -233,6 +193,9 @@ def _page(
         type_name=TYPE_NAMES[row.signal_type],
         state=STATES[row.state],
         is_draft=row.state == "draft",
+        is_edited=row.state in ("draft", "paused"),
+        fixed=0 if row.state == "draft" else sent,
+        may_be_brought_back=actions.may(row, "restore"),
         drafted=day_of(row.drafted_at, head.timezone),
         plan=plan(row, steps),
         steps=step_views(shown, wrong),

@@ -1,17 +1,16 @@
-"""What a tick and a recovery do. Both run in the consume loop's transaction, with the position."""
-
-from collections import defaultdict
-from collections.abc import Iterator
+"""What a tick does, in the consume loop's transaction, with the position."""
 
 import msgspec
 import structlog
 
-from services.sequences import store
-from services.sequences.store import Candidate, Enrolled, Occasion, Stop
+from services.sequences import drafts_store as store
+from services.sequences import stories
+from services.sequences.accounts_store import Candidate
+from services.sequences.drafts_store import Enrolled, Occasion
 from shared import db, kafka, metrics, tracing
 from shared.domain import drafts, letters
 from shared.domain.enrollment import INCLUDED, inclusion
-from shared.events import SequenceDrafted, SequencesDue, SignalRecovered, SignalType
+from shared.events import SequenceDrafted, SequencesDue, SignalType
 from shared.ids import derived
 from shared.kafka import Publisher
 from shared.records import Record
@@ -40,35 +39,13 @@ def _draft(connection: db.Connection, due: SequencesDue, publisher: Publisher) -
     if occasion.drafted:
         log.info("drafts are there already", organization=due.organization, digest=due.digest)
         return
-    enrolled = list(
-        _enrolled(connection, occasion, _included(store.candidates(connection, occasion), due))
-    )
+    candidates = _included(store.candidates(connection, occasion), due)
+    enrolled = [
+        _enroll(occasion, candidate, variables)
+        for candidate, variables in stories.told(connection, occasion.grounds, candidates)
+    ]
     store.save(connection, occasion, enrolled)
     _publish(publisher, occasion, enrolled)
-
-
-def stop(connection: db.Connection, records: list[Record]) -> None:
-    """An order that answers a signal stops what drafts and sequences of its type have not sent to
-    the account yet.
-
-    Where this process reads a recovery before a tick, and the signals service only after it, the
-    launch's own test finds it.
-    """
-    stops = [
-        Stop(
-            organization=event.organization,
-            account=event.account,
-            signal_type=event.signal_type,
-            at=event.at,
-            reason="reordered",
-        )
-        for record in records
-        if isinstance(event := record.event, SignalRecovered)
-        and event.resolution == "reordered"
-        and kafka.partition_of(event.organization) == record.partition
-    ]
-    if stops:
-        store.stop(connection, stops)
 
 
 def _included(candidates: list[Candidate], due: SequencesDue) -> list[Candidate]:
@@ -86,40 +63,12 @@ def _included(candidates: list[Candidate], due: SequencesDue) -> list[Candidate]
     ]
 
 
-def _enrolled(
-    connection: db.Connection, occasion: Occasion, candidates: list[Candidate]
-) -> Iterator[Enrolled]:
-    """Each candidate enrolled or skipped, with what fills the text for it. Histories are read one
-    account at a time.
-    """
-    by_account: dict[str, list[Candidate]] = defaultdict(list)
-    for candidate in candidates:
-        by_account[candidate.account].append(candidate)
-    for account, purchases in store.purchases(connection, occasion, by_account):
-        for candidate in by_account.pop(account):
-            yield _enroll(occasion, candidate, purchases)
-    for candidate in (c for left in by_account.values() for c in left):
-        yield _enroll(occasion, candidate, [])
-
-
-def _enroll(occasion: Occasion, candidate: Candidate, purchases: list[drafts.Purchase]) -> Enrolled:
-    story = drafts.Story(
-        as_of=occasion.as_of,
-        drafted_on=occasion.drafted_on,
-        organization=occasion.organization_name,
-        account=candidate.name or candidate.account,
-        owner=candidate.owner,
-        contact_name=candidate.contact_name,
-        purchases=purchases,
-        minimum_od=occasion.settings.cherry_picking.minimum_od,
-        lapsed=candidate.lapsed,
-        specialty_share_bps=candidate.specialty_share_bps,
-    )
+def _enroll(occasion: Occasion, candidate: Candidate, variables: dict[str, str]) -> Enrolled:
     return Enrolled(
         sequence=sequence_id(occasion.due, candidate.signal_type),
         candidate=candidate,
         skipped=drafts.skip(candidate.addressee),
-        variables=drafts.variables(candidate.signal_type, story),
+        variables=variables,
     )
 
 
