@@ -27,6 +27,7 @@ SELECT
     s.signal_type,
     s.sender,
     s.launched_at,
+    s.confirmed,
     o.name AS organization_name,
     o.timezone,
     r.as_of,
@@ -256,6 +257,7 @@ class Running:
     signal_type: str
     sender: str | None
     launched_at: datetime | None
+    confirmed: str
     organization_name: str
     timezone: str
     as_of: Any

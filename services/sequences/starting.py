@@ -141,7 +141,7 @@ def _starts(
             sender=owner if owner in usable else (found.sender or ""),
             named=[each for each in one.named if each.signal in named],
             value_cents=one.value_cents,
-            variables=variables,
+            variables=variables | {"confirmed": found.confirmed},
             next_at=business_days.first_at(
                 days.calendar(at, zone=one.zone, country=one.country),
                 at,

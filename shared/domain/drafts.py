@@ -117,7 +117,7 @@ class Lapsed:
 @dataclass(frozen=True, kw_only=True)
 class Story:
     """Everything about one account that a letter to it may say. as_of: the run's day; purchases:
-    all up to that day.
+    all up to that day. confirmed: what the rep stands for; nothing in a draft.
     """
 
     as_of: date
@@ -130,6 +130,7 @@ class Story:
     minimum_od: str
     lapsed: Sequence[Lapsed] = ()
     specialty_share_bps: int = 0
+    confirmed: str = ""
 
     def last_year(self) -> list[Purchase]:
         """The purchases of the twelve months up to the run's day."""
@@ -147,6 +148,7 @@ def variables(signal_type: SignalType, story: Story) -> dict[str, str]:
         "hold_until": day_words(
             business_days_after(story.drafted_on, HOLD_BUSINESS_DAYS), seen_from=story.drafted_on
         ),
+        "confirmed": story.confirmed,
         "bought": _most_bought(story.purchases) or "what you used to buy",
     }
     if signal_type == "lapse":
@@ -227,21 +229,17 @@ def _most(revenue: Mapping[str, int]) -> str:
 
 
 def usual_quantity(quantities: Iterable[str | None]) -> str:
-    """The median where all are numbers in one unit, "500 ft" or, without any, "your usual 500";
-    else what was sent most often.
-
-    It stands in "we can hold … for you".
+    """The median where all are numbers in one unit, "500 ft"; else what was sent most often with a
+    unit. A number without one says nothing to a customer.
     """
     sent = [q.strip() for q in quantities if q and q.strip()]
-    if not sent:
-        return "your usual quantity"
     numbers = [n for q in sent if (n := _number_and_unit(q)) is not None]
-    if len(numbers) == len(sent) and len({unit for _, unit in numbers}) == 1:
-        middle = median(number for number, _ in numbers).quantize(Decimal(1), ROUND_HALF_UP)
-        number, unit = f"{max(middle, Decimal(1)):,}", numbers[0][1]
-        return f"{number} {unit}" if unit else f"your usual {number}"
-    counted = Counter(sent)
-    return min(counted, key=lambda q: (-counted[q], q))
+    units = {unit for _, unit in numbers}
+    if not sent or len(numbers) != len(sent) or len(units) != 1 or not all(units):
+        told = Counter(q for q in sent if any(char.isalpha() for char in q) and q.lower() != "nan")
+        return min(told, key=lambda q: (-told[q], q), default="your usual quantity")
+    middle = median(number for number, _ in numbers).quantize(Decimal(1), ROUND_HALF_UP)
+    return f"{max(middle, Decimal(1)):,} {units.pop()}"
 
 
 def _number_and_unit(text: str) -> tuple[Decimal, str] | None:

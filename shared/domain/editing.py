@@ -15,6 +15,7 @@ from shared.events import Step
 MOST_STEPS = 10
 LONGEST_SUBJECT = 200
 LONGEST_BODY = 10_000
+LONGEST_CONFIRMED = 190  # a value of a variable, which is one line
 MOST_WAIT_DAYS = 90
 
 _CONTROL = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{INVISIBLE}]")
@@ -73,6 +74,18 @@ def read_steps(
     if wrong:
         raise Rejected(*wrong)
     return tuple(steps)
+
+
+def read_confirmed(text: str) -> str:
+    """What a rep stands for at the launch, as it stands in each letter. Raises Rejected."""
+    plain = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if len(plain) > LONGEST_CONFIRMED:
+        reason = f"must be {LONGEST_CONFIRMED} characters at most; it has {len(plain)}"
+        raise Rejected(FieldError(field="confirmed", reason=reason))
+    if _CONTROL.search(plain):
+        reason = "has characters that nobody sees, and that mail programs take amiss"
+        raise Rejected(FieldError(field="confirmed", reason=reason))
+    return " ".join(plain.split())
 
 
 def _read_wait(text: str, style: NumberStyle) -> int:

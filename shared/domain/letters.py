@@ -1,19 +1,18 @@
 """What drafts say: three mails a type, with the angle of its type (product.md 6), and the variables
 that each may use.
 
-A · asks what changed, and offers availability and lead time on what the account bought.
-B · names the lapsed size and grade: supply continuity; have requirements changed,
-   did a competitor step in?
+A · asks what changed, and whether what the account bought is needed.
+B · names the lapsed size and grade: have requirements changed, did a competitor step in?
 C · one source for specialty and standard; the specialty bought here is the proof.
 
-The rep reads and edits all of it before anything is launched.
+A letter promises nothing that nobody checked: no stock, no date, no price, nothing held. What a rep
+has checked stands in `{confirmed}`, typed at the launch; without it the letter asks. The second and
+third stay in the thread of the first. The rep reads and edits all of it before it is launched.
 """
 
 from shared.events import SignalType, Step
 
-HOLD_BUSINESS_DAYS = (
-    14  # what a draft offers to hold is held six business days beyond its last mail
-)
+HOLD_BUSINESS_DAYS = 14  # how far ahead {hold_until} is, for who writes a date of their own
 
 COMMON_VARIABLES = {
     "account": "the account's name",
@@ -23,6 +22,7 @@ COMMON_VARIABLES = {
     "last_order": "day of the last order (product lapse: "
     "of what lapsed; cherry-picking: of specialty)",
     "hold_until": f"{HOLD_BUSINESS_DAYS} business days after the draft",
+    "confirmed": "what you confirm at the launch: stock, lead time, a price; else nothing",
     "bought": "what they bought most: sizes and grades, or products where there are none",
 }
 
@@ -52,26 +52,25 @@ STEPS: dict[SignalType, tuple[Step, ...]] = {
     "dormant": (
         Step(
             wait_days=0,
-            subject="{bought}: available, with a date we keep",
+            subject="{bought}: what has changed?",
             text=_letter(
-                "your last order with us was on {last_order}. What you bought most, "
-                "{bought}, is available, and the delivery date that we quote is the one we keep.",
+                "your last order with us was on {last_order}. What you bought most was {bought}.",
+                "{confirmed}",
                 "What has changed on your side? A line back is enough.",
             ),
         ),
         Step(
             wait_days=3,
-            subject="{bought}: quantity in, lead time back the same day",
+            subject="",
             text=_letter(
-                "should {bought} be on your programme again: "
-                "send us the quantity, and you have availability and lead time the same day. "
-                "What you need we hold for you until {hold_until}.",
+                "should {bought} be on your programme again: send us the quantity, and we come "
+                "back with availability and lead time.",
                 "If you buy something else by now, tell us what, and we look at that instead.",
             ),
         ),
         Step(
             wait_days=5,
-            subject="Is it something we did?",
+            subject="",
             text=_letter(
                 "we have not had an order from you since {last_order}. "
                 "If the reason lies with us, we would like to know it. "
@@ -82,61 +81,61 @@ STEPS: dict[SignalType, tuple[Step, ...]] = {
     "lapse": (
         Step(
             wait_days=0,
-            subject="{lapsed}: on our yard, and held for you",
+            subject="{lapsed}: do you still need it?",
             text=_letter(
                 "your last order with {lapsed} was on {last_order}; "
-                "you bought it in {months} of the last twelve months. It is on our yard, "
-                "and we can hold {usual_quantity} for you at the present price until {hold_until}.",
+                "you bought it in {months} of the last twelve months.",
+                "{confirmed}",
                 "Have your requirements changed, or is someone else serving this size now? "
                 "A line back is enough.",
             ),
         ),
         Step(
             wait_days=3,
-            subject="{lapsed}: supply you can plan with",
+            subject="",
             text=_letter(
-                "should {all_lapsed} still be on your programme: we keep {usual_quantity} of "
-                "{lapsed} for you, so that your supply does not depend on who has stock that week.",
-                "If the design has changed, send us the new one and we quote it the same day.",
+                "should {all_lapsed} still be on your programme: what would you need, and by when? "
+                "We look at what we can do, and tell you what we cannot.",
+                "If the design has changed, send us the new one.",
             ),
         ),
         Step(
             wait_days=5,
-            subject="{lapsed}: shall we keep it?",
+            subject="",
             text=_letter(
-                "on {hold_until} we release the {lapsed} that we are holding for you. "
-                "If you want it kept, answer with one word.",
+                "one last question about {lapsed}: shall we keep it in mind for you, or is it gone "
+                "for good? One word is enough.",
             ),
         ),
     ),
     "cherry_picking": (
         Step(
             wait_days=0,
-            subject="{specialty}, and the rest of the order with it",
+            subject="{specialty}, and the rest of the order with it?",
             text=_letter(
                 "you came to us for {specialty} with {specialty_orders} in the last twelve months, "
                 "most recently on {last_order}. "
                 "The hard part of your programme already comes from here.",
-                "The standard sizes can come on the same truck, "
-                "with the same papers, from the same people. What do you buy elsewhere now? "
-                "Send us the list, and we quote it beside your next order.",
+                "{confirmed}",
+                "What do you buy elsewhere now, and what would have to be right for it to come "
+                "from here too? Send us the list, and we quote it beside your next order.",
             ),
         ),
         Step(
             wait_days=3,
-            subject="One order, one delivery, one set of papers",
+            subject="",
             text=_letter(
-                "{specialty_share} of what you buy from us is specialty. If one source for "
-                "specialty and standard would save you a supplier, we make you one offer for both.",
-                "Send us the sizes of your next job: you have our answer the same day.",
+                "{specialty_share} of what you buy from us is specialty. Would one source for "
+                "specialty and standard save you a supplier?",
+                "Send us the sizes of your next job, and we say what we can do.",
             ),
         ),
         Step(
             wait_days=5,
-            subject="Shall we quote the standard sizes too?",
+            subject="",
             text=_letter(
-                "we quote your standard sizes beside {specialty} whenever you say so. Answer with "
-                "one word, and the list is on its way; the prices hold until {hold_until}.",
+                "shall we quote your standard sizes beside {specialty} the next time you ask? "
+                "One word is enough.",
             ),
         ),
     ),

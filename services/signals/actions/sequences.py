@@ -18,7 +18,7 @@ from services.signals.store import organizations, sequence_people, sequences
 from services.signals.store.sequence_people import PersonRow
 from services.signals.store.sequences import SequenceRow
 from shared import clock, db
-from shared.domain.editing import Typed, read_steps
+from shared.domain.editing import Typed, read_confirmed, read_steps
 from shared.domain.enrollment_states import FOR_GOOD
 from shared.domain.letters import VARIABLES
 from shared.domain.sequence_states import DONE, MOVES, Move, after, needs_approval
@@ -116,13 +116,17 @@ def launch(
     *,
     by: Actor,
     sender: str | None = None,
+    confirmed: str | None = None,
 ) -> Launched:
     """Its people are written to from now on; to more than a few, a member's launch waits for an
-    owner or admin. Raises NotFound, OutOfTurn, and Rejected with every check that says no.
+    owner or admin. confirmed: what the rep stands for, put where letters say {confirmed}; None is
+    what was asked for before. Raises NotFound, OutOfTurn, and Rejected with every check that says
+    no.
     """
     row = _locked(connection, organization, sequence, "launch")
     chosen = sender or row.sender or _address_of(by)
     ready = launching.readiness(connection, organization, row, sender=chosen, at=clock.now())
+    said = row.confirmed if confirmed is None else read_confirmed(confirmed)
     if ready.wrong:
         raise Rejected(*(FieldError(field=one.name, reason=one.says) for one in ready.wrong))
     contacts, now = len(ready.goes), clock.now()
@@ -130,13 +134,18 @@ def launch(
         "contacts": contacts,
         "skipped": [[one.account, reason] for one, reason in ready.skipped],
         "sender": chosen,
+        "confirmed": said,
     }
     if needs_approval(contacts=contacts, governs=by.governs):
-        sequences.ask(connection, organization, sequence, by=by.name, sender=chosen, at=now)
+        sequences.ask(
+            connection, organization, sequence, by=by.name, sender=chosen, confirmed=said, at=now
+        )
         subject = sequences.subject_of(sequence)
         note(connection, organization, by, "asked to launch", subject, detail)
         return Launched(row=row, contacts=contacts, asked=True)
-    sequences.launch(connection, organization, sequence, by=by.name, sender=chosen, at=now)
+    sequences.launch(
+        connection, organization, sequence, by=by.name, sender=chosen, confirmed=said, at=now
+    )
     note(connection, organization, by, DONE["launch"], sequences.subject_of(sequence), detail)
     tell(
         connection,

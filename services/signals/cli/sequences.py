@@ -134,6 +134,10 @@ def launch(
             "--sender", help="The member whose address letters bear where an owner has none."
         ),
     ] = None,
+    confirm: Annotated[
+        str | None,
+        typer.Option("--confirm", help="What you checked and stand for: letters' {confirmed}."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -168,7 +172,12 @@ def launch(
             }
         else:
             done = actions.launch(
-                connection, organization, sequence, by=COMMAND_LINE, sender=sender
+                connection,
+                organization,
+                sequence,
+                by=COMMAND_LINE,
+                sender=sender,
+                confirmed=confirm,
             )
             said = {"launched": True, "contacts": done.contacts, "sequence": sequence}
     if as_json:

@@ -28,6 +28,7 @@ SELECT
     s.sender,
     s.asked_at,
     s.asked_by,
+    s.confirmed,
     e.enrolled,
     e.skipped,
     e.is_open,
@@ -153,7 +154,8 @@ ASK = """
 UPDATE sequences
 SET asked_at = %(at)s,
     asked_by = %(by)s,
-    sender = %(sender)s
+    sender = %(sender)s,
+    confirmed = %(confirmed)s
 WHERE organization = %(organization)s
   AND sequence = %(sequence)s
 """
@@ -164,6 +166,7 @@ SET state = 'launched',
     launched_at = %(at)s,
     launched_by = %(by)s,
     sender = %(sender)s,
+    confirmed = %(confirmed)s,
     asked_at = NULL,
     asked_by = NULL
 WHERE organization = %(organization)s
@@ -217,6 +220,7 @@ class SequenceRow:
     sender: str | None
     asked_at: datetime | None
     asked_by: str | None
+    confirmed: str
     enrolled: int
     skipped: int
     is_open: int
@@ -357,10 +361,15 @@ def ask(
     *,
     by: str,
     sender: str | None,
+    confirmed: str,
     at: datetime,
 ) -> None:
     """A launch that waits for an owner or admin."""
-    connection.execute(ASK, _key(organization, sequence) | {"by": by, "sender": sender, "at": at})
+    connection.execute(
+        ASK,
+        _key(organization, sequence)
+        | {"by": by, "sender": sender, "confirmed": confirmed, "at": at},
+    )
 
 
 def launch(
@@ -370,11 +379,14 @@ def launch(
     *,
     by: str,
     sender: str | None,
+    confirmed: str,
     at: datetime,
 ) -> None:
     """From a draft that is locked."""
     connection.execute(
-        LAUNCH, _key(organization, sequence) | {"by": by, "sender": sender, "at": at}
+        LAUNCH,
+        _key(organization, sequence)
+        | {"by": by, "sender": sender, "confirmed": confirmed, "at": at},
     )
 
 

@@ -145,11 +145,12 @@ def preview(
     letters = []
     for number, step in enumerate(steps, start=1):
         when = "on launch" if number == 1 else f"{counted(step.wait_days, 'business day')} later"
-        body = [
+        parts = [
             placeholders.pieces(part.strip(), values)
             for part in step.text.split("\n\n")
             if part.strip()
         ]
+        body = [part for part in parts if any(text.strip() for text, _ in part)]
         letters.append(
             LetterView(
                 when=when, subject=placeholders.pieces(step.subject, values), paragraphs=body

@@ -10,7 +10,7 @@ from services.signals.actions.actor import Actor
 from services.signals.actions.launching import Readiness
 from services.signals.actions.sequences import OutOfTurn
 from services.signals.console.http.access import NotHere
-from services.signals.console.http.forms import Form, flash
+from services.signals.console.http.forms import Form, Posted, by_field, flash
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.problems import Wrong
 from services.signals.console.http.rendering import render
@@ -19,6 +19,7 @@ from services.signals.console.words import REASONS
 from services.signals.store import sequences
 from services.signals.store.sequences import SequenceRow
 from shared import db
+from shared.domain.editing import LONGEST_CONFIRMED
 from shared.domain.identifiers import wrong_id
 from shared.domain.sequence_states import DONE, needs_approval
 from shared.errors import Rejected
@@ -43,9 +44,10 @@ def launch(request: Request, organization: str, sequence: str, form: Form) -> Re
     try:
         with organization_of(request, organization) as (who, connection):
             by = who.acting_in(organization)
-            done = actions.launch(connection, organization, sequence, by=by)
-    except Rejected:
-        return _page(request, organization, sequence, status_code=422)
+            said = form.get("confirmed", "")
+            done = actions.launch(connection, organization, sequence, by=by, confirmed=said)
+    except Rejected as refused:
+        return _page(request, organization, sequence, form=form, errors=by_field(refused))
     answer = RedirectResponse(sequence_path(organization, sequence), status_code=303)
     said = (
         f"Asked: an owner or admin launches it to {counted(done.contacts, 'contact')}."
@@ -122,7 +124,12 @@ def _person(
 
 
 def _page(
-    request: Request, organization: str, sequence: str, *, status_code: int = 200
+    request: Request,
+    organization: str,
+    sequence: str,
+    *,
+    form: Posted | None = None,
+    errors: dict[str, str] | None = None,
 ) -> Response:
     if wrong_id(sequence):
         raise NotHere
@@ -139,7 +146,7 @@ def _page(
     return render(
         request,
         "sequence_launch.html",
-        status_code=status_code,
+        status_code=200 if errors is None else 422,
         visitor=who,
         organization=organization,
         head=head,
@@ -148,7 +155,10 @@ def _page(
         letter=TYPE_LETTERS[row.signal_type],
         type_name=TYPE_NAMES[row.signal_type],
         is_ready=not ready.wrong,
-        is_refused=status_code != 200,
+        is_refused=errors is not None,
+        confirmed=row.confirmed if form is None else form.get("confirmed", ""),
+        confirmed_error=(errors or {}).get("confirmed", ""),
+        longest_confirmed=LONGEST_CONFIRMED,
         button=_button(ready, row, governs=by.governs),
         checks=[
             {
