@@ -4,11 +4,11 @@ clock, shows the console.
 consumes  orders, signals, accounts, contacts, sequences, outreach
 produces  orders (runs), digest-ticks, sequence-ticks, contacts (tombstones), actions
 owns      organizations, members, tokens, settings_versions, accounts, account_words, contacts,
-          kept_forms, orders, feeds, runs, signals, episodes, schedules, slots, digest_recipients,
-          digest_requests, sequences, sequence_steps, suppressions, outcomes, audit_log,
-          saved_views, owner_people, follow_ups, account_notes, sending_settings, senders,
-          sender_domains, action_events, sign_in_links, sessions, identities,
-          deleted_organizations
+          contact_words, goods, kept_forms, orders, feeds, runs, signals, episodes, schedules,
+          slots, digest_recipients, digest_requests, sequences, sequence_steps, suppressions,
+          outcomes, audit_log, saved_views, owner_people, follow_ups, account_notes,
+          sending_settings, senders, sender_domains, action_events, sign_in_links, sessions,
+          identities, deleted_organizations
 
 Three processes, a room each, on what they share:
 

@@ -192,6 +192,8 @@ CASES: dict[Route, Case] = {
     Route("GET", "/o/{organization}/outcomes/{kind}/{account:path}"): page(),
     Route("GET", "/o/{organization}/orders"): page(),
     Route("GET", "/o/{organization}/orders/live"): page(is_stream=True),
+    Route("GET", "/o/{organization}/order/{order:path}"): page(),
+    Route("GET", "/o/{organization}/search"): page(query=lambda ids: {"q": "secret"}),
     Route("GET", "/o/{organization}/sequences"): page(),
     Route("GET", "/o/{organization}/sequences/{sequence}"): page(),
     Route("POST", "/o/{organization}/sequences/{sequence}"): deed(lambda ids: STEPS),
@@ -439,6 +441,7 @@ class Two:
         path = route.path.replace(":path", "").format(
             organization=organization,
             account=ids.account,
+            order=ids.order,
             sequence=ids.sequence,
             digest=ids.digest,
             outcome=ids.outcome,
@@ -593,7 +596,7 @@ def test_what_belongs_to_another_organization_is_not_there(two: Two, route: Rout
         two.forget("owner")
 
 
-NAMED_IN_PATHS = ("account", "sequence", "digest", "outcome", "follow_up", "note")
+NAMED_IN_PATHS = ("account", "order", "sequence", "digest", "outcome", "follow_up", "note")
 MADE_ANEW = {  # what is sent is a name for something new: another organization's is as good as any
     Route("POST", "/o/{organization}/settings/members/invite"),
     Route("POST", "/o/{organization}/settings/tokens"),

@@ -12,8 +12,9 @@ from services.signals.actions.actor import COMMAND_LINE
 from services.signals.console import live
 from services.signals.persist import handlers
 from services.signals.store import live as store
+from services.signals.store import order_listing
 from shared import db
-from shared.events import Combo
+from shared.events import Combo, Line
 from tests.console.conftest import MakeBrowser, text_of
 from tests.signals.builders import block, order, record, recovered, signal_event
 
@@ -114,6 +115,153 @@ def test_htmx_and_the_script_get_the_rows_alone(
     arrive(connection, tenant, "SO-1")
     part = browser(tenant).get(f"/o/{tenant}/orders", headers={"HX-Request": "true"}).text
     assert keys(part) == ["SO-1"] and "<html" not in part
+
+
+# number, account, its name, owner, day, lines: product, size, grade, cents
+Said = tuple[str, str, str | None, str, int, list[tuple[str, str | None, str, int]]]
+
+
+@pytest.fixture
+def mixed(connection: db.Connection, tenant: str) -> str:
+    """Orders of three accounts and two owners, with sizes and grades in several texts."""
+    said: list[Said] = [
+        ("SO-1", "A1", "Müller Röhren", "dk", 1, [("Casing", '9 5/8"', "P-110", 500)]),
+        ("SO-2", "A1", None, "dk", 3, [("Casing", "9.625", "J55", 900), ("Pipe", "7", "P110", 1)]),
+        ("SO-3", "A2", "Permian Supply", "mp", 5, [("Tubing", "2 3/8", "L80", 100)]),
+        ("SO-4", "A2", None, "mp", 9, [("Casing", "9-5/8", "P 110", -50)]),
+        ("SO/5?", "A3", "Ana & Söhne", "mp", 9, [("Casing", None, "P110", 20)]),
+    ]
+    with connection.transaction():
+        sent = [
+            order(
+                tenant,
+                name,
+                account=account,
+                account_name=called,
+                owner=owner,
+                on=date(2026, 2, day),
+                lines=[
+                    Line(product=product, od=od, grade=grade, quantity="3", revenue_cents=dollars)
+                    for product, od, grade, dollars in lines
+                ],
+            )
+            for name, account, called, owner, day, lines in said
+        ]
+        handlers.handle_orders(connection, [block(*sent, offset=1, accepted_at=AT)])
+    return tenant
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("account=A1", ["SO-2", "SO-1"]),
+        ("account=muller", ["SO-2", "SO-1"]),
+        ("account=nobody", []),
+        ("owner=mp", ["SO/5?", "SO-4", "SO-3"]),
+        ("from=2026-02-03&to=2026-02-05", ["SO-3", "SO-2"]),
+        ("to=2026-02-01", ["SO-1"]),
+        ("size=9+5%2F8", ["SO-4", "SO-2", "SO-1"]),
+        ("grade=p110", ["SO/5?", "SO-4", "SO-2", "SO-1"]),
+        ("size=9.625&grade=P-110", ["SO-4", "SO-1"]),  # of one line
+        ("size=7&grade=P110&product=Pipe", ["SO-2"]),
+        ("size=7&product=Casing", []),
+        ("size=4", []),
+        ("grade=X52", []),
+        ("sort=net", ["SO-2", "SO-1", "SO-3", "SO/5?", "SO-4"]),
+        ("sort=net&owner=mp", ["SO-3", "SO/5?", "SO-4"]),
+        ("sort=day", ["SO/5?", "SO-4", "SO-3", "SO-2", "SO-1"]),
+        ("owner=dk&size=9+5%2F8&from=2026-02-02", ["SO-2"]),
+    ],
+)
+@pytest.mark.parametrize("step", [5_000, 1])
+def test_orders_are_narrowed_down_and_sorted(
+    browser: MakeBrowser,
+    mixed: str,
+    monkeypatch: pytest.MonkeyPatch,
+    query: str,
+    expected: list[str],
+    step: int,
+) -> None:
+    monkeypatch.setattr(order_listing, "LOOKED_AT_ONCE", step)
+    monkeypatch.setattr(order_listing, "LOOKS_SECONDS", 60.0)
+    page = browser(mixed, "member").get(f"/o/{mixed}/orders?{query}")
+    assert page.status_code == 200 and "data-stream" not in page.text
+    assert keys(page.text) == expected
+    assert expected or "No such orders." in page.text
+
+
+@pytest.mark.parametrize("query", ["sort=day", "sort=net", "owner=mp", "account=A&sort=net"])
+def test_pages_of_narrowed_orders_leave_out_and_repeat_none(
+    browser: MakeBrowser, connection: db.Connection, mixed: str, query: str
+) -> None:
+    with connection.transaction():
+        more = [
+            order(mixed, f"N-{number:03}", account="A2", on=date(2026, 1, 1 + number % 3))
+            for number in range(120)
+        ]
+        handlers.handle_orders(connection, [block(*more, offset=2, accepted_at=AT)])
+    ana, seen, path = browser(mixed), list[str](), f"/o/{mixed}/orders?{query}"
+    while path:
+        page = ana.get(path.replace("&amp;", "&")).text
+        seen += keys(page)
+        path = (
+            page.split('class="pager"><a class="btn" href="')[1].split('"')[0]
+            if ('class="pager"><a class="btn"' in page)
+            else ""
+        )
+    assert len(seen) == len(set(seen)) == {"owner=mp": 123}.get(query, 125)
+
+
+def test_a_look_that_takes_too_long_says_how_far_it_came_and_goes_on(
+    browser: MakeBrowser, mixed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_listing, "LOOKED_AT_ONCE", 2)
+    monkeypatch.setattr(order_listing, "LOOKS_SECONDS", 0.0)
+    ana, seen, path = browser(mixed), list[str](), f"/o/{mixed}/orders?size=9+5%2F8"
+    pages = 0
+    while path:
+        page = ana.get(path.replace("&amp;", "&")).text
+        seen, pages = seen + keys(page), pages + 1
+        path = (
+            page.split("Look further back</a>")[0].rsplit('href="', 1)[1].split('"')[0]
+            if ("Look further back" in page)
+            else ""
+        )
+    assert (seen, pages) == (["SO-4", "SO-2", "SO-1"], 3)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("from=31.3.2026", "From needs a day such as 2026-03-31"),
+        ("to=2026-02-30", "To needs a day such as"),
+        ("size=big", "Size cannot be read as a size"),
+        ("sort=junk&after=x", ""),
+        ("after=2026-02-03~", ""),
+        ("sort=net&after=99999999999999999999~x", ""),
+        ("account=%00&owner=%ff&grade=%27", ""),
+    ],
+)
+def test_what_no_filter_can_be_is_said_or_left_out(
+    browser: MakeBrowser, mixed: str, query: str, said: str
+) -> None:
+    page = browser(mixed).get(f"/o/{mixed}/orders?{query}")
+    assert page.status_code == 200 and said in text_of(page)
+
+
+def test_an_order_opens_to_its_lines(browser: MakeBrowser, mixed: str) -> None:
+    ana = browser(mixed, "member")
+    row = ana.get(f"/o/{mixed}/orders?account=A1").text
+    links = {part.split('"')[0] for part in row.split('href="')[1:]}
+    (path,) = (one for one in links if one.endswith("SO-1"))
+    said = text_of(ana.get(path))
+    assert "Order SO-1" in said and "Müller Röhren" in said and "1 Feb 2026" in said
+    assert "Casing 9 5/8 sent as 9 5/8&#34; P110 sent as P-110 3 $5" in said
+    assert "Net $5" in said
+    odd = text_of(ana.get(f"/o/{mixed}/order/SO%2F5%3F"))
+    assert "Order SO/5?" in odd and "no size" in odd
+    assert ana.get(f"/o/{mixed}/order/none").status_code == 404
+    assert ana.get(f"/o/{mixed}/order/a%00b").status_code == 404
 
 
 def test_without_orders_the_page_says_how_to_send_them(browser: MakeBrowser, tenant: str) -> None:

@@ -7,7 +7,7 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from psycopg_pool import ConnectionPool
 
-from services.signals.console import health, home, orders, summary, unsubscribe
+from services.signals.console import health, home, orders, search, summary, unsubscribe
 from services.signals.console.accounts import (
     drawer,
     enrollment,
@@ -71,6 +71,7 @@ def build(pool: ConnectionPool[db.Connection], why_not: Callable[[], str] = lamb
     app.include_router(outcomes.router)
     app.include_router(summary.router)
     app.include_router(orders.router)
+    app.include_router(search.router)
     app.include_router(health.router)
     app.include_router(listing.router)
     app.include_router(launch.router)

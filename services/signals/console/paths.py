@@ -29,6 +29,16 @@ def today_path(organization: str) -> str:
     return f"/o/{quote(organization, safe='')}"
 
 
+def orders_path(organization: str) -> str:
+    """Of the table of orders."""
+    return f"/o/{quote(organization, safe='')}/orders"
+
+
+def order_path(organization: str, order: str) -> str:
+    """Of the order's page."""
+    return f"/o/{quote(organization, safe='')}/order/{quote(order, safe='')}"
+
+
 def sequence_path(organization: str, sequence: str) -> str:
     """Of the editor of a sequence."""
     return f"/o/{quote(organization, safe='')}/sequences/{quote(sequence, safe='')}"

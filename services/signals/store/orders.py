@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from services.signals.store import Staging, outcomes
+from services.signals.store import Staging, goods, outcomes
 from shared import db
 from shared.domain.money import saturated
 from shared.events import Order
@@ -234,6 +234,7 @@ def save(connection: db.Connection, accepted: Sequence[Accepted]) -> None:
     merged one after the other.
     """
     rounds: Counter[tuple[str, str]] = Counter()
+    goods.note(connection, (order for order, _, _ in accepted))
     STAGED.fill(connection, _rows(accepted, rounds))
     connection.execute(CREATE_ACCOUNTS)
     for number in range(1, max(rounds.values(), default=0) + 1):

@@ -61,6 +61,13 @@ def refused(page: Page) -> None:
     page.get_by_role("alert").first.wait_for()
 
 
+def typed_search(page: Page) -> None:
+    """The results stand below the box."""
+    page.keyboard.press("/")
+    page.get_by_role("searchbox").fill("pipe")
+    page.get_by_role("link", name="All results").wait_for()
+
+
 def wrong_settings(page: Page) -> None:
     page.get_by_label("History window").fill("60")
     page.get_by_label("Specialty share above").fill("120")
@@ -199,10 +206,26 @@ LOOKS: dict[str, tuple[Look, ...]] = {
     "/o/{organization}/orders": (
         Look(name="orders", path="/o/{organization}/orders"),
         Look(name="orders-none", path="/o/{empty}/orders"),
+        Look(name="orders-narrowed", path="/o/{organization}/orders?size=5.5&grade=J55"),
+        Look(name="orders-largest", path="/o/{organization}/orders?sort=net"),
+        Look(
+            name="orders-of-nobody",
+            path="/o/{organization}/orders?account=nobody&from=yesterday&size=big",
+        ),
         Look(
             name="wrong-parameter", path="/o/{organization}/orders?before=x",
             status=422, expecting=UNPROCESSABLE,
         ),
+    ),
+    "/o/{organization}/order/{order:path}": (
+        Look(name="order", path="/o/{organization}/order/SO-40001"),
+    ),
+    "/o/{organization}/search": (
+        Look(name="search", path="/o/{organization}/search"),
+        Look(name="search-found", path="/o/{organization}/search?q=pipe"),
+        Look(name="search-of-a-product", path="/o/{organization}/search?q=5+1%2F2+J55"),
+        Look(name="search-nothing", path="/o/{organization}/search?q=zzz"),
+        Look(name="search-as-typed", path="/o/{organization}/orders", act=typed_search),
     ),
     "/o/{organization}/sequences": (
         Look(name="sequences", path="/o/{organization}/sequences"),

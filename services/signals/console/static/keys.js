@@ -48,6 +48,18 @@
   });
   document.addEventListener("click", (event) => closeMenus(event.target));
 
+  // Up and down lead through what a search found, from the box and back to it.
+  document.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const box = event.target.closest("form.find, main");
+    if (!step || !box || !event.target.closest("form.find, .found")) return;
+    const places = [...box.querySelectorAll("input[type=search], .found a")];
+    const next = places[places.indexOf(event.target) + step];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+  });
+
   // Enrollment changes in its place.
   document.addEventListener("submit", async (event) => {
     const button = event.submitter;
