@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from services.ingest.acceptance import Terms
@@ -454,3 +456,94 @@ def test_the_verb_says_of_each_sample_what_it_becomes(tmp_path: Path) -> None:
     answers = [json.loads(line) for line in told.stdout.splitlines()]
     assert [len(one["orders"]) for one in answers] == [1, 0, 1]
     assert answers[1]["errors"][0]["field"] == "status (/state)"
+
+
+# -- whatever comes --------------------------------------------------------------------------------
+
+TEXTS = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(
+        ["", "NULL", "AAAA", "=", "2026-03-30", "9" * 30, "\x00", "\ud800", "[]", '{"a":1}', "1e9"]
+    ),
+)
+VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**80), 2**80),
+        st.sampled_from([0.1, -0.0, 1e300, float("nan"), float("inf")]),
+        TEXTS,
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
+    max_leaves=6,
+)
+ROWS = st.fixed_dictionaries({}, optional={name: VALUES for name in row()})
+SCHEMAS = st.one_of(
+    VALUES,
+    st.builds(
+        lambda kinds: {
+            "type": "struct",
+            "fields": [
+                {"field": name, "type": "int64", "name": kind, "parameters": {"scale": "2"}}
+                for name, kind in zip(row(), kinds, strict=False)
+            ],
+        },
+        st.lists(st.sampled_from([kind for kind, _ in LOGICAL]), min_size=7, max_size=7),
+    ),
+)
+RECORDS = st.one_of(
+    VALUES,
+    ROWS,
+    st.builds(
+        lambda op, after, before: {"op": op, "after": after, "before": before, "source": {}},
+        st.sampled_from(["c", "u", "d", "r", "t", 5, None]),
+        st.one_of(ROWS, VALUES),
+        st.one_of(ROWS, VALUES),
+    ),
+    st.builds(lambda schema, payload: {"schema": schema, "payload": payload}, SCHEMAS, ROWS),
+)
+
+
+@given(
+    records=st.lists(st.tuples(RECORDS, st.one_of(st.none(), VALUES, ROWS)), max_size=6),
+    mapping=st.sampled_from(
+        [
+            NESTED | {"deletes": "cancel", "date_format": "micros", "scale": 2},
+            NESTED | {"columns": NESTED["columns"] | {"envelope#/source/lsn": "revision"}},
+            GROUPED | {"columns": {**GROUPED["columns"], "key#/id": "line"} | {"/LINE_NO": None}},
+            PLAIN | {"deletes": "cancel", "zone": "UTC", "date_format": ["millis", "%d.%m.%Y"]},
+        ]
+    ),
+)
+def test_whatever_comes_is_an_order_or_refused_and_its_neighbour_goes_in(
+    records: list[tuple[Any, Any]], mapping: dict[str, Any]
+) -> None:
+    """Nothing but an order or a reason leaves: what is raised would stop the topic."""
+    topic = Topic(mapping)
+    values = [json.dumps(value).encode("utf-8", "surrogatepass") for value, _ in records]
+    keys = [None if key_ is None else json.dumps(key_).encode() for _, key_ in records]
+    plain = {
+        "id": "GOOD", "customer_no": "A", "ordered_at": micros("2026-03-30T00:00:00"),
+        "lines": [{"amount": "5"}], "account": "A", "at": days("2026-03-30") * 86_400_000,
+        "n": 1, "sum": "5", "total": None, "ORDER_NO": "GOOD", "CUST": "A",
+        "ORDER_DATE": "2026-03-30", "AMOUNT": "5",
+    }  # fmt: skip
+    if mapping.get("date_format") is None:
+        plain["ordered_at"] = "2026-03-30"
+    if mapping.get("scale"):
+        plain["lines"] = [{"amount": base64_decimal(500)}]
+    orders, _ = topic.take(
+        *values, json.dumps(plain).encode(), keys=[*keys, json.dumps({"id": 1}).encode()]
+    )
+    assert "GOOD" in [one.order for one in orders]
+
+
+@given(value=st.recursive(VALUES, lambda inner: st.dictionaries(
+    st.sampled_from([*GROUPED["columns"], "columns", "scale", "zone", "deletes", "date_format"]),
+    inner, max_size=4,
+)))  # fmt: skip
+def test_whatever_a_mapping_is_it_is_one_or_refused_by_its_key(value: Any) -> None:
+    try:
+        raw_mapping(read_json(json.dumps(value).encode("utf-8", "surrogatepass")))
+    except Rejected as refused:
+        assert all(error.field.startswith("--map") for error in refused.errors)
