@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from services.signals.actions import settings as configuration
+from services.signals.actions.actor import COMMAND_LINE
 from services.signals.store import settings
 from shared import db
 from shared.domain.look_alikes import aliases_with
@@ -25,14 +27,8 @@ def switched(connection: db.Connection, tenant: str, at: At) -> str:
         ("B", AS_OF - timedelta(days=age), "5 1/2", "N 80 Q", 20_000) for age in (90, 3)
     ]
     put_orders(connection, tenant, lines)
-    connection.execute(
-        """
-        UPDATE settings_versions
-        SET settings = jsonb_set(settings, '{lapse,enabled}', 'true')
-        WHERE organization = %s
-        """,
-        (tenant,),
-    )
+    with connection.transaction():
+        configuration.save(connection, tenant, {"lapse": {"enabled": True}}, by=COMMAND_LINE)
     return tenant
 
 
@@ -48,13 +44,13 @@ def test_a_switch_is_proposed_with_what_it_changes_and_taken_with_a_click(
     said = admin.post(f"/o/{switched}/settings/aliases", {"spelling": "N80Q", "grade": "N80-Q"})
     assert said.status_code == 303
     version, saved = settings.latest(connection, switched)
-    assert (version, saved.grade_aliases) == (2, {"GR-B": "B", "N80Q": "N80-Q"})
+    assert (version, saved.grade_aliases) == (3, {"GR-B": "B", "N80Q": "N80-Q"})
     (pending,) = rows(
         connection, "SELECT reason FROM runs WHERE organization = %s AND number > 1", switched
     )
     assert pending == ("settings",)
     after = text_of(admin.get(f"/o/{switched}/settings"))
-    assert "Saved as version 2" in after and "N80Q is N80-Q ?" not in after
+    assert "Saved as version 3" in after and "N80Q is N80-Q ?" not in after
 
 
 def test_members_see_a_proposal_and_cannot_take_it(browser: MakeBrowser, switched: str) -> None:

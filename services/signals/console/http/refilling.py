@@ -55,15 +55,18 @@ class _Forms(HTMLParser):
         self._is_inside = False
 
     def best(self, typed: Posted) -> int | None:
-        """The number of the form that was sent."""
-        scores = [
-            sum(typed.get(name) == value for name, value in hidden.items())
+        """The number of the form that was sent: of several, the one with the most of its hidden
+        fields, and none of them otherwise.
+        """
+        if len(self.hidden) == 1:
+            return 0
+        same = [
+            sum(typed[name] == value for name, value in hidden.items() if name in typed)
+            if all(typed.get(name, value) == value for name, value in hidden.items())
+            else 0
             for hidden in self.hidden
         ]
-        return scores.index(max(scores)) if scores and max(scores) >= self._needed() else None
-
-    def _needed(self) -> int:
-        return max(map(len, self.hidden)) if len(self.hidden) > 1 else 0
+        return same.index(max(same)) if any(same) else None
 
     def handle_starttag(self, tag: str, attrs: Attributes) -> None:
         said = dict(attrs)
