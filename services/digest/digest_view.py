@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
 from services.digest import links
-from services.digest.facts import Facts, Purchase
+from services.digest.facts import Back, Facts, Purchase
 from services.digest.frame import Occasion, Room, alarm_words, foot, joined, newest_order
 from services.digest.view import (
     Act,
     Always,
     AlwaysLine,
+    BackLine,
+    BackSection,
     ComboLine,
     DigestView,
     Name,
@@ -23,6 +25,7 @@ from shared.events import CherryPickingFigures, DormantFigures, LapseFigures, Si
 from shared.wording import TYPE_LETTERS, TYPE_TITLES, counted, money, short_money
 
 LONGEST_OWNER = 40
+BACK_SHOWN = 10
 
 GLYPHS: dict[SignalType, str] = {"dormant": "●", "lapse": "■", "cherry_picking": "◆"}
 LEADS: dict[SignalType, str] = {
@@ -60,7 +63,8 @@ def digest_view(
         ),
         day=wording.long_day(digest.as_of),
         title=title,
-        lead=f"{to_call}, {_new_signals(digest.new)}{_change(facts, digest)}",
+        lead=("Your accounts: " if occasion.own else "")
+        + f"{to_call}, {_new_signals(digest.new)}{_change(facts, digest)}",
         newest_order=newest_order(facts, occasion),
         alarm=f"{alarm}." if alarm else "",
         alarm_detail="Accounts look dormant while the feed is silent: "
@@ -81,6 +85,9 @@ def digest_view(
         if digest.accounts > 1
         else "Open the account",
         console_url=links.console(organization.organization),
+        accounts_url=links.accounts(organization.organization, occasion.digest)
+        + ("&mine=yes" if occasion.own and occasion.digest else ""),
+        back=writer.back(),
         sections=tuple(writer.section(section) for section in digest.sections),
         always=writer.always(),
         foot=foot(facts, occasion),
@@ -154,7 +161,11 @@ class Writer:
                 wording.count(figures.days_inactive),
                 short_money(row.lifetime_revenue_cents, self.currency),
             )
-            detail = self.last_bought(row.account, figures)
+            stake = short_money(row.at_stake_cents, self.currency)
+            detail = joined(
+                f"{stake} at stake" if self.room.acts else "",
+                self.last_bought(row.account, figures),
+            )
         elif isinstance(figures, CherryPickingFigures):
             said = (
                 wording.percent(figures.specialty_share_bps),
@@ -169,6 +180,7 @@ class Writer:
                 figures=(short_money(row.at_stake_cents, self.currency),),
                 combos=tuple(self.combo(item, alone=len(row.items) == 1) for item in row.items),
                 more=f"{row.more} more" if row.more else "",
+                detail=self.detail(self.contact(row.account)),
                 acts=self.acts(row.account),
             )
         return RowView(
@@ -176,9 +188,43 @@ class Writer:
             state=row.items[0].state,
             owner=owner,
             figures=said,
-            detail=self.detail(owner, detail),
+            detail=self.detail(owner, detail, self.contact(row.account)),
             acts=self.acts(row.account),
         )
+
+    def contact(self, account: Account) -> str:
+        """Whom to call: the name, and the number or the address."""
+        one = self.facts.contacts.get(account.account)
+        if one is None or not self.room.acts:
+            return ""
+        return " ".join(part for part in (one.name, one.phone or one.email) if part)
+
+    def back(self) -> BackSection | None:
+        found = self.facts.back
+        if not found:
+            return None
+        shown = found[:BACK_SHOWN]
+        return BackSection(
+            total=wording.count(len(found)),
+            lead="Ordered since the last digest, with or without a call.",
+            lines=tuple(
+                BackLine(
+                    name=self.name(one.account),
+                    detail=self.detail(self.owner(one.account), self.ordered(one)),
+                    amount=short_money(one.order_cents, self.currency),
+                )
+                for one in shown
+            ),
+            more=f"{len(found) - len(shown)} more" if len(found) > len(shown) else "",
+            all_url=f"{links.console(self.organization)}/accounts?state=back",
+        )
+
+    def ordered(self, one: Back) -> str:
+        combos = ", ".join(wording.combo_words(combo) for combo in one.what[:2])
+        more = f" and {len(one.what) - 2} more" if len(one.what) > 2 else ""
+        what = "again" if one.is_whole or not one.what else f"{combos}{more}"
+        day = wording.short_day(one.ordered_on, seen_from=self.digest.as_of)
+        return f"ordered {what} on {day}"
 
     def acts(self, account: Account) -> tuple[Act, ...]:
         if not self.room.acts:

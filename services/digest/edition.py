@@ -3,7 +3,7 @@ it would be too large.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.digest.digest_view import digest_view
 from services.digest.facts import Facts, Purchase
@@ -47,6 +47,8 @@ def edit(facts: Facts, occasion: Occasion, *, why: str, purchases: Purchases) ->
         accounts=facts.accounts,
         previous=facts.previous,
     )
+    if occasion.own:  # the digest before was of all accounts
+        digest = replace(digest, change_cents=None)
     bought = purchases(_mentioned(digest))
     for room in ROOMS:
         if digest.heartbeat:

@@ -1,12 +1,13 @@
 """What a digest is made from, as the store reads it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from shared.domain.cadence import Schedule
 from shared.domain.digest import Account, ActiveSignal, Shown
 from shared.domain.thresholds import DEFAULTS, DetectionSettings
+from shared.events import Combo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +44,14 @@ class Feed:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipient:
-    """Who gets it, and why. `refused`: the reason why nothing is sent to them."""
+    """Who gets it, and why. `refused`: the reason why nothing is sent to them. owners: they asked
+    for the accounts of these codes alone; None: for all.
+    """
 
     email: str
     why: str
     refused: str | None = None
+    owners: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +63,29 @@ class Purchase:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Back:
+    """An account of the last digest that ordered since: what, on which day, for how much."""
+
+    account: Account
+    what: tuple[Combo, ...]
+    is_whole: bool
+    ordered_on: date
+    order_cents: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contact:
+    """Whom to call at an account."""
+
+    name: str
+    phone: str | None
+    email: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """All of them for one digest. run None: there is no complete run for it; last_run: the latest
-    complete one, whichever.
+    complete one, whichever. back: who came last first. contacts: by account.
     """
 
     organization: Organization
@@ -72,3 +96,15 @@ class Facts:
     previous: Shown | None
     signals: tuple[ActiveSignal, ...] = ()
     accounts: Mapping[str, Account] = field(default_factory=dict)
+    back: tuple[Back, ...] = ()
+    contacts: Mapping[str, Contact] = field(default_factory=dict)
+
+    def of_owners(self, owners: tuple[str, ...]) -> "Facts":
+        """Of the accounts of these owners alone."""
+        accounts = {key: one for key, one in self.accounts.items() if one.owner in owners}
+        return replace(
+            self,
+            accounts=accounts,
+            signals=tuple(one for one in self.signals if one.account in accounts),
+            back=tuple(one for one in self.back if one.account.owner in owners),
+        )

@@ -20,7 +20,7 @@ class Room:
     """How many characters words from outside get, and links; a mail that is too large
     is made again with less.
 
-    acts: whether each row offers the three outcomes.
+    acts: whether each row offers the three outcomes, and says whom to call and what is at stake.
     ascii: what other letters have no ASCII twin become question marks, since each takes up to 12
       bytes on its way.
     """
@@ -42,13 +42,16 @@ class Room:
 @dataclass(frozen=True, kw_only=True)
 class Occasion:
     """What is known of the sending beside the facts. drafts: a type's sequence, where one is made;
-    stale_after: of the feed.
+    stale_after: of the feed. digest: its id, empty where nothing is planned. own: it shows the
+    recipient's own accounts alone.
     """
 
     at: datetime
     next_at: datetime | None
     stale_after: timedelta
     drafts: Mapping[SignalType, str]
+    digest: str = ""
+    own: bool = False
 
 
 # -- the feed --------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@ tick's position.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -64,7 +64,9 @@ def plan(
         return None
     drafts = {} if only_to else drafts_of(due.organization, due.digest)
     next_at = due.next_at or next_digest_at(facts, after=at)
-    edition = edition_of(connection, facts, occasion(at, next_at, drafts), why=due.why or NO_RUN)
+    why = due.why or NO_RUN
+    when = replace(occasion(at, next_at, drafts), digest=due.digest)
+    edition = edition_of(connection, facts, when, why=why)
     if not store.insert_digest(
         connection, _digest_row(due, edition, at=at, private=only_to is not None)
     ):
@@ -75,7 +77,12 @@ def plan(
         if only_to is None
         else [_by_hand(connection, due.organization, only_to)]
     )
-    mails = [_mail_row(due, facts, edition, recipient, at=at) for recipient in to]
+    editions: dict[tuple[str, ...] | None, Edition] = {None: edition}
+    for one in to:
+        if one.owners not in editions and one.owners is not None:
+            own = facts.of_owners(one.owners)
+            editions[one.owners] = edition_of(connection, own, replace(when, own=True), why=why)
+    mails = [_mail_row(due, facts, editions[one.owners], one, at=at) for one in to]
     outbox_store.plan(connection, MAILS, mails)
     log.info(
         "digest planned",

@@ -12,6 +12,13 @@ def console(organization: str) -> str:
     return f"{settings().base_url.rstrip('/')}/o/{quote(organization, safe='')}"
 
 
+def accounts(organization: str, digest: str) -> str:
+    """The accounts that a digest counts; of one that nobody sends, the organization's own page."""
+    if not digest:
+        return console(organization)
+    return f"{console(organization)}/accounts?digest={quote(digest, safe='')}"
+
+
 def signals(organization: str, type_: SignalType) -> str:
     """All active signals of a type."""
     return f"{console(organization)}/signals?type={type_}"

@@ -12,11 +12,20 @@ import msgspec
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from services.digest.facts import Facts, Feed, Organization, Purchase, Recipient, Run
+from services.digest.facts import (
+    Back,
+    Contact,
+    Facts,
+    Feed,
+    Organization,
+    Purchase,
+    Recipient,
+    Run,
+)
 from services.digest.shown import shown_of
 from shared import db, wording
 from shared.domain.cadence import Schedule
-from shared.domain.digest import Account, ActiveSignal
+from shared.domain.digest import Account, ActiveSignal, Shown
 from shared.domain.grades import TaughtGrades, read_grade
 from shared.domain.sizes import TaughtSizes, read_od
 from shared.domain.thresholds import DetectionSettings
@@ -107,6 +116,39 @@ FROM (SELECT) AS one_row
 LEFT JOIN digest_feeds ON organization = %(organization)s
 """
 
+# What the last digest knew of and an order ended since.
+CAME_BACK = """
+SELECT
+    e.account,
+    e.type,
+    e.od,
+    e.grade,
+    coalesce(o.counts_on, e.closed_on) AS ordered_on,
+    coalesce(e.recovered_by, '') AS order_id,
+    coalesce((SELECT sum(cents) FROM unnest(o.revenues_cents) AS cents), 0)::bigint AS order_cents
+FROM published_episodes e
+LEFT JOIN published_orders o
+    ON o.organization = e.organization AND o.order_id = e.recovered_by
+WHERE e.organization = %(organization)s
+  AND e.resolution = 'reordered'
+  AND e.closed_at > %(since)s
+  AND e.signal = ANY(%(signals)s)
+ORDER BY e.closed_at DESC, e.account, e.signal
+LIMIT 2000
+"""
+
+CONTACTS = """
+SELECT DISTINCT ON (account)
+    account,
+    name,
+    phone,
+    email
+FROM published_contacts
+WHERE organization = %(organization)s
+  AND account = ANY(%(accounts)s)
+ORDER BY account, is_primary DESC, name, contact
+"""
+
 SCHEDULE = """
 SELECT
     frequency,
@@ -178,6 +220,13 @@ SELECT
     r.email,
     r.added_at,
     r.added_by,
+    CASE WHEN r.own_only THEN ARRAY(
+        SELECT p.owner
+        FROM published_owners p
+        WHERE p.organization = r.organization
+          AND p.email = r.email
+        ORDER BY p.owner
+    ) END AS owners,
     CASE
         WHEN s.email IS NOT NULL THEN s.reason
         WHEN EXISTS (
@@ -246,6 +295,13 @@ def facts(
     since = at - FIRST_PERIOD if previous is None else previous["slot_at"]
     schedule = rows.execute(SCHEDULE, (organization,)).fetchone()
     signals = () if asked is None else active_signals(connection, organization, asked)
+    memory = None if previous is None else shown_of(previous["shown"])
+    back = came_back(connection, organization, memory, since) if memory is not None else []
+    known = accounts(
+        connection,
+        organization,
+        {signal.account for signal in signals} | {one[0] for one in back},
+    )
     return Facts(
         organization=Organization(**found),
         run=asked,
@@ -254,9 +310,59 @@ def facts(
             rows.execute(FEED, {"organization": organization, "since": since}).fetchone(), since
         ),
         schedule=None if schedule is None else Schedule(**schedule),
-        previous=None if previous is None else shown_of(previous["shown"]),
+        previous=memory,
         signals=signals,
-        accounts=accounts(connection, organization, {signal.account for signal in signals}),
+        accounts=known,
+        back=_back(back, known),
+        contacts=contacts(connection, organization, {signal.account for signal in signals}),
+    )
+
+
+def came_back(
+    connection: db.Connection, organization: str, memory: Shown, since: datetime
+) -> list[tuple[Any, ...]]:
+    """(account, type, OD, grade, day, order, its net cents) of each signal of the last digest that
+    an order ended, who came last first.
+    """
+    values = {
+        "organization": organization,
+        "since": since,
+        "signals": sorted({*memory.signals, *memory.earlier}),
+    }
+    return connection.execute(CAME_BACK, values).fetchall()
+
+
+def contacts(
+    connection: db.Connection, organization: str, accounts: Iterable[str]
+) -> dict[str, Contact]:
+    """Whom to call at each: the primary contact, or else whoever is known."""
+    values = {"organization": organization, "accounts": sorted(accounts)}
+    return {
+        account: Contact(name=name or "", phone=phone, email=email)
+        for account, name, phone, email in connection.execute(CONTACTS, values)
+    }
+
+
+def _back(rows: Iterable[tuple[Any, ...]], accounts: dict[str, Account]) -> tuple[Back, ...]:
+    """Each account once."""
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for row in rows:
+        found.setdefault(row[0], []).append(row)
+    return tuple(
+        Back(
+            account=accounts.get(account, Account(account=account)),
+            what=tuple(
+                dict.fromkeys(
+                    Combo(od=od, grade=grade)
+                    for _, type_, od, grade, *_ in mine
+                    if type_ == "lapse"
+                )
+            ),
+            is_whole=any(type_ != "lapse" for _, type_, *_ in mine),
+            ordered_on=mine[0][4],
+            order_cents=sum({row[5]: row[6] for row in mine}.values()),
+        )
+        for account, mine in found.items()
     )
 
 
@@ -326,8 +432,9 @@ def recipients(connection: db.Connection, organization: str) -> list[Recipient]:
             email=email,
             refused=refused,
             why=f"You were added by {wording.plain_name(by, longest=60)} on {at:%-d} {at:%b %Y}",
+            owners=tuple(owners) if owners else None,
         )
-        for email, at, by, refused in rows
+        for email, at, by, owners, refused in rows
     ]
 
 

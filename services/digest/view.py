@@ -106,6 +106,26 @@ class Always:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BackLine:
+    """An account that ordered since the last digest."""
+
+    name: Name
+    detail: str
+    amount: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackSection:
+    """*Came back*."""
+
+    total: str
+    lead: str
+    lines: tuple[BackLine, ...]
+    more: str
+    all_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class DigestView:
     """The digest. alarm: what a silent feed makes of it, or nothing."""
 
@@ -123,6 +143,8 @@ class DigestView:
     overlap: str
     open: str
     console_url: str
+    accounts_url: str
+    back: BackSection | None
     sections: tuple[SectionView, ...]
     always: Always | None
     foot: Foot

@@ -34,6 +34,7 @@ from services.signals.actions import (
 )
 from services.signals.actions.actor import Actor, Forbidden, Role
 from services.signals.actions.outcomes import Wish
+from services.signals.store import recipients
 from services.signals.store.contacts import Person
 from shared import clock, db
 from shared.domain.editing import Typed
@@ -402,12 +403,23 @@ ACTIONS: dict[str, Action] = {
         may=MEMBERS,
         noted=("unsubscribed", "member"),
     ),
+    "digest.set_own_only": Action(
+        do=lambda at, by: own_only(at, by),
+        may=MEMBERS,
+        noted=("changed", "digest of"),
+    ),
     "digest.want_mail_again": Action(
         do=lambda at, by: want_mail_again(at, by),
         may=MEMBERS,
         noted=("subscribed again", "member"),
     ),
 }  # fmt: skip
+
+
+def own_only(at: World, by: Actor) -> None:
+    if by.role != "operator":
+        recipients.add(*organization_of(at), by.name, added_by="test")
+    digest.set_own_only(*organization_of(at), own_only=True, by=by)
 
 
 def want_mail_again(at: World, by: Actor) -> None:

@@ -133,6 +133,7 @@ ANSWERS: dict[Route, dict[str, Answers]] = {
         "weekday": TRIED,
     },
     Route("POST", "/o/{organization}/settings/digest/test"): {},
+    Route("POST", "/o/{organization}/settings/digest/own"): {"own": TAKEN},
     Route("POST", "/o/{organization}/settings/digest/again"): {},
     Route("POST", "/o/{organization}/settings/members/invite"): {
         "email": REFUSED,

@@ -233,6 +233,7 @@ CASES: dict[Route, Case] = {
     Route("GET", "/o/{organization}/settings/digest/next"): Case(audience="anyone", status=303),
     Route("POST", "/o/{organization}/settings/digest/next"): deed(lambda ids: WEEKLY, status=200),
     Route("POST", "/o/{organization}/settings/digest/test"): deed(),
+    Route("POST", "/o/{organization}/settings/digest/own"): deed(lambda ids: {"own": "yes"}),
     Route("POST", "/o/{organization}/settings/digest/again"): deed(),
     Route("GET", "/o/{organization}/settings/digest/mail/{digest}"): page(),
     Route("GET", "/o/{organization}/settings/sending"): page(),

@@ -357,3 +357,64 @@ def test_the_digest_that_was_sent_of_a_run_is_found_again(
 
     with pool.connection() as connection:
         assert store.digest_of_run(connection, organization, 1) == planned.digest
+
+
+# -- of one's own ----------------------------------------------------------------------------------
+
+
+def test_a_recipient_who_asks_for_it_gets_the_accounts_of_their_own_alone(
+    pool: ConnectionPool[db.Connection], organization: str
+) -> None:
+    rows.run(organization, 1, as_of=MONDAY)
+    rows.account(organization, "A-1", name="Permian Supply", owner="dk")
+    rows.account(organization, "A-2", name="Caprock Energy", owner="rs")
+    for account in ("A-1", "A-2"):
+        rows.signal(organization, dormant(account), run=1, as_of=MONDAY)
+    dana, everyone = rows.address(), rows.address()
+    for address in (dana, everyone):
+        rows.recipient(organization, address)
+    with pool.connection() as connection:
+        connection.execute("UPDATE digest_recipients SET own_only = true WHERE email = %s", (dana,))
+        connection.execute(
+            "INSERT INTO owner_people (organization, owner, email, mapped_at, mapped_by)"
+            " VALUES (%s, 'dk', %s, now(), 'test')",
+            (organization, dana),
+        )
+    planned = plan(pool, rows.due(organization, run=1))
+    sent = {
+        address: email.message_from_bytes(message, policy=policy.default)
+        for address, _, message, _ in mails(pool, planned.digest)
+    }
+    bodies = {address: message.get_body(("plain",)) for address, message in sent.items()}
+    texts = {address: body.get_content() for address, body in bodies.items() if body is not None}
+    assert "Permian Supply" in texts[dana] and "Caprock Energy" not in texts[dana]
+    assert all(name in texts[everyone] for name in ("Permian Supply", "Caprock Energy"))
+    assert digest_of(planned).accounts == 2  # what is kept is of all
+
+
+def test_what_the_last_digest_listed_and_an_order_ended_came_back(
+    pool: ConnectionPool[db.Connection], organization: str
+) -> None:
+    rows.run(organization, 1, as_of=MONDAY - WEEK)
+    rows.account(organization, "A-1", name="Permian Supply", owner="dk")
+    rows.signal(organization, dormant("A-1"), run=1, as_of=MONDAY - WEEK)
+    rows.signal(organization, dormant("A-2"), run=1, as_of=MONDAY - WEEK)
+    first = plan(pool, rows.due(organization, run=1))
+    rows.run(organization, 2, as_of=MONDAY)
+    signal = dormant("A-1").signal
+    with pool.connection() as connection:
+        connection.execute(
+            "UPDATE signals SET recovered_at = now(), resolution = 'reordered'"
+            " WHERE organization = %s AND signal = %s",
+            (organization, signal),
+        )
+        connection.execute(
+            "INSERT INTO episodes (organization, signal, episode, opened_on, opened_at, closed_on,"
+            " closed_at, resolution) VALUES (%s, %s, 1, %s, now(), %s, now(), 'reordered')",
+            (organization, signal, MONDAY - WEEK, MONDAY),
+        )
+    rows.signal(organization, dormant("A-2"), run=2, as_of=MONDAY, opened_on=MONDAY - WEEK)
+    second = plan(pool, rows.due(organization, run=2))
+    assert "CAME BACK" not in first.edition.rendered.text
+    assert "CAME BACK · 1" in second.edition.rendered.text
+    assert "Permian Supply" in second.edition.rendered.text

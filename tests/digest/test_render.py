@@ -10,12 +10,13 @@ import pytest
 
 from services.digest import plain
 from services.digest.edition import edit
-from services.digest.facts import Facts, Feed, Purchase
+from services.digest.facts import Back, Contact, Facts, Feed, Purchase
 from services.digest.frame import Occasion, schedule_words
 from services.digest.render import Rendered
 from shared import mail, wording
 from shared.domain.cadence import Frequency, Schedule
 from shared.domain.digest import Account
+from shared.events import Combo
 from shared.settings import settings
 from tests.digest.samples import (
     ARABIC,
@@ -191,7 +192,7 @@ def test_both_parts_say_the_same() -> None:
         "Newest order 2 minutes old",
         "$1,840,270",
         "3 accounts stand in two sections and count once",
-        "dk · last bought 19 Jul: 5 1/2 P110, 7 L80, 9 5/8 L80",
+        "dk · $215k at stake · last bought 19 Jul: 5 1/2 P110, 7 L80, 9 5/8 L80",
         "rs · also fully dormant",
         "mp · also a product lapse",
         "ea · last order 17 days ago",
@@ -483,3 +484,39 @@ def test_the_data_tables_are_real_tables_with_heads() -> None:
     assert html.count('<th scope="col"') == 4 + 3 + 2 + 3
     assert html.count('<th scope="row"') == 4 + 11 + 10 + 5 + 1
     assert MONDAY.isoformat() not in html
+
+
+# -- what came back, whom to call, whose accounts --------------------------------------------------
+
+
+def test_what_came_back_stands_in_both_parts_and_whom_to_call_in_each_row() -> None:
+    monday = facts()
+    caprock = next(one for one in monday.accounts.values() if one.name == "Caprock Energy Services")
+    back = Back(
+        account=Account(account="10900", name="Cottonwood Midstream", owner="jt"),
+        what=(Combo(od="7.625", grade="P110"),),
+        is_whole=False,
+        ordered_on=date(2026, 11, 20),
+        order_cents=2_231_000,
+    )
+    people = {caprock.account: Contact(name="Field supply", phone="806-555-0117", email=None)}
+    told = replace(monday, back=(back,), contacts=people)
+    own = rendered(told)
+    for part in (own.text, own.html):
+        assert "Cottonwood Midstream" in part and "ordered 7 5/8 P110 on 20 Nov" in part
+        assert "Field supply 806-555-0117" in part
+        assert "/accounts?state=back" in part
+
+
+def test_the_button_opens_the_accounts_of_this_very_digest() -> None:
+    own = rendered(facts(), occasion(digest="d-1"))
+    for part in (own.text, own.html):
+        assert "/o/three-forks/accounts?digest=d-1" in part
+
+
+def test_a_digest_of_ones_own_counts_no_account_of_anybody_else() -> None:
+    mine = facts().of_owners(("dk",))
+    own = rendered(mine, occasion(digest="d-1", own=True))
+    assert "Caprock Energy Services" in own.html and "Llano Drilling" not in own.html
+    assert "Your accounts: " in own.text and "than on" not in own.text
+    assert "digest=d-1&amp;mine=yes" in own.html

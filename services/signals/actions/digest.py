@@ -114,6 +114,19 @@ def ask_for_one(connection: db.Connection, organization: str, *, by: Actor) -> N
     note(connection, organization, by, "asked for", "digest test", {})
 
 
+def set_own_only(
+    connection: db.Connection, organization: str, *, own_only: bool, by: Actor
+) -> bool:
+    """Whether the actor's digest has their own accounts alone. False: it was so already. Raises
+    Rejected for who has no address.
+    """
+    email = _address_of(by)
+    if not recipients.set_own_only(connection, organization, email, own_only=own_only):
+        return False
+    note(connection, organization, by, "changed", f"digest of {email}", {"own_only": own_only})
+    return True
+
+
 def unsubscribe(connection: db.Connection, organization: str, *, by: Actor) -> None:
     """No mail of the organization goes to the actor any more; asked twice, it is noted once.
     Raises Rejected for who has no address.

@@ -130,10 +130,21 @@ STATES: dict[State, str] = {
 }
 
 
+OF_DIGEST = """a.account = ANY (ARRAY(
+    SELECT DISTINCT s.account
+    FROM published_digests d
+    CROSS JOIN LATERAL jsonb_object_keys(d.signals) AS counted (signal)
+    JOIN signals s ON s.organization = d.organization AND s.signal = counted.signal
+    WHERE d.organization = %(organization)s
+      AND d.digest = %(digest)s
+))"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Filter:
     """Which accounts; all conditions hold at once. `words`: beginnings of words of the name or the
     id, as somebody typed them. `owners`: of one of these, of nobody where there are none.
+    `digest`: those that a digest counts.
     """
 
     only: Only | None = None
@@ -142,6 +153,7 @@ class Filter:
     words: tuple[str, ...] = ()
     owners: tuple[str, ...] | None = None
     state: State | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +213,7 @@ def conditions(
         and narrowed.owner is None
         and narrowed.owners is None
         and narrowed.state is None
+        and narrowed.digest is None
         and narrowed.enrollment != "yes"
     ):
         found.gathering.append(OF_BOTH.format(word="word_0", other="word_1"))
@@ -238,6 +251,9 @@ def _of_columns(found: Conditions, narrowed: Filter) -> None:
         found.values["owners"] = list(narrowed.owners)
     if narrowed.state is not None:
         found.led.append(STATES[narrowed.state])
+    if narrowed.digest is not None:
+        found.led.append(OF_DIGEST)
+        found.values["digest"] = narrowed.digest
     if narrowed.enrollment == "auto":
         found.others.append("a.enrollment = %(enrollment)s")
     elif narrowed.enrollment is not None:  # few are pinned, and they have an index

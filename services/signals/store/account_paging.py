@@ -203,7 +203,7 @@ def ways(
         return [Way(statement=sql.SQL(PAGE).format(**parts) + limited, values=values)]
     gathered = Way(statement=sql.SQL(GATHERED).format(**parts), values=values)
     is_rare = found.rarest is not None and found.rarest.accounts <= FEW_FOUND
-    if narrowed.enrollment in ("yes", "no") or narrowed.state is not None or is_rare:
+    if narrowed.enrollment in ("yes", "no") or narrowed.state or narrowed.digest or is_rare:
         return [gathered]
     if sort == "name" and narrowed == Filter(words=narrowed.words):
         return [Way(statement=sql.SQL(NAMED).format(**parts) + limited, values=values)]

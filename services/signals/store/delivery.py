@@ -14,6 +14,7 @@ SELECT
     m.email,
     m.role,
     r.email IS NOT NULL AS gets_it,
+    coalesce(r.own_only, false) AS own_only,
     s.at AS unsubscribed_at
 FROM members m
 LEFT JOIN digest_recipients r USING (organization, email)
@@ -88,6 +89,7 @@ class MemberRow:
     email: str
     role: str
     gets_it: bool
+    own_only: bool
     unsubscribed_at: datetime | None
 
 

@@ -50,9 +50,14 @@ def test_a_click_after_the_session_ended_leads_to_sign_in_and_back_to_the_page(
     here = world.path(f"accounts/{w.TWIN}?only=dormant")
     page.goto(here)
     page.context.clear_cookies()
-    page.get_by_role("button", name="Reached out").click()
+    reach_out(page)
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert page.locator('input[name="next"]').input_value() == here
+
+
+def reach_out(page: Page) -> None:
+    page.get_by_text("Reached out…").click()
+    page.get_by_role("button", name="Reached out", exact=True).click()
 
 
 def test_the_table_sorts_filters_searches_and_pages(person: Person, world: World) -> None:
@@ -227,7 +232,7 @@ def test_beside_a_drawer_the_other_rows_come_when_they_are_asked_for_and_keep_th
 def test_reached_out_is_undone_by_the_toast(person: Person, world: World) -> None:
     page = person("member")
     page.goto(world.path(f"accounts/{w.TWIN}"))
-    page.get_by_role("button", name="Reached out").click()
+    reach_out(page)
     toast = page.locator(".toast").filter(has_text="Reached out to Twin Buttes")
     expect(toast).to_contain_text("off the digest until")
     toast.get_by_role("button", name="Undo").click()
@@ -295,7 +300,7 @@ def test_the_next_order_clears_lost(person: Person, world: World) -> None:
 def test_what_a_member_noted_is_undone_by_an_admin(person: Person, world: World) -> None:
     theirs = person("member")
     theirs.goto(world.path(f"accounts/{w.CAPROCK}"))
-    theirs.get_by_role("button", name="Reached out").click()
+    reach_out(theirs)
     expect(said(theirs, "Reached out to Caprock")).to_be_visible()
     page = person("admin")
     page.goto(world.path(f"accounts/{w.CAPROCK}"))
@@ -376,7 +381,7 @@ def test_all_of_it_without_scripts(person: Person, world: World) -> None:
     page.goto(world.path() + "?only=dormant&sort=name")
     page.get_by_role("link", name="Caprock Energy Services").click()
     expect(page.get_by_role("complementary", name="Caprock Energy Services")).to_be_visible()
-    page.get_by_role("button", name="Reached out").click()
+    reach_out(page)
     expect(said(page, "Reached out to Caprock")).to_be_visible()
     page.get_by_role("status").get_by_role("button", name="Undo").click()
     expect(said(page, "Undone: reached out")).to_be_visible()

@@ -149,7 +149,7 @@ def test_who_is_removed_is_out_at_once(person: Person, world: World) -> None:
     theirs = person(None, expecting=("status of 401",))
     theirs.goto(world.sign_in_link(email))
     theirs.get_by_role("button", name="Sign in").click()
-    expect(theirs.get_by_role("heading", name="Accounts")).to_be_visible()
+    expect(theirs.get_by_role("heading", name="To call")).to_be_visible()
     page.get_by_label(f"Remove {email}…").click()
     page.get_by_role("button", name=f"Remove {email}", exact=True).click()
     expect(page.get_by_role("rowheader").filter(has_text=email)).to_have_count(0)
@@ -225,7 +225,7 @@ def test_the_log_is_narrowed_and_exported(person: Person, world: World) -> None:
 def test_the_month_is_a_page_and_a_file(person: Person, world: World) -> None:
     page = person("member")
     page.goto(world.path("summary"))
-    expect(page.get_by_role("term").filter(has_text="Saves")).to_be_visible()
+    expect(page.get_by_role("term").filter(has_text="Came back")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
     assert download.value.suggested_filename.endswith(".csv")
@@ -252,7 +252,7 @@ def test_another_organization_is_one_click_away_and_starts_with_three_steps(
     page.goto(world.path())
     page.get_by_label(re.compile("choose another")).click()
     page.get_by_role("link", name=re.compile(world.empty)).click()
-    expect(page.get_by_role("heading", name="Three steps to the first signals")).to_be_visible()
+    expect(page.get_by_role("heading", name="Send orders")).to_be_visible()
 
 
 def test_names_that_are_no_markup_stay_text(person: Person, world: World) -> None:

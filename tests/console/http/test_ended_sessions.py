@@ -45,6 +45,7 @@ FORMS: list[tuple[str, dict[str, str], str]] = [
     ("settings/digest", {}, "settings/digest"),
     ("settings/digest/next", {}, "settings/digest"),
     ("settings/digest/test", {}, "settings/digest"),
+    ("settings/digest/own", {"own": "yes"}, "settings/digest"),
     ("settings/digest/again", {}, "settings/digest"),
     ("settings/members/invite", {"email": "new@example.com"}, "settings/members"),
     ("settings/members/role", {"email": "new@example.com"}, "settings/members"),

@@ -51,6 +51,7 @@ class Address:
     enrollment: Enrollment | None = None
     mine: bool = False
     state: State | None = None
+    digest: str | None = None
     q: str = ""
     columns: frozenset[str] | None = None
     place: Place | None = None
@@ -65,6 +66,7 @@ class Address:
             words=(self.q,) if self.q else (),
             owners=own if self.mine else None,
             state=self.state,
+            digest=self.digest,
         )
 
     @property
@@ -81,6 +83,7 @@ class Address:
                 ("enrollment", self.enrollment),
                 ("mine", "yes" if self.mine else ""),
                 ("state", self.state),
+                ("digest", self.digest),
                 ("q", self.q),
             )
             if value
@@ -140,6 +143,7 @@ def read_address(organization: str, query: QueryParams) -> Address:
         owner=_text(query.get("owner", "")) or None,
         mine=query.get("mine") == "yes",
         state=query.get("state") if query.get("state") in get_args(State) else None,  # type: ignore[arg-type]  # likewise
+        digest=_text(query.get("digest", "")) or None,
         q=_text(query.get("q", "")).strip(),
         columns=_columns(query.get("columns", "")),
     )

@@ -185,7 +185,7 @@ def table_of(
         call=f"{totals.call:,}",
         call_noun="needs a call" if totals.call == 1 else "need a call",
         call_path=address.to(
-            only="call", owner=None, enrollment=None, q="", mine=False, state=None
+            only="call", owner=None, enrollment=None, q="", mine=False, state=None, digest=None
         ).path,
         recoverable=short_money(totals.recoverable_cents, head.currency, head.locale),
         recoverable_exact=money(totals.recoverable_cents, head.currency, head.locale),
@@ -330,6 +330,8 @@ def _narrowed_by(address: Address, people: Mapping[str, OwnerPerson]) -> list[tu
     found = []
     if address.mine:
         found.append(("mine", address.to(mine=False).path))
+    if address.digest is not None:
+        found.append(("of one digest", address.to(digest=None).path))
     if address.state is not None:
         found.append((STATE_NAMES[address.state].lower(), address.to(state=None).path))
     if address.only == "call":

@@ -20,8 +20,8 @@ from services.signals.console.http.access import NotHere, Visitor
 from services.signals.console.http.forms import Form, Posted, by_field, flash
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import HEADERS, render
-from services.signals.console.words import moment
-from services.signals.store import delivery, slots
+from services.signals.console.words import moment, owner_words
+from services.signals.store import delivery, owner_people, slots
 from services.signals.store.delivery import DigestRow, MailRow
 from services.signals.store.head import Head
 from shared import clock, db
@@ -131,6 +131,17 @@ def test(request: Request, organization: str, form: Form) -> Response:
     )
 
 
+@router.post("/o/{organization}/settings/digest/own")
+def own_only(request: Request, organization: str, form: Form) -> Response:
+    """Whether the digest of whoever asks has their own accounts alone."""
+    wanted = form.get("own", "") == "yes"
+    with organization_of(request, organization) as (who, connection):
+        by = who.acting_in(organization)
+        actions.set_own_only(connection, organization, own_only=wanted, by=by)
+    said = "Your digest has your accounts alone" if wanted else "Your digest has all accounts"
+    return _back(request, organization, said)
+
+
 @router.post("/o/{organization}/settings/digest/again")
 def want_mail_again(request: Request, organization: str, form: Form) -> Response:
     """Who unsubscribed takes it back."""
@@ -198,12 +209,19 @@ def _page(
                 "is_chosen": member.email in chosen,
                 "unsubscribed": moment(member.unsubscribed_at, head.timezone)[0],
                 "is_me": member.email == who.email,
+                "own_only": member.own_only,
             }
             for member in members
         ],
         frequencies=[(name, FREQUENCIES[name]) for name in actions.frequencies()],
         hours=[(str(hour), f"{hour:02}:00") for hour in range(24)],
         weekdays=list(enumerate(WEEKDAYS)),
+        gets_it=any(one.email == who.email and one.gets_it for one in members),
+        own_only=any(one.email == who.email and one.own_only for one in members),
+        own=[
+            owner_words(code, owner_people.people(connection, organization))
+            for code in owner_people.of_member(connection, organization, who.email)
+        ],
         typed=_typed(connection, organization, form),
         zone=city(head.timezone),
         firings=_firings(schedule, head),

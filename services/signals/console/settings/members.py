@@ -62,7 +62,7 @@ def invite(
             )
     answer = RedirectResponse(f"/o/{organization}/settings/members", status_code=303)
     flash(request, answer, f"{email} is a member now; a link to sign in is on its way there")
-    afterwards.add_task(sign_in_mail.mail, app_pool(request), email, f"/o/{organization}/accounts")
+    afterwards.add_task(sign_in_mail.mail, app_pool(request), email, f"/o/{organization}")
     answer.background = afterwards
     return answer
 

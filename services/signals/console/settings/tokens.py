@@ -3,6 +3,8 @@ once, in the answer that made it.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -14,8 +16,9 @@ from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
 from services.signals.console.words import moment
 from services.signals.store import organizations
-from shared import db
+from shared import clock, db
 from shared.errors import Rejected
+from shared.settings import settings
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -78,6 +81,24 @@ def revoke(request: Request, organization: str, form: Form) -> Response:
     return answer
 
 
+def _sample(token: str, today: date) -> str:
+    """A call that sends one order with it, for a shell. Ingest has a port of its own where the
+    console has one; else one address leads to both.
+    """
+    console = urlsplit(settings().base_url)
+    host = f"{console.hostname}:{settings().ingest_port}" if console.port else console.netloc
+    order = (
+        f'{{"order": "TEST-1", "account": "TEST", "ordered_on": "{today.isoformat()}",\n'
+        '  "lines": [{"product": "5 1/2 J55", "od": "5 1/2", "grade": "J55", "revenue": "0.00"}]}'
+    )
+    return (
+        f"curl {console.scheme}://{host}/v1/orders \\\n"
+        f'  -H "Authorization: Bearer {token}" \\\n'
+        '  -H "Content-Type: application/json" \\\n'
+        f"  --data '{order}'"
+    )
+
+
 def _page(
     request: Request,
     connection: db.Connection,
@@ -105,6 +126,7 @@ def _page(
         tab="tokens",
         may_change=who.governs(organization),
         shown=shown,
+        sample=_sample(shown[1], clock.today(head.timezone)) if shown else "",
         typed={"name": typed[0], "scopes": list(typed[1])},
         errors=errors or {},
         scopes=list(SCOPE_WORDS.items()),

@@ -95,6 +95,11 @@
     });
   }
 
+  for (const button of document.querySelectorAll("[data-print]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => print());
+  }
+
   // A changed form warns before it is left, but not when it is sent.
   let sent = false;
   const changed = (form) => [...form.elements].some((one) =>
