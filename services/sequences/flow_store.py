@@ -59,6 +59,16 @@ WHERE organization = %(organization)s
 ORDER BY position
 """
 
+# Owners as the ERP writes them, of whom an admin said who they are.
+OWNERS = """
+SELECT
+    owner,
+    lower(email)
+FROM published_owners
+WHERE organization = %(organization)s
+  AND email IS NOT NULL
+"""
+
 USABLE_SENDERS = """
 SELECT lower(email)
 FROM published_senders
@@ -328,6 +338,11 @@ def usable_senders(connection: db.Connection, organization: str) -> set[str]:
     """Addresses that letters may bear, in small letters."""
     rows = connection.execute(USABLE_SENDERS, {"organization": organization})
     return {str(row[0]) for row in rows}
+
+
+def owners(connection: db.Connection, organization: str) -> dict[str, str]:
+    """owner as the ERP writes it -> a member's address, in small letters."""
+    return dict(connection.execute(OWNERS, {"organization": organization}).fetchall())
 
 
 def starting(

@@ -129,12 +129,13 @@ def _starts(
         settings=settings,
     )
     usable = store.usable_senders(connection, organization)
+    people_of = store.owners(connection, organization)
     texts = [text for step in steps for text in (step.subject, step.text)]
     for one, variables in stories.told(connection, grounds, people):
         person = _person(organization, sequence, one)
         names = [named.signal for named in one.named]
         named = drafts.named_signals(one.signal_type, names, one.lapsed, texts)
-        owner = (one.owner or "").strip().lower()
+        owner = people_of.get(one.owner or "", (one.owner or "").strip().lower())
         yield Start(
             person=person,
             email=checked_address(one.addressee.email or ""),

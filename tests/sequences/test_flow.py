@@ -3,13 +3,16 @@ stops the rest, and what moves people on.
 """
 
 import email
+import os
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from email.message import Message
 from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
 from psycopg_pool import ConnectionPool
 
 from services.sequences import actions, release, starting, stopping
@@ -21,11 +24,14 @@ from shared.events import SignalRecovered
 from shared.letter_events import ActionEvent
 from shared.outbox.sender import Sender
 from shared.records import Record
+from shared.smtp import mail_server
+from tests.sequences.test_process import free_port
 from tests.sequences.world import RUN_AT, RUN_DAY, SENDER, World
 from tests.signals.conftest import make_tenant
 from tests.stack_fixtures import Mailbox, Stack
 
 SEQUENCE = "s-1"
+CLOCK_SECONDS = 0.05  # from the dot on the wire to the note of it, in a thread of a busy machine
 PEOPLE = """
 SELECT account, state, reason, next_step
 FROM enrollments
@@ -264,6 +270,23 @@ def test_a_letter_is_a_mail_as_a_person_writes_one(
     assert "is 5 1/2 J55 still needed?" in text and "1 Yard Road, Midland" in text
     assert "/opt-out/" in text
     assert "<img" not in str(html.get_payload()) and "style" not in str(html.get_payload())
+
+
+def test_a_letter_comes_from_the_account_s_owner_where_it_is_known_who_that_is(
+    flow: Flow, world: World, mailbox: Mailbox
+) -> None:
+    world.member("dana@three-forks.example")
+    with flow.pool.connection() as connection:
+        connection.execute(
+            "INSERT INTO owner_people (organization, owner, email, mapped_by, mapped_at)"
+            " VALUES (%s, 'dk', 'dana@three-forks.example', 'x', now())",
+            (flow.organization,),
+        )
+    flow.lapsed("owned")
+    flow.time()
+    (letter,) = parsed(mailbox, "owned@owned.example")
+    assert letter["Reply-To"] == "dana@three-forks.example"
+    assert letter["Return-Path"] == "<dana@three-forks.example>"
 
 
 def test_a_follow_up_waits_for_the_rep_where_only_the_rep_hears_an_answer(
@@ -607,3 +630,63 @@ def set_state(flow: Flow, state: str) -> None:
         connection.execute(
             "UPDATE sequences SET state = %s WHERE organization = %s", (state, flow.organization)
         )
+
+
+# -- stops raced against the dot -------------------------------------------------------------------
+
+RACED = int(os.environ.get("WINBACK_RACED_LETTERS", "60"))
+STOPPED_AT = """
+SELECT
+    account,
+    extract(epoch FROM stopped_at)
+FROM enrollments
+WHERE organization = %s
+  AND state = 'stopped'
+"""
+
+
+def test_no_dot_comes_after_the_stop_of_an_order_that_races_it(flow: Flow) -> None:
+    """WINBACK_RACED_LETTERS=1000 for the whole of it. Senders and stops go through the same
+    accounts at once; the server notes when each dot came, PostgreSQL when each stop was.
+    """
+    dots: dict[str, float] = {}
+
+    class Noting:
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+            dots[envelope.rcpt_tos[0].split("@")[0]] = time.time()
+            return "250 OK"
+
+    accounts = [f"r{n:04}" for n in range(RACED)]
+    flow.lapsed(*accounts)
+    release.look(flow.pool, now=clock.now())
+    release.look(flow.pool, now=clock.now())
+    port = free_port()
+    door = Controller(Noting(), hostname="127.0.0.1", port=port)
+    door.start()
+    try:
+        server = mail_server(f"smtp://127.0.0.1:{port}")
+        senders = [Sender(LETTERS, flow.pool, server=server) for _ in range(3)]
+        done = threading.Event()
+
+        def send(sender: Sender) -> None:
+            while not done.is_set():
+                if not sender.send_due():
+                    done.wait(0.01)
+            sender.close()
+
+        threads = [threading.Thread(target=send, args=(one,)) for one in senders]
+        for thread in threads:
+            thread.start()
+        for account in accounts:
+            flow.order(account)
+        done.set()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        door.stop()
+
+    stops = {str(account): float(at) for account, at in flow._rows(STOPPED_AT, flow.organization)}
+    assert stops.keys() == set(accounts)
+    late = {one: dots[one] - stops[one] for one in dots if dots[one] > stops[one] + CLOCK_SECONDS}
+    assert late == {}, "a dot came after its stop"
+    assert 0 < len(dots) < len(accounts) or RACED < 20, "some were faster, some not"

@@ -93,7 +93,12 @@ def readiness(
             skipped.append((one, reason))
     checks = [
         _replies(sending),
-        _senders(goes, launching.senders(connection, organization), sender),
+        _senders(
+            goes,
+            launching.senders(connection, organization),
+            launching.owners(connection, organization),
+            sender,
+        ),
         _texts(row, steps, goes),
         _foot(sending),
         _contacts(goes, skipped),
@@ -154,13 +159,16 @@ def _replies(sending: SendingSettings) -> Check:
 
 
 def _senders(
-    goes: Sequence[AddresseeRow], members: Sequence[SenderRow], sender: str | None
+    goes: Sequence[AddresseeRow],
+    members: Sequence[SenderRow],
+    owners: dict[str, str],
+    sender: str | None,
 ) -> Check:
-    """An account's owner writes, where the ERP names a member's address; else who launches."""
+    """An account's owner writes, where it is known which member that is; else who launches."""
     by_email = {member.email.lower(): member for member in members}
     used: set[str] = set()
     for one in goes:
-        owner = (one.owner or "").strip().lower()
+        owner = owners.get(one.owner or "", (one.owner or "").strip().lower())
         used.add(owner if owner in by_email else (sender or "").lower())
     wrong = []
     for email in sorted(used):

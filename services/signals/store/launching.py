@@ -45,6 +45,15 @@ WHERE organization = %s
 ORDER BY email
 """
 
+OWNERS = """
+SELECT
+    owner,
+    lower(email)
+FROM owner_people
+WHERE organization = %s
+  AND email IS NOT NULL
+"""
+
 DOMAINS = "SELECT domain FROM sender_domains WHERE organization = %s ORDER BY domain"
 
 SETTINGS = "SELECT settings FROM sending_settings WHERE organization = %s"
@@ -159,6 +168,11 @@ def senders(connection: db.Connection, organization: str) -> list[SenderRow]:
     """Every member."""
     with connection.cursor(row_factory=class_row(SenderRow)) as cursor:
         return cursor.execute(SENDERS, (organization,)).fetchall()
+
+
+def owners(connection: db.Connection, organization: str) -> dict[str, str]:
+    """owner as the ERP writes it -> a member's address, in small letters."""
+    return dict(connection.execute(OWNERS, (organization,)).fetchall())
 
 
 def domains(connection: db.Connection, organization: str) -> list[str]:
