@@ -15,6 +15,7 @@ from services.ingest.fields import Wrong, read_day
 SERIALS = {"excel": date(1899, 12, 30), "excel-1904": date(1904, 1, 1)}
 ISO = "a day such as 2026-03-31"
 
+_USUAL_SERIAL = re.compile(r"[2-6][0-9]{4}(?:\.[0-9]+)?")  # of the years 1954 to 2091
 _SERIAL = re.compile(r"([0-9]{1,7})(?:[.,][0-9]{1,18})?")
 # a clock time behind a day, as databases, programs and spreadsheets write it
 _TIME = re.compile(
@@ -42,10 +43,13 @@ def file_day(text: str, zone: ZoneInfo, formats: Sequence[str] = ()) -> date:
     try:
         return read_day(text, zone)
     except Wrong as error:
-        if not formats:
-            raise Wrong(f"{error}; date_format in a mapping says how else days look") from None
-        known = ", ".join(formats)
-        raise Wrong(f"is neither {known} nor {ISO}") from None
+        if _USUAL_SERIAL.fullmatch(text) and not any(one in SERIALS for one in formats):
+            day = _by_serial(text, SERIALS["excel"])
+            hint = f'a spreadsheet counts {day} so: "excel" in date_format reads it'
+        else:
+            hint = "" if formats else "date_format in a mapping says how else days look"
+        reason = f"is neither {', '.join(formats)} nor {ISO}" if formats else str(error)
+        raise Wrong(f"{reason}; {hint}" if hint else reason) from None
 
 
 def _by_serial(text: str, first: date) -> date | None:

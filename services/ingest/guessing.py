@@ -145,10 +145,9 @@ def guess(kind: str, header: Sequence[str], rows: Sequence[Sequence[str]], base:
     preset = _preset(header) if kind == "orders" and not base.columns else None
     found, questions = _meanings(kind, header, cells, base)
     if preset is not None:
-        places = (
-            (_place(header, name), ours) for name, ours in presets()[preset].found(header).items()
-        )
-        found, questions = {at: ours for at, ours in places if at is not None}, []
+        names = presets()[preset].found(header)
+        found = {_places(header, name)[0]: ours for name, ours in names.items()}
+        questions = []
     if kind == "orders":
         _by_what_they_hold(found, header, cells)
     known = Mapping() if preset is None else presets()[preset].rest
@@ -186,8 +185,11 @@ def guess(kind: str, header: Sequence[str], rows: Sequence[Sequence[str]], base:
         for name, value in said.items()
         if value not in (None, {}, [], False) and (name, value) != ("decimal", ".")
     }
+    # a name that two columns have says nothing
+    told = {name: ours for name, ours in base.columns.items() if len(_places(header, name)) == 1}
+    said_before = base.model_copy(update={"columns": told})
     return Guess(
-        mapping=base.over(Mapping.model_validate(kept)),
+        mapping=said_before.over(Mapping.model_validate(kept)),
         meanings=found,
         missing=tuple(missing),
         questions=tuple(questions),
@@ -222,9 +224,11 @@ def _meanings(
     questions: list[str] = []
     columns = COLUMNS[kind]
     for name, ours in base.columns.items():
-        place = _place(header, name)
-        if place is not None and ours is not None:
-            found[place] = ours
+        places = _places(header, name)
+        if len(places) == 1 and ours is not None:
+            found[places[0]] = ours
+        elif len(places) > 1:
+            questions.append(_asked(places, name, str(ours)))
     for at, name in enumerate(header):
         ours = columns.aliases.get(plain_name(name), plain_name(name))
         if ours in columns.all and at not in found and ours not in found.values():
@@ -241,11 +245,7 @@ def _meanings(
                 found[places[0]] = ours
                 break
             if len(places) > 1:
-                numbers = " and ".join(str(at + 1) for at in places)
-                questions.append(
-                    f"the columns {numbers} are all called {header[places[0]].strip()}: name the "
-                    f"one that is {ours} by its number"
-                )
+                questions.append(_asked(places, header[places[0]].strip(), ours))
                 break
     if kind == "orders" and "unit_price" in found.values():
         told = set(found.values())
@@ -442,12 +442,17 @@ def _named(
     return columns
 
 
-def _place(header: Sequence[str], name: str) -> int | None:
-    names = [plain_name(one) for one in header]
+def _places(header: Sequence[str], name: str) -> list[int]:
+    """Where columns of that name, or the one of that number, stand."""
     plain = plain_name(name)
-    if plain in names:
-        return names.index(plain)
-    return int(plain) - 1 if plain.isdecimal() and 0 < int(plain) <= len(header) else None
+    found = [at for at, one in enumerate(header) if plain_name(one) == plain]
+    is_number = plain.isdecimal() and 0 < int(plain) <= len(header)
+    return found or ([int(plain) - 1] if is_number else [])
+
+
+def _asked(places: Sequence[int], name: str, ours: str) -> str:
+    numbers = " and ".join(str(at + 1) for at in places)
+    return f"the columns {numbers} are all called {name}: name the one that is {ours} by its number"
 
 
 def _bare(name: str) -> str:

@@ -28,6 +28,11 @@ from shared.errors import Rejected, printable
 SAMPLE_ROWS = 300  # that a guess is made from
 EXAMPLES = 3  # of a column
 SHOWN_ROWS = 20
+# that letters are shown in, for a person to see which is right
+ENCODINGS = (
+    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp850", "cp437", "mac_roman"),
+    *("cp932", "gb18030", "cp949", "big5"),
+)
 LONGEST_EXAMPLE = 60  # characters
 MOST_TRIED_ROWS = 2_000_000
 MOST_REASONS = 50
@@ -250,10 +255,30 @@ def _with_its_own(guessed: Guess, head: Head, base: Mapping) -> Guess:
     encoding = head.source.encoding
     if base.encoding is None and encoding not in (None, "utf-8", "utf-8-sig", "utf-16", "utf-32"):
         said["encoding"] = encoding
+        guessed = replace(guessed, questions=(*guessed.questions, *_letters(head)))
     if not said:
         return guessed
     mapping = Mapping.model_validate(said).over(guessed.mapping)
     return replace(guessed, mapping=mapping)
+
+
+def _letters(head: Head) -> list[str]:
+    """What a text that is no UTF-8 would be in the encodings that can read it."""
+    name = head.source.encoding or "utf-8"
+    cells = (cell.strip() for row in (head.header, *head.rows) for cell in row)
+    cell = next((cell for cell in cells if not cell.isascii()), None)
+    if cell is None:
+        return []
+    content, readings = cell.encode(name), dict[str, list[str]]()
+    for codec in ENCODINGS:
+        try:
+            text = content.decode(codec)
+        except UnicodeDecodeError:
+            continue
+        if text.isprintable():
+            readings.setdefault(text, []).append(codec)
+    said = ", ".join(f"{text} ({' or '.join(codecs)})" for text, codecs in readings.items())
+    return [f"letters are read by {name}: {printable(cell)}; encoding can say another: {said}"]
 
 
 def _examples(rows: Sequence[Sequence[str]], at: int) -> list[str]:

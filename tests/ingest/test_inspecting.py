@@ -127,6 +127,28 @@ def test_two_columns_of_one_name_are_asked_by_number(write: Write) -> None:
     assert found.mapping.columns["4"] is None, "to be filled in"
 
 
+def test_a_name_of_the_mapping_that_two_columns_have_is_asked_too(write: Write) -> None:
+    path = write("Number,Customer,Date,Amount,Amount\n1,A,2026-03-01,5,6\n")
+    start = starting_mapping(path, "orders", Mapping(columns={"Amount": "revenue"}))
+    assert start is not None
+    assert start["columns"] == {
+        "Number": "order",
+        "Customer": "account",
+        "Date": "ordered_on",
+        "4": None,
+        "5": None,
+    }
+
+
+def test_letters_that_are_no_utf8_are_shown_in_the_encodings_that_can_read_them(
+    write: Write,
+) -> None:
+    text = "order,account,account_name,ordered_on,revenue\n1,A,Třinec,2026-03-01,5\n"
+    questions = inspect(write(text.encode("cp1250"))).guessed.questions
+    assert "Tøinec (cp1252" in questions[0]
+    assert "Třinec (cp1250" in questions[0]
+
+
 def test_a_workbook_of_several_sheets_is_shown_sheet_by_sheet(tmp_path: Path) -> None:
     rows = [["Order No", "Customer", "Date", "Amount"], ["1", "A", date(2026, 3, 1), 5]]
     path = xlsx(tmp_path / "b.xlsx", Page("Read me", [["hello"]]), Page("Sales", rows))

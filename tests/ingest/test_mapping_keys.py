@@ -233,6 +233,11 @@ def test_a_day_that_two_forms_read_in_two_ways_names_both() -> None:
         file_day("04/03/2026", BERLIN, ("%d/%m/%Y", "%m/%d/%Y"))
 
 
+def test_a_number_that_a_spreadsheet_counts_says_how_it_is_read() -> None:
+    with pytest.raises(Wrong, match='counts 2026-03-31 so: "excel" in date_format reads it'):
+        file_day("46112", BERLIN, ("%d.%m.%Y",))
+
+
 # -- Parquet of older tools ------------------------------------------------------------------------
 
 
