@@ -276,6 +276,22 @@ STREAM = {
             ),
         ),
         Panel(
+            "Quarantined",
+            "Records that ended a process three times; and signals whose sums are beyond bounds.",
+            "short",
+            (
+                (
+                    "sum by (topic, consumer) "
+                    "(increase(winback_quarantined_total[$__rate_interval]))",
+                    "{{consumer}} {{topic}}",
+                ),
+                (
+                    "sum(increase(winback_saturated_signals_total[$__rate_interval]))",
+                    "sums saturated",
+                ),
+            ),
+        ),
+        Panel(
             "Skipped",
             "Of organizations that do not exist here.",
             "ops",

@@ -10,10 +10,11 @@ import structlog
 from confluent_kafka.admin import AdminClient
 from psycopg_pool import ConnectionPool
 
-from shared import db, same_log, same_log_store
+from shared import db, quarantine, same_log, same_log_store
 from shared.aside import dead_letter
 from shared.errors import FieldError, NoTopic, OtherLog, Rejected, said
 from shared.kafka import Publisher
+from shared.quarantine import Note
 from shared.records import Decode, Record
 from shared.same_log_store import Known, Logs
 from shared.topics import MEGABYTE, ORDERS
@@ -78,14 +79,19 @@ def apply(
     batch: list[Record],
     pool: ConnectionPool[db.Connection],
     publisher: Publisher,
+    *,
+    ended: Note | None = None,
 ) -> tuple[bool, int]:
-    """(False where another process was faster, how many records could not be read or were
-    rejected).
+    """Returns (False where another process was faster, how many records could not be read or were
+    rejected). `ended`: the batch is one record, and is put aside without a look at it.
     """
     records: list[Record] = []
     rejected: list[tuple[Record, str]] = []
     passed_by = 0
     for record in batch:
+        if ended is not None:
+            rejected.append((record, quarantine.reason(ended)))
+            continue
         try:
             if record.unreadable:
                 raise Rejected(FieldError(field="record", reason=record.unreadable))
@@ -116,7 +122,8 @@ def apply(
             expected = _expected(connection, consumer, batch[0])
             bisect(records, connection)
             for record, reason in sorted(rejected, key=lambda pair: pair[0].offset):
-                dead_letter(publisher, record, reason=reason, consumer=consumer)
+                ends = ended.ends if ended is not None else 0
+                dead_letter(publisher, record, reason=reason, consumer=consumer, ends=ends)
             if not db.move_position(
                 connection,
                 consumer=consumer,

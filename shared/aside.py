@@ -20,7 +20,13 @@ NEVER_READ = (
 
 
 def dead_letter(
-    publisher: Publisher, record: Record, *, reason: str, consumer: str, organization: str = ""
+    publisher: Publisher,
+    record: Record,
+    *,
+    reason: str,
+    consumer: str,
+    organization: str = "",
+    ends: int = 0,
 ) -> int:
     """Put the original bytes aside, confirmed, with where they came from and why. Returns its
     offset there. Raises Retryable.
@@ -28,9 +34,10 @@ def dead_letter(
     What fits nowhere whole is cut, ever shorter, until it fits (`shared.cutting`), and its hash and
     place say what it was; of what could not even be unpacked only the place is known.
     `organization`: whose it is, where more than the record itself says so (its token); else empty.
+    `ends`: how often it ended a process, of one that is put aside for that (shared/quarantine.py).
     Headers dead_topic, dead_partition, dead_offset, dead_reason, dead_consumer, dead_organization,
-    dead_at, dead_size, dead_sha256, dead_record_sha256 and dead_cut come first, then the record's
-    own: all of them always, so that a sender's header of such a name says nothing.
+    dead_at, dead_ends, dead_size, dead_sha256, dead_record_sha256 and dead_cut come first, then the
+    record's own: all of them always, so that a sender's header of such a name says nothing.
     """
     headers = [(name, value or b"") for name, value in record.headers]
     about: Headers = [
@@ -40,6 +47,7 @@ def dead_letter(
         ("dead_consumer", consumer.encode()),
         ("dead_organization", organization.encode()),
         ("dead_at", clock.now().isoformat().encode()),
+        ("dead_ends", str(ends).encode()),
         ("dead_size", str(len(record.value or b"")).encode()),
         ("dead_sha256", cutting.value_sha256(record.value).encode()),
         (
@@ -57,6 +65,8 @@ def dead_letter(
     )
     at, cut = _put_aside(publisher, record.topic, about, reason, whole)
     metrics.DEAD_LETTERS.labels(record.topic, consumer).inc()
+    if ends:
+        metrics.QUARANTINED.labels(record.topic, consumer).inc()
     place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
     log.warning("dead letter", **place, reason=reason[:500], cut=list(cut))
     return at

@@ -20,7 +20,7 @@ from psycopg_pool import ConnectionPool
 
 from shared import broker as brokers
 from shared import clock, db, metrics, same_log, tracing
-from shared.applying import Route, apply, bounded, follow_topics
+from shared.applying import Route, apply, follow_topics
 from shared.errors import NoTopic, OtherLog, Retryable, said
 from shared.kafka import Publisher
 from shared.other_log import OTHER_LOG_SECONDS, wait_for_the_log
@@ -28,6 +28,7 @@ from shared.outage import ASSIGNMENT, Outage, Place
 from shared.records import Record, record_of, unreadable_record
 from shared.settings import settings
 from shared.standing import Standing
+from shared.under_way import UnderWay
 
 log = structlog.get_logger()
 
@@ -157,6 +158,7 @@ class Loop:
         self._holds: dict[Place, Hold] = {}
         self._pauses: dict[Place, float] = {}
         self._assigned: dict[Place, int] = {}  # where each partition was taken up
+        self._under_way = UnderWay(consumer, pool)
         self._poison = 0
         self._looked_at = 0.0
         self._client = same_log.admin()
@@ -168,6 +170,7 @@ class Loop:
         for topic in self._by_topic:
             metrics.RECORDS.labels(self._consumer, topic)
             metrics.DEAD_LETTERS.labels(topic, self._consumer)
+            metrics.QUARANTINED.labels(topic, self._consumer)
         self._kafka = Consumer(_options(group))
         self._kafka.subscribe(
             list(self._by_topic), on_assign=self.assign, on_revoke=self.revoke, on_lost=self.revoke
@@ -186,6 +189,10 @@ class Loop:
                 self._away.wait(self._stop)
                 self._release()
                 self._look(idle=not batches)
+            self._under_way.rest_all()
+        except BaseException:
+            self._under_way.keep()  # the next start counts it
+            raise
         finally:
             self._over.set()
             self._kafka.close()
@@ -228,6 +235,7 @@ class Loop:
                             topic=p.topic,
                             partition=p.partition,
                         )
+                        self._under_way.meet(connection, (p.topic, p.partition), p.offset)
                 break
             except (OtherLog, NoTopic):
                 raise
@@ -257,6 +265,7 @@ class Loop:
             self._away.is_back(place)
             self._holds.pop(place, None)
             self._moves(place)
+            self._under_way.let_go(place)
             for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS, metrics.PARTITION_FAILING):
                 with suppress(KeyError):
                     gauge.remove(self._consumer, place[0], str(place[1]))
@@ -267,12 +276,19 @@ class Loop:
         Retryable, psycopg.OperationalError.
         """
         topic, partition = whole[0].topic, whole[0].partition
-        for batch in bounded(whole):
+        for batch in self._under_way.cut(whole):
             self._away.begins[topic, partition] = batch[0].offset
             self._standing.waits((topic, partition), batch[0].offset)
+            ended = self._under_way.begin(batch)
             with tracing.taking(self._consumer, batch):
                 moved, rejected = apply(
-                    route, self._consumer, partition, batch, self._pool, self._publisher
+                    route,
+                    self._consumer,
+                    partition,
+                    batch,
+                    self._pool,
+                    self._publisher,
+                    ended=ended,
                 )
             if not moved:
                 with self._pool.connection() as connection:
@@ -356,13 +372,16 @@ class Loop:
         try:
             self.take(self._by_topic[place[0]], whole)
         except psycopg.OperationalError as error:
+            self._under_way.rest(place)
             begin = self._away.begins[place]
             self._away.hold(place, begin, error)
             self._standing.fails(place, begin, f"PostgreSQL: {said(error)}")
             _seek(self._kafka, place, begin)
         except OtherLog:
+            self._under_way.rest(place)
             raise
         except Retryable as error:
+            self._under_way.rest(place)
             begin = self._away.begins[place]
             self._away.is_back(place)
             self._hold(place, begin, error)

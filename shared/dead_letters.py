@@ -32,6 +32,7 @@ PLACE = (
     "dead_consumer",
     "dead_organization",
     "dead_at",
+    "dead_ends",
     "dead_size",
     "dead_sha256",
     "dead_record_sha256",
@@ -74,10 +75,11 @@ class DeadLetter:
     """One record of a dead-letter topic: where it lies, where it came from,
     why it is here, and what it was.
 
-    `organization`: whose it is as the token says that it came with; empty where none did. `cut`:
-    what of the record is not here whole (value, key, headers; empty as a rule), since it fitted
-    nowhere; then `size` is the value's, in bytes, and the hashes (hex) are those of the value and
-    of the whole record (`shared.cutting`).
+    `organization`: whose it is as the token says that it came with; empty where none did. `ends`:
+    how often it ended a process, of one that was put aside for that. `cut`: what of the record is
+    not here whole (value, key, headers; empty as a rule), since it fitted nowhere; then `size` is
+    the value's, in bytes, and the hashes (hex) are those of the value and of the whole record
+    (`shared.cutting`).
     """
 
     place: Place
@@ -92,6 +94,7 @@ class DeadLetter:
     value: bytes | None
     headers: Headers
     cut: str = ""
+    ends: int = 0
     size: int = 0
     sha256: str = ""
     record_sha256: str = ""
@@ -230,6 +233,7 @@ def letter_of(record: Record) -> DeadLetter:
         value=record.value,
         headers=own,
         cut=origin.get("dead_cut", ""),
+        ends=int(origin.get("dead_ends") or 0),
         size=int(origin.get("dead_size") or len(record.value or b"")),
         sha256=origin.get("dead_sha256", ""),
         record_sha256=origin.get("dead_record_sha256", ""),

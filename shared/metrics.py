@@ -84,6 +84,19 @@ DEAD_LETTERS = _counter(
     spike="Any: somebody sends what cannot be read, or a deploy cannot read what it should.",
     do="`winback dead-letters list`, `show ID`; mend the cause, then `replay ID`.",
 )
+QUARANTINED = _counter(
+    "winback_quarantined_total",
+    "Records put aside whole since each ended a process three times.",
+    ["topic", "consumer"],
+    spike="Any: a record met a fault of ours; its partition goes on, its organization lacks it.",
+    do="`winback dead-letters show ID`; upgrade to what mends it, then `replay ID` and `audit`.",
+)
+SATURATED = _counter(
+    "winback_saturated_signals_total",
+    "Signals whose sums are beyond what is kept: the largest amount that is kept stands there.",
+    spike="Any: amounts of somebody's orders are wrong by many powers of ten.",
+    do="The detector's log names the account; its organization's Health page says so, too.",
+)
 RECORDS_SKIPPED = _counter(
     "winback_records_skipped_total",
     "Records of organizations that do not exist here.",

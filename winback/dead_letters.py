@@ -192,6 +192,7 @@ def as_json_of(letter: "DeadLetter") -> dict[str, Any]:
         "at": letter.at,
         "consumer": letter.consumer,
         "reason": letter.reason,
+        "ends": letter.ends,
         "cut": letter.cut,
         "size": letter.size,
         "sha256": letter.sha256,

@@ -18,7 +18,8 @@ from services.detector.checkpoint import (
 )
 from services.detector.leaving import leave
 from services.detector.source_log import stand_still
-from shared import aside, broker, clock, kafka, metrics, tracing
+from services.detector.taking import Taking
+from shared import aside, broker, clock, kafka, metrics, quarantine, tracing
 from shared.domain.money import LARGEST_SUM_CENTS
 from shared.errors import Rejected
 from shared.events import (
@@ -97,6 +98,7 @@ def build(readiness: Readiness, watch: broker.Watch) -> CheckpointApp:
         configured.detector_cache_accounts,
     )
     table.whose_broker = watch
+    table.taking = Taking(configured.state_dir.resolve())
     table.stand_still = partial(stand_still, readiness)
     table.pace = Pace(configured.checkpoint_seconds)
     app.tables.add(table)
@@ -137,6 +139,7 @@ class Worker:
         self._disk_at = 0.0
         metrics.RECORDS.labels("detector", ORDERS.name)
         metrics.DEAD_LETTERS.labels(ORDERS.name, "detector")
+        metrics.QUARANTINED.labels(ORDERS.name, "detector")
         metrics.LOG_DIFFERS.labels("detector").set(0)
 
     async def take(self, event: Any) -> None:
@@ -149,6 +152,7 @@ class Worker:
             await self._take(event)
         except BaseException as error:
             log.exception("a record could not be taken")
+            self._table.excuse(error)
             leave(f"{event.message.tp} offset {event.message.offset}: {error!r}")
 
     async def _take(self, event: Any) -> None:
@@ -173,24 +177,30 @@ class Worker:
                 event=None,
             )
             decoded: OrdersRecord | None = None
-            try:
-                decoded = self._decode(record)
-            except Rejected as error:
-                await asyncio.get_running_loop().run_in_executor(
-                    None, self._put_aside, record, str(error)
-                )
+            note = self._table.taking.of(number)
+            if note.is_over(offset):
+                await self._aside(record, quarantine.reason(note), ends=note.ends)
+            else:
+                self._table.taking.begin(number, offset, offset + 1)
+                try:
+                    decoded = self._decode(record)
+                except Rejected as error:
+                    await self._aside(record, str(error))
             if decoded is not None:
                 started = time.monotonic()
                 with tracing.taking("detector", [record]):
                     for caused in one.state.apply(decoded, offset=offset, at=at):
                         await self._send(caused, number, started)
             self._table.taken(event, record)
+            if not note.is_careful(offset):
+                self._table.taking.rest(number)
             self._taken_at = time.monotonic()
             metrics.RECORDS.labels("detector", ORDERS.name).inc()
             metrics.LAG_SECONDS.labels("detector", ORDERS.name, str(number)).set(
                 max(0.0, clock.now().timestamp() - message.timestamp)
             )
-            if isinstance(decoded, RunRequested) or self._table.pace.is_due():
+            is_due = note.is_careful(offset) or self._table.pace.is_due()
+            if isinstance(decoded, RunRequested) or is_due:
                 await self._table.checkpoint()
 
     async def _send(self, event: SignalsRecord, number: int, started: float) -> None:
@@ -208,6 +218,7 @@ class Worker:
         else:
             metrics.SIGNAL_EVENTS.labels(event.signal_type, type(event).__name__).inc()
             if is_saturated(event):
+                metrics.SATURATED.inc()
                 log.warning(
                     "sums of an account are beyond what is kept: the largest is shown",
                     organization=event.organization,
@@ -217,10 +228,14 @@ class Worker:
             encode(event), partition=number, headers=kafka.headers_of(event, source="detector")
         )
 
-    def _put_aside(self, record: Record, reason: str) -> None:
+    async def _aside(self, record: Record, reason: str, *, ends: int = 0) -> None:
         if self._publisher is None:
             self._publisher = kafka.Publisher()
-        aside.dead_letter(self._publisher, record, reason=reason, consumer="detector")
+        put = partial(
+            aside.dead_letter, self._publisher, record,
+            reason=reason, consumer="detector", ends=ends,
+        )  # fmt: skip
+        await asyncio.get_running_loop().run_in_executor(None, put)
 
     async def checkpoint_when_due(self, app: faust.App, readiness: Readiness) -> None:
         """Runs for ever beside the agent: what was taken is saved when its time has come, or as

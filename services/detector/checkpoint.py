@@ -27,6 +27,8 @@ import faust
 import rocksdict
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
 from faust.stores.rocksdb import Store as RocksStore
 from faust.tables import TableManager
 from faust.transport.drivers.aiokafka import server_list
@@ -35,6 +37,7 @@ from faust.types import TP
 from services.detector import restore, source_log
 from services.detector.leaving import leave
 from services.detector.partition import Partition
+from services.detector.taking import Taking
 from shared import clock, kafka, metrics, same_log
 from shared.broker import Watch
 from shared.errors import NoTopic, Retryable
@@ -52,6 +55,9 @@ TRANSACTION_MS = 30_000
 CHECKPOINT_SHARE = 0.1
 # bounds what a crash repeats, and the blocks that wait to be acknowledged
 LONGEST_PACE_SECONDS = 5.0
+
+# none of them says anything about a record
+BLAMELESS = (KafkaError, KafkaException, OSError, Retryable, asyncio.CancelledError)
 
 Row = tuple[bytes, bytes]
 
@@ -142,6 +148,7 @@ class CheckpointTable(faust.Table[bytes, bytes]):
 
     pace: Pace
     whose_broker: Watch
+    taking: Taking
     stand_still: Callable[[str, Callable[[], bool]], None]
     source_topic = ""
     signals_topic = ""
@@ -204,15 +211,25 @@ class CheckpointTable(faust.Table[bytes, bytes]):
                 for number, one in self.owned.items()
                 if one.source != one.saved_source
             ]
+            for number, one in unsaved:
+                self.taking.begin(number, one.saved_source, one.source)
             await asyncio.gather(*(self._save(number, one) for number, one in unsaved))
+            for number, _ in unsaved:
+                self.taking.rest(number)
             for event in events:
                 event.ack()
         except BaseException as error:
+            self.excuse(error)
             leave(f"checkpoint: {error!r}")
         seconds = time.monotonic() - started
         self.pace.ended(seconds)
         metrics.CHECKPOINT_SECONDS.observe(seconds)
         metrics.CACHED_ACCOUNTS.set(sum(one.state.cached_accounts for one in self.owned.values()))
+
+    def excuse(self, error: BaseException) -> None:
+        """Of what is under way no record is to blame for an end by what is away, or by a stop."""
+        if isinstance(error, BLAMELESS):
+            self.taking.rest_all()
 
     async def _save(self, number: int, one: Owned) -> None:
         source = one.source
@@ -362,6 +379,7 @@ class CheckpointTable(faust.Table[bytes, bytes]):
             )
         source_topic = there.topics[self.source_topic].topic_id
         one = self.owned[tp.partition] = Owned(database, writer, source_topic)
+        self.taking.own(tp.partition, one.source)
         log.info("partition owned", partition=tp.partition, restored=restored, source=one.source)
 
     async def _set_source_offsets(self) -> None:
@@ -389,6 +407,8 @@ class CheckpointTable(faust.Table[bytes, bytes]):
     async def let_go(self) -> None:
         """From here on nothing of the partitions can be written."""
         owned, self.owned = self.owned, {}
+        for number in owned:
+            self.taking.let_go(number)
         for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS):
             gauge.clear()  # who has them now measures them
         for one in owned.values():

@@ -76,6 +76,7 @@ def test_a_dead_letter_is_listed_with_where_it_came_from_and_why(
         "organization": None,
         "replayed_at": None,
         "cut": "",
+        "ends": 0,
         "size": 7,
         "sha256": hashlib.sha256(b"{broken").hexdigest(),
     }

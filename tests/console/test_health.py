@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, TopicPartition
 from services.signals.persist import handlers
 from services.signals.progress import dead_letters
 from shared import aside, db, kafka
+from shared.domain.money import LARGEST_SUM_CENTS
 from shared.ids import record_key
 from shared.settings import settings
 from shared.topics import ERP_ORDERS, ORDERS, dead_letters_of
@@ -220,6 +221,39 @@ def test_a_raw_record_belongs_to_whose_token_it_came_with_whatever_it_says(
     )
     assert f"order: is missing, {word}" in ours and f"authorization: {word}" not in ours
     assert word not in theirs
+
+
+def test_an_organization_whose_record_ended_processes_needs_a_rebuild_until_it_is_replayed(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
+    other = make_tenant(connection)
+    both = [order(name, f"SO-{secrets.token_hex(4)}") for name in (acme, other)]
+    publisher = kafka.Publisher()
+    record_ = replace(block(*both, offset=77), value=msgspec.json.encode(block(*both).event))
+    offset = aside.dead_letter(publisher, record_, reason="x", consumer="detector", ends=3)
+    for name in (acme, other):
+        page = text_of(browser(name).get(f"/o/{name}/health?look=true"))
+        assert "This organization needs a rebuild." in page
+        assert "A record that names this organization ended a process three times" in page
+    connection.execute(
+        "INSERT INTO dead_letter_replays (topic, partition, dead_offset, replayed_at)"
+        " VALUES (%s, 0, %s, now())",
+        (dead_letters_of(ORDERS.name), offset),
+    )
+    publisher.close()
+    assert "needs a rebuild" not in text_of(browser(acme).get(f"/o/{acme}/health?look=true"))
+
+
+def test_sums_beyond_what_is_kept_are_counted(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
+    assert "Sums beyond" not in text_of(browser(acme).get(f"/o/{acme}/health"))
+    connection.execute(
+        "UPDATE accounts SET lifetime_cents = %s WHERE organization = %s",
+        (-LARGEST_SUM_CENTS, acme),
+    )
+    page = text_of(browser(acme).get(f"/o/{acme}/health"))
+    assert "Sums beyond what is kept. Orders of 1 account add up" in page
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,15 @@ section that says what to do.
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from shared import metrics
+from shared.db import Role
+from shared.logins import LOGINS
 from tests.operations.rules import (
     ALWAYS,
     PROMETHEUS,
@@ -159,4 +161,4 @@ def test_every_metric_has_its_words() -> None:
 def test_metrics_and_commands_that_the_runbook_names_are_there() -> None:
     assert {
         name for name in re.findall(r"`(winback_\w+)", RUNBOOK.read_text())
-    } <= metrics.ABOUT.keys()
+    } <= metrics.ABOUT.keys() | {*get_args(Role), *(login.name for login in LOGINS)}

@@ -14,6 +14,7 @@ OWNED_ELSEWHERE = {
     # of every consumer, moved in its own transaction by the one consume loop
     "positions": "shared",
     "migrations": "shared",
+    "taking": "shared",  # of every consumer, by the one consume loop
     "broker": "shared",  # by `winback topics`, as the owner
     # what every consumer, and whoever accepts, holds the log against
     "logs": "shared",

@@ -5,12 +5,12 @@ import sys
 
 import typer
 
-from winback.doctor import kafka, machine, mail, postgres
+from winback.doctor import kafka, machine, mail, postgres, quarantined
 from winback.doctor.findings import Finding, Look, State, exit_code
 
 app = typer.Typer()
 
-LOOKS: tuple[Look, ...] = (machine.look, kafka.look, postgres.look, mail.look)
+LOOKS: tuple[Look, ...] = (machine.look, kafka.look, postgres.look, quarantined.look, mail.look)
 MARKS: dict[State, str] = {"good": "ok   ", "note": "note ", "wrong": "WRONG", "away": "AWAY "}
 
 

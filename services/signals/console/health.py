@@ -90,6 +90,7 @@ def show(request: Request, organization: str, look: bool = False) -> Response:
         mails = delivery.mails(connection, organization, [digest.digest for digest in digests])
         audited = health.latest_audit(connection, organization)
         saved = lag.saved(connection, organization)
+        saturated = health.saturated_accounts(connection, organization)
         replayed = replays(connection) if look else {}
     behind = found = None
     away = ""
@@ -135,6 +136,8 @@ def show(request: Request, organization: str, look: bool = False) -> Response:
         if found is None
         else [_dead(letter, replayed, head, at) for letter in found.letters],
         dead_line="" if found is None else _dead_line(found),
+        lacking="" if found is None else _lacking(found, replayed),
+        saturated=_saturated(saturated),
     )
 
 
@@ -274,6 +277,22 @@ def _dead(
         when_exact=exact_time(died, head.timezone),
         replayed=f"replayed {age(at - again)} ago" if again else "",
     )
+
+
+def _lacking(found: dead_letters.Found, replayed: dict[Place, datetime]) -> str:
+    """What is not whole since records that ended processes were put aside; empty where all is."""
+    number = sum(letter.place not in replayed for letter in found.ended)
+    if number == 0:
+        return ""
+    which = "A record that names" if number == 1 else f"{count(number)} records that name"
+    return f"{which} this organization ended a process three times and was put aside"
+
+
+def _saturated(accounts: int) -> str:
+    """Empty where every sum is what it says."""
+    if accounts == 0:
+        return ""
+    return "1 account" if accounts == 1 else f"{count(accounts)} accounts"
 
 
 def _dead_line(found: dead_letters.Found) -> str:

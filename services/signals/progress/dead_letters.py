@@ -28,25 +28,39 @@ MOST_SHOWN = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """letters: the newest first. complete: all of them were looked at before the time was up."""
+    """letters: the newest first. complete: all of them were looked at before the time was up.
+    ended: those that name the organization and were put aside since they ended processes; without
+    them what is known of it is not whole.
+    """
 
     letters: tuple[DeadLetter, ...]
     total: int
     complete: bool
+    ended: tuple[DeadLetter, ...] = ()
 
 
 def newest(organization: str) -> Found:
     """The organization's own. Raises Retryable while Kafka is away."""
     until = time.monotonic() + LOOK_SECONDS
     letters: list[DeadLetter] = []
+    ended: list[DeadLetter] = []
     complete = True
     for record in _dead_records(until):
         if record is None:
             complete = False
-        elif owner_of(letter := letter_of(record)) == organization:
+            continue
+        letter = letter_of(record)
+        if owner_of(letter) == organization:
             letters.append(letter)
+        if letter.ends and organization in organizations_of(letter.key, letter.value):
+            ended.append(letter)
     newest = sorted(letters, key=lambda letter: letter.at, reverse=True)
-    return Found(letters=tuple(newest[:MOST_SHOWN]), total=len(newest), complete=complete)
+    return Found(
+        letters=tuple(newest[:MOST_SHOWN]),
+        total=len(newest),
+        complete=complete,
+        ended=tuple(ended),
+    )
 
 
 def of_organization(organization: str, id_: str) -> DeadLetter:

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg.rows import class_row
 
 from shared import db
+from shared.domain.money import LARGEST_SUM_CENTS
 
 RUNS = """
 SELECT
@@ -41,6 +42,27 @@ WHERE organization = %s
   AND action = 'audited'
 ORDER BY at DESC
 LIMIT 1
+"""
+
+# Each sum is walked to along its index; what stands at the bound is no sum any more.
+SATURATED = """
+SELECT count(*)
+FROM (
+    SELECT account
+    FROM accounts
+    WHERE organization = %(organization)s
+      AND lifetime_cents >= %(largest)s
+    UNION
+    SELECT account
+    FROM accounts
+    WHERE organization = %(organization)s
+      AND lifetime_cents <= -%(largest)s
+    UNION
+    SELECT account
+    FROM accounts
+    WHERE organization = %(organization)s
+      AND at_stake_cents >= %(largest)s
+) beyond
 """
 
 SEE_ONE = "SELECT set_config('app.org', %s, false), set_config('statement_timeout', %s, false)"
@@ -86,6 +108,13 @@ def latest_audit(connection: db.Connection, organization: str) -> AuditRow | Non
     """None: nobody asked yet."""
     with connection.cursor(row_factory=class_row(AuditRow)) as cursor:
         return cursor.execute(LATEST_AUDIT, (organization,)).fetchone()
+
+
+def saturated_accounts(connection: db.Connection, organization: str) -> int:
+    """Accounts whose sums are beyond what is kept."""
+    values = {"organization": organization, "largest": LARGEST_SUM_CENTS}
+    row = connection.execute(SATURATED, values).fetchone()
+    return int(row[0]) if row else 0
 
 
 @contextmanager
