@@ -164,7 +164,7 @@ def guess(kind: str, header: Sequence[str], rows: Sequence[Sequence[str]], base:
             said["date_format"] = formats[0] if len(formats) == 1 else formats or None
             questions += asked
     numbers = [cells[ours_at[name]] for name in ("revenue", "unit_price") if name in ours_at]
-    if numbers:
+    if numbers and not {"decimal", "thousands"} & base.model_fields_set:
         decimal, thousands, asked = _marks([text for column in numbers for text in column])
         said |= {"decimal": decimal, "thousands": thousands}
         questions += asked

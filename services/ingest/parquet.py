@@ -15,7 +15,7 @@ import polars as pl
 
 from services.ingest.dialects import LINE, TEXT, TROUBLE
 from services.ingest.parquet_footer import moments
-from shared.errors import FieldError, Rejected
+from shared.errors import FieldError, Rejected, printable
 from shared.settings import settings
 
 BATCH_ROWS = 200_000
@@ -119,7 +119,7 @@ def _read(path: Path, wanted: pl.LazyFrame) -> pl.DataFrame:
         return wanted.collect()
     except BROKEN as error:
         raise Rejected(
-            FieldError(field=str(path), reason=f"is damaged: {str(error)[:200]}")
+            FieldError(field=str(path), reason=f"is damaged: {printable(str(error)[:200])}")
         ) from None
 
 
@@ -129,7 +129,7 @@ def _scan(path: Path) -> pl.LazyFrame:
         schema = scan.collect_schema()
     except BROKEN as error:
         raise Rejected(
-            FieldError(field=str(path), reason=f"is no Parquet file: {str(error)[:200]}")
+            FieldError(field=str(path), reason=f"is no Parquet file: {printable(str(error)[:200])}")
         ) from None
     in_utc = [name for name in moments(path) if isinstance(schema.get(name), pl.Datetime)]
     return scan.with_columns(_utc(name) for name in in_utc) if in_utc else scan

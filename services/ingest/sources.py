@@ -127,7 +127,10 @@ def _encoding(
     with _unpacked(path, packing) as file:
         piece = file.read(PIECE_BYTES)
         marked = next((name for bom, name in _BOMS if piece.startswith(bom)), None)
-        guessed = marked or said or unmarked(piece[:LOOKED_AT])
+        wide = unmarked(piece[:LOOKED_AT])
+        if wide is not None and said in ("utf-16", "utf-32"):  # which want a mark
+            said = wide
+        guessed = marked or said or wide
         decoder = codecs.getincrementaldecoder(guessed or "utf-8")()
         fits, cp1252, wrong_line = True, True, 0
         while piece:
@@ -179,7 +182,7 @@ def _is_alike(marked: str, said: str) -> bool:
 def _decodes(decoder: codecs.IncrementalDecoder, piece: bytes, *, final: bool = False) -> bool:
     try:
         decoder.decode(piece, final)
-    except UnicodeDecodeError:
+    except UnicodeError:
         return False
     return True
 

@@ -1,6 +1,7 @@
 """Files that nobody would write on purpose, made from a seed: CSV in odd dialects and encodings,
-packed and cut; Parquet of any types, with bytes turned. What comes out of reading one is orders, or
-a reason; never another error.
+packed and cut, under titles and with other tables below; Parquet of any types and workbooks, with
+bytes turned; read by any mapping. What comes out of reading one is orders, or a reason; never
+another error, and never a control character in what is said.
 
     python -m tests.ingest.fuzz --rounds 20000 [--seed 7]
 
@@ -21,9 +22,11 @@ import polars as pl
 import zstandard
 
 from services.ingest.files import open_file
-from services.ingest.mapping import PLAIN
+from services.ingest.inspecting import inspect
+from services.ingest.mapping import Mapping
 from shared.errors import Rejected
 from tests.ingest.test_files import orders_of
+from tests.ingest.workbook_files import Formula, Page, xlsx
 
 ATOMS = [
     b",",
@@ -57,6 +60,32 @@ ATOMS += [
     b"=cmd()",
 ]
 ATOMS += [b"1e400", b"NaN", b"x" * 300, b"0001-01-01", b"9" * 40]
+ATOMS += [b"Total", b"46112", b"03/04/2026 10:30 PM", b"(1,234.56)", b"5 CR", b"2026-03-01 UTC"]
+ATOMS += [
+    b"order,account,ordered_on,revenue\n",
+    b"account;order\n",
+    b"<html><table>",
+    b"PK\x03\x04",
+]
+TITLES = [b"", b"", b"", b"Sales of March\n\n", b'"a title\nof two lines"\n', b"order\n"]
+KEYS: dict[str, list[Any]] = {
+    "header_line": [0, 1, 2, 7],
+    "sheet": ["Orders", 1, 2, "no such"],
+    "encoding": ["utf-8", "utf-16", "cp932", "gb18030", "cp850", "utf-32"],
+    "delimiter": [";", "tab", "|"],
+    "quote": ["", "'", "|"],
+    "decimal": [",", "."],
+    "negative": ["CR", ["minus"], ["brackets", "trailing"]],
+    "date_format": ["%m/%d/%Y", ["%d/%m/%Y", "%m/%d/%Y", "excel"], "%Y-%m-%d %H:%M:%S"],
+    "null": [["x"]],
+    "fill_down": [True, ["account"]],
+    "status": [{"*": "open"}, {"x": "cancelled"}],
+    "columns": [{"1": "order"}, {"od": None}, {"product": "order", "6": "revenue"}, {"9": "grade"}],
+}
+CELLS: list[Any] = [
+    *(None, "", "1", "A", "NULL", 1.5, 0.1 + 0.2, 1e300, -5, 12345678901234567890.0, True),
+    *(date(2026, 3, 1), "2026-03-01", "5 1/2", Formula("1+1", 2.0), "a\nb", "\x1b[31m"),
+]
 ENCODINGS = ("utf-16", "utf-32", "utf-16-le", "utf-16-be", "utf-8-sig", "cp1252")
 COLUMNS = ("order", "account", "ordered_on", "revenue", "od", "quantity", "revision", "status")
 
@@ -118,7 +147,13 @@ def csv_file(rng: random.Random) -> bytes:
         product, od = rng.choice([b"P", b'"a\nb"', b'"x""y"']), rng.choice([b'5 1/2"', b"5.5", b""])
         revenue = rng.choice([b"10", b"1e5", b'"1,000"', b""])
         rows.append(mark.join([str(number).encode(), b"A", b"2026-03-01", product, od, revenue]))
-    content = turned(rng, newline.join(rows) + newline)
+    if rng.random() < 0.15:
+        rows += [
+            b"",
+            rows[0] if rng.random() < 0.5 else mark.join([b"account", b"order", b"x"]),
+            rows[-1],
+        ]
+    content = turned(rng, rng.choice(TITLES) + newline.join(rows) + newline)
     if rng.random() < 0.15:
         content = content.decode("latin-1").encode(rng.choice(ENCODINGS), "replace")
     pack = rng.choice([None, None, None, gzip.compress, zstandard.compress])
@@ -145,6 +180,30 @@ def parquet_file(rng: random.Random, path: Path) -> None:
         )
 
 
+def workbook(rng: random.Random, path: Path) -> None:
+    """Of any cells; some with bytes turned."""
+    header = ["order", "account", "ordered_on", "product", "od", "revenue"]
+    pages = []
+    for name in ("Orders", "Notes")[: rng.choice([1, 1, 1, 2])]:
+        rows = [[rng.choice(CELLS) for _ in header] for _ in range(rng.randint(0, 6))]
+        merged = rng.choice([(), (), ("A2:A4",), ("A2:C3", "F2:F5")])
+        pages.append(Page(name, [header, *rows], merged, rng.random() < 0.2, rng.randint(1, 3)))
+    xlsx(path, *pages, is_1904=rng.random() < 0.2)
+    if rng.random() < 0.3:
+        path.write_bytes(turned(rng, path.read_bytes()))
+
+
+def mapping(rng: random.Random) -> Mapping:
+    """None, mostly; else of any keys."""
+    if rng.random() < 0.6:
+        return Mapping()
+    keys = rng.sample(list(KEYS), rng.randint(1, 3))
+    try:
+        return Mapping.model_validate({key: rng.choice(KEYS[key]) for key in keys})
+    except ValueError:
+        return Mapping()
+
+
 def turned(rng: random.Random, content: bytes) -> bytes:
     """With a few pieces put in, taken out or changed."""
     found = bytearray(content)
@@ -164,14 +223,20 @@ def read_one(seed: int, path: Path) -> int:
     nothing, or a fault was found.
     """
     rng = random.Random(seed)
-    if seed % 3:
+    if seed % 50 == 0:  # each costs two processes
+        workbook(rng, path)
+    elif seed % 3:
         path.write_bytes(csv_file(rng))
     else:
         parquet_file(rng, path)
+    by = mapping(rng)
     try:
-        orders, notes = orders_of(open_file(path, "orders", PLAIN))
+        if seed % 10 == 1:
+            Mapping.model_validate(inspect(path, mapping=by).mapping.as_written())
+        orders, notes = orders_of(open_file(path, "orders", by), mapping=by)
     except Rejected as error:
         assert all(one.reason for one in error.errors)
+        assert str(error).isprintable(), f"a control is shown: {error!r}"
         return 0
     refused = sum(order.order is None for order in orders)
     assert refused == 0 or any(note.wrong for note in notes), "refused without a reason"
