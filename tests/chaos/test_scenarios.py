@@ -2,7 +2,7 @@
 of them, for longer.
 """
 
-from winback.chaos.scenarios import pipeline, records
+from winback.chaos.scenarios import letters, pipeline, records
 from winback.chaos.world import World
 
 
@@ -36,4 +36,11 @@ def test_a_year_comes_shuffled_and_twice_after_live_orders(world: World) -> None
 def test_a_newer_producer_sends_fields_and_versions_that_nobody_knows(world: World) -> None:
     world.seconds = 0.0  # as fast as it goes
     records.mixed_producers(world)
+    assert world.findings.all == []
+
+
+def test_the_sender_of_letters_is_frozen_and_killed_at_the_dot(world: World) -> None:
+    world.seconds = 15.0
+    letters.kill_sender(world)
+    assert world.machine.kills >= 1
     assert world.findings.all == []

@@ -10,6 +10,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from shared import db
+from tests.actions import world as w
 from tests.console.conftest import MakeBrowser, text_of
 from tests.signals.builders import rows
 from tests.signals.conftest import make_tenant
@@ -212,3 +213,76 @@ def test_sequences_are_for_members(
     assert other.get(draft).status_code == 404
     assert browser(draft.split("/")[2]).cross_post(draft, form(*STEPS)).status_code == 403
     assert saved(connection, draft) == STEPS
+
+
+# -- launched --------------------------------------------------------------------------------------
+
+
+def test_a_launch_says_what_is_missing_and_sends_nothing(
+    browser: MakeBrowser, connection: db.Connection, tenant: str
+) -> None:
+    ana = browser(tenant)
+    w.furnished(connection, tenant)
+    path = f"/o/{tenant}/sequences/{w.DRAFT}"
+    page = text_of(ana.get(f"{path}/launch"))
+    assert "Nobody has said who hears the answers" in page and "Nobody is left to write to" in page
+    refused = ana.post(f"{path}/launch", {"confirmed": "In stock"})
+    assert refused.status_code == 422 and 'value="In stock"' in refused.text
+    assert rows(
+        connection, "SELECT count(*) FROM action_events WHERE organization = %s", tenant
+    ) == [(0,)]
+
+
+def test_a_draft_is_launched_taken_back_paused_and_archived(
+    browser: MakeBrowser, connection: db.Connection, tenant: str
+) -> None:
+    ana = browser(tenant)
+    w.launchable(w.furnished(connection, tenant))
+    path = f"/o/{tenant}/sequences/{w.DRAFT}"
+    assert "Launch to 1 contact" in text_of(ana.get(f"{path}/launch"))
+    assert ana.post(f"{path}/launch", {"confirmed": "On the yard"}).status_code == 303
+    page = text_of(ana.get(path))
+    assert "Running" in page and "Take back" in page and "Launched" in page
+    assert ana.post(f"{path}/move", {"do": "take_back"}).status_code == 303
+    assert ana.post(f"{path}/launch", {"confirmed": ""}).status_code == 303
+    for move, state in (("pause", "paused"), ("resume", "launched"), ("archive", "archived")):
+        assert ana.post(f"{path}/move", {"do": move}).status_code == 303
+        query = "SELECT state FROM sequences WHERE organization = %s AND sequence = 's-draft'"
+        assert rows(connection, query, tenant) == [(state,)]
+    assert ana.post(f"{path}/move", {"do": "restore"}).status_code == 409
+    told = "SELECT kind FROM action_events WHERE organization = %s ORDER BY number"
+    assert [kind for (kind,) in rows(connection, told, tenant)] == [
+        "SequenceLaunched", "SequenceTakenBack", "SequenceLaunched", "SequencePaused",
+        "SequenceResumed", "SequenceArchived",
+    ]  # fmt: skip
+
+
+def test_a_member_asks_for_a_launch_to_many_and_somebody_who_governs_launches_it(
+    browser: MakeBrowser, connection: db.Connection, tenant: str
+) -> None:
+    ben, ana = browser(tenant, "member"), browser(tenant)
+    w.launchable(w.furnished(connection, tenant))
+    connection.execute(
+        "WITH more AS (SELECT n FROM generate_series(1, 25) n),"
+        " a AS (INSERT INTO accounts (organization, account) SELECT %(o)s, 'm' || n FROM more),"
+        " c AS (INSERT INTO contacts (organization, contact, account, email, revision)"
+        " SELECT %(o)s, 'm' || n, 'm' || n, 'm' || n || '@x.example', 1 FROM more),"
+        " s AS (INSERT INTO signals (organization, signal, account, type, detected_at,"
+        " last_seen_at, episode, opened_on, as_of, settings_version, run, lifetime_revenue_cents,"
+        " figures, source_offset) SELECT %(o)s, 'm' || n, 'm' || n, 'dormant', now(), now(), 1,"
+        " now(), now(), 1, 1, 1, '{}', 1 FROM more)"
+        " INSERT INTO enrollments (organization, sequence, account, contact, state, enrolled_at,"
+        " digest, signal_type, seen_at) SELECT %(o)s, 's-draft', 'm' || n, 'm' || n, 'enrolled',"
+        " now(), 'd', 'dormant', now() FROM more",
+        {"o": tenant},
+    )
+    path = f"/o/{tenant}/sequences/s-draft"
+    assert "Ask to launch to 26 contacts" in text_of(ben.get(f"{path}/launch"))
+    assert ben.post(f"{path}/launch", {"confirmed": "Ours"}).status_code == 303
+    state = (
+        "SELECT state, confirmed FROM sequences WHERE organization = %s AND sequence = 's-draft'"
+    )
+    assert rows(connection, state, tenant) == [("draft", "Ours")]
+    assert "asks for it" in text_of(ana.get(path))
+    assert ana.post(f"{path}/launch", {"confirmed": "Ours"}).status_code == 303
+    assert rows(connection, state, tenant) == [("launched", "Ours")]

@@ -13,6 +13,7 @@ from winback.chaos.scenarios import (
     detectors,
     full_disks,
     imports,
+    letters,
     loads,
     mails,
     pipeline,
@@ -36,6 +37,7 @@ MODULES = (
     full_disks,
     topics,
     imports,
+    letters,
 )
 SCENARIOS: tuple[Scenario, ...] = tuple(one for module in MODULES for one in module.SCENARIOS)
 

@@ -138,6 +138,57 @@ WHERE organization = %s
   AND state = 'sending'
 """
 
+# A sequence under way, as a launch leaves it: each of its people is due now.
+LETTERS = """
+INSERT INTO members (organization, email, role)
+VALUES (%(organization)s, %(sender)s, 'owner')
+ON CONFLICT DO NOTHING;
+INSERT INTO sending_settings (organization, settings, saved_at, saved_by)
+VALUES (%(organization)s, %(settings)s, now(), 'chaos')
+ON CONFLICT DO NOTHING;
+INSERT INTO sequences (
+    organization, sequence, digest, signal_type, name, state, drafted_at, launched_at, sender
+) VALUES (
+    %(organization)s, 'letters', 'd', 'dormant', 'Letters', 'launched', now(), now(), %(sender)s
+);
+INSERT INTO sequence_steps (organization, sequence, position, wait_days, subject, body)
+VALUES (%(organization)s, 'letters', 1, 0, 'Hello', 'How are you?');
+INSERT INTO accounts (organization, account)
+SELECT %(organization)s, 'l' || n
+FROM generate_series(1, %(count)s) n;
+INSERT INTO contacts (organization, contact, account, email, is_primary, revision)
+SELECT %(organization)s, 'l' || n, 'l' || n, 'l' || n || '@' || %(organization)s || '.example',
+    true, 1
+FROM generate_series(1, %(count)s) n;
+INSERT INTO enrollments (
+    organization, sequence, account, contact, state, enrolled_at, digest, signal_type, seen_at,
+    email, sender, started_at, due_at, next_at
+)
+SELECT %(organization)s, 'letters', 'l' || n, 'l' || n, 'active', now(), 'd', 'dormant', now(),
+    'l' || n || '@' || %(organization)s || '.example', %(sender)s, now(), now(), now()
+FROM generate_series(1, %(count)s) n
+"""
+
+LETTERS_NOW = """
+SELECT
+    e.email,
+    e.state,
+    e.reason,
+    m.state,
+    coalesce(m.settled, false)
+FROM enrollments e
+LEFT JOIN sequence_mails m USING (organization, sequence, account, contact)
+WHERE e.organization = %s
+ORDER BY e.account
+"""
+
+LETTERS_LEASES_RUN_OUT = """
+UPDATE sequence_mails
+SET lease_until = now() - interval '1 second'
+WHERE organization = %s
+  AND state = 'sending'
+"""
+
 REWIND = """
 UPDATE positions
 SET next_offset = greatest(0, next_offset - %(records)s)
@@ -274,6 +325,29 @@ def mails(
 def leases_run_out(connection: db.Connection, organization: str) -> int:
     """As if two minutes had passed for a dead sender. Returns how many mails it had in hand."""
     return connection.execute(LEASES_RUN_OUT, (organization,)).rowcount
+
+
+def launch_letters(
+    connection: db.Connection, organization: str, *, sender: str, settings: str, count: int
+) -> None:
+    """A sequence whose `count` people are due now."""
+    values = {
+        "organization": organization, "sender": sender, "settings": settings, "count": count,
+    }  # fmt: skip
+    for statement in LETTERS.split(";"):
+        connection.execute(statement.encode(), values)
+
+
+def letters(
+    connection: db.Connection, organization: str
+) -> list[tuple[str, str, str | None, str | None, bool]]:
+    """(email, state of the person, reason, state of their letter, whether it is drawn)."""
+    return connection.execute(LETTERS_NOW, (organization,)).fetchall()
+
+
+def letters_leases_run_out(connection: db.Connection, organization: str) -> int:
+    """As `leases_run_out`, of letters."""
+    return connection.execute(LETTERS_LEASES_RUN_OUT, (organization,)).rowcount
 
 
 def rewind(
