@@ -16,6 +16,13 @@ RUN /opt/build/bin/hatchling build -t wheel -d /wheels \
  && /opt/winback/bin/pip uninstall --yes --quiet pip setuptools
 
 FROM python:3.11-slim-bookworm
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Winback" \
+      org.opencontainers.image.description="Says which accounts a distributor is losing, and helps to win them back" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --system --uid 10001 --home-dir /var/lib/winback --create-home winback
 COPY --from=build /opt/winback /opt/winback
 ENV PATH=/opt/winback/bin:$PATH \

@@ -5,6 +5,8 @@ set -eu
 cd "$(dirname "$0")/.."
 mkdir -p -m 700 secrets
 
+place=${POSTGRES:-postgres:5432/winback} # of a server elsewhere: HOST:PORT/DATABASE?sslmode=verify-full
+
 random() {
   od -An -tx1 -N24 /dev/urandom | tr -d ' \n'
 }
@@ -12,7 +14,7 @@ random() {
 # A password, and the address of PostgreSQL with it: of the owner (database), and of the login of each process
 password() { # NAME USER
   [ -e "secrets/$1-password" ] || random > "secrets/$1-password"
-  [ -e "secrets/$1-url" ] || printf 'postgresql://%s:%s@postgres:5432/winback' "$2" "$(cat "secrets/$1-password")" > "secrets/$1-url"
+  [ -e "secrets/$1-url" ] || printf 'postgresql://%s:%s@%s' "$2" "$(cat "secrets/$1-password")" "$place" > "secrets/$1-url"
   chmod 444 "secrets/$1-password" "secrets/$1-url"
 }
 

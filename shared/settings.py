@@ -8,6 +8,7 @@ test holds the three together.
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from shared.errors import Misconfigured
 
 PREFIX = "WINBACK_"
+FILE = "_FILE"
 
 
 @dataclass(frozen=True)
@@ -396,15 +398,29 @@ def _bounds(metadata: list[Any]) -> str:
 
 
 def read_secret_files() -> None:
-    """NAME_FILE=/path sets NAME to the file's first line, for every setting;
-    both at once is a mistake.
+    """NAME_FILE=/path sets NAME to the file's content, for every setting. One that is empty is not
+    set. Raises Misconfigured where both are: which of the two was meant is not guessed.
     """
     for name in list(os.environ):
-        if name.startswith(PREFIX) and name.endswith("_FILE"):
-            plain = name.removesuffix("_FILE")
-            if plain in os.environ:
-                continue
+        if name.startswith(PREFIX) and name.endswith(FILE) and os.environ[name]:
+            plain = other_form(name)
+            if os.environ.get(plain):
+                raise Misconfigured(f"{plain} and {name} are both set: take one of them away")
             try:
                 os.environ[plain] = Path(os.environ[name]).read_text().strip()
             except OSError as error:
                 raise Misconfigured(f"{name}: cannot be read: {error.strerror}") from None
+            del os.environ[name]  # it was read: processes that this one starts are told once
+
+
+def other_form(name: str) -> str:
+    """NAME_FILE of NAME, and NAME of NAME_FILE."""
+    return name.removesuffix(FILE) if name.endswith(FILE) else name + FILE
+
+
+def told(environment: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
+    """`environment` with `settings` in it, which displace their other form."""
+    displaced = {other_form(name) for name in settings}
+    return {name: value for name, value in environment.items() if name not in displaced} | dict(
+        settings
+    )

@@ -7,6 +7,7 @@ it needs is not there.
 
 import importlib
 import sys
+from importlib import metadata
 from typing import Any
 
 import typer
@@ -118,8 +119,18 @@ app = typer.Typer(
 )
 
 
+def say_version(asked: bool) -> None:
+    if asked:
+        print(f"winback {metadata.version('winback')}")
+        raise typer.Exit
+
+
 @app.callback()
-def root() -> None:
+def root(
+    version: bool = typer.Option(
+        False, "--version", callback=say_version, is_eager=True, help="Which version this is."
+    ),
+) -> None:
     """Winback: says which accounts you are losing, and helps to win them back."""
 
 

@@ -5,12 +5,14 @@ process ends with code 2.
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from shared.errors import Misconfigured
 from shared.logins import LOGINS
-from shared.settings import PREFIX, Settings, accepts, settings
+from shared.settings import PREFIX, Settings, accepts, settings, told
 from winback.serve import Service
 
 WRONG = {
@@ -121,3 +123,42 @@ def test_every_process_ends_with_that_line(service: Service) -> None:
         2,
         "winback: WINBACK_KAFKA: cannot be right; it accepts host:port, comma-separated\n",
     )
+
+
+@pytest.fixture
+def smtp_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A file that names a mail server; no setting of it is told yet."""
+    file = tmp_path / "smtp-url"
+    file.write_text("smtps://mail.example.com\n")
+    monkeypatch.delenv("WINBACK_SMTP_URL", raising=False)
+    monkeypatch.setenv("WINBACK_SMTP_URL_FILE", str(file))
+    settings.cache_clear()
+    yield file
+    settings.cache_clear()
+
+
+def test_a_setting_and_its_file_together_are_refused(
+    smtp_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever were taken, mails could go where nobody reads them."""
+    monkeypatch.setenv("WINBACK_SMTP_URL", "smtp://sink:1025")
+    with pytest.raises(Misconfigured, match="WINBACK_SMTP_URL and WINBACK_SMTP_URL_FILE are both"):
+        settings()
+
+
+def test_a_setting_that_is_empty_beside_its_file_is_not_set(
+    smtp_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WINBACK_SMTP_URL", "")
+    assert settings().smtp_url == "smtps://mail.example.com"
+    settings.cache_clear()
+    assert settings().smtp_url == "smtps://mail.example.com"  # it is told once, not twice
+
+
+def test_what_a_process_is_told_displaces_the_other_form_of_it() -> None:
+    here = {"WINBACK_SECRET": "of the user", "WINBACK_SMTP_URL_FILE": "/x", "PATH": "/bin"}
+    assert told(here, {"WINBACK_SECRET_FILE": "/secret", "WINBACK_SMTP_URL": "smtp://y"}) == {
+        "PATH": "/bin",
+        "WINBACK_SECRET_FILE": "/secret",
+        "WINBACK_SMTP_URL": "smtp://y",
+    }

@@ -1,6 +1,7 @@
 """Docker, Prometheus and .env.example name what is really there."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -25,17 +26,19 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
     """docker-compose.yml as Docker Compose itself reads it; it refuses what cannot be."""
-    command = [
-        str(Path(sys.executable).with_name("docker-compose")),
-        "--profile",
-        "traces",
-        "--profile",
-        "verbs",
-        "config",
-        "--format",
-        "json",
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return composed("--profile=traces", "--profile=verbs")
+
+
+def composed(*options: str, **env: str) -> dict[str, Any]:
+    """What Docker Compose makes of the files: its services."""
+    command = [str(Path(sys.executable).with_name("docker-compose")), *options]
+    done = subprocess.run(
+        [*command, "config", "--format", "json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | env,
+    )
     assert done.returncode == 0, done.stderr
     services: dict[str, Any] = json.loads(done.stdout)["services"]
     return services
@@ -57,7 +60,7 @@ def test_compose_runs_every_service_once_by_the_command_that_serves_it(
     served = {
         name: service["command"]
         for name, service in compose.items()
-        if service["image"] == "winback" and service["command"]
+        if service["image"].startswith("winback:") and service["command"]
     }
     assert served == {name: ["serve", name] for name in Service}
     assert set(SERVICES) == set(Service)
@@ -91,6 +94,7 @@ def test_compose_lets_only_those_reach_kafka_and_postgresql_who_need_them(
         return {name for name, service in compose.items() if network in service["networks"]}
 
     assert on("default") == set()
+    assert on("web") == {"door", "ingest", "console"}
     assert on("kafka") == {"kafka", "migrate", "winback", *Service}
     assert on("database") == {"postgres", "migrate", "winback", *Service} - {"detector"}
     assert on("mail") == {"mailpit", "winback", "console", "digest", "alertmanager"}
@@ -164,6 +168,118 @@ def test_the_secrets_that_compose_mounts_are_made_once_and_what_is_there_stays(
             f"postgresql://{login.name}:{password}@postgres:5432/winback"
         )
     assert len({text for name, text in made[0].items() if name.endswith("-password")}) == 7
+
+
+def test_compose_bounds_memory_and_logs_of_all_it_runs(compose: dict[str, Any]) -> None:
+    unbounded = [name for name, service in compose.items() if "mem_limit" not in service]
+    endless = [
+        name for name, service in compose.items()
+        if service.get("logging", {}).get("options", {}).keys() != {"max-size", "max-file"}
+    ]  # fmt: skip
+    assert (unbounded, endless) == ([], [])
+
+
+def test_compose_lets_every_service_run_twice_for_an_upgrade(compose: dict[str, Any]) -> None:
+    """None has a port of this machine, or a name, to itself; the detector has a second one."""
+    for name in Service:
+        assert "ports" not in compose[name] and "container_name" not in compose[name]
+    second = composed("--profile", "two")["detector-2"]
+    assert second["command"] == ["serve", "detector"]
+    assert second["environment"]["WINBACK_DETECTOR_ID"] == "detector-2"
+    assert second["volumes"][0]["source"] != compose["detector"]["volumes"][0]["source"]
+    assert second["networks"]["metrics"]["aliases"] == ["detector"]
+
+
+def test_the_door_of_compose_leads_to_every_replica() -> None:
+    for file, sites in (
+        ("Caddyfile", (":8080", ":8081")),
+        ("Caddyfile.tls", ("{$WINBACK_CONSOLE_DOMAIN}", "{$WINBACK_INGEST_DOMAIN}")),
+    ):
+        text = (ROOT / "ops" / "compose" / file).read_text()
+        assert [site for site in sites if f"\n{site} {{" not in text] == []
+        assert f"replicas console {PORTS['console']}" in text
+        assert f"replicas ingest {PORTS['ingest']}" in text
+
+
+@pytest.mark.parametrize(
+    ("overlay", "gone"),
+    [
+        ("outside-kafka", {"kafka"}),
+        ("outside-postgres", {"postgres"}),
+        ("outside-both", {"kafka", "postgres"}),
+    ],
+)
+def test_what_comes_from_outside_is_not_started(overlay: str, gone: set[str]) -> None:
+    """By settings in .env alone; nothing that is left needs it."""
+    found = composed(
+        f"--file={ROOT}/docker-compose.yml", f"--file={ROOT}/ops/compose/{overlay}.yml",
+        WINBACK_KAFKA="one:9092,two:9092", WINBACK_SMTP_URL="",
+    )  # fmt: skip
+    assert gone.isdisjoint(found)
+    for name in ("migrate", *Service):
+        assert gone.isdisjoint(found[name].get("depends_on") or {})
+        assert gone.isdisjoint(
+            volume["source"] for volume in found[name].get("volumes") or [] if volume["source"]
+        )
+        environment = found[name]["environment"]
+        assert environment["WINBACK_KAFKA"] == "one:9092,two:9092"
+        assert environment["WINBACK_SMTP_URL"] == ""
+
+
+def test_three_brokers_agree_and_keep_three_of_each() -> None:
+    found = composed(
+        f"--file={ROOT}/docker-compose.yml", f"--file={ROOT}/ops/compose/three-brokers.yml"
+    )
+    brokers = [found[name]["environment"] for name in ("kafka", "kafka-2", "kafka-3")]
+    assert sorted(int(broker["KAFKA_NODE_ID"]) for broker in brokers) == [1, 2, 3]
+    for name in (
+        "CLUSTER_ID", "KAFKA_CONTROLLER_QUORUM_VOTERS", "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR"
+    ):  # fmt: skip
+        assert len({broker[name] for broker in brokers}) == 1
+    assert brokers[0]["KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR"] == "3"
+    sources = [found[name]["volumes"][0]["source"] for name in ("kafka", "kafka-2", "kafka-3")]
+    assert len(set(sources)) == 3
+
+
+def test_tls_is_at_the_usual_ports() -> None:
+    found = composed(
+        f"--file={ROOT}/docker-compose.yml", f"--file={ROOT}/ops/compose/tls.yml",
+        WINBACK_CONSOLE_DOMAIN="winback.example", WINBACK_INGEST_DOMAIN="orders.example",
+    )  # fmt: skip
+    assert [port["published"] for port in found["door"]["ports"]] == ["80", "443"]
+    assert found["door"]["volumes"][0]["source"].endswith("ops/compose/Caddyfile.tls")
+
+
+def test_systemd_reads_the_units(tmp_path: Path) -> None:
+    """As they are, but for where the programs are."""
+    programs = Path(sys.executable).parent
+    for unit in (ROOT / "ops" / "systemd").iterdir():
+        text = unit.read_text().replace("/opt/winback/bin/winback ", f"{programs}/winback ")
+        text = text.replace("/opt/winback/ops/", f"{ROOT}/ops/")
+        name = unit.name.replace("winback@.", "winback@ingest.")
+        (tmp_path / name).write_text(text)
+    units = sorted(tmp_path.iterdir())
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True
+    )
+    ours = [line for line in done.stderr.splitlines() if "winback" in line]
+    assert (done.returncode, ours) == (0, [])
+
+
+def test_the_version_is_one_everywhere(compose: dict[str, Any]) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    chart = yaml.safe_load((ROOT / "ops" / "helm" / "winback" / "Chart.yaml").read_text())
+    newest = re.search(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None
+    assert {chart["version"], chart["appVersion"], newest[1]} == {version}
+    assert {compose[name]["image"] for name in Service} == {f"winback:{version}"}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "winback", "--version"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, f"winback {version}\n")
+    image = (ROOT / "Dockerfile").read_text()
+    for label in ("version", "revision", "licenses", "title", "description"):
+        assert f"org.opencontainers.image.{label}=" in image
 
 
 def test_compose_runs_the_kafka_that_is_tested_here(compose: dict[str, Any]) -> None:

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from shared.settings import other_form
+
 FOLDER = ".winback"
 
 
@@ -112,7 +114,8 @@ def load_env() -> bool:
         return False
     env = find().env()
     for name, value in env.items():
-        os.environ.setdefault(name, value)
+        if other_form(name) not in os.environ:
+            os.environ.setdefault(name, value)
     return bool(env)
 
 

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import Misconfigured
+from shared.settings import told
 from winback.stack import parts, ports, processes
 from winback.stack.home import Home, find
 from winback.stack.parts import Part, Plan
@@ -192,7 +193,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=self.inherited() | self.plan.env | child.part.env,
+                env=told(self.inherited(), self.plan.env | child.part.env),
                 start_new_session=True,
                 preexec_fn=processes.die_with_parent,
             )
