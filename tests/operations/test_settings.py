@@ -37,6 +37,7 @@ WRONG = {
     "checkpoint_seconds": ("nan", "a number above 0 and at most 30"),
     "ingest_linger_ms": ("1.5", "a whole number of at least 0 and at most 1000"),
     "erp_tokens": ("{", "a JSON object of names and texts"),
+    "erp_mappings": ("{", "a JSON object of names and texts"),
     "host": ("a b", "an address or a host name"),
     "watched_disks": ("[]", "a JSON object of names and texts"),
     "mail_from": ("nobody", "a mail address"),
