@@ -242,7 +242,7 @@ def _line_view(
     return LineView(
         product=found.products[place] or "",
         size=size(read) if read is not None else "",
-        size_sent=od if od and od != read else "",
+        size_sent=od if od and od not in (read, read and size(read)) else "",
         grade=named or "",
         grade_sent=grade if grade and grade != named else "",
         quantity=found.quantities[place] or "",

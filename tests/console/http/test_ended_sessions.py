@@ -29,6 +29,7 @@ FORMS: list[tuple[str, dict[str, str], str]] = [
     ("columns", {}, "accounts"),
     ("columns", {"back": "accounts?sort=name&q=M%C3%BCller"}, "accounts?sort=name&q=M%C3%BCller"),
     ("enrollment", {"no": "A/7"}, "accounts"),
+    ("enrollment", {"account": "A/7", "to": "no"}, "accounts"),
     ("health/audit", {}, "health"),
     ("health/dead-letters", {"id": "x"}, "health"),
     ("outcomes", {"account": "A/7", "kind": "lost", "reason": "price"}, "outcomes/lost/A%2F7"),

@@ -24,14 +24,14 @@ def set_enrollment(request: Request, organization: str, form: Form) -> Response:
     """`auto`, `yes` or `no` is the pressed button's name, the account its value; scripts get only
     the cell back.
     """
-    pressed = [(pin, form[pin]) for pin in ENROLLMENTS if pin in form]
-    if len(pressed) != 1:
-        raise Wrong("enrollment", "must be one of auto, yes and no")
-    chosen, account = pressed[0]
-    if wrong_id(account):
-        raise NotHere
     now = clock.now()
     with organization_of(request, organization) as (who, connection):
+        pressed = [(pin, form[pin]) for pin in ENROLLMENTS if pin in form]
+        if len(pressed) != 1:
+            raise Wrong("enrollment", "must be one of auto, yes and no")
+        chosen, account = pressed[0]
+        if wrong_id(account):
+            raise NotHere
         by = who.acting_in(organization)
         is_new = enrollment.pin(connection, organization, account, chosen, by=by)
         row = accounts.find(connection, organization, account)
