@@ -103,6 +103,20 @@ def test_names_that_come_again_on_each_page_are_passed_by(write: Write) -> None:
     assert said(found) == ["3 : names the columns again, and was passed by"]
 
 
+def test_headings_and_totals_of_a_report_cost_no_order(write: Write) -> None:
+    header = "order,account,ordered_on,product,quantity,revenue\n"
+    rows = [",Acme,,,,", "1,A,2026-03-01,P,2,5", ",Total for Acme,,,2,5.00"]
+    rows += ["2,B,2026-03-02,P,1,6", ",,,,3,11"]
+    found = read([write(header + "\n".join(rows))])
+    assert found.cents == {"1": 500}, "an amount without a name may be a line of the order above"
+    assert said(found)[:2] == [
+        "2 : names no order and no amount, and was passed by as a heading",
+        "4 : names no order and looks like a total, and was passed by",
+    ]
+    plain = "order,account,ordered_on,revenue\n1,A,2026-03-01,5\n,Total,,5\n"
+    assert read([write(plain)]).cents == {}, "without products nobody can tell a total from a line"
+
+
 TWO_TABLES = (
     "order,account,ordered_on,revenue\n1,A,2026-03-01,5\n\n"
     "account,order,revenue,ordered_on\nA,9,7,2026-03-01\n"
