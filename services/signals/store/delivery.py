@@ -33,6 +33,7 @@ END_SUPPRESSION = """
 DELETE FROM suppressions
 WHERE organization = %(organization)s
   AND email = %(email)s
+  AND reason IN ('unsubscribed', 'bounced')
 """
 
 DIGEST_COLUMNS = """

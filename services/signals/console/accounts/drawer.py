@@ -30,7 +30,7 @@ from services.signals.console.http.forms import Form, by_field, flash
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
 from services.signals.console.paths import account_path, back_to, back_to_table, path_of
-from services.signals.console.words import REASONS, moment, owner_words, shown_of
+from services.signals.console.words import REASONS, STOPPED, moment, owner_words, shown_of
 from services.signals.store import account as store
 from services.signals.store import account_history as past
 from services.signals.store import accounts, follow_ups, owner_people
@@ -427,11 +427,15 @@ def order_view(row: OrderRow, *, style: NumberStyle, today: date) -> OrderView:
 
 
 def _enrolled(row: past.EnrollmentRow, organization: str, head: Head) -> dict[str, str]:
-    reason = REASONS.get(row.reason or "", row.reason or "")
+    reason = REASONS.get(row.reason or "", STOPPED.get(row.reason or "", row.reason or ""))
     state = {
         "enrolled": f"In, sequence is {row.sequence_state}",
+        "active": f"Written to, sequence is {row.sequence_state}",
+        "held": "Letters are held",
+        "task": "Your turn: did an answer come?",
         "skipped": f"Skipped: {reason}",
         "stopped": f"Stopped: {reason}",
+        "finished": "Through, without an answer",
     }
     day = row.enrolled_at.astimezone(ZoneInfo(head.timezone)).date()
     return {
