@@ -2,6 +2,7 @@
 by page.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -49,6 +50,15 @@ FROM (
     ORDER BY at DESC
     LIMIT 20000
 ) AS recent
+"""
+
+
+ACCOUNT_NAMES = """
+SELECT account, name
+FROM accounts
+WHERE organization = %(organization)s
+  AND account = ANY(%(accounts)s)
+  AND name IS NOT NULL
 """
 
 
@@ -134,3 +144,11 @@ def _parameters(
         "before_id": before[1] if before else None,
         "limit": limit,
     }
+
+
+def account_names(
+    connection: db.Connection, organization: str, accounts: Sequence[str]
+) -> dict[str, str]:
+    """account -> its name; those without one are left out."""
+    values = {"organization": organization, "accounts": list(accounts)}
+    return {str(row[0]): str(row[1]) for row in connection.execute(ACCOUNT_NAMES, values)}

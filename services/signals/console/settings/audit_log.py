@@ -1,7 +1,7 @@
 """The audit log: who did what to what, narrowed by address; page by page, or as CSV."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from services.signals.console.http.csv_export import ROWS_A_PAGE, download
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.problems import Wrong
 from services.signals.console.http.rendering import render
+from services.signals.console.settings.audit_words import accounts_of, sentence
 from services.signals.console.settings.detection_view import change_words
 from services.signals.console.words import moment
 from services.signals.store import audit_log
@@ -43,6 +44,7 @@ class EntryView:
 
     when: str
     when_exact: str
+    sentence: str
     actor: str
     action: str
     subject: str
@@ -70,6 +72,9 @@ def show(
             connection, organization, narrowed, before=place, limit=ENTRIES_A_PAGE + 1
         )
         actors, actions = audit_log.words(connection, organization)
+        names = audit_log.account_names(
+            connection, organization, accounts_of([entry.subject for entry in found])
+        )
     chosen = {name: value for name, value in typed.items() if value}
     path = f"/o/{organization}/settings/audit"
     last = found[ENTRIES_A_PAGE - 1] if len(found) > ENTRIES_A_PAGE else None
@@ -84,7 +89,7 @@ def show(
         is_narrowed=bool(chosen),
         actors=actors,
         actions=actions,
-        entries=[entry_view(entry, head) for entry in found[:ENTRIES_A_PAGE]],
+        entries=[entry_view(entry, head, names) for entry in found[:ENTRIES_A_PAGE]],
         next_page=f"{path}?{urlencode(chosen | {'before': _place(last)})}" if last else None,
         first_page=f"{path}?{urlencode(chosen)}" if before else None,
         export=f"{path}.csv?{urlencode(chosen)}" if chosen else f"{path}.csv",
@@ -165,12 +170,13 @@ def _read_place(before: str) -> tuple[datetime, str]:
         raise Wrong("before", "is none of ours") from None
 
 
-def entry_view(entry: Entry, head: Head) -> EntryView:
-    """With its detail in words as far as they go."""
+def entry_view(entry: Entry, head: Head, names: Mapping[str, str]) -> EntryView:
+    """As a sentence, with its detail in words as far as they go. `names`: of accounts, by id."""
     when, exact = moment(entry.at, head.timezone)
     return EntryView(
         when=when,
         when_exact=exact,
+        sentence=sentence(entry.actor, entry.action, entry.subject, entry.detail, names),
         actor=plain_name(entry.actor),
         action=plain_name(entry.action),
         subject=plain_name(entry.subject),
