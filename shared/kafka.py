@@ -53,6 +53,7 @@ log = structlog.get_logger()
 
 SECOND_MS = 1000
 CONFIRM_SECONDS = 10.0  # longer than this and the sender is told to try again
+POLL_SECONDS = 0.5  # a confirmation ends it at once: so long it sleeps where nothing is sent
 UNKNOWN_SECONDS = 4.0  # so long a topic that nobody knows may still be on its way to all brokers
 LARGEST = "max.message.bytes"
 DEAD_LETTERS_KEPT_MS = 30 * 24 * 3600 * SECOND_MS
@@ -369,7 +370,7 @@ class Publisher:
 
     def _poll(self) -> None:
         while self._open:
-            self._producer.poll(0.05)
+            self._producer.poll(POLL_SECONDS)
 
     def send(
         self,
