@@ -17,6 +17,7 @@ from shared.kafka import Publisher
 from shared.quarantine import Note
 from shared.records import Decode, Record
 from shared.same_log_store import Known, Logs
+from shared.skips import Places
 from shared.topics import MEGABYTE, ORDERS
 
 log = structlog.get_logger()
@@ -81,14 +82,19 @@ def apply(
     publisher: Publisher,
     *,
     ended: Note | None = None,
+    skipped: Places = frozenset(),
 ) -> tuple[bool, int]:
     """Returns (False where another process was faster, how many records could not be read or were
-    rejected). `ended`: the batch is one record, and is put aside without a look at it.
+    rejected). `ended`: the batch is one record, and is put aside without a look at it. `skipped`:
+    those that a person told to pass by; they were put aside then.
     """
     records: list[Record] = []
     rejected: list[tuple[Record, str]] = []
     passed_by = 0
     for record in batch:
+        if (record.topic, record.partition, record.offset) in skipped:
+            log.warning("passed by", topic=record.topic, partition=partition, offset=record.offset)
+            continue
         if ended is not None:
             rejected.append((record, quarantine.reason(ended)))
             continue

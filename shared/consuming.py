@@ -19,10 +19,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from psycopg_pool import ConnectionPool
 
 from shared import broker as brokers
-from shared import clock, db, metrics, same_log, tracing
+from shared import clock, db, metrics, request_ids, same_log, skips, tracing
 from shared.applying import Route, apply, follow_topics
 from shared.errors import NoTopic, OtherLog, Retryable, said
-from shared.kafka import Publisher
+from shared.kafka import Publisher, topic_ids
 from shared.other_log import OTHER_LOG_SECONDS, wait_for_the_log
 from shared.outage import ASSIGNMENT, Outage, Place
 from shared.records import Record, record_of, unreadable_record
@@ -162,6 +162,7 @@ class Loop:
         self._poison = 0
         self._looked_at = 0.0
         self._client = same_log.admin()
+        self._skipped: skips.Places = frozenset()
         self._over = threading.Event()  # this loop ends: so does who watches its log
         self._other: OtherLog | None = None
 
@@ -200,6 +201,11 @@ class Loop:
     def _follow_topics(self, connection: db.Connection, *, is_reading: bool) -> None:
         follow_topics(self._client, connection, self._consumer, self._routes, is_reading=is_reading)
 
+    def _look_at_skips(self) -> None:
+        """While Kafka does not answer: what is known."""
+        with suppress(Retryable):
+            self._skipped = skips.read(topic_ids(*self._by_topic))
+
     def _watch_log(self) -> None:
         """Beside the loop: a broker can come back older while it runs."""
         while not self._over.wait(OTHER_LOG_SECONDS):
@@ -208,6 +214,7 @@ class Loop:
                     self._follow_topics(connection, is_reading=True)
             except OtherLog as error:
                 self._other = error
+                self._away.other_log(said(error))  # giving up the partitions may take its time
                 return
             except (Retryable, psycopg.OperationalError, psycopg_pool.PoolClosed):
                 """Said by who needs them."""
@@ -249,6 +256,7 @@ class Loop:
                 self._away.wait(self._stop)
                 if self._stop.is_set():
                     return
+        self._look_at_skips()
         client.incremental_assign(partitions)
         for p in partitions:
             self._assigned[p.topic, p.partition] = p.offset
@@ -289,6 +297,7 @@ class Loop:
                     self._pool,
                     self._publisher,
                     ended=ended,
+                    skipped=self._skipped,
                 )
             if not moved:
                 with self._pool.connection() as connection:
@@ -297,6 +306,7 @@ class Loop:
                 _seek_back(self._kafka, self._consumer, topic, partition, self._pool)
                 break
             self._moves((topic, partition))
+            request_ids.taken(self._consumer, batch)
             if batch[-1].unreadable:
                 _seek(self._kafka, (topic, partition), batch[-1].offset + 1)
             self._poison = self._poison + rejected if rejected == len(batch) else 0
@@ -409,7 +419,10 @@ class Loop:
     def _release(self) -> None:
         """What has waited long enough is read again."""
         now = time.monotonic()
-        for place in [place for place, hold in self._holds.items() if hold.again_at <= now]:
+        over = [place for place, hold in self._holds.items() if hold.again_at <= now]
+        if over:
+            self._look_at_skips()
+        for place in over:
             hold = self._holds.pop(place)
             _seek(self._kafka, place, hold.begin)
             self._kafka.resume([TopicPartition(*place)])

@@ -9,7 +9,7 @@ second time: every consumer knows a repeat when it sees one.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -65,6 +65,13 @@ DELETE FROM dead_letter_replays
 WHERE topic = %(topic)s
   AND partition = %(partition)s
   AND dead_offset = %(offset)s
+"""
+
+FORGET_BEYOND = """
+DELETE FROM dead_letter_replays
+WHERE topic = %(topic)s
+  AND partition = %(partition)s
+  AND dead_offset >= %(end)s
 """
 
 Place = tuple[str, int, int]
@@ -279,6 +286,15 @@ def replays(connection: Connection) -> dict[Place, datetime]:
     """What was replayed, and when last."""
     rows = connection.execute(REPLAYED).fetchall()
     return {(topic, partition, offset): at.astimezone(UTC) for topic, partition, offset, at in rows}
+
+
+def forget_replays(connection: Connection, topic: str, ends: Mapping[int, int]) -> None:
+    """Of a dead-letter topic that came back older: what is put aside from now on was never
+    replayed.
+    """
+    for partition, end in ends.items():
+        values = {"topic": topic, "partition": partition, "end": end}
+        connection.execute(FORGET_BEYOND, values)
 
 
 def put_back(

@@ -83,6 +83,33 @@ class RunRequested(Event, frozen=True, kw_only=True):
     requested_at: datetime
 
 
+class RestoredSignal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A signal as it stood: its current or last episode. od, grade: of a lapse, canonical."""
+
+    account: str
+    signal_type: SignalType
+    episode: int
+    opened_on: date
+    od: str | None = None
+    grade: str | None = None
+    is_active: bool = False
+
+
+class StateRestored(Event, frozen=True, kw_only=True):
+    """Behind the orders of a log that was written anew: what the former log had led to. The
+    detector takes it as it is and evaluates nothing; a large organization has several.
+
+    run: the latest complete one, with its day and settings.
+    """
+
+    organization: str
+    run: int
+    as_of: date
+    settings_version: int
+    settings: DetectionSettings
+    signals: tuple[RestoredSignal, ...]
+
+
 # -- signals ---------------------------------------------------------------------------------------
 
 
@@ -288,11 +315,12 @@ class SequenceDrafted(Event, frozen=True, kw_only=True):
     steps: tuple[Step, ...]
 
 
-OrdersRecord = OrdersAccepted | RunRequested
+OrdersRecord = OrdersAccepted | RunRequested | StateRestored
 SignalsRecord = SignalOpened | SignalSeen | SignalRecovered | RunCompleted
 AnyEvent = (
     OrdersAccepted
     | RunRequested
+    | StateRestored
     | SignalOpened
     | SignalSeen
     | SignalRecovered

@@ -16,6 +16,7 @@ import uvicorn
 from fastapi.telemetry import TelemetryConfig
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from shared.request_ids import RequestIds
 from shared.settings import settings
 
 DRAIN_SECONDS = 20
@@ -50,7 +51,7 @@ TELEMETRY: TelemetryConfig = {
 def config(app: Any, port: int) -> uvicorn.Config:
     """How every server here is run."""
     return uvicorn.Config(
-        app,
+        RequestIds(app),
         host=settings().host,
         port=port,
         http=Careful,

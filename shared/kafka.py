@@ -9,7 +9,7 @@ Publisher         an idempotent producer whose confirmations can be awaited; wai
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,7 +33,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, s
 )
 from confluent_kafka.cimpl import NewTopic
 
-from shared import clock, tracing
+from shared import clock, request_ids, tracing
 from shared.errors import Misconfigured, NoTopic, OtherLog, Retryable, TooLarge
 from shared.partitions import partition_of as partition_of
 from shared.settings import settings
@@ -42,6 +42,7 @@ from shared.topics import (
     HOUR_MS,
     LARGEST_DEAD_LETTER_BYTES,
     LARGEST_RECORD_BYTES,
+    SKIPS,
     STATE_CHANGELOG,
     TOPICS,
     WRITE_PROBE,
@@ -186,6 +187,8 @@ def wanted_topics() -> list[NewTopic]:
     wanted = [new_topic(topic) for topic in TOPICS]
     wanted += [new_topic(replace(ERP_ORDERS, name=name)) for name in own_raw_topics()]
     wanted += [_new_dead_letters(name) for name in with_dead_letters()]
+    skips_config = common_config(retention_ms=-1) | {"cleanup.policy": "compact"}
+    wanted.append(NewTopic(SKIPS, 1, settings().replication_factor, config=skips_config))
     changelog_config = common_config(retention_ms=-1) | {
         "cleanup.policy": "compact",
         "segment.ms": "3600000",
@@ -484,9 +487,15 @@ def _not_taken(topic: str, error: KafkaError) -> Retryable:
     return kind(f"Kafka did not take the record: {topic}: {error.str()}")
 
 
-def headers_of(event: msgspec.Struct, *, source: str, event_id: str | None = None) -> Headers:
+def headers_of(
+    event: msgspec.Struct,
+    *,
+    source: str,
+    event_id: str | None = None,
+    requests: Iterable[str] | None = None,
+) -> Headers:
     """CloudEvents attributes for an event (binary mode of the Kafka protocol binding), and where it
-    comes from (tracing).
+    comes from: traces, and `requests` (else what is current).
     """
     kind = type(event).__name__
     return [
@@ -497,4 +506,5 @@ def headers_of(event: msgspec.Struct, *, source: str, event_id: str | None = Non
         ("ce_specversion", b"1.0"),
         ("content-type", b"application/json"),
         *tracing.record_headers(),
+        *request_ids.record_headers(requests),
     ]

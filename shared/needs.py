@@ -11,7 +11,7 @@ import psycopg
 import structlog
 from confluent_kafka import KafkaException
 
-from shared import db, metrics, same_log
+from shared import db, metrics, same_log, same_log_store
 from shared.errors import OtherLog, Retryable, said
 from shared.kafka import not_there
 from shared.same_log_store import Place
@@ -20,6 +20,7 @@ from shared.topics import ORDERS
 log = structlog.get_logger()
 
 ASK_SECONDS = 2.0  # between an answer and the next question
+FRESH_SECONDS = 2.0  # a look at logs that takes longer: what was known before may be true no more
 SILENT_SECONDS = 4.0  # a question that has no answer for so long is one
 
 Question = Callable[[], None]  # raises where it is away, in words
@@ -130,7 +131,8 @@ class SameLog:
         consumers: Sequence[str] = (),
         on_mended: Callable[[], None] = lambda: None,
     ) -> None:
-        self.why: str | None = None
+        self._known: str | None = None
+        self._asking_since: float | None = None
         self.ends: dict[Place, int] = {}
         self._process, self._topics, self._consumers = process, topics, consumers
         self._on_mended = on_mended
@@ -138,26 +140,54 @@ class SameLog:
         self._connection: db.Connection | None = None
         metrics.LOG_DIFFERS.labels(process).set(0)
 
+    @property
+    def why(self) -> str | None:
+        """As of now: a broker that has not answered for a moment may come back with another log."""
+        since = self._asking_since
+        if self._known == "" and since is not None and time.monotonic() - since > FRESH_SECONDS:
+            return None
+        return self._known
+
+    def _suspect(self) -> None:
+        self._known = self._known or None
+
     def __call__(self) -> None:
         """Raises OtherLog, Retryable."""
+        try:
+            self._ask()
+        finally:
+            self._asking_since = None
+
+    def _ask(self) -> None:
         try:
             if self._connection is None or self._connection.closed:
                 self._connection = db.connected(answer_seconds=SILENT_SECONDS, autocommit=False)
                 self._connection.execute("SET ROLE winback_worker")
                 self._connection.commit()
-            there = same_log.require(
-                self._client, self._connection, self._topics, consumers=self._consumers
+            remembered = same_log_store.known(
+                self._connection, self._topics, consumers=self._consumers
             )
             self._connection.commit()
+            self._asking_since = time.monotonic()
+            there = same_log.look(self._client, self._topics)  # after that: it grows meanwhile
+            if reason := same_log.lasting_difference(
+                self._client, there, remembered, self._suspect
+            ):
+                raise OtherLog(reason)
+            same_log_store.note(self._connection, there, remembered)
+            self._connection.commit()
         except OtherLog as error:
-            self.why = said(error)
+            self._known = said(error)
             metrics.LOG_DIFFERS.labels(self._process).set(1)
+            raise
+        except Retryable:
+            self._suspect()
             raise
         except psycopg.Error as error:
             if self._connection is not None:
                 self._connection.close()
             raise Retryable(said(error)) from None
-        was, self.why = self.why, ""
+        was, self._known = self._known, ""
         metrics.LOG_DIFFERS.labels(self._process).set(0)
         self.ends = {
             (topic, partition): end

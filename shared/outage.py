@@ -30,8 +30,21 @@ class Outage:
     def __init__(self, on_ready: Callable[[bool, str], None]) -> None:
         self.begins: dict[Place, int] = {}
         self.error: psycopg.OperationalError | None = None
-        self._on_ready = on_ready
+        self._on_ready = self._unless_other_log(on_ready)
+        self._other_log = ""
         self._pause = AGAIN_AFTER_SECONDS
+
+    def _unless_other_log(
+        self, on_ready: Callable[[bool, str], None]
+    ) -> Callable[[bool, str], None]:
+        return lambda ready, reason: on_ready(
+            ready and not self._other_log, self._other_log or reason
+        )
+
+    def other_log(self, reason: str) -> None:
+        """Not ready, and why, whatever else comes until this loop has ended."""
+        self._other_log = reason
+        self._on_ready(False, reason)
 
     def hold(self, place: Place, begin: int, error: psycopg.OperationalError) -> None:
         """Not ready, and why."""

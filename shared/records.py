@@ -10,7 +10,7 @@ from confluent_kafka import Message
 
 from shared import clock
 from shared.errors import FieldError, Rejected
-from shared.events import OrdersRecord, RunRequested
+from shared.events import OrdersAccepted, OrdersRecord
 from shared.kafka import Headers, partition_of
 
 
@@ -71,9 +71,9 @@ def decode_orders() -> Decode:
     def placed(record: Record) -> Any:
         event = decode(record)
         names = (
-            [event.organization]
-            if isinstance(event, RunRequested)
-            else {order.organization for order in event.orders}
+            {order.organization for order in event.orders}
+            if isinstance(event, OrdersAccepted)
+            else [event.organization]
         )
         for name in names:
             if name not in known:

@@ -13,7 +13,7 @@ require   raises OtherLog, with one plain sentence for /readyz, logs and doctor
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import (
@@ -90,11 +90,16 @@ def look(client: AdminClient, topics: Iterable[str]) -> Logs:
 
 def difference(there: Logs, known: Iterable[Known]) -> str:
     """Why the logs that are there are not those that are known, in a sentence; empty where they
-    are. What is not there at all (yet) is not told here: who needs a topic asks for it.
+    are. A topic that is not there, and never was, is not told here.
     """
     for one in sorted(known, key=lambda one: (one.topic, one.partition)):
         log = there.topics.get(one.topic)
         if log is None:
+            if one.is_noted and one.next_offset > 0:
+                return (
+                    f"{one.topic} is not there, but {one.whose} {one.next_offset} in partition "
+                    f"{one.partition}; {WHAT_TO_DO}"
+                )
             continue
         if one.topic_id and one.topic_id != log.topic_id:
             return another_topic(one.topic, "positions that are kept")
@@ -107,12 +112,18 @@ def difference(there: Logs, known: Iterable[Known]) -> str:
     return ""
 
 
-def lasting_difference(client: AdminClient, there: Logs, known: Sequence[Known]) -> str:
+def lasting_difference(
+    client: AdminClient,
+    there: Logs,
+    known: Sequence[Known],
+    on_suspicion: Callable[[], None] = lambda: None,
+) -> str:
     """As `difference` says it of `there`, and again after a moment: a partition whose leader has
     just changed may say less than it has. Raises Retryable.
     """
     reason = difference(there, known)
     if reason:
+        on_suspicion()
         time.sleep(AGAIN_SECONDS)
         reason = difference(look(client, there.topics), known)
     return reason

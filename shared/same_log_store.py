@@ -52,6 +52,23 @@ DELETE FROM logs
 WHERE topic = %(topic)s
 """
 
+# Of all that read it: the rows at partition -1 have the topic's id.
+BEGIN_AGAIN = """
+UPDATE positions
+SET next_offset = CASE WHEN partition < 0 THEN %(topic_id)s ELSE 0 END,
+    last_offset = NULL,
+    last_record = NULL
+WHERE topic = %(topic)s
+"""
+
+READ_UP_TO = """
+INSERT INTO positions (consumer, topic, partition, next_offset)
+SELECT %(consumer)s, %(topic)s, place.partition, place.next_offset
+FROM unnest(%(partitions)s::int[], %(ends)s::bigint[]) AS place (partition, next_offset)
+ON CONFLICT (consumer, topic, partition) DO UPDATE SET
+    next_offset = excluded.next_offset
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Log:
@@ -134,6 +151,27 @@ def note(connection: Connection, there: Logs, seen: Iterable[Known] = ()) -> Non
 def forget(connection: Connection, topic: str) -> None:
     """It was made anew, and is read from its beginning: the one that is there is the one now."""
     connection.execute(FORGET, {"topic": topic})
+
+
+def begin_again(connection: Connection, topic: str, log: Log) -> None:
+    """It was made anew: every consumer reads it from its beginning, and this is the log now."""
+    connection.execute(BEGIN_AGAIN, {"topic": topic, "topic_id": log.topic_id})
+    forget(connection, topic)
+    note(connection, Logs(topics={topic: log}))
+
+
+def read_up_to(connection: Connection, consumer: str, topic: str, log: Log) -> None:
+    """`consumer` has all that is in it."""
+    places = sorted(log.ends.items())
+    connection.execute(
+        READ_UP_TO,
+        {
+            "consumer": consumer,
+            "topic": topic,
+            "partitions": [-1, *(partition for partition, _ in places)],
+            "ends": [log.topic_id, *(end for _, end in places)],
+        },
+    )
 
 
 def last_read(

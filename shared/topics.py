@@ -36,7 +36,7 @@ class Topic:
 ORDERS = Topic(
     name="orders",
     key="organization of a run; none for a block",
-    events=("OrdersAccepted", "RunRequested"),
+    events=("OrdersAccepted", "RunRequested", "StateRestored"),
     writers=("ingest", "signals"),
     readers=("detector", "signals"),
     dead_letters=True,
@@ -177,6 +177,9 @@ DETECTOR_APP = "winback-detector"  # consumer group and Faust app id
 WRITE_PROBE = "winback-watch"  # the leading clock writes there, to see that Kafka takes writes
 STATE_TABLE = "state"
 STATE_CHANGELOG = f"{DETECTOR_APP}-{STATE_TABLE}-changelog"  # the name that Faust gives it
+
+
+SKIPS = "winback-skips"  # what nobody is to take (shared.skips): compacted, for ever
 
 
 def dead_letters_of(topic: str) -> str:

@@ -31,6 +31,10 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one
     ),
     "migrate": ("winback.admin", "Apply database migrations; can be repeated."),
     "topics": ("winback.admin", "Create Kafka topics; can be repeated."),
+    "rebuild-log": (
+        "winback.rebuild_log",
+        "Write the log of orders anew from PostgreSQL, where Kafka was lost or came back older.",
+    ),
     "settings-reference": (
         "winback.admin",
         "List every setting of the environment with its default.",
@@ -85,6 +89,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one
         "winback.bench",
         "Measure how fast it is, against references side by side (needs a checkout).",
     ),
+    "skip": ("winback.skip", "Pass by one record that a reader fails on again and again."),
     "dead-letters": ("winback.dead_letters", "What could not be read: list, show, replay."),
 }
 

@@ -19,7 +19,7 @@ from services.detector.checkpoint import (
 from services.detector.leaving import leave
 from services.detector.source_log import stand_still
 from services.detector.taking import Taking
-from shared import aside, broker, clock, kafka, metrics, quarantine, tracing
+from shared import aside, broker, clock, kafka, metrics, quarantine, request_ids, tracing
 from shared.domain.money import LARGEST_SUM_CENTS
 from shared.errors import Rejected
 from shared.events import (
@@ -178,7 +178,9 @@ class Worker:
             )
             decoded: OrdersRecord | None = None
             note = self._table.taking.of(number)
-            if note.is_over(offset):
+            if (record.topic, number, offset) in self._table.skipped:
+                log.warning("passed by", topic=record.topic, partition=number, offset=offset)
+            elif note.is_over(offset):
                 await self._aside(record, quarantine.reason(note), ends=note.ends)
             else:
                 self._table.taking.begin(number, offset, offset + 1)
@@ -188,12 +190,16 @@ class Worker:
                     await self._aside(record, str(error))
             if decoded is not None:
                 started = time.monotonic()
-                with tracing.taking("detector", [record]):
+                with (
+                    tracing.taking("detector", [record]),
+                    request_ids.within(*request_ids.of(record)),
+                ):
                     for caused in one.state.apply(decoded, offset=offset, at=at):
                         await self._send(caused, number, started)
             self._table.taken(event, record)
             if not note.is_careful(offset):
                 self._table.taking.rest(number)
+            request_ids.taken("detector", [record])
             self._taken_at = time.monotonic()
             metrics.RECORDS.labels("detector", ORDERS.name).inc()
             metrics.LAG_SECONDS.labels("detector", ORDERS.name, str(number)).set(

@@ -38,7 +38,7 @@ from services.detector import restore, source_log
 from services.detector.leaving import leave
 from services.detector.partition import Partition
 from services.detector.taking import Taking
-from shared import clock, kafka, metrics, same_log
+from shared import clock, kafka, metrics, same_log, skips
 from shared.broker import Watch
 from shared.errors import NoTopic, Retryable
 from shared.records import Record
@@ -159,6 +159,8 @@ class CheckpointTable(faust.Table[bytes, bytes]):
         self.owned: dict[int, Owned] = {}
         self.lock = asyncio.Lock()
         self._admin = same_log.admin()
+        self.skipped: skips.Places = frozenset()
+        self._changelog = 0  # the id of the one that the states are restored from
         self._signals: Any = None
         self._sends: list[Any] = []
         self._events: list[Any] = []
@@ -288,6 +290,10 @@ class CheckpointTable(faust.Table[bytes, bytes]):
         await self.let_go()
         if mine:
             there = await self._logs()
+            self._changelog = there.topics[self.changelog_topic_name].topic_id
+            ids = {self.source_topic: there.topics[self.source_topic].topic_id}
+            loop = asyncio.get_running_loop()
+            self.skipped = await loop.run_in_executor(None, skips.read, ids)
             await asyncio.gather(*(self._own(tp, there) for tp in mine))
         if self.owned:
             await self._set_source_offsets()
@@ -318,7 +324,7 @@ class CheckpointTable(faust.Table[bytes, bytes]):
             self.stand_still(
                 reason,
                 lambda: source_log.is_mended(
-                    self._admin, known, there, changelog=self.changelog_topic_name
+                    self._admin, known, (self.changelog_topic_name, self._changelog)
                 ),
             )
 

@@ -15,7 +15,7 @@ from services.detector.index import Index
 from services.detector.organization import Organization, organizations
 from services.detector.pages import Store
 from shared import ids
-from shared.domain import cherry_picking
+from shared.domain import cherry_picking, history
 from shared.domain.detection import SignalKey, explained, firing
 from shared.domain.history import READING, Day, Standing, stand
 from shared.domain.orders import Version, counting
@@ -33,6 +33,7 @@ from shared.events import (
     SignalRecovered,
     SignalSeen,
     SignalsRecord,
+    StateRestored,
 )
 
 # of the SHA-256: as good as all 32 to tell two contents apart, and to order them
@@ -88,6 +89,9 @@ class Partition:
         """Take one record of the log. Returns the signal events it causes, in order."""
         if isinstance(event, RunRequested):
             return self._run(event, Source(offset, at, event.number, (str(event.number),)))
+        if isinstance(event, StateRestored):
+            self._restore(event)
+            return []
         assert isinstance(event, OrdersAccepted)
         events: Events = []
         for order in event.orders:
@@ -234,6 +238,24 @@ class Partition:
                     )
                 )
         return events
+
+    # -- a log that was written anew ---------------------------------------------------------------
+
+    def _restore(self, event: StateRestored) -> None:
+        """Signals and the latest run as they were; the next run looks at every account again."""
+        organization = self._organization(event.organization)
+        if event.run >= organization.run:
+            day = event.as_of.toordinal()
+            organization.begin_run(event.run, day, event.settings_version, event.settings)
+        for signal in event.signals:
+            combo = history.Combo(signal.od, signal.grade)
+            key = SignalKey(signal.signal_type, combo if signal.signal_type == "lapse" else None)
+            account = self._account(organization, signal.account)
+            opened_on = signal.opened_on.toordinal()
+            account.set_episode(key, Episode(signal.episode, opened_on, signal.is_active))
+            if signal.is_active:
+                organization.open.add(account.id)
+            self._touched(organization, account)
 
     # -- runs --------------------------------------------------------------------------------------
 

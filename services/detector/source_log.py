@@ -18,7 +18,7 @@ from shared import metrics, same_log
 from shared.errors import Retryable
 from shared.health import Readiness
 from shared.records import Record
-from shared.same_log_store import Known, Logs
+from shared.same_log_store import Known
 
 log = structlog.get_logger()
 
@@ -48,13 +48,15 @@ def rows(source: int, source_topic: int, last: Record | None) -> list[tuple[byte
     return place
 
 
-def is_mended(client: AdminClient, known: Known, before: Logs, *, changelog: str) -> bool:
-    """The log reaches as far as the state, or there is a new changelog to begin with."""
-    there = same_log.look(client, [known.topic, changelog])
-    if changelog not in there.topics or known.topic not in there.topics:
+def is_mended(client: AdminClient, known: Known, changelog: tuple[str, int]) -> bool:
+    """The log reaches as far as the state, or there is another changelog to begin with than the one
+    of this name and id.
+    """
+    name, id_ = changelog
+    there = same_log.look(client, [known.topic, name])
+    if name not in there.topics or known.topic not in there.topics:
         return False
-    is_new = there.topics[changelog].topic_id != before.topics[changelog].topic_id
-    return is_new or not same_log.difference(there, [known])
+    return there.topics[name].topic_id != id_ or not same_log.difference(there, [known])
 
 
 def is_last_read(database: Any, topic: str, partition: int) -> bool:

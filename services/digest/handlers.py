@@ -13,7 +13,7 @@ from services.digest.edition import Edition, edit
 from services.digest.facts import Facts, Purchase, Recipient
 from services.digest.frame import Occasion
 from services.digest.outbox import MAILS
-from shared import clock, db, mail, tracing
+from shared import clock, db, mail, request_ids, tracing
 from shared.domain.cadence import next_firing
 from shared.domain.digest import SECTION_TYPES
 from shared.errors import Rejected
@@ -41,7 +41,7 @@ def plan_due_digests(connection: db.Connection, records: Sequence[Record]) -> No
     """Each tick once: a digest that is there already is passed by."""
     for record in records:
         if record.event is not None:
-            with tracing.of(record):
+            with tracing.of(record), request_ids.within(*request_ids.of(record)):
                 plan(connection, record.event, at=clock.now(), only_to=record.event.only_to)
 
 
@@ -193,6 +193,7 @@ def _mail_row(
             "Auto-Submitted": "auto-generated",
             **mail.unsubscribe_headers(due.organization, recipient.email),
             **tracing.mail_headers(),
+            **request_ids.mail_headers(),
         },
     )
     return row | {"state": "queued", "message": message, "answer": None}

@@ -43,6 +43,7 @@ from shared.settings import settings
 log = structlog.get_logger()
 
 LONGEST_KEY = 200
+MOST_LOGGED = 10  # ids of what one request brought
 ASKERS = 2  # threads that ask PostgreSQL whose token it is
 IN_A_THREAD_FROM_BYTES = 50_000  # a larger body is worked on beside the event loop
 BROKEN = (
@@ -321,6 +322,16 @@ async def take(
         await deliver(service, kind, organization, intake)
     if key is not None and not confirmed:
         await in_a_thread(lambda: confirm_key(service, organization, key))
+    if intake.accepted and not confirmed:
+        log.info(
+            "accepted",
+            kind=kind.plural,
+            organization=organization,
+            partition=kafka.partition_of(organization),
+            accepted=len(intake.accepted),
+            refused=len(items) - len(intake.accepted),
+            ids=[one.id for one in intake.accepted[:MOST_LOGGED]],
+        )
     return respond(intake, batch=batch, duplicate=confirmed)
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.ingest import blocks
-from shared import clock, kafka, tracing
+from shared import clock, kafka, request_ids, tracing
 from shared.errors import Retryable, TooLarge
 from shared.kafka import Publisher, Sent
 from shared.topics import ORDERS
@@ -64,6 +64,7 @@ class Gathering:
     size_bytes: int = 0
     tickets: dict[int, Ticket] = field(default_factory=dict)
     causes: list[Any] = field(default_factory=list)  # spans of the requests, where traces are on
+    requests: list[str] = field(default_factory=list)  # ids of the requests
     timer: asyncio.Handle | None = None
 
 
@@ -113,6 +114,7 @@ class Batcher:
                 ticket.open_records += 1
                 if (cause := tracing.here()) is not None:
                     gathering.causes.append(cause)
+                gathering.requests += request_ids.current()
             gathering.orders.append(order)
             gathering.size_bytes += len(order)
             if len(gathering.orders) == blocks.MOST_ORDERS:
@@ -171,7 +173,7 @@ class Batcher:
                 partition,
                 value,
                 list(gathering.tickets.values()),
-                headers=blocks.headers(value),
+                headers=blocks.headers(value, gathering.requests),
                 then=lambda: self._confirmed(partition),
             )
 

@@ -38,14 +38,14 @@ def block(orders: Iterable[bytes], accepted_at: datetime) -> bytes:
     return _encode(_Block(accepted_at=accepted_at, orders=[msgspec.Raw(order) for order in orders]))
 
 
-def headers(value: bytes) -> kafka.Headers:
+def headers(value: bytes, requests: Iterable[str] | None = None) -> kafka.Headers:
     """The CloudEvents attributes of a block. Its id derives from its time,
-    its size and its first orders.
+    its size and its first orders. requests: that it comes of, else what is current.
     """
     id_ = hashlib.blake2b(
         b"%d %s" % (len(value), value[:IDENTIFYING_BYTES]), digest_size=16
     ).hexdigest()
-    return kafka.headers_of(_ANY_BLOCK, source="ingest", event_id=id_)
+    return kafka.headers_of(_ANY_BLOCK, source="ingest", event_id=id_, requests=requests)
 
 
 def fits(orders: int, size_bytes: int, next_bytes: int) -> bool:

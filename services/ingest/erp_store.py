@@ -4,7 +4,7 @@ knows of (`once.py` has the idea).
 
 from psycopg_pool import ConnectionPool
 
-from services.ingest.once import Mark
+from services.ingest.once import Ends, Mark
 from shared import db
 from shared.outage import Place
 
@@ -38,6 +38,18 @@ WHERE topic = %(topic)s
         AND positions.next_offset = %(position)s
   )
 """
+
+
+FORGET = """
+UPDATE raw_marks
+SET owner = NULL,
+    ends = %(ends)s
+"""
+
+
+def forget_what_is_under_way(connection: db.Connection, ends: Ends) -> None:
+    """`orders` was written anew and reaches so far: nothing behind that is of a raw topic yet."""
+    connection.execute(FORGET, {"ends": [ends[partition] for partition in sorted(ends)]})
 
 
 def owner(connection: db.Connection, place: Place) -> str | None:

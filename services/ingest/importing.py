@@ -38,7 +38,7 @@ from services.ingest.rejects import Why, write_rejects
 from services.ingest.report import Report
 from services.ingest.sending import PRODUCER, Sender
 from services.ingest.store import Organization
-from shared import broker, clock, db, ids, kafka, same_log
+from shared import broker, clock, db, ids, kafka, request_ids, same_log
 from shared.errors import FieldError, NoTopic, Rejected, Retryable
 from shared.kafka import Publisher
 from shared.same_log import READ_MODEL
@@ -122,9 +122,8 @@ def send(
     kafka.require_reachable()  # Raises Retryable at once where Kafka is away
     broker.require_own()
     ends = require_the_log(topic)
-    with Lease(
-        organization=job.organization, import_id=import_id(job, files, organization)
-    ) as lease:
+    id_ = import_id(job, files, organization)
+    with Lease(organization=job.organization, import_id=id_) as lease, request_ids.within(id_):
         names = [str(path) for path in job.paths]
         lease.take(kind=job.kind, files=names, accepted_ms=clock.now_ms(), resume=job.resume)
 

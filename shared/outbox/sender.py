@@ -15,7 +15,7 @@ import psycopg
 import structlog
 from psycopg_pool import ConnectionPool
 
-from shared import clock, db, mail, metrics, tracing
+from shared import clock, db, mail, metrics, request_ids, tracing
 from shared.errors import Retryable, said
 from shared.outbox import store
 from shared.outbox.final_dot import FinalDot
@@ -126,11 +126,15 @@ class Sender:
         if final_dot.refusal is not None:
             self._settle(claimed, "suppressed", final_dot.refusal)
         elif answer.state == "dropped":  # another sender's by now, or PostgreSQL is gone
-            log.info("mail", **claimed.claim, state=answer.state, answer=answer.text)
+            self._log(claimed, answer.state, answer.text)
             self._release([claimed])
         else:
             self._count(answer)
             self._settle(claimed, answer.state, answer.text)
+
+    def _log(self, claimed: Claimed, state: str, answer: str) -> None:
+        request_id = request_ids.of_mail(claimed.message)
+        log.info("mail", **claimed.claim, request_id=request_id, state=state, answer=answer)
 
     def _count(self, answer: Answer) -> None:
         metrics.MAILS.labels(self.outbox.name, answer.state).inc()
@@ -139,7 +143,7 @@ class Sender:
 
     def _settle(self, claimed: Claimed, state: str, answer: str) -> None:
         now = self.now()
-        log.info("mail", **claimed.claim, state=state, answer=answer)
+        self._log(claimed, state, answer)
         wait = backoff(claimed.attempts) if state == "retry" else timedelta()
         self._note(
             lambda connection: store.settle(

@@ -6,7 +6,17 @@ from datetime import UTC, date, datetime, timedelta
 from services.detector.partition import Partition
 from shared.domain.orders import content_hash
 from shared.domain.thresholds import DEFAULTS, DetectionSettings, checked
-from shared.events import Line, Order, OrdersAccepted, RunRequested, SignalRecovered, SignalsRecord
+from shared.events import (
+    Line,
+    Order,
+    OrdersAccepted,
+    OrdersRecord,
+    RestoredSignal,
+    RunRequested,
+    SignalRecovered,
+    SignalsRecord,
+    StateRestored,
+)
 
 TODAY = date(2026, 3, 2)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -104,7 +114,21 @@ class Log:
         """A new process over what was saved."""
         self.partition = Partition(self.store)
 
-    def _apply(self, event: OrdersAccepted | RunRequested) -> list[SignalsRecord]:
+    def restored(self, *signals: RestoredSignal, run: int, days_ago: int) -> list[SignalsRecord]:
+        """What a log that was written anew says at its end."""
+        self.runs = run
+        return self._apply(
+            StateRestored(
+                organization="acme",
+                run=run,
+                as_of=TODAY - timedelta(days=days_ago),
+                settings_version=run,
+                settings=settings(),
+                signals=signals,
+            )
+        )
+
+    def _apply(self, event: OrdersRecord) -> list[SignalsRecord]:
         self.offset += 1
         return self.partition.apply(event, offset=self.offset, at=NOON)
 

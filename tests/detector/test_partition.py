@@ -10,8 +10,8 @@ from shared.domain.history import Combo as CellCombo
 from shared.domain.history import Readings
 from shared.domain.money import LARGEST_SUM_CENTS
 from shared.domain.thresholds import DEFAULTS, DetectionSettings, checked
-from shared.events import Combo, RunCompleted, SignalOpened, SignalSeen
-from tests.detector.logs import Log, order, recovered, settings
+from shared.events import Combo, RestoredSignal, RunCompleted, SignalOpened, SignalSeen
+from tests.detector.logs import TODAY, Log, order, recovered, settings
 
 
 def kinds(log_events: list[object]) -> list[str]:
@@ -268,3 +268,46 @@ def test_the_state_of_a_program_without_a_number_for_its_reading_is_understood()
     former = msgspec.msgpack.encode([3, 738_000, 2, msgspec.json.encode(DEFAULTS), 0])
     record = msgspec.msgpack.decode(former, type=OrganizationRecord)
     assert (record.run, record.reading) == (3, 0)
+
+
+def test_a_log_that_was_written_anew_goes_on_with_the_signals_and_episodes_that_it_had() -> None:
+    """The former log opened, closed and reopened; the new one has the orders in any order, then how
+    it stood. Nothing is opened a second time, and an episode goes on with its number and day.
+    """
+    former = Log()
+    first, answer = order("1", 300, (500_00, "5.5", "J55")), order("2", 150, (1_00, "5.5", "J55"))
+    former.orders(first)
+    assert "SignalOpened" in kinds(list(former.run(200)))
+    assert ("A", "dormant", "reordered") in recovered(former.orders(answer))
+    reopened = [event for event in former.run(10) if isinstance(event, SignalOpened)]
+    assert [(one.signal_type, one.episode) for one in reopened if one.combo is None] == [
+        ("dormant", 2)
+    ]
+    expected = [event for event in former.run(0) if isinstance(event, SignalSeen)]
+
+    anew = Log()
+    assert anew.orders(answer, first) == []
+    known = [
+        RestoredSignal(
+            account=one.account,
+            signal_type=one.signal_type,
+            episode=one.episode,
+            opened_on=one.opened_on,
+            od=one.combo.od if one.combo else None,
+            grade=one.combo.grade if one.combo else None,
+            is_active=True,
+        )
+        for one in reopened
+    ]
+    assert anew.restored(*known, run=2, days_ago=10) == []
+    anew.save()
+    anew.restart()
+    seen = [event for event in anew.run(0) if isinstance(event, SignalOpened | SignalSeen)]
+    assert [type(one) for one in seen] == [SignalSeen] * len(expected)
+    facts = ("account", "signal", "episode", "opened_on", "figures", "lifetime_revenue_cents")
+    assert sorted([str([getattr(one, fact) for fact in facts]) for one in seen]) == sorted(
+        [str([getattr(one, fact) for fact in facts]) for one in expected]
+    )
+    assert all(one.opened_on < TODAY for one in seen)
+    # the run that it stood at is not run again
+    assert kinds(list(anew.run(10, number=2))) == ["RunCompleted"]

@@ -28,6 +28,11 @@ def test_a_log_that_reaches_as_far_as_was_seen_is_the_same() -> None:
     assert same_log.difference(THERE, known) == ""
 
 
+def test_a_log_that_was_seen_and_is_not_there_is_told() -> None:
+    known = [Known(topic="gone", partition=0, topic_id=3, next_offset=9, is_noted=True)]
+    assert same_log.difference(THERE, known).startswith("gone is not there, but Winback saw it")
+
+
 def test_a_log_that_ends_before_a_position_is_told_with_both_offsets() -> None:
     known = [Known(topic="orders", partition=1, next_offset=6, whose="PostgreSQL has read up to")]
     said = same_log.difference(THERE, known)

@@ -76,6 +76,16 @@ class History:
                 known = self.orders.setdefault((version.order, version.revision), version)
                 assert known == version, f"the story gave {version.order} one revision twice"
 
+    def only_what_counts(self) -> None:
+        """From here on an order's greatest revision is what is promised: its log was written anew
+        from what counts.
+        """
+        with self.lock:
+            newest: dict[str, int] = {}
+            for order, revision in self.orders:
+                newest[order] = max(revision, newest.get(order, revision))
+            self.orders = {key: self.orders[key] for key in newest.items()}
+
     def answered(self, answer: str) -> None:
         """Count an answer."""
         with self.lock:

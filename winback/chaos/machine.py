@@ -151,6 +151,19 @@ class Machine:
         finally:
             wake(pid)
 
+    @contextlib.contextmanager
+    def ended(self, name: str) -> Iterator[None]:
+        """It is ended in order, and not started again before the block is over: the supervisor
+        stands still meanwhile.
+        """
+        supervisor = self.home.state()["supervisor"]["pid"]
+        freeze(supervisor)
+        try:
+            self.wait_gone(self.kill(name, signal.SIGTERM))
+            yield
+        finally:
+            wake(supervisor)
+
     # -- further processes -------------------------------------------------------------------------
 
     def start(self, service: str, label: str, **env: str) -> Further:

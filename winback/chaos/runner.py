@@ -19,6 +19,7 @@ from winback.chaos.scenarios import (
     pipeline,
     raw_topics,
     records,
+    restores,
     times,
     topics,
 )
@@ -36,6 +37,7 @@ MODULES = (
     loads,
     full_disks,
     topics,
+    restores,
     imports,
     letters,
 )

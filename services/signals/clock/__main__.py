@@ -14,7 +14,7 @@ import psycopg
 import structlog
 
 from services.signals.clock import auditor, firing, measures
-from services.signals.store.run_requests import CLOCK_CHANNEL
+from services.signals.store.run_requests import CLOCK_CHANNEL, CLOCK_LOCK
 from shared import db, kafka, metrics, process
 from shared.errors import Retryable, said
 from shared.health import Readiness
@@ -25,7 +25,6 @@ from shared.topics import ORDERS
 
 log = structlog.get_logger()
 
-CLOCK_LOCK = 7_305_512_202  # any number that is ours (shared.db has the one before)
 LOOK_SECONDS = 1.0
 POLL_SECONDS = 0.25
 STAND_BY_SECONDS = 0.5
@@ -77,7 +76,7 @@ def run(
         try:
             with db.connect(answer_seconds=ANSWER_SECONDS) as connection:
                 connection.autocommit = True
-                if lead(connection, stop, readiness):
+                if lead(connection, stop, readiness, why_stopped):
                     log.info("leading")
                     leading.set()
                     metrics.CLOCK_LEADS.set(1)
@@ -91,9 +90,17 @@ def run(
             metrics.CLOCK_LEADS.set(0)
 
 
-def lead(connection: db.Connection, stop: threading.Event, readiness: Readiness) -> bool:
+def lead(
+    connection: db.Connection,
+    stop: threading.Event,
+    readiness: Readiness,
+    why_stopped: Callable[[], str | None] = lambda: "",
+) -> bool:
     """Wait for the lock. False: the process ends."""
     while not stop.is_set():
+        if why_stopped():
+            stop.wait(STAND_BY_SECONDS)
+            continue
         row = connection.execute("SELECT pg_try_advisory_lock(%s)", (CLOCK_LOCK,)).fetchone()
         readiness.set(True)
         if row is not None and row[0]:
@@ -122,7 +129,10 @@ def keep_time(
     connection.execute(f"LISTEN {CLOCK_CHANNEL}")
     look_at = 0.0
     while not stop.is_set():
-        if why_stopped() != "":
+        why = why_stopped()
+        if why:
+            break
+        if why is None:  # nobody knows yet, or Kafka is away
             connection.execute("SELECT 1")  # still here
             stop.wait(LOOK_SECONDS)
             continue

@@ -20,7 +20,7 @@ import msgspec
 import structlog
 
 from services.signals.store import digest_requests, organizations, run_requests, slots
-from shared import clock, db, kafka, metrics, tracing
+from shared import clock, db, kafka, metrics, request_ids, tracing
 from shared.domain.cadence import due, next_firing
 from shared.domain.thresholds import DetectionSettings
 from shared.errors import NotFound
@@ -108,7 +108,10 @@ def publish_runs(connection: db.Connection, publisher: kafka.Publisher) -> None:
                 reason=run.reason,
                 requested_at=run.requested_at,
             )
-            with tracing.sending(ORDERS.name):
+            with (
+                tracing.sending(ORDERS.name),
+                request_ids.within(request_ids.of_run(organization, run.number)),
+            ):
                 publisher.publish(
                     ORDERS.name,
                     msgspec.json.encode(event),
@@ -212,7 +215,8 @@ def _send(
         )
         events.append((SEQUENCE_TICKS.name, drafts))
     sends = []
-    with tracing.doing("digest due", organization=slot.organization):
+    of_run = () if run is None else (request_ids.of_run(slot.organization, run),)
+    with tracing.doing("digest due", organization=slot.organization), request_ids.within(*of_run):
         for topic, event in events:
             with tracing.sending(topic):
                 sends.append(
@@ -230,7 +234,10 @@ def _send(
 def send_asked_for(connection: db.Connection, publisher: kafka.Publisher) -> None:
     """Digests of the latest complete run, each for the one member who asked."""
     for request in digest_requests.open_requests(connection):
-        with connection.transaction():
+        of_run = (
+            () if request.run is None else (request_ids.of_run(request.organization, request.run),)
+        )
+        with connection.transaction(), request_ids.within(*of_run):
             event = DigestDue(
                 organization=request.organization,
                 slot=request.slot,

@@ -22,9 +22,12 @@ class Server(uvicorn.Server):
     it waits for requests under way.
     """
 
+    def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
+        super().__init__(config)
+        self._streams = streams
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        streams: Streams = self.config.app.state.streams  # type: ignore[union-attr]  # what `build` gave it
-        streams.closing.set()
+        self._streams.closing.set()
         super().handle_exit(sig, frame)
 
 
@@ -40,9 +43,8 @@ def main() -> None:
         watch.start(stop)
         needs = Needs(stop)
         needs.ask("PostgreSQL", Postgres())
-        server = Server(
-            config(build(pool, lambda: needs.why() or watch.why()), settings().console_port)
-        )
+        app = build(pool, lambda: needs.why() or watch.why())
+        server = Server(config(app, settings().console_port), app.state.streams)
         server.run()
     if not server.started:
         sys.exit(1)

@@ -25,10 +25,12 @@ from shared.events import (
     AccountChanged,
     ContactChanged,
     OrdersAccepted,
+    OrdersRecord,
     RunCompleted,
     RunRequested,
     SequenceDrafted,
     SignalEvent,
+    StateRestored,
 )
 from shared.ids import read_record_key
 from shared.letter_events import SequenceFinished
@@ -49,6 +51,8 @@ def handle_orders(connection: db.Connection, records: list[Record]) -> None:
     accepted: list[orders.Accepted] = []
     for record in records:
         event = record.event
+        if isinstance(event, StateRestored):
+            continue  # it was made of these tables
         if isinstance(event, RunRequested):
             if event.organization in here:
                 runs.save_requested(connection, event, offset=record.offset, at=record.at)
@@ -165,11 +169,11 @@ def _note_age(topic: str, accepted: Iterable[datetime]) -> None:
         seconds.observe(max(0.0, (now - at).total_seconds()))
 
 
-def _organizations_of(event: OrdersAccepted | RunRequested) -> Iterable[str]:
+def _organizations_of(event: OrdersRecord) -> Iterable[str]:
     return (
-        [event.organization]
-        if isinstance(event, RunRequested)
-        else {order.organization for order in event.orders}
+        {order.organization for order in event.orders}
+        if isinstance(event, OrdersAccepted)
+        else [event.organization]
     )
 
 

@@ -11,6 +11,7 @@ from shared import db
 from shared.events import RunReason
 
 CLOCK_CHANNEL = "winback_clock"
+CLOCK_LOCK = 7_305_512_202  # who holds it leads; any number that is ours (shared.db has one, too)
 
 LATEST_DAY = """
 SELECT max(as_of)

@@ -16,7 +16,7 @@ from services.signals.actions import runs
 from services.signals.actions.actor import COMMAND_LINE
 from services.signals.clock import __main__, auditor, firing
 from services.signals.persist import handlers
-from services.signals.store import slots
+from services.signals.store import run_requests, slots
 from shared import db, kafka, metrics
 from shared.errors import Rejected
 from shared.events import DigestDue, RunRequested, SequencesDue
@@ -392,7 +392,7 @@ def test_one_clock_leads_and_another_takes_over_when_its_session_ends(
 
     def leaders() -> list[int]:
         held = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = %s"
-        return [row[0] for row in rows(connection, held, __main__.CLOCK_LOCK % 2**32)]
+        return [row[0] for row in rows(connection, held, run_requests.CLOCK_LOCK % 2**32)]
 
     def wait_until(done: Callable[[], bool]) -> None:
         until = datetime.now(UTC) + timedelta(seconds=20)

@@ -2,6 +2,7 @@
 frozen, what cannot be read.
 """
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ from services.signals.store.positions import CONSUMER
 from shared import db, kafka
 from shared.applying import Route
 from shared.consuming import consume
-from shared.dead_letters import letter_of
+from shared.dead_letters import letter_of, read_one
+from shared.errors import Retryable
 from shared.events import ContactChanged
 from shared.ids import record_key
 from shared.records import Record
@@ -36,6 +38,7 @@ from tests.signals.builders import (
     signal_event,
     tables,
 )
+from tests.stack_fixtures import Stack
 
 
 @contextmanager
@@ -350,3 +353,40 @@ def test_what_cannot_be_read_is_put_aside_once_and_the_partition_moves_on(
         [row["order_id"] for row in found["orders"]],
         [row["number"] for row in found["runs"]],
     ) == (["SO-1"], [1])
+
+
+def test_a_record_that_an_operator_skips_is_put_aside_noted_and_passed_by(
+    stack: Stack, publisher: kafka.Publisher, connection: db.Connection, tenant: str
+) -> None:
+    """Its partition is held, whatever is tried; then it goes on, and nobody takes the record."""
+    partition, taken = kafka.partition_of(tenant), list[str]()
+    poison = publish(publisher, ORDERS.name, tenant, block(order(tenant, "POISON")).event)
+    last = publish(publisher, ORDERS.name, tenant, block(order(tenant, "GOOD")).event)
+
+    def handle(_: db.Connection, records: list[Record]) -> None:
+        names = [one.order for record in records for one in getattr(record.event, "orders", ())]
+        if "POISON" in names:
+            raise Retryable("this one cannot be taken")
+        taken.extend(names)
+
+    routes = [replace(route, handle=handle) for route in ROUTES if route.topic == ORDERS.name]
+    standing = Standing()
+    with consuming(publisher, routes, standing=standing):
+        eventually(lambda: "this one cannot" in standing.why(), what="a partition that is held")
+        place = (ORDERS.name, str(partition), str(poison))
+        done = stack.winback("skip", *place, "--reason", "it ends everything", "--json")
+        wait_until_behind(connection, ORDERS.name, partition, last)
+    assert "GOOD" in taken
+    assert "POISON" not in taken
+    letter = read_one(json.loads(done.stdout)["dead_letter"])
+    assert (letter.topic, letter.offset, letter.consumer) == (ORDERS.name, poison, "operator")
+    noted = connection.execute(
+        "SELECT action, subject, detail ->> 'reason' FROM audit_log "
+        "WHERE organization = %s AND action = 'record skipped'",
+        (tenant,),
+    ).fetchall()
+    subject = f"{ORDERS.name}/{partition}@{poison}"
+    assert noted == [("record skipped", subject, "it ends everything")]
+    missing = stack.winback("skip", ORDERS.name, str(partition), "999999", check=False)
+    assert missing.returncode == 2, missing
+    assert "the log does not reach so far" in missing.stderr
