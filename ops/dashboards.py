@@ -103,6 +103,18 @@ OVERVIEW = {
             (('sum by (alertname) (ALERTS{alertstate="firing"})', "{{alertname}}"),),
         ),
         Panel(
+            "Access refused",
+            "Sign-ins, tokens, forms and pages, an hour. A burst: somebody tries.",
+            "short",
+            (
+                (
+                    'sum by (kind) (increase(winback_security_events_total{kind=~"sign-in refused'
+                    '|token refused|forged form|forbidden|not signed in"}[1h]))',
+                    "{{kind}}",
+                ),
+            ),
+        ),
+        Panel(
             "Clocks that lead",
             "One. None: nothing is scheduled.",
             "short",

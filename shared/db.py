@@ -227,10 +227,12 @@ def _reach(*, autocommit: bool = False, answer_seconds: float = VERB_SECONDS) ->
 
 @contextmanager
 def organization_transaction(
-    app_pool: ConnectionPool[Connection], organization: str
+    app_pool: ConnectionPool[Connection], organization: str, *, wait: float | None = None
 ) -> Iterator[Connection]:
-    """A transaction of the app role that sees `organization` alone."""
-    with app_pool.connection() as connection, connection.transaction():
+    """A transaction of the app role that sees `organization` alone. `wait`: seconds for a
+    connection, where not as long as the pool says.
+    """
+    with app_pool.connection(wait) as connection, connection.transaction():
         connection.execute("SELECT set_config('app.org', %s, true)", (organization,))
         yield connection
 

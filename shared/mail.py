@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from itsdangerous import BadData, URLSafeSerializer
 
+from shared import keys
 from shared.errors import FieldError, Misconfigured, Rejected
 from shared.settings import settings
 from shared.wording import plain_name
@@ -232,4 +233,6 @@ def _serializer(salt: str = "unsubscribe") -> URLSafeSerializer:
         raise Misconfigured(
             "WINBACK_SECRET: is empty; 32 random characters or more sign the unsubscribe links"
         )
-    return URLSafeSerializer(settings().secret, salt=salt)
+    # links in mails of the version before are signed by the secret itself
+    plain = [secret.encode() for secret in (settings().secret_before, settings().secret) if secret]
+    return URLSafeSerializer([*plain, *keys.keys("unsubscribe")], salt=salt)

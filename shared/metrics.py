@@ -52,6 +52,17 @@ READY = _gauge(
     do="Read /readyz, then the process's log. What it names (Kafka, PostgreSQL) is what to mend.",
 )
 
+SECURITY_EVENTS = _counter(
+    "winback_security_events_total",
+    "What happened to access: sign-ins, refusals, forged forms, exports, changes of members and "
+    "tokens.",
+    ["kind"],
+    spike="A burst of refusals: somebody tries tokens, links, codes or forged forms; of exports: "
+    "somebody takes the data along.",
+    do="The log's `security` lines say who, by a name that `winback sessions end` prints too; "
+    "end their sessions, rotate the token.",
+)
+
 # -- consumers -------------------------------------------------------------------------------------
 
 RECORDS = _counter(

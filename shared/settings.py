@@ -130,8 +130,13 @@ class Settings(BaseSettings):
     )
     secret: Secret = Field(
         "",
-        description="Signs unsubscribe links; 32 random characters or more. "
+        description="Signs unsubscribe links and what browsers keep; 32 random characters or more. "
         "Empty only for `winback dev`, which makes one.",
+    )
+    secret_before: Secret = Field(
+        "",
+        description="The secret before, while it is changed: what it signed is still read, "
+        "nothing new is signed by it.",
     )
 
     oidc_issuer: Annotated[str, Accepts("an https address; or nothing")] = Field(
@@ -279,6 +284,14 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="Disks that the clock measures, by name, JSON: "
         '{"postgres": "/var/lib/postgresql"}.',
+    )
+    audit_kept_days: int = Field(
+        2_557,
+        ge=30,
+        description="Days that `winback purge` keeps rows of the audit log: seven years.",
+    )
+    security_events_kept_days: int = Field(
+        400, ge=30, description="Days that `winback purge` keeps security events."
     )
     mail_from: Address = Field("winback@localhost", description="Sender address of digests.")
     dkim_selector: Name = Field(

@@ -1,4 +1,4 @@
-"""Verbs of an installation: migrate, topics, settings-reference."""
+"""Verbs of an installation: migrate, topics, purge, settings-reference."""
 
 import json
 
@@ -40,6 +40,34 @@ def topics(
     broker.note(adopt=adopt)
     created = kafka.create_topics()
     print("\n".join(f"created {name}" for name in created) if created else "nothing to create")
+
+
+@app.command("purge")
+def purge(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
+    """Delete what is older than the terms say: rows of the audit log (WINBACK_AUDIT_KEPT_DAYS) and
+    security events (WINBACK_SECURITY_EVENTS_KEPT_DAYS). As the owner: no service may.
+
+    Example: winback purge
+    """
+    from datetime import timedelta
+
+    from services.signals.store import purge
+    from shared import clock, db, security
+    from shared.settings import settings
+
+    now = clock.now()
+    with db.connect() as connection:
+        connection.execute("RESET ROLE")  # the owner's login
+        gone = {
+            "audit_log": purge.audit_rows(
+                connection, now=now, kept=timedelta(days=settings().audit_kept_days)
+            ),
+            "security_events": security.purge(
+                connection, now=now, kept=timedelta(days=settings().security_events_kept_days)
+            ),
+        }
+    said = ", ".join(f"{rows} of {table}" for table, rows in gone.items())
+    print(json.dumps(gone) if as_json else f"gone: {said}")
 
 
 @app.command("settings-reference")

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from shared.errors import Misconfigured, NotFound, Rejected, Retryable, printable
+from winback import verbs
 from winback.stack import home
 
 VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one line of help)
@@ -35,6 +36,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one
         "winback.rebuild_log",
         "Write the log of orders anew from PostgreSQL, where Kafka was lost or came back older.",
     ),
+    "purge": ("winback.admin", "Delete audit rows and security events older than the terms say."),
     "settings-reference": (
         "winback.admin",
         "List every setting of the environment with its default.",
@@ -145,7 +147,8 @@ def main() -> None:
     """
     with_stack = home.load_env()
     try:
-        app(prog_name="winback", obj={"with_stack": with_stack})
+        with verbs.noted(sys.argv[1:]):
+            app(prog_name="winback", obj={"with_stack": with_stack})
     except (Rejected, NotFound, Misconfigured) as error:
         print(f"winback: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)

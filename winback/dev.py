@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit, urlunsplit
 
 import typer
 
@@ -120,7 +121,8 @@ def status(as_json: bool = AsJson) -> None:
     found = current(home)
     if as_json:
         rows = [
-            {key: service[key] for key in ("name", "pid", "ready", "url")}
+            {key: service[key] for key in ("name", "pid", "ready")}
+            | {"url": without_password(service["url"])}
             for service in found["services"]
         ]
         print(json.dumps({"ready": found["ready"], "services": rows}))
@@ -293,6 +295,15 @@ def current(home: Home) -> dict[str, Any]:
     return {"ready": ready, "schema": state.get("schema", {"failures": 0}), "services": services}
 
 
+def without_password(url: str) -> str:
+    """The address as it may be shown: logs and screens keep what is printed."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
+
+
 def show(home: Home) -> None:
     """A table for eyes: no passwords in it."""
     from rich.console import Console
@@ -313,9 +324,7 @@ def show(home: Home) -> None:
         memory = (
             f"{processes.resident_bytes(service['pid']) / 1e6:.0f} MB" if service["pid"] else ""
         )
-        address = (
-            service["url"].rpartition("@")[2] if service["name"] == "postgres" else service["url"]
-        )
+        address = without_password(service["url"])
         table.add_row(
             service["name"],
             str(service["pid"] or ""),

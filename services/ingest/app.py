@@ -34,7 +34,7 @@ from services.ingest.bodies import Gunzip, NotJson, TooLarge, wrong_media_type
 from services.ingest.intake import KINDS, Intake, Kind, read_items, take_in
 from services.ingest.places import Held, Places
 from services.ingest.problems import problem, respond
-from shared import clock, db, http, kafka, metrics
+from shared import clock, db, http, kafka, metrics, security
 from shared.errors import OtherLog, Retryable, said
 from shared.events import Order
 from shared.health import Readiness
@@ -100,6 +100,7 @@ def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> F
 
         return post
 
+    metrics.SECURITY_EVENTS.labels("token refused")
     for kind in KINDS.values():
         for known in (202, 422, 503):
             metrics.INGEST_REQUESTS.labels(kind.plural, outcome(known))
@@ -162,6 +163,7 @@ async def answer(service: Service, kind: Kind, request: Request) -> Response:
         held.admit()
         return await take(service, kind, caller, request, body, held)
     except Refused as refused:
+        security.tell("token refused", status=refused.status)
         extra = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
         return problem(
             refused.status, "Not allowed", refused.reason, field="Authorization", headers=extra

@@ -8,7 +8,7 @@ owns      organizations, members, tokens, settings_versions, accounts, account_w
           slots, digest_recipients, digest_requests, sequences, sequence_steps, suppressions,
           outcomes, audit_log, saved_views, owner_people, follow_ups, account_notes,
           sending_settings, senders, sender_domains, action_events, sign_in_links, sessions,
-          identities, deleted_organizations
+          identities, invitations, deleted_organizations
 
 Three processes, a room each, on what they share:
 

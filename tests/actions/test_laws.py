@@ -125,17 +125,31 @@ ACTIONS: dict[str, Action] = {
     ),
     "members.invite": Action(
         do=lambda at, by: members.invite(
-            *organization_of(at), "new@example.com", "admin", by=by, with_digest=True
+            *organization_of(at), f"new@{at.organization}.example", "admin", by=by, with_digest=True
         ),
         may=GOVERNING,
-        noted=("invited", "member new@example.com"),
+        noted=("invited", "member new@"),
     ),
     "members.invite an owner": Action(
         do=lambda at, by: members.invite(
-            *organization_of(at), "new@example.com", "owner", by=by, with_digest=False
+            *organization_of(at),
+            f"new@{at.organization}.example",
+            "owner",
+            by=by,
+            with_digest=False,
         ),
         may=MAKING_OWNERS,
-        noted=("invited", "member new@example.com"),
+        noted=("invited", "member new@"),
+    ),
+    "members.withdraw": Action(
+        do=lambda at, by: withdraw(at, by), may=GOVERNING, noted=("withdrew", "member new@example")
+    ),
+    "members.add somebody new": Action(
+        do=lambda at, by: members.add(
+            *organization_of(at), "new@example.com", "member", by=by, with_digest=True
+        ),
+        may=OPERATOR,
+        noted=("added", "member new@example.com"),
     ),
     "members.add": Action(
         do=lambda at, by: members.add(
@@ -420,6 +434,15 @@ def own_only(at: World, by: Actor) -> None:
     if by.role != "operator":
         recipients.add(*organization_of(at), by.name, added_by="test")
     digest.set_own_only(*organization_of(at), own_only=True, by=by)
+
+
+def withdraw(at: World, by: Actor) -> None:
+    at.connection.execute(
+        "INSERT INTO invitations VALUES"
+        " (%s, 'new@example.com', 'member', true, 'x', now(), now() + interval '1 day', 'x')",
+        (at.organization,),
+    )
+    members.withdraw(*organization_of(at), "new@example.com", by=by)
 
 
 def want_mail_again(at: World, by: Actor) -> None:

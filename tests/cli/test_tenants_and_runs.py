@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from services.signals.actions import sign_in
 from services.signals.store import organizations
-from shared import db, kafka
+from shared import db, kafka, security
 from shared.errors import NotFound, Rejected
 from shared.ids import record_key
 from shared.topics import ACCOUNTS, CONTACTS
@@ -311,8 +311,8 @@ def test_the_last_owner_stays_and_what_is_done_to_members_is_noted(
         "'member%%' ORDER BY at, id"
     )
     assert rows(connection, log, tenant) == [
-        ("command line", "invited", "member ana@example.com"),
-        ("command line", "invited", "member bo@example.com"),
+        ("command line", "added", "member ana@example.com"),
+        ("command line", "added", "member bo@example.com"),
         ("command line", "changed role", "member bo@example.com"),
         ("command line", "removed", "member bo@example.com"),
     ]
@@ -504,6 +504,6 @@ def test_sessions_end_by_the_operator_s_verb_and_links_with_them(
     sign_in.start_session(connection, email, signed_in_from="Firefox on Linux")
     sign_in.make_link(connection, email, "")
     said = json.loads(winback("sessions", "end", f" {email.upper()}", "--json"))
-    person = sign_in.name_in_logs(email)
+    person = security.name_in_logs(email)
     assert said == {"sessions": 1, "links": 1, "person": person}
     assert winback("sessions", "end", email) == (f"ended: 0 sessions, 0 links; in logs: {person}\n")

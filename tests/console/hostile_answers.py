@@ -40,6 +40,7 @@ def detection(field: Answers, switch: Answers) -> dict[str, Answers]:
 ANSWERS: dict[Route, dict[str, Answers]] = {
     Route("POST", "/sign-in"): {"email": REFUSED},
     Route("POST", "/sign-in/{link}"): {UNUSED: {EVERY: 410}},
+    Route("POST", "/invitation/{organization}/{secret}"): {"answer": {EVERY: 410, **ALIEN}},
     Route("POST", "/sessions/end"): {"session": NOT_THERE},
     Route("POST", "/sign-out"): {},
     Route("POST", "/unsubscribe/{token}"): {UNUSED: {EVERY: 404}},
@@ -141,6 +142,7 @@ ANSWERS: dict[Route, dict[str, Answers]] = {
     },
     Route("POST", "/o/{organization}/settings/members/role"): {"email": NOT_THERE, "role": REFUSED},
     Route("POST", "/o/{organization}/settings/members/remove"): {"email": NOT_THERE},
+    Route("POST", "/o/{organization}/settings/members/withdraw"): {"email": NOT_THERE},
     Route("POST", "/o/{organization}/settings/tokens"): {
         "scope": REFUSED,
         "name": REFUSED | {"template code": 200, "a script": 200, "40 digits": 200},

@@ -130,6 +130,11 @@ CASES: dict[Route, Case] = {
     Route("GET", "/sign-in/oidc"): Case(audience="anyone", status=404),
     Route("GET", "/sign-in/oidc/callback"): Case(audience="anyone", status=404),
     Route("POST", "/sign-in/{link}"): deed(audience="anyone", needs_session=False),
+    # there is none
+    Route("GET", "/invitation/{organization}/{secret}"): Case(audience="anyone", status=410),
+    Route("POST", "/invitation/{organization}/{secret}"): deed(
+        lambda ids: {"answer": "accept"}, audience="anyone", status=410, needs_session=False,
+    ),
     Route("GET", "/sessions"): page("signed in"),
     # there is none of that name
     Route("POST", "/sessions/end"): deed(
@@ -247,6 +252,10 @@ CASES: dict[Route, Case] = {
     Route("GET", "/o/{organization}/settings/members"): page(),
     Route("POST", "/o/{organization}/settings/members/invite"): governed(
         lambda ids: {"email": f"x{ids.person}", "role": "member"}
+    ),
+    # there is none
+    Route("POST", "/o/{organization}/settings/members/withdraw"): governed(
+        lambda ids: {"email": ids.person}, status=404,
     ),
     Route("POST", "/o/{organization}/settings/members/role"): governed(
         lambda ids: {"email": ids.person, "role": "admin"}
@@ -450,6 +459,7 @@ class Two:
             note=ids.note,
             kind="lost",
             link=link.split("/")[-1],
+            secret="none",
             token=self._token(who, route, ids),
         )
         session = client.cookies.get(COOKIE)

@@ -28,6 +28,7 @@ WRONG = {
     ),
     "base_url": ("winback.example", "http(s)://host[:port], no query"),
     "secret": ("short", "32 random characters or more"),
+    "secret_before": ("short", "32 random characters or more"),
     "oidc_issuer": ("http://login.example", "an https address; or nothing"),
     "partitions": ("many", "a whole number of at least 1 and at most 512"),
     "replication_factor": ("0", "a whole number of at least 1 and at most 7"),

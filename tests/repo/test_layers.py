@@ -27,6 +27,8 @@ SQL_LIVES_IN = "a module called store… (or …_store), audit…, or shared/db.
 SQL_ELSEWHERE = {
     "shared/dead_letters.py": "two statements over the one table that remembers replays, "
     "for command line and console",
+    "shared/mail_limits.py": "two statements over the one table that counts mails, for every door",
+    "shared/security.py": "two statements over the one table that keeps security events",
 }
 
 

@@ -15,6 +15,8 @@ OWNED_ELSEWHERE = {
     "positions": "shared",
     "migrations": "shared",
     "taking": "shared",  # of every consumer, by the one consume loop
+    "mails_counted": "shared",  # of mails that people cause, in the one module that counts them
+    "security_events": "shared",  # of every process and verb, in the one module that keeps them
     "broker": "shared",  # by `winback topics`, as the owner
     # what every consumer, and whoever accepts, holds the log against
     "logs": "shared",

@@ -10,10 +10,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 from services.signals.store import audit_log
-from shared import clock, db
+from shared import clock, db, security
 from shared.errors import WinbackError
 
 Role = Literal["operator", "owner", "admin", "member"]
+
+# what is done to these is a security event beside its row
+SECURITY_KINDS: dict[str, security.Kind] = {"member": "member changed", "token": "token changed"}
 
 FOR_THOSE_WHO_GOVERN = "this is for owners and admins of the organization; ask one of them"
 FOR_THE_OPERATOR = "this is for whoever operates this installation"
@@ -78,3 +81,6 @@ def note(
         subject=subject,
         detail=detail,
     )
+    kind = SECURITY_KINDS.get(subject.partition(" ")[0])
+    if kind is not None and by.role != "operator":  # whose verbs are kept whole (winback/verbs.py)
+        security.tell(kind, email=by.name, about=organization, action=action)

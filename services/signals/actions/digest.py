@@ -12,7 +12,7 @@ from services.signals.store import (
     run_requests,
     slots,
 )
-from shared import clock, db
+from shared import clock, db, mail_limits
 from shared.domain.cadence import DAYS, Frequency, first_day
 from shared.errors import FieldError, Rejected
 from shared.settings import settings as environment
@@ -106,10 +106,18 @@ def checked_schedule(frequency: str, hour: str, weekday: str) -> tuple[Frequency
 
 def ask_for_one(connection: db.Connection, organization: str, *, by: Actor) -> None:
     """A digest of the latest complete run for whoever asks, alone. Raises Rejected for who has no
-    address.
+    address, or asked too often.
     """
-    email = _address_of(by)
-    digest_requests.ask(connection, organization, email, at=clock.now())
+    email, now = _address_of(by), clock.now()
+    mail_limits.take(
+        connection,
+        "digest by hand",
+        now=now,
+        person=email,
+        address=email,
+        organization=organization,
+    )
+    digest_requests.ask(connection, organization, email, at=now)
     run_requests.tell_clock(connection)
     note(connection, organization, by, "asked for", "digest test", {})
 

@@ -1,19 +1,25 @@
 """Members of an organization: owners and admins invite them, change their roles and remove them."""
 
+import secrets
+from datetime import timedelta
+
 from services.signals.actions import digest
-from services.signals.actions.actor import Actor, must_govern, note
+from services.signals.actions.actor import Actor, must_govern, must_operate, note
 from services.signals.store import (
+    invitations,
     organizations,
     owner_people,
     recipients,
     saved_views,
     sign_in,
 )
-from shared import clock, db
+from services.signals.store.invitations import Invitation
+from shared import clock, db, mail_limits
 from shared.errors import FieldError, NotFound, Rejected
 from shared.mail import checked_address
 
 ROLES = ("owner", "admin", "member")
+INVITATION_LASTS = timedelta(days=7)
 NOT_ASCII = "has other letters than a mail address: write its domain as xn--…"
 LAST_OWNER = "is the last owner: make somebody else an owner first"
 
@@ -26,9 +32,10 @@ def invite(
     *,
     by: Actor,
     with_digest: bool,
-) -> str:
-    """A new member. Returns the address in the spelling that is kept; the caller mails a link to
-    it. Raises Forbidden, NotFound, and Rejected for a member that there is.
+) -> tuple[str, str]:
+    """Ask somebody to be a member: they are none before they say so. Returns the address in the
+    spelling that is kept, and the secret of the mail that the caller sends there. Raises Forbidden,
+    NotFound, and Rejected for a member that there is and for more mails than may be.
     """
     must_govern(by)
     organizations.lock(connection, organization)
@@ -36,9 +43,26 @@ def invite(
     _may_give(role, by)
     if plain in roles(connection, organization):
         raise Rejected(FieldError(field="email", reason=f"{plain} is a member already"))
-    organizations.set_member(connection, organization, plain, role)
-    if with_digest:
-        recipients.add(connection, organization, plain, added_by=by.name)
+    now = clock.now()
+    mail_limits.take(
+        connection,
+        "invitation",
+        now=now,
+        person=by.name,
+        address=plain,
+        organization=organization,
+    )
+    secret = secrets.token_urlsafe(32)
+    invitation = Invitation(
+        organization=organization,
+        email=plain,
+        role=role,
+        with_digest=with_digest,
+        invited_by=by.name,
+        invited_at=now,
+        expires_at=now + INVITATION_LASTS,
+    )
+    invitations.set_invitation(connection, invitation, invitation_hash=sign_in.hashed(secret))
     note(
         connection,
         organization,
@@ -47,7 +71,50 @@ def invite(
         f"member {plain}",
         {"role": role, "digest": with_digest},
     )
-    return plain
+    return plain, secret
+
+
+def invited(connection: db.Connection, organization: str, secret: str) -> Invitation | None:
+    """The invitation of a mail; None: it was answered, withdrawn or is too old."""
+    return invitations.find(connection, organization, sign_in.hashed(secret), now=clock.now())
+
+
+def accept(connection: db.Connection, organization: str, secret: str) -> Invitation:
+    """Who was invited says yes, and is a member from now on. Raises NotFound."""
+    organizations.lock(connection, organization)
+    invitation = _answered(connection, organization, secret)
+    plain = invitation.email
+    if plain not in roles(connection, organization):
+        organizations.set_member(connection, organization, plain, invitation.role)
+    if invitation.with_digest:
+        recipients.add(connection, organization, plain, added_by=invitation.invited_by)
+    by = Actor(name=plain, role="member")
+    detail = {"role": invitation.role, "invited_by": invitation.invited_by}
+    note(connection, organization, by, "accepted", f"member {plain}", detail)
+    return invitation
+
+
+def decline(connection: db.Connection, organization: str, secret: str) -> Invitation:
+    """Who was invited says no. Raises NotFound."""
+    invitation = _answered(connection, organization, secret)
+    by = Actor(name=invitation.email, role="member")
+    note(connection, organization, by, "declined", f"member {invitation.email}", {})
+    return invitation
+
+
+def withdraw(connection: db.Connection, organization: str, email: str, *, by: Actor) -> None:
+    """The mail leads nowhere from now on. Raises Forbidden, NotFound."""
+    must_govern(by)
+    if not invitations.delete(connection, organization, email):
+        raise NotFound(f"no invitation of {email}")
+    note(connection, organization, by, "withdrew", f"member {email}", {})
+
+
+def _answered(connection: db.Connection, organization: str, secret: str) -> Invitation:
+    invitation = invited(connection, organization, secret)
+    if invitation is None or not invitations.delete(connection, organization, invitation.email):
+        raise NotFound("the invitation is not open any more")
+    return invitation
 
 
 def add(
@@ -59,12 +126,22 @@ def add(
     by: Actor,
     with_digest: bool,
 ) -> str:
-    """As `invite`; who is a member already gets the role, and the digest where it is wanted."""
+    """A member at once, for whoever operates this installation and knows them; who is one already
+    gets the role, and the digest where it is wanted. Raises Forbidden, NotFound, Rejected.
+    """
     must_govern(by)
     organizations.lock(connection, organization)
     plain = checked_email(email)
     if plain not in roles(connection, organization):
-        return invite(connection, organization, plain, role, by=by, with_digest=with_digest)
+        must_operate(by)
+        _may_give(role, by)
+        organizations.set_member(connection, organization, plain, role)
+        invitations.delete(connection, organization, plain)
+        detail = {"role": role, "digest": with_digest}
+        note(connection, organization, by, "added", f"member {plain}", detail)
+        if with_digest:
+            recipients.add(connection, organization, plain, added_by=by.name)
+        return plain
     change_role(connection, organization, plain, role, by=by)
     if with_digest:
         digest.add_recipient(connection, organization, plain, by=by)
@@ -88,6 +165,7 @@ def change_role(
         return
     _keep_an_owner(email, known)
     organizations.set_member(connection, organization, email, role)
+    invitations.delete_by(connection, organization, email)  # what they offered was by that role
     note(
         connection,
         organization,
@@ -99,8 +177,9 @@ def change_role(
 
 
 def remove(connection: db.Connection, organization: str, email: str, *, by: Actor) -> None:
-    """The membership and the views that they saved for themselves end at once; who is a member
-    nowhere else is signed out. Raises Forbidden, NotFound, and Rejected for the last owner.
+    """The membership, the views that they saved for themselves and the invitations that they sent
+    end at once; who is a member nowhere else is signed out. Raises Forbidden, NotFound, and
+    Rejected for the last owner.
     """
     must_govern(by)
     organizations.lock(connection, organization)
@@ -110,6 +189,7 @@ def remove(connection: db.Connection, organization: str, email: str, *, by: Acto
     _may_touch(email, known, by)
     _keep_an_owner(email, known)
     organizations.remove_member(connection, organization, email)
+    invitations.delete_by(connection, organization, email)
     end_access_of_strangers(connection, email)
     saved_views.delete_of(connection, organization, email)
     owner_people.forget_member(connection, organization, email)

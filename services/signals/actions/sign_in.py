@@ -1,20 +1,24 @@
 """Signing in and out. It is of a person, not of one organization, so no audit log has it: it is
-logged (`security`), and the log knows people by `name_in_logs` alone.
+a security event (shared/security.py), which knows people by a keyed hash alone.
 """
 
-import hashlib
 import hmac
+import re
 import secrets
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
 from services.signals.actions.members import checked_email
-from services.signals.store import sign_in
+from services.signals.store import link_bindings, sign_in
 from shared import clock, db
-from shared.settings import settings
 
 LINK_LASTS = timedelta(minutes=10)
 SESSION_LASTS = timedelta(days=14)
+CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none looks like another
+CODE_LENGTH = 8
+MOST_CODES = 5  # tries of a link
+BROWSER_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class Ended(NamedTuple):
@@ -24,9 +28,26 @@ class Ended(NamedTuple):
     links: int
 
 
-def make_link(connection: db.Connection, email: str, base_url: str) -> str:
-    """A one-time address, good for ten minutes. Raises Rejected, and NotFound for who is a member
-    nowhere.
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The browser that asked for a link: a secret that it keeps, and the code that it shows."""
+
+    browser: str
+    code: str
+
+
+def asked_by(browser: str | None) -> Asked:
+    """A new code; a browser keeps the secret that it has."""
+    kept = browser if browser and BROWSER_SECRET.fullmatch(browser) else secrets.token_urlsafe(32)
+    code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
+    return Asked(browser=kept, code=code)
+
+
+def make_link(
+    connection: db.Connection, email: str, base_url: str, *, asked: Asked | None = None
+) -> str:
+    """A one-time address, good for ten minutes; of the browser that asked, where one did. Raises
+    Rejected, and NotFound for who is a member nowhere.
     """
     link, plain = secrets.token_urlsafe(32), checked_email(email)
     sign_in.lock_person(connection, plain)
@@ -36,7 +57,44 @@ def make_link(connection: db.Connection, email: str, base_url: str) -> str:
         link_hash=sign_in.hashed(link),
         expires_at=clock.now() + LINK_LASTS,
     )
+    if asked is not None:
+        link_bindings.bind(
+            connection,
+            sign_in.hashed(link),
+            browser_hash=sign_in.hashed(asked.browser),
+            code_hash=_code_hash(link, asked.code),
+        )
     return f"{base_url.rstrip('/')}/sign-in/{link}"
+
+
+def is_of(connection: db.Connection, link: str, browser: str | None) -> bool:
+    """Whether a link that works may be used by this browser without a code."""
+    binding = link_bindings.find(connection, sign_in.hashed(link))
+    return binding is not None and (
+        binding.browser_hash is None
+        or (
+            browser is not None
+            and hmac.compare_digest(binding.browser_hash, sign_in.hashed(browser))
+        )
+    )
+
+
+def is_right_code(connection: db.Connection, link: str, code: str) -> bool:
+    """The code that the browser shows which asked for the link; it counts as a try, in the caller's
+    transaction, and after MOST_CODES of them none is right.
+    """
+    binding = link_bindings.find(connection, sign_in.hashed(link))
+    if binding is None or binding.code_hash is None:
+        return False
+    if not link_bindings.count_try(connection, sign_in.hashed(link), most=MOST_CODES):
+        return False
+    return hmac.compare_digest(binding.code_hash, _code_hash(link, code))
+
+
+def _code_hash(link: str, code: str) -> bytes:
+    """As it is typed: small letters and hyphens are no matter."""
+    plain = "".join(one for one in code.upper() if one in CODE_LETTERS)
+    return sign_in.hashed(f"{link} {plain}")
 
 
 def spend_link(connection: db.Connection, link: str) -> str | None:
@@ -102,8 +160,3 @@ def end_session(connection: db.Connection, email: str, session: str) -> bool:
 def forget_provider(connection: db.Connection, email: str) -> None:
     """Whoever the provider names at the address's next sign-in is taken for its owner."""
     sign_in.unpin(connection, email)
-
-
-def name_in_logs(email: str) -> str:
-    """The same for one address always, and told to nobody who has not the secret."""
-    return hmac.new(settings().secret.encode(), email.encode(), hashlib.sha256).hexdigest()[:16]

@@ -259,14 +259,14 @@ def end_sessions(
     """
     from services.signals.actions import members
     from services.signals.actions import sign_in as actions
-    from shared import db
+    from shared import db, security
 
     plain = members.checked_email(email)
     with db.connect() as connection:
         ended = actions.sign_out_everywhere(connection, plain)
         if unpin:
             actions.forget_provider(connection, plain)
-    person = actions.name_in_logs(plain)
+    person = security.name_in_logs(plain)
     if as_json:
         print(json.dumps({"sessions": ended.sessions, "links": ended.links, "person": person}))
     else:

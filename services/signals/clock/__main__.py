@@ -14,8 +14,9 @@ import psycopg
 import structlog
 
 from services.signals.clock import auditor, firing, measures
+from services.signals.store import purge
 from services.signals.store.run_requests import CLOCK_CHANNEL, CLOCK_LOCK
-from shared import db, kafka, metrics, process
+from shared import clock, db, kafka, metrics, process
 from shared.errors import Retryable, said
 from shared.health import Readiness
 from shared.needs import SameLog
@@ -31,6 +32,7 @@ STAND_BY_SECONDS = 0.5
 RETRY_SECONDS = 1.0
 DRAIN_SECONDS = 20.0
 ANSWER_SECONDS = 15.0  # for one statement of the leader; then another connection is tried
+CLEAN_EVERY_SECONDS = 3_600.0
 SILENT_AT_MOST = "15s"  # after this PostgreSQL ends a leader's session
 
 
@@ -127,7 +129,7 @@ def keep_time(
     every quarter of a second.
     """
     connection.execute(f"LISTEN {CLOCK_CHANNEL}")
-    look_at = 0.0
+    look_at = clean_at = 0.0
     while not stop.is_set():
         why = why_stopped()
         if why:
@@ -136,6 +138,11 @@ def keep_time(
             connection.execute("SELECT 1")  # still here
             stop.wait(LOOK_SECONDS)
             continue
+        if time.monotonic() >= clean_at:
+            clean_at = time.monotonic() + CLEAN_EVERY_SECONDS
+            gone = purge.expired(connection, now=clock.now())
+            if any(gone.values()):
+                log.info("expired rows are gone", **gone)
         if time.monotonic() >= look_at:
             look_at = time.monotonic() + LOOK_SECONDS
             firing.fire_due(connection)

@@ -21,7 +21,7 @@ from services.signals.console.http import problems
 from services.signals.console.http.compression import Compression
 from services.signals.console.http.csv_export import Exports
 from services.signals.console.http.rendering import HEADERS, render
-from services.signals.console.identity import sessions, sign_in, single_sign_on
+from services.signals.console.identity import invitation, sessions, sign_in, single_sign_on
 from services.signals.console.live import Streams
 from services.signals.console.sequences import draft, launch, listing
 from services.signals.console.settings import (
@@ -36,7 +36,7 @@ from services.signals.console.settings import (
     tokens,
 )
 from services.signals.console.today import page as today
-from shared import db, http
+from shared import db, http, security
 from shared.health import Readiness
 from shared.metrics import SIGN_IN_MAILS
 from shared.settings import settings
@@ -57,6 +57,7 @@ def build(pool: ConnectionPool[db.Connection], why_not: Callable[[], str] = lamb
         redoc_url=None,
         telemetry=http.TELEMETRY,
     )
+    security.begin()
     app.state.pool = pool
     readiness = Readiness(why_not)
     readiness.set(True)
@@ -66,6 +67,7 @@ def build(pool: ConnectionPool[db.Connection], why_not: Callable[[], str] = lamb
     app.include_router(routes.router)
     app.include_router(single_sign_on.router)  # before doors: its paths look like links
     app.include_router(sign_in.router)
+    app.include_router(invitation.router)
     app.include_router(sessions.router)
     app.include_router(unsubscribe.router)
     app.include_router(outcomes.router)

@@ -216,7 +216,7 @@ def summary_csv(request: Request, organization: str, month: Month = None) -> Res
         )
 
     name = f"winback-{organization}-{first:%Y-%m}"
-    return download(request, who, organization, name, EXPORTED, read)
+    return download(request, who, organization, "summary", name, EXPORTED, read)
 
 
 def _exported(row: OutcomeRow, currency: str) -> tuple[object, ...]:

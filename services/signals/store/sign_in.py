@@ -57,7 +57,8 @@ VALUES (%(session_hash)s, %(email)s, %(now)s, %(now)s, %(expires_at)s, %(signed_
 FIND_SESSION = """
 SELECT
     email,
-    last_seen_at < %(note_before)s
+    last_seen_at < %(note_before)s,
+    created_at
 FROM sessions
 WHERE session_hash = %(session_hash)s
   AND expires_at > %(now)s
@@ -227,8 +228,8 @@ def find_session(
     now: datetime,
     used_since: datetime,
     note_before: datetime,
-) -> str | None:
-    """The address that is signed in. That it was used is noted where the last note is
+) -> tuple[str, datetime] | None:
+    """(the address that is signed in, since when). That it was used is noted where the last note is
     older than `note_before`.
     """
     values = {
@@ -242,7 +243,7 @@ def find_session(
         return None
     if row[1]:
         connection.execute(NOTE_SESSION, values)
-    return str(row[0])
+    return str(row[0]), row[2]
 
 
 def end_session(connection: db.Connection, session: str) -> None:

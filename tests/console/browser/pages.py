@@ -135,6 +135,13 @@ LOOKS: dict[str, tuple[Look, ...]] = {
             role=None, status=410, expecting=("status of 410",),
         ),
     ),
+    "/invitation/{organization}/{secret}": (
+        Look(name="invitation", path="{invitation}", role=None),
+        Look(
+            name="invitation-answered", path="/invitation/{organization}/none",
+            role=None, status=410, expecting=("status of 410",),
+        ),
+    ),
     "/sessions": (Look(name="sessions", path="/sessions"),),
     "/unsubscribe/{token}": (
         Look(name="unsubscribe", path="/unsubscribe/{token}", role=None),
@@ -354,6 +361,8 @@ def address(look: Look, world: World) -> str:
     parts = {"organization": world.organization, "empty": world.empty}
     if "{link}" in look.path:
         parts["link"] = world.sign_in_link(world.people["member"])
+    if "{invitation}" in look.path:
+        parts["invitation"] = world.invitation()
     if "{token}" in look.path:
         parts["token"] = unsubscribe_token(world.organization, world.people["member"])
     if "{opt_out}" in look.path:

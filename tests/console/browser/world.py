@@ -15,7 +15,9 @@ from typing import Any
 
 import httpx
 
-from shared import clock
+from services.signals.store import invitations, sign_in
+from services.signals.store.invitations import Invitation
+from shared import clock, db
 from shared.kafka import Headers, Publisher
 from shared.topics import ERP_ORDERS
 from tests.eventually import eventually
@@ -72,6 +74,24 @@ class World:
         """As `winback sign-in` prints it, for this console's address."""
         link = self.stack.winback("sign-in", email).stdout.strip()
         return self.console + link[link.index("/sign-in/") :]
+
+    def invitation(self) -> str:
+        """The path that the mail of an invitation leads to."""
+        now, secret = clock.now(), secrets.token_urlsafe(32)
+        invitation = Invitation(
+            organization=self.organization,
+            email="bo@pipe.example",
+            role="admin",
+            with_digest=True,
+            invited_by=self.people["owner"],
+            invited_at=now,
+            expires_at=now + timedelta(days=7),
+        )
+        with db.connect() as connection:
+            invitations.set_invitation(
+                connection, invitation, invitation_hash=sign_in.hashed(secret)
+            )
+        return f"/invitation/{self.organization}/{secret}"
 
     def send(self, *orders: dict[str, Any]) -> None:
         """As an ERP does it."""

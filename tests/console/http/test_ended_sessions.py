@@ -51,6 +51,7 @@ FORMS: list[tuple[str, dict[str, str], str]] = [
     ("settings/members/invite", {"email": "new@example.com"}, "settings/members"),
     ("settings/members/role", {"email": "new@example.com"}, "settings/members"),
     ("settings/members/remove", {"email": "new@example.com"}, "settings/members"),
+    ("settings/members/withdraw", {"email": "new@example.com"}, "settings/members"),
     ("settings/tokens", {"name": "erp"}, "settings/tokens"),
     ("settings/tokens/rotate", {"name": "erp"}, "settings/tokens"),
     ("settings/tokens/revoke", {"name": "erp"}, "settings/tokens"),

@@ -47,7 +47,7 @@ def half_taken(browser: Browser, path: str) -> socket.socket:
     wire.settimeout(30)
     wire.connect((place.hostname, place.port))
     cookie = f"{COOKIE}={browser.client.cookies[COOKIE]}"
-    wire.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n".encode())
+    wire.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n".encode())
     assert wire.recv(15).startswith(b"HTTP/1.1 200")
     return wire
 

@@ -64,7 +64,7 @@ def send(world: Two, route: Route, ids: Ids, pairs: list[tuple[str, str]]) -> ht
     path = route.path.replace(":path", "").format(
         organization=world.mine, account=ids.account, sequence=ids.sequence, digest=ids.digest,
         outcome=ids.outcome, follow_up=ids.follow_up, note=ids.note, kind="lost", link="no-link",
-        token="no-token",
+        token="no-token", secret="none",
     )  # fmt: skip
     pairs = [*pairs, ("csrf", csrf_token(client.cookies.get(COOKIE) or ""))]
     body = "&".join(

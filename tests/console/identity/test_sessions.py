@@ -14,7 +14,7 @@ from services.signals.actions import members, sign_in, tenants
 from services.signals.actions.actor import COMMAND_LINE
 from services.signals.console.identity.browsers import UNKNOWN, short_name
 from services.signals.store import organizations
-from shared import db
+from shared import db, security
 from tests.console.conftest import BASE, COOKIE, Browser, MakeBrowser, text_of
 from tests.eventually import eventually
 from tests.signals.builders import rows
@@ -150,7 +150,7 @@ def test_signing_out_everywhere_makes_links_void_that_were_not_used(
     assert browser().post(link).status_code == 410
     (line,) = [line for line in lines if line["event"] == "security"]
     assert line["event_kind"] == "signed out everywhere"
-    assert line["person"] == sign_in.name_in_logs(ana.email) and ana.email not in str(lines)
+    assert line["person"] == security.name_in_logs(ana.email) and ana.email not in str(lines)
 
 
 def test_signing_in_and_a_refusal_are_security_lines_in_the_log(

@@ -218,13 +218,17 @@ def test_over_https_the_cookie_is_this_host_s_alone(
     settings.cache_clear()
     try:
         made = browser(tenant)
-        cookie = next(cookie for cookie in made.client.cookies.jar)
-        assert (cookie.name, cookie.secure, cookie.path, cookie.domain_specified) == (
+        made.post("/sign-in", {"email": made.email})
+        cookies = list(made.client.cookies.jar)
+        assert {cookie.name for cookie in cookies} == {
             "__Host-winback_session",
-            True,
-            "/",
-            False,
-        )
+            "__Host-winback_person",
+            "__Host-winback_asked",
+        }
+        for cookie in cookies:
+            assert (cookie.secure, cookie.path, cookie.domain_specified) == (True, "/", False)
+            assert cookie.has_nonstandard_attr("HttpOnly")
+            assert cookie.get_nonstandard_attr("SameSite") == "lax"
     finally:
         monkeypatch.undo()
         settings.cache_clear()

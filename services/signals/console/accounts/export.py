@@ -55,7 +55,7 @@ def export(request: Request, organization: str) -> Response:
         )
 
     name = f"accounts-{organization}-{clock.today(head.timezone).isoformat()}"
-    return download(request, who, organization, name, EXPORTED, read)
+    return download(request, who, organization, "accounts", name, EXPORTED, read)
 
 
 def _exported(row: ListedRow, currency: str, now: datetime) -> list[Any]:

@@ -7,11 +7,11 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import get_args
 from urllib.parse import urlsplit
 
-from fastapi import Request
+from fastapi import Request, Response
 from psycopg_pool import ConnectionPool
 
 from services.signals.actions.actor import Actor, Role
@@ -22,12 +22,17 @@ from shared.settings import settings
 
 COOKIE = "winback_session"
 IDLE_FOR = timedelta(days=3)  # a weekend; then one signs in again
+RECENT = timedelta(minutes=15)  # so long after signing in one does what owners do
 SEEN_EVERY = timedelta(minutes=5)  # how exactly a session knows when it was last used
 READ_SIGNALS = "signals:read"
 
 
 class NotSignedIn(Exception):
     """A page that needs a session was asked for without one."""
+
+
+class SignInAgain(Exception):
+    """What was asked for needs a person who signed in lately, not a browser left open."""
 
 
 class NotHere(Exception):
@@ -52,10 +57,11 @@ class Refused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """A person who is signed in, and what of."""
+    """A person who is signed in, since when, and what of."""
 
     email: str
     memberships: list[Membership]
+    signed_in_at: datetime
 
     def role_in(self, organization: str) -> str | None:
         """owner, admin, member; None for an outsider."""
@@ -68,6 +74,11 @@ class Visitor:
         role = next(role for role in get_args(Role) if role == self.role_in(organization))
         return Actor(name=self.email, role=role)
 
+    def must_be_recent(self) -> None:
+        """For what owners do: roles, members, tokens. Raises SignInAgain."""
+        if clock.now() - self.signed_in_at > RECENT:
+            raise SignInAgain
+
     def governs(self, organization: str) -> bool:
         """Owners and admins change settings, members and tokens."""
         return self.acting_in(organization).governs
@@ -79,9 +90,29 @@ def app_pool(request: Request) -> ConnectionPool[db.Connection]:
     return pool
 
 
-def cookie_name() -> str:
+def cookie_name(name: str = COOKIE) -> str:
     """With https no other host, and no page below a path, can set it (RFC 6265bis, 4.1.3.2)."""
-    return f"__Host-{COOKIE}" if is_https() else COOKIE
+    return f"__Host-{name}" if is_https() else name
+
+
+def keep_cookie(answer: Response, name: str, value: str, *, lasts: timedelta) -> None:
+    """In this browser, for us alone, where no script reads it."""
+    answer.set_cookie(
+        cookie_name(name),
+        value,
+        max_age=int(lasts.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=is_https(),
+        path="/",
+    )
+
+
+def drop_cookie(answer: Response, name: str) -> None:
+    """This browser forgets it."""
+    answer.delete_cookie(
+        cookie_name(name), path="/", secure=is_https(), httponly=True, samesite="lax"
+    )
 
 
 def session_of(request: Request) -> str | None:
@@ -96,12 +127,17 @@ def visitor(request: Request) -> Visitor:
         raise NotSignedIn
     now = clock.now()
     with app_pool(request).connection() as connection, connection.transaction():
-        email = sign_in.find_session(
+        found = sign_in.find_session(
             connection, session, now=now, used_since=now - IDLE_FOR, note_before=now - SEEN_EVERY
         )
-        if email is None:
+        if found is None:
             raise NotSignedIn
-        return Visitor(email=email, memberships=sign_in.memberships(connection, email))
+        email, signed_in_at = found
+        return Visitor(
+            email=email,
+            memberships=sign_in.memberships(connection, email),
+            signed_in_at=signed_in_at,
+        )
 
 
 @contextmanager

@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 
-from services.signals.console.http.access import Refused, Visitor
+from services.signals.actions.actor import note
+from services.signals.console.http.access import Refused, Visitor, app_pool
 from services.signals.console.http.organization import organization_of
-from shared import db
+from shared import db, security
 
 MOST_EXPORTS = 16  # of this process
 MOST_OF_ONE = 4  # organization
@@ -91,15 +92,23 @@ def download(
     request: Request,
     who: Visitor,
     organization: str,
+    what: str,
     name: str,
     head: Sequence[str],
     read: Callable[[db.Connection, Place | None], tuple[list[Sequence[object]], Place | None]],
 ) -> Download:
-    """`read` gives the rows of a page, and the place behind it; None after the last one. `name`:
-    ASCII, without its ending. Raises Refused.
+    """`read` gives the rows of a page, and the place behind it; None after the last one. `what`:
+    for the audit log. `name`: ASCII, without its ending. Raises Refused.
     """
     exports: Exports = request.app.state.exports
     exports.begin(who.email, organization)
+    try:
+        with db.organization_transaction(app_pool(request), organization) as connection:
+            note(connection, organization, who.acting_in(organization), "exported", what, {})
+            security.note(connection, "exported", email=who.email, about=organization, what=what)
+    except BaseException:
+        exports.end(who.email, organization)
+        raise
 
     def rows() -> Iterator[Sequence[object]]:
         place: Place | None = None

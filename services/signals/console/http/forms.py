@@ -30,6 +30,7 @@ from services.signals.console.http.access import (
     is_https,
     session_of,
 )
+from shared import keys
 from shared.errors import Rejected
 from shared.http import body_in_time
 from shared.settings import settings
@@ -192,4 +193,4 @@ def _signed(session: str, text: str, undo: str | None) -> str:
 
 def _signer(session: str) -> Signer:
     """By our secret, for this session: by that alone a browser could sign itself."""
-    return Signer(settings().secret, salt=f"flash {session}".encode("utf-8", "surrogatepass"))
+    return Signer(keys.keys("flash"), salt=f"flash {session}".encode("utf-8", "surrogatepass"))

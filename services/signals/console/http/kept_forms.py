@@ -7,7 +7,6 @@ by our secret. Signing out takes both away.
 """
 
 import hashlib
-import hmac
 import json
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,16 +21,22 @@ from psycopg_pool import PoolTimeout
 from starlette.responses import Response
 
 from services.signals.actions import kept_forms as actions
-from services.signals.console.http.access import Visitor, app_pool, is_https
+from services.signals.console.http.access import (
+    Visitor,
+    app_pool,
+    cookie_name,
+    drop_cookie,
+    keep_cookie,
+)
 from services.signals.console.http.forms import FIELD, Posted, posted
 from services.signals.console.paths import path_of
 from services.signals.store import kept_forms
-from shared import clock, db
-from shared.settings import settings
+from shared import clock, db, keys
 
 COOKIE = "winback_kept"
 PERSON = "winback_person"
 PERSON_LASTS = timedelta(days=60)
+AT_ONCE_SECONDS = 1.0  # a pool may have to open one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,21 +51,19 @@ class Kept:
 
 def remember_person(response: Response, email: str) -> None:
     """Beside a session, and longer than it: who it is of, for this browser alone."""
-    response.set_cookie(
-        PERSON,
-        _signer().sign(_person(email).hex()).decode(),
-        max_age=int(PERSON_LASTS.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=is_https(),
-        path="/",
-    )
+    said = _signer().sign(keys.named("kept-forms", email)).decode()
+    keep_cookie(response, PERSON, said, lasts=PERSON_LASTS)
+
+
+def was_here(request: Request, email: str) -> bool:
+    """Whether this browser's session before was of this address."""
+    return _left_behind(request) == _person(email)
 
 
 def forget_person(response: Response) -> None:
     """Who signs out may leave the browser to somebody else."""
     for name in (PERSON, COOKIE):
-        response.delete_cookie(name, path="/", secure=is_https(), httponly=True, samesite="lax")
+        drop_cookie(response, name)
 
 
 def keep(request: Request, response: Response, page: str) -> bool:
@@ -88,28 +91,24 @@ def keep(request: Request, response: Response, page: str) -> bool:
             )
     except (psycopg.Error, PoolTimeout):  # there is no such organization, or no database
         return False
-    response.set_cookie(
-        COOKIE,
-        key.decode(),
-        max_age=int(actions.LASTS.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=is_https(),
-        path="/",
-    )
+    keep_cookie(response, COOKIE, key.decode(), lasts=actions.LASTS)
     return True
 
 
 def of_page(request: Request, visitor: Visitor | None) -> Kept | None:
     """What this person typed into a form of this page before their session ended."""
-    key, organization = request.cookies.get(COOKIE, ""), _organization(path_of(request))
+    key = request.cookies.get(cookie_name(COOKIE), "")
+    organization = _organization(path_of(request))
     if visitor is None or organization is None or not key or len(key) > 100:
         return None
     if visitor.role_in(organization) is None:
         return None
     kept = _hashed(key.encode())
     with suppress(psycopg.OperationalError, PoolTimeout, InvalidToken, ValueError):
-        with db.organization_transaction(app_pool(request), organization) as connection:
+        # a page may be drawn while it holds a connection: it never waits for a second one
+        with db.organization_transaction(
+            app_pool(request), organization, wait=AT_ONCE_SECONDS
+        ) as connection:
             found = kept_forms.find(
                 connection,
                 organization,
@@ -129,10 +128,12 @@ def shown(request: Request, response: Response, kept: Kept) -> None:
     """It is in the page now: once."""
     with (
         suppress(psycopg.OperationalError, PoolTimeout),
-        db.organization_transaction(app_pool(request), kept.organization) as connection,
+        db.organization_transaction(
+            app_pool(request), kept.organization, wait=AT_ONCE_SECONDS
+        ) as connection,
     ):
         actions.forget(connection, kept.organization, kept=kept.kept)
-    response.delete_cookie(COOKIE, path="/", secure=is_https(), httponly=True, samesite="lax")
+    drop_cookie(response, COOKIE)
 
 
 def _organization(path: str) -> str | None:
@@ -145,18 +146,18 @@ def _organization(path: str) -> str | None:
 def _left_behind(request: Request) -> bytes | None:
     """Whose session this browser had last."""
     try:
-        said = _signer().unsign(request.cookies.get(PERSON, ""))
+        said = _signer().unsign(request.cookies.get(cookie_name(PERSON), ""))
         return bytes.fromhex(said.decode())
     except (BadData, ValueError):
         return None
 
 
 def _person(email: str) -> bytes:
-    return hmac.new(settings().secret.encode(), f"person {email}".encode(), hashlib.sha256).digest()
+    return bytes.fromhex(keys.named("kept-forms", email))
 
 
 def _signer() -> Signer:
-    return Signer(settings().secret, salt=b"person of a session")
+    return Signer(keys.keys("kept-forms"))
 
 
 def _hashed(key: bytes) -> bytes:

@@ -17,11 +17,18 @@ from starlette.exceptions import HTTPException
 from services.signals.actions.actor import Forbidden
 from services.signals.actions.sequences import OutOfTurn
 from services.signals.console.http import kept_forms
-from services.signals.console.http.access import NotAllowed, NotHere, NotSignedIn, Refused
+from services.signals.console.http.access import (
+    NotAllowed,
+    NotHere,
+    NotSignedIn,
+    Refused,
+    SignInAgain,
+)
 from services.signals.console.http.forms import posted
 from services.signals.console.http.rendering import HEADERS, render
 from services.signals.console.paths import page_of
 from services.signals.trial.dry_run import Superseded
+from shared import security
 from shared.errors import NotFound, said
 from shared.http import LAST
 
@@ -60,9 +67,19 @@ def register(app: FastAPI) -> None:
         """The way in, and from there back to the page. htmx shows no answer of this status, but it
         goes where the header says: a click never seems dead. What was typed is kept.
         """
+        security.tell("not signed in")
+        return way_in(request)
+
+    @app.exception_handler(SignInAgain)
+    def sign_in_again(request: Request, error: SignInAgain) -> Response:
+        """The way in once more, for whoever sits there now, and back to the page."""
+        security.tell("sign-in wanted again")
+        return way_in(request, again=True)
+
+    def way_in(request: Request, *, again: bool = False) -> Response:
         go_on = page_of(request, posted(request))
         if "hx-request" in request.headers:
-            to = f"/sign-in?next={quote(go_on, safe='')}"
+            to = f"/sign-in?next={quote(go_on, safe='')}{'&again=1' if again else ''}"
             response = Response(status_code=401, headers={"HX-Redirect": to})
             kept_forms.keep(request, response, go_on)
             return response
@@ -77,6 +94,7 @@ def register(app: FastAPI) -> None:
             mailed=False,
             next=go_on,
             is_kept=is_kept,
+            again=again,
         )
         page.raw_headers += [one for one in answer_.raw_headers if one[0] == b"set-cookie"]
         return page
@@ -95,6 +113,7 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(Forbidden)
     def forbidden(request: Request, error: Forbidden) -> Response:
+        security.tell("forbidden")
         return answer(request, 403, "Not done", str(error))
 
     @app.exception_handler(OutOfTurn)
@@ -103,6 +122,7 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(NotAllowed)
     def not_allowed(request: Request, error: NotAllowed) -> Response:
+        security.tell("token refused", status=error.status)
         response = answer(request, error.status, "Not allowed", str(error))
         if error.status == 401:
             response.headers["WWW-Authenticate"] = "Bearer"
@@ -110,6 +130,8 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(Refused)
     def refused(request: Request, error: Refused) -> Response:
+        if error.status == 403:
+            security.tell("forged form")
         return answer(request, error.status, "Not done", str(error))
 
     @app.exception_handler(Superseded)

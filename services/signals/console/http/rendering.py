@@ -48,6 +48,8 @@ def render(
         "single_sign_on": settings().oidc_name if settings().oidc_issuer else "",
         "refused": "",
         "is_kept": False,
+        "again": False,
+        "code": "",
     } | context
     page = _templates.get_template(template).render(values)
     typed = None

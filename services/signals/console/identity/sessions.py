@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
@@ -18,10 +17,9 @@ from services.signals.console.http.forms import Form, flash
 from services.signals.console.http.rendering import render
 from services.signals.console.words import moment
 from services.signals.store import sign_in
-from shared import clock
+from shared import clock, security
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-log = structlog.get_logger()
 
 MOST_SHOWN = 100
 ZONE = "UTC"  # a session is of no organization, and zones are theirs
@@ -65,7 +63,7 @@ def end(request: Request, form: Form) -> Response:
     with app_pool(request).connection() as connection, connection.transaction():
         if not actions.end_session(connection, who.email, session):
             raise NotHere
-    log.info("security", event_kind="session ended", person=actions.name_in_logs(who.email))
+        security.note(connection, "session ended", email=who.email)
     answer = RedirectResponse("/sessions", status_code=303)
     flash(request, answer, "That session is ended")
     return answer

@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 
-import structlog
 from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
@@ -10,10 +9,12 @@ from services.signals.actions import sign_in as actions
 from services.signals.actions.members import checked_email
 from services.signals.console.http import kept_forms
 from services.signals.console.http.access import (
+    COOKIE,
     NotSignedIn,
     app_pool,
     cookie_name,
-    is_https,
+    drop_cookie,
+    keep_cookie,
     session_of,
     visitor,
 )
@@ -23,19 +24,27 @@ from services.signals.console.identity import sign_in_mail
 from services.signals.console.identity.browsers import short_name
 from services.signals.console.paths import local_path, page_of_theirs
 from services.signals.store import sign_in
-from shared import clock, db
+from shared import clock, db, security
 from shared.errors import Rejected
 from shared.mail import checked_address
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-log = structlog.get_logger()
+
+
+WRONG_CODE = (
+    "This is not the code that the other browser shows. After five tries the link is of no use: "
+    "ask for another one here"
+)
+ASKED = "winback_asked"  # what binds a link to the browser that asked for it
 
 
 @router.get("/sign-in")
-def ask_for_link(request: Request, next: str = "/") -> Response:
+def ask_for_link(request: Request, next: str = "/", again: bool = False) -> Response:
     """A page with one field."""
     go_on = local_path(next)
-    return render(request, "signed_out.html", email="", error="", mailed=False, next=go_on)
+    return render(
+        request, "signed_out.html", email="", error="", mailed=False, next=go_on, again=again
+    )
 
 
 @router.post("/sign-in")
@@ -55,29 +64,66 @@ def mail_link(request: Request, form: OwnForm, later: BackgroundTasks) -> Respon
             mailed=False,
             next=go_on,
         )
-    later.add_task(sign_in_mail.mail, app_pool(request), email, go_on)
-    answer = render(request, "signed_out.html", email=email, error="", mailed=True, next=go_on)
+    return look_into_your_mail(request, later, email, go_on)
+
+
+def look_into_your_mail(
+    request: Request, later: BackgroundTasks, email: str, go_on: str
+) -> Response:
+    """The page that says so, with the code for other browsers; the mail goes out behind it."""
+    asked = actions.asked_by(request.cookies.get(cookie_name(ASKED)))
+    known = kept_forms.was_here(request, email)
+    later.add_task(sign_in_mail.mail, app_pool(request), email, go_on, asked=asked, known=known)
+    code = f"{asked.code[:4]}-{asked.code[4:]}"
+    answer = render(
+        request, "signed_out.html", email=email, error="", mailed=True, next=go_on, code=code
+    )
+    keep_cookie(answer, ASKED, asked.browser, lasts=actions.LINK_LASTS)
     answer.background = later
     return answer
 
 
 @router.get("/sign-in/{link}")
 def show_sign_in(request: Request, link: str, next: str = "/") -> Response:
-    """A page with one button."""
-    with app_pool(request).connection() as connection:
+    """A page with one button; in another browser than the one that asked, with a field."""
+    with app_pool(request).connection() as connection, connection.transaction():
         email = sign_in.find_link(connection, link, now=clock.now())
+        is_ours = email is not None and actions.is_of(
+            connection, link, request.cookies.get(cookie_name(ASKED))
+        )
+    return _button(request, email, local_path(next), is_ours=is_ours)
+
+
+def _button(
+    request: Request, email: str | None, go_on: str, *, is_ours: bool = True, error: str = ""
+) -> Response:
+    status = 410 if email is None else 422 if error else 200
     return render(
         request,
         "sign_in.html",
-        status_code=200 if email else 410,
+        status_code=status,
         email=email,
-        next=local_path(next),
+        next=go_on,
+        wants_code=not is_ours,
+        error=error,
     )
 
 
 @router.post("/sign-in/{link}")
 def do_sign_in(request: Request, link: str, form: OwnForm) -> Response:
-    """Spend the link on a session."""
+    """Spend the link on a session. What a wrong code costs is kept, whatever comes after."""
+    with app_pool(request).connection() as connection, connection.transaction():
+        email = sign_in.find_link(connection, link, now=clock.now())
+        fits = email is not None and (
+            actions.is_of(connection, link, request.cookies.get(cookie_name(ASKED)))
+            or actions.is_right_code(connection, link, form.get("code", "")[:100])
+        )
+        if email is not None and not fits:
+            security.note(connection, "sign-in refused", email=email, by="another browser")
+    if email is not None and not fits:
+        return _button(
+            request, email, local_path(form.get("next", "")), is_ours=False, error=WRONG_CODE
+        )
     with app_pool(request).connection() as connection, connection.transaction():
         email = actions.spend_link(connection, link)
         if email is not None:
@@ -85,10 +131,10 @@ def do_sign_in(request: Request, link: str, form: OwnForm) -> Response:
             go_on = page_of_theirs(form.get("next", ""), theirs)
             answer = RedirectResponse(go_on, status_code=303)
             start_session(request, connection, answer, email)
+            security.note(connection, "signed in", email=email, by="link")
     if email is None:
-        log.info("security", event_kind="sign-in refused", by="link")
-        return render(request, "sign_in.html", status_code=410, email=None, next="/")
-    log.info("security", event_kind="signed in", by="link", person=actions.name_in_logs(email))
+        security.tell("sign-in refused", by="link")
+        return _button(request, None, "/")
     return answer
 
 
@@ -102,11 +148,11 @@ def sign_out(request: Request, form: Form) -> Response:
         if email is not None and everywhere:
             actions.sign_out_everywhere(connection, email)
         actions.sign_out(connection, session_of(request) or "")
-    if email is not None:
-        kind = "signed out everywhere" if everywhere else "signed out"
-        log.info("security", event_kind=kind, person=actions.name_in_logs(email))
+        if email is not None:
+            kind: security.Kind = "signed out everywhere" if everywhere else "signed out"
+            security.note(connection, kind, email=email)
     answer = RedirectResponse("/sign-in", status_code=303)
-    answer.delete_cookie(cookie_name(), path="/", secure=is_https(), httponly=True, samesite="lax")
+    drop_cookie(answer, COOKIE)
     kept_forms.forget_person(answer)
     return answer
 
@@ -121,13 +167,5 @@ def start_session(
         signed_in_from=short_name(request.headers.get("user-agent", "")),
         instead_of=session_of(request),
     )
-    answer.set_cookie(
-        cookie_name(),
-        session,
-        max_age=int(actions.SESSION_LASTS.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=is_https(),
-        path="/",
-    )
+    keep_cookie(answer, COOKIE, session, lasts=actions.SESSION_LASTS)
     kept_forms.remember_person(answer, email)

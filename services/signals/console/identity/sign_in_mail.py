@@ -9,9 +9,10 @@ import structlog
 from psycopg_pool import ConnectionPool
 
 from services.signals.actions import sign_in as actions
+from services.signals.actions.sign_in import Asked
 from services.signals.store import sign_in
-from shared import clock, db, metrics
-from shared.errors import NotFound, Retryable
+from shared import clock, db, mail_limits, metrics
+from shared.errors import Rejected, Retryable
 from shared.mail import Mailbox, message, own_mailbox
 from shared.settings import settings
 from shared.smtp import Session, mail_server
@@ -27,27 +28,40 @@ MOST_OPEN = 5  # links of one address that work at once: nobody's mailbox is fil
 TEXT = """{link}
 
 Follow it and press the button to sign in to Winback as {email}: {opens}.
-It works once, within ten minutes. If you did not ask for it, nothing needs to be done.
+It works once, within ten minutes. In another browser than the one that asked for it, it wants
+the code that is shown there. If you did not ask for it, nothing needs to be done: give nobody a
+code.
 """
 HTML = """<p><a href="{link}">
 Sign in to Winback</a> as {email}: {opens}.</p>
-<p>It works once, within ten minutes. If you did not ask for it, nothing needs to be done.</p>
+<p>It works once, within ten minutes. In another browser than the one that asked for it, it wants
+the code that is shown there. If you did not ask for it, nothing needs to be done: give nobody a
+code.</p>
 """
 
 
-def mail(pool: ConnectionPool[db.Connection], email: str, go_on: str) -> None:
-    """Mail a link to a member's address; who is none gets nothing.
-    `go_on`: the page that comes after.
+def mail(
+    pool: ConnectionPool[db.Connection], email: str, go_on: str, *, asked: Asked, known: bool
+) -> None:
+    """Mail a link to a member's address; who is none gets nothing. `go_on`: the page that comes
+    after. `known`: the address signed in from this browser before: then nobody else's asking stands
+    in its way.
     """
+    now = clock.now()
     with pool.connection() as connection, connection.transaction():
         sign_in.lock_person(connection, email)  # who asks twice at once is counted twice
-        if sign_in.open_links(connection, email, now=clock.now()) >= MOST_OPEN:
+        if not known and sign_in.open_links(connection, email, now=now) >= MOST_OPEN:
             log.warning("no further sign-in link: several are open")
             return
-        try:
-            link = actions.make_link(connection, email, settings().base_url)
-        except NotFound:
+        if not sign_in.is_member(connection, email):
             return
+        kind: mail_limits.Kind = "sign-in, known browser" if known else "sign-in"
+        try:
+            mail_limits.take(connection, kind, now=now, address=email)
+        except Rejected as refused:
+            log.warning("no further sign-in link", reason=str(refused))
+            return
+        link = actions.make_link(connection, email, settings().base_url, asked=asked)
         opens = _opens(
             [isolated(plain_name(one.name)) for one in sign_in.memberships(connection, email)]
         )
@@ -85,14 +99,25 @@ def _opens(names: list[str]) -> str:
 
 def _send(sender: Mailbox, email: str, link: str, opens: str) -> None:
     """Raises Retryable."""
+    send_one(
+        sender,
+        email,
+        subject="Sign in to Winback",
+        text=TEXT.format(link=link, email=email, opens=opens),
+        html=HTML.format(link=escape(link), email=escape(email), opens=escape(opens)),
+    )
+
+
+def send_one(sender: Mailbox, email: str, *, subject: str, text: str, html: str) -> None:
+    """A mail that somebody waits for: tried once. Raises Retryable."""
     mailed = message(
         sender=sender,
         to=email,
-        subject="Sign in to Winback",
+        subject=subject,
         message_id=f"{secrets.token_hex(16)}@{sender.domain}",
         at=clock.now(),
-        text=TEXT.format(link=link, email=email, opens=opens),
-        html=HTML.format(link=escape(link), email=escape(email), opens=escape(opens)),
+        text=text,
+        html=html,
     )
     server = Session(mail_server(settings().smtp_url))
     answer = server.send(
@@ -101,4 +126,4 @@ def _send(sender: Mailbox, email: str, link: str, opens: str) -> None:
     server.quit()
     metrics.SIGN_IN_MAILS.labels(OUTCOMES.get(answer.state, "failed")).inc()
     if answer.state != "sent":
-        log.warning("a sign-in link was not mailed", state=answer.state, answer=answer.text)
+        log.warning("a mail was not sent", state=answer.state, answer=answer.text)

@@ -11,25 +11,31 @@ an address that somebody else made.
 """
 
 import hmac
+from datetime import timedelta
 from typing import Annotated
 
-import structlog
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from services.signals.actions import sign_in as actions
-from services.signals.console.http.access import NotHere, app_pool, is_https
+from services.signals.console.http.access import (
+    NotHere,
+    app_pool,
+    cookie_name,
+    drop_cookie,
+    keep_cookie,
+)
 from services.signals.console.http.rendering import render
 from services.signals.console.identity import oidc
 from services.signals.console.identity.sign_in import start_session
 from services.signals.console.paths import local_path, page_of_theirs
 from services.signals.store import sign_in
+from shared import keys, security
 from shared.errors import Retryable
 from shared.settings import settings
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-log = structlog.get_logger()
 
 COOKIE = "winback_oidc"
 WITHIN_SECONDS = 600  # at the provider's page: password, second factor, coffee
@@ -53,15 +59,7 @@ def to_the_provider(request: Request, next: Text = "/") -> Response:
         return _refused(request, str(error), status_code=502, next=next)
     answer = RedirectResponse(begun.url, status_code=303)
     remembered = str(_signed().dumps([begun.state, begun.nonce, begun.verifier, local_path(next)]))
-    answer.set_cookie(
-        _cookie(),
-        remembered,
-        max_age=WITHIN_SECONDS,
-        httponly=True,
-        samesite="lax",
-        secure=is_https(),
-        path="/",
-    )
+    keep_cookie(answer, COOKIE, remembered, lasts=timedelta(seconds=WITHIN_SECONDS))
     return answer
 
 
@@ -74,7 +72,7 @@ def back(
         raise NotHere
     try:
         began, nonce, verifier, go_on = _signed().loads(
-            request.cookies.get(_cookie(), ""), max_age=WITHIN_SECONDS
+            request.cookies.get(cookie_name(COOKIE), ""), max_age=WITHIN_SECONDS
         )
     except (BadData, ValueError, TypeError):
         return _refused(request, BEGIN_AGAIN)
@@ -91,26 +89,25 @@ def back(
     except Retryable as away:
         return _refused(request, str(away), status_code=502, next=go_on)
     except oidc.NotIdentified as reason:
-        log.warning("security", event_kind="sign-in refused", by="provider", reason=str(reason))
+        security.tell("sign-in refused", by="provider", reason=str(reason))
         return _refused(request, str(reason), next=go_on)
-    person = actions.name_in_logs(email)
     with app_pool(request).connection() as connection, connection.transaction():
         sign_in.lock_person(connection, email)
         theirs = [one.organization for one in sign_in.memberships(connection, email)]
         if not theirs:
-            log.info("security", event_kind="sign-in refused", by="provider", person=person)
+            security.note(connection, "sign-in refused", email=email, by="provider")
             return _refused(
                 request,
                 f"{email} is a member of no organization here: ask an owner or admin to invite you",
             )
         issuer = settings().oidc_issuer
         if not actions.is_who_it_was(connection, email, issuer=issuer, subject=subject):
-            log.warning("security", event_kind="another subject", by="provider", person=person)
+            security.note(connection, "another subject", email=email, by="provider")
             return _refused(request, ANOTHER_PERSON)
         answer = RedirectResponse(page_of_theirs(go_on, theirs), status_code=303)
         start_session(request, connection, answer, email)
-    log.info("security", event_kind="signed in", by="provider", person=person)
-    answer.delete_cookie(_cookie(), path="/", secure=is_https(), httponly=True, samesite="lax")
+        security.note(connection, "signed in", email=email, by="provider")
+    drop_cookie(answer, COOKIE)
     return answer
 
 
@@ -126,13 +123,9 @@ def _refused(request: Request, reason: str, *, status_code: int = 403, next: str
         next=local_path(next),
         refused=reason,
     )
-    answer.delete_cookie(_cookie(), path="/", secure=is_https(), httponly=True, samesite="lax")
+    drop_cookie(answer, COOKIE)
     return answer
 
 
-def _cookie() -> str:
-    return f"__Host-{COOKIE}" if is_https() else COOKIE
-
-
 def _signed() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(settings().secret, salt="oidc")
+    return URLSafeTimedSerializer(keys.keys("oidc"), salt="oidc")

@@ -123,7 +123,8 @@ def export(
             (found[-1].at, found[-1].id) if goes_on else None
         )
 
-    return download(request, who, organization, f"{organization}-audit", EXPORTED, read)
+    name = f"{organization}-audit"
+    return download(request, who, organization, "audit log", name, EXPORTED, read)
 
 
 def _exported(entry: Entry) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.signals.actions import digest as actions
-from services.signals.console.http.access import NotHere, Visitor
+from services.signals.console.http.access import NotHere, Refused, Visitor
 from services.signals.console.http.forms import Form, Posted, by_field, flash
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import HEADERS, render
@@ -122,8 +122,11 @@ def upcoming(request: Request, organization: str, form: Form) -> Response:
 @router.post("/o/{organization}/settings/digest/test")
 def test(request: Request, organization: str, form: Form) -> Response:
     """The digest of the latest complete run, to whoever asks, alone."""
-    with organization_of(request, organization) as (who, connection):
-        actions.ask_for_one(connection, organization, by=who.acting_in(organization))
+    try:
+        with organization_of(request, organization) as (who, connection):
+            actions.ask_for_one(connection, organization, by=who.acting_in(organization))
+    except Rejected as refused:
+        raise Refused(429, "; ".join(by_field(refused).values())) from None
     return _back(
         request,
         organization,

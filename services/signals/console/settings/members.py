@@ -9,14 +9,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.signals.actions import members
 from services.signals.actions.actor import Actor
-from services.signals.console.http.access import Visitor, app_pool
+from services.signals.console.http.access import Visitor
 from services.signals.console.http.forms import Form, by_field, flash, stored
 from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
-from services.signals.console.identity import sign_in_mail
+from services.signals.console.identity import invitation_mail
 from services.signals.console.words import moment
-from services.signals.store import organizations
-from shared import db
+from services.signals.store import invitations, organizations
+from shared import clock, db
 from shared.errors import Rejected
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -39,7 +39,7 @@ def show(request: Request, organization: str) -> Response:
 def invite(
     request: Request, organization: str, form: Form, afterwards: BackgroundTasks
 ) -> Response:
-    """A membership, and a sign-in link by mail."""
+    """Nobody is a member before they say so: a mail asks them."""
     typed = {
         "email": form.get("email", ""),
         "role": form.get("role", "member"),
@@ -47,7 +47,9 @@ def invite(
     }
     try:
         with organization_of(request, organization) as (who, connection):
-            email = members.invite(
+            who.must_be_recent()
+            name = head_of(connection, organization).name
+            email, secret = members.invite(
                 connection,
                 organization,
                 typed["email"],
@@ -61,10 +63,25 @@ def invite(
                 request, connection, organization, who, typed, by_field(refused), status_code=422
             )
     answer = RedirectResponse(f"/o/{organization}/settings/members", status_code=303)
-    flash(request, answer, f"{email} is a member now; a link to sign in is on its way there")
-    afterwards.add_task(sign_in_mail.mail, app_pool(request), email, f"/o/{organization}")
+    flash(request, answer, f"{email} is asked by mail, and is a member as soon as they accept")
+    path = f"/invitation/{organization}/{secret}"
+    afterwards.add_task(
+        invitation_mail.mail, email, path, by=who.email, name=name, role=typed["role"]
+    )
     answer.background = afterwards
     return answer
+
+
+@router.post("/o/{organization}/settings/members/withdraw")
+def withdraw(request: Request, organization: str, form: Form) -> Response:
+    """An invitation that nobody answered."""
+    email = stored(form.get("email", ""))
+    return _act(
+        request,
+        organization,
+        lambda connection, by: members.withdraw(connection, organization, email, by=by),
+        f"The invitation of {email} leads nowhere any more",
+    )
 
 
 @router.post("/o/{organization}/settings/members/role")
@@ -96,6 +113,7 @@ def _act(
 ) -> Response:
     try:
         with organization_of(request, organization) as (who, connection):
+            who.must_be_recent()
             act(connection, who.acting_in(organization))
     except Rejected as refused:
         with organization_of(request, organization) as (who, connection):
@@ -147,6 +165,15 @@ def _page(
         ],
         typed={"email": "", "role": "member", "digest": "on"} | dict(typed),
         errors=errors,
+        invited=[
+            {
+                "email": one.email,
+                "role": one.role,
+                "by": one.invited_by,
+                "until": moment(one.expires_at, head.timezone),
+            }
+            for one in invitations.open_ones(connection, organization, now=clock.now())
+        ],
         members=[
             {
                 "email": email,

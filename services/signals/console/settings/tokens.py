@@ -43,6 +43,7 @@ def create(request: Request, organization: str, form: Form) -> Response:
     """The answer shows the token; nothing else ever does."""
     name, scopes = form.get("name", "").strip(), form.all("scope")
     with organization_of(request, organization) as (who, connection):
+        who.must_be_recent()
         by = who.acting_in(organization)
         try:
             with connection.transaction():
@@ -65,6 +66,7 @@ def rotate(request: Request, organization: str, form: Form) -> Response:
     """Another secret under the same name."""
     name = stored(form.get("name", ""))
     with organization_of(request, organization) as (who, connection):
+        who.must_be_recent()
         by = who.acting_in(organization)
         token = tokens.rotate(connection, organization, name, by=by)
         return _page(request, connection, organization, who, shown=(name, token))
@@ -75,6 +77,7 @@ def revoke(request: Request, organization: str, form: Form) -> Response:
     """For good."""
     name = stored(form.get("name", ""))
     with organization_of(request, organization) as (who, connection):
+        who.must_be_recent()
         tokens.revoke(connection, organization, name, by=who.acting_in(organization))
     answer = RedirectResponse(f"/o/{organization}/settings/tokens", status_code=303)
     flash(request, answer, f"The token {name} is revoked; it is refused within seconds")
