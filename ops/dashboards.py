@@ -491,6 +491,34 @@ DIGESTS = {
             "short",
             ((highest("winback_sending_paused", "why"), "{{why}}"),),
         ),
+        Panel(
+            "What came back",
+            "By what it is.",
+            "short",
+            (
+                (
+                    "sum by (kind) (increase(winback_received_mails_total[$__rate_interval]))",
+                    "{{kind}}",
+                ),
+            ),
+        ),
+        Panel(
+            "Not taken at the door",
+            "By why.",
+            "short",
+            (
+                (
+                    "sum by (why) (increase(winback_door_refused_total[$__rate_interval]))",
+                    "{{why}}",
+                ),
+            ),
+        ),
+        Panel(
+            "Age of the last test mail",
+            "Of the organization that waits longest; letters wait from a failed one on.",
+            "s",
+            (("time() - min(winback_round_trip_timestamp_seconds > 0)", "age"),),
+        ),
     ),
     "Drafts": (
         Panel(

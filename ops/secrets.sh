@@ -20,7 +20,7 @@ password() { # NAME USER
 
 [ -e secrets/secret ] || random > secrets/secret
 password database winback
-for login in ingest persist clock console digest sequences; do
+for login in ingest persist clock console digest sequences mail; do
   password "$login-database" "winback_$login"
 done
 chmod 444 secrets/secret

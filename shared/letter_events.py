@@ -156,6 +156,12 @@ class MailUndelivered(OutreachEvent, frozen=True, kw_only=True):
     kind: Literal["undeliverable", "soft", "ours", "text"]
 
 
+class ReplyReceived(OutreachEvent, frozen=True, kw_only=True):
+    """Somebody answered the letter of this step."""
+
+    step: int
+
+
 class EnrollmentHeld(OutreachEvent, frozen=True, kw_only=True):
     """Waits until `until`, then goes on."""
 
@@ -211,6 +217,7 @@ OutreachRecord = (
     EnrollmentStarted
     | MailSent
     | MailUndelivered
+    | ReplyReceived
     | EnrollmentHeld
     | EnrollmentStopped
     | EnrollmentFinished

@@ -44,6 +44,7 @@ LOGINS = (
     Login(process="console", name="winback_console", takes=("winback_app",)),
     Login(process="digest", name="winback_digest", takes=("winback_worker",)),
     Login(process="sequences", name="winback_sequences", takes=("winback_worker",)),
+    Login(process="mail", name="winback_mail", takes=("winback_worker",)),
 )  # the detector reaches no PostgreSQL
 
 

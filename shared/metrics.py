@@ -476,6 +476,28 @@ OUTREACH_AFTER_STOP = _counter(
     spike="Any: a sender froze for more than two seconds in the middle of the dot.",
     do="Look at the machine that sends: pauses of seconds. Tell the rep of the account.",
 )
+RECEIVED_MAILS = _counter(
+    "winback_received_mails_total",
+    "Mails that came to the addresses of letters, by what they are, and how it was known whose.",
+    ["kind", "matched"],
+    spike="ours: servers do not want us. undeliverable: the contacts are old. complaint: any.",
+    do="The replies of each sequence in the console; `winback doctor` looks at SPF, DKIM, DMARC.",
+)
+DOOR_REFUSED = _counter(
+    "winback_door_refused_total",
+    "What the door did not take, by why: nobody (no letter has the address), busy (too many "
+    "connections), away (PostgreSQL is), large, error.",
+    ["why"],
+    spike="away: answers wait at the senders' servers, which try again. nobody: somebody guesses.",
+    do="`/readyz` of mail; for nobody nothing, the door takes no mail that is not ours.",
+)
+ROUND_TRIP_TIMESTAMP = _gauge(
+    "winback_round_trip_timestamp_seconds",
+    "When the last test mail came back through the relay and our door, of the organization that "
+    "waits longest; 0: nobody's answers come here.",
+    spike="Older than 26 hours: answers may not be heard, and sending is paused.",
+    do="The relay's log; does the MX, or the rule of the mail server, lead to the door?",
+)
 SENDING_PAUSED = _gauge(
     "winback_sending_paused",
     "Organizations and senders whose letters a guard stopped, by why.",

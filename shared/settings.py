@@ -119,6 +119,9 @@ class Settings(BaseSettings):
     sequences_database_password: Password = Field(
         "", description="The same for winback_sequences, the login of sequences."
     )
+    mail_database_password: Password = Field(
+        "", description="The same for winback_mail, the login of the door of answers."
+    )
     smtp_url: MailUrl = Field(
         "smtp://127.0.0.1:1025",
         description="Mail server: smtp://, smtp+starttls:// or smtps://, "
@@ -272,6 +275,18 @@ class Settings(BaseSettings):
     clock_port: Port = Field(8084, description="The same for the clock.")
     digest_port: Port = Field(8085, description="The same for digest.")
     sequences_port: Port = Field(8086, description="The same for sequences.")
+    mail_port: Port = Field(8087, description="The same for mail, the door of answers to letters.")
+
+    replies_domain: Name = Field(
+        "",
+        description="Domain whose mail comes to the door, such as replies.example.com: its MX, or "
+        "a rule of the mail server, leads there. Empty: no answers come here.",
+    )
+    door_host: Host = Field("127.0.0.1", description="Address that the door listens at.")
+    door_smtp_port: Port = Field(2525, description="Port of the door for SMTP.")
+    door_lmtp_port: int = Field(
+        0, ge=0, le=65_535, description="Port of the door for LMTP (RFC 2033); 0: none."
+    )
 
     dry_run_memory_mb: int = Field(
         512,

@@ -147,6 +147,7 @@ OUTREACH = Topic(
         "EnrollmentStarted",
         "MailSent",
         "MailUndelivered",
+        "ReplyReceived",
         "EnrollmentHeld",
         "EnrollmentStopped",
         "EnrollmentFinished",

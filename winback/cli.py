@@ -28,7 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module with a Typer `app`, one
     ),
     "serve": (
         "winback.serve",
-        "One process: ingest, detector, signals, console, clock, digest, sequences.",
+        "One process: ingest, detector, signals, console, clock, digest, sequences, mail.",
     ),
     "migrate": ("winback.admin", "Apply database migrations; can be repeated."),
     "topics": ("winback.admin", "Create Kafka topics; can be repeated."),

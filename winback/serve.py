@@ -23,6 +23,7 @@ class Service(StrEnum):
     CLOCK = "clock"
     DIGEST = "digest"
     SEQUENCES = "sequences"
+    MAIL = "mail"
 
 
 MODULES = {  # each has a main() that returns when the service has drained
@@ -33,6 +34,7 @@ MODULES = {  # each has a main() that returns when the service has drained
     Service.CLOCK: "services.signals.clock.__main__",
     Service.DIGEST: "services.digest.__main__",
     Service.SEQUENCES: "services.sequences.__main__",
+    Service.MAIL: "services.sequences.door.__main__",
 }
 
 

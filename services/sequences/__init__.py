@@ -4,7 +4,7 @@ is launched, its letters, until an answer, an order or a person stops them.
 consumes  sequence-ticks, signals, actions
 produces  sequences (SequenceDrafted), outreach
 owns      enrollments, sequence_mails, answers, tasks, sender_days, refusals, sending_pauses,
-          outreach_events
+          outreach_events, received_mails, round_trips
 
 The sequence and its steps, which people edit, belong to the signals service; who is enrolled, and
 what is sent, is here.

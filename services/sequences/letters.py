@@ -17,6 +17,7 @@ from html import escape
 from typing import Any
 
 from services.sequences import letters_store as store
+from services.sequences import reply_addresses
 from services.sequences.due_store import Due
 from services.sequences.flow_store import Person
 from shared import clock, db, mail, metrics
@@ -30,7 +31,6 @@ from shared.settings import settings
 LINE = 78
 LONGEST_WORD = 180  # characters: a line of a mail has 998 bytes, and escaped each may take five
 SIGNATURE = "-- "
-TOKEN_LETTERS = 24
 _LONG_WORD = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
 _LINK = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)]")
 
@@ -44,9 +44,17 @@ class Thread:
 
 
 def letter(
-    due: Due, step: Step, thread: Thread | None, *, postal_address: str, at: datetime
+    due: Due,
+    step: Step,
+    thread: Thread | None,
+    *,
+    postal_address: str,
+    at: datetime,
+    by_door: bool = False,
 ) -> dict[str, Any]:
-    """A row of the outbox. Raises Rejected where a text has a variable that has no value."""
+    """A row of the outbox. by_door: answers come to us too. Raises Rejected where a text has a
+    variable that has no value.
+    """
     token = token_of(due.person, due.step)
     sender = mail.Mailbox(email=mail.checked_address(due.sender), name=_name(due))
     subject = placeholders.fill(step.subject, due.variables).strip()
@@ -54,12 +62,13 @@ def letter(
         subject = f"Re: {thread.subject}"
     text = placeholders.fill(step.text, due.variables)
     opt_out = mail.opt_out_url(due.person.organization, due.email)
-    message_id = f"m.{token}@{sender.domain}"
+    by_door = by_door and bool(reply_addresses.domain())
+    message_id = f"m.{token}@{reply_addresses.domain() if by_door else sender.domain}"
     return due.person.key | {
         "step": due.step,
         "email": due.email,
         "sender": sender.email,
-        "envelope": sender.email,
+        "envelope": reply_addresses.address("b", token) if by_door else sender.email,
         "token": token,
         "subject": subject,
         "message_id": message_id,
@@ -73,19 +82,33 @@ def letter(
             text=plain(text, opt_out, postal_address),
             html=html(text, opt_out, postal_address),
             headers={
-                "Reply-To": sender.email,
+                "Reply-To": _reply_to(sender, token) if by_door else sender.email,
                 **_thread_headers(message_id, thread if not step.subject.strip() else None),
-                **mail.opt_out_headers(due.person.organization, due.email),
+                **_opt_out_headers(due, token, by_door=by_door),
             },
         ),
     }
 
 
+def _reply_to(sender: mail.Mailbox, token: str) -> str:
+    """The rep has the answer whether or not we run."""
+    return f"{sender.email}, {reply_addresses.address('r', token)}"
+
+
+def _opt_out_headers(due: Due, token: str, *, by_door: bool) -> dict[str, str]:
+    headers = mail.opt_out_headers(due.person.organization, due.email)
+    if not by_door:
+        return headers
+    by_mail = f"<mailto:{reply_addresses.address('u', token)}?subject=unsubscribe>"
+    page = headers.get("List-Unsubscribe")
+    return headers | {"List-Unsubscribe": f"{page},\r\n {by_mail}" if page else by_mail}
+
+
 def token_of(person: Person, step: int) -> str:
-    """24 small letters and digits that name a letter, and that nobody guesses."""
+    """Small letters and digits that name a letter, and that nobody guesses."""
     mail_id = derived("letter", *person.key.values(), str(step))
     digest = hmac.new(settings().secret.encode(), mail_id.encode(), sha256).digest()
-    return b32encode(digest).decode().lower()[:TOKEN_LETTERS]
+    return b32encode(digest).decode().lower()[: reply_addresses.TOKEN_LETTERS]
 
 
 def plain(text: str, opt_out: str, postal_address: str) -> str:

@@ -145,7 +145,7 @@ SELECT count(*)
 FROM sequence_mails
 WHERE organization = %(organization)s
   AND sender = %(sender)s
-  AND state = 'bounced'
+  AND state IN ('sent', 'bounced')
   AND answer LIKE 'ours: %%'
   AND queued_at > %(since)s
 """
@@ -168,6 +168,14 @@ WHERE organization = %(organization)s
   AND account = %(account)s
   AND contact = %(contact)s
   AND step = %(step)s
+"""
+
+COMPLAINTS_LATELY = """
+SELECT count(*)
+FROM received_mails
+WHERE organization = %(organization)s
+  AND kind = 'complaint'
+  AND received_at > %(since)s
 """
 
 PAUSE_SENDING = """
@@ -259,9 +267,9 @@ def release_held(connection: db.Connection, *, now: datetime) -> None:
     connection.execute(RELEASE_HELD, {"now": now})
 
 
-def mark(connection: db.Connection, one: Unsettled, kind: str) -> None:
+def mark(connection: db.Connection, person: Person, step: int, kind: str, answer: str) -> None:
     """What the refusal was about, before what the server said."""
-    values = one.person.key | {"step": one.step, "answer": f"{kind}: {one.answer}"[:600]}
+    values = person.key | {"step": step, "answer": f"{kind}: {answer}"[:600]}
     connection.execute(MARK_ANSWER, values)
 
 
@@ -281,6 +289,13 @@ def undeliverable_lately(
     asked = {"organization": organization, "since": since}
     row = connection.execute(UNDELIVERABLE_LATELY, asked).fetchone()
     return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+def complaints_lately(connection: db.Connection, organization: str, *, since: datetime) -> int:
+    """How many people pressed *spam*."""
+    asked = {"organization": organization, "since": since}
+    row = connection.execute(COMPLAINTS_LATELY, asked).fetchone()
+    return int(row[0]) if row else 0
 
 
 def pause_sending(

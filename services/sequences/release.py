@@ -15,7 +15,15 @@ import psycopg
 import structlog
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from services.sequences import due_store, flow_store, letters, stopping, stopping_store, telling
+from services.sequences import (
+    due_store,
+    flow_store,
+    guards,
+    letters,
+    stopping,
+    stopping_store,
+    telling,
+)
 from services.sequences import letters_store as store
 from services.sequences.days import Days
 from services.sequences.due_store import Due
@@ -37,8 +45,6 @@ LOOK_EVERY_SECONDS = 0.5
 RETRY_SECONDS = 2.0
 AT_ONCE = 500
 HOLD_OURS = timedelta(days=1)
-OURS_PAUSE_A_SENDER = 3  # in a day
-UNDELIVERABLE_PERCENT, UNDELIVERABLE_OF = 5, 20  # of so many at least, in 30 days
 KEEP = timedelta(days=90)  # product.md 12
 KEEP_ANSWERS = timedelta(days=30)
 
@@ -127,37 +133,23 @@ def _refused(connection: db.Connection, one: Unsettled, *, now: datetime) -> Non
     kind = smtp_answers.undelivered(one.answer)
     person, organization = one.person, one.person.organization
     telling.undelivered(connection, person, one.step, kind, at=now)
-    store.mark(connection, one, kind)
+    store.mark(connection, person, one.step, kind, one.answer)
     if kind == "undeliverable":
         stopping_store.refuse(
             connection, organization, one.email, reason=kind, answer=one.answer, at=now
         )
-        failed, of = store.undeliverable_lately(
-            connection, organization, since=now - timedelta(days=30)
-        )
-        if of >= UNDELIVERABLE_OF and failed * 100 > of * UNDELIVERABLE_PERCENT:
-            _pause(connection, organization, "", "undeliverable", now=now)
+        guards.undeliverable(connection, organization, now=now)
     if kind != "ours":
         _stop(connection, one, STOPS[kind])
         return
     until = now + HOLD_OURS
     store.hold(connection, person, until=until, waits={"why": "ours", "answer": one.answer[:200]})
     telling.held(connection, person, until=until, at=now)
-    since = now - timedelta(days=1)
-    if store.ours_lately(connection, organization, one.sender, since=since) >= OURS_PAUSE_A_SENDER:
-        _pause(connection, organization, one.sender, "ours", now=now)
+    guards.ours(connection, organization, one.sender, now=now)
 
 
 def _stop(connection: db.Connection, one: Unsettled, reason: StopReason) -> None:
     stopping.stop_all(connection, [one.person], reason)
-
-
-def _pause(
-    connection: db.Connection, organization: str, sender: str, why: str, *, now: datetime
-) -> None:
-    if store.pause_sending(connection, organization, sender, why, at=now):
-        telling.sending_paused(connection, organization, sender, why, at=now)
-        log.warning("sending paused", organization=organization, sender=sender, why=why)
 
 
 def after_step(
@@ -280,6 +272,7 @@ def _into_outbox(
             steps[due.step - 1],
             thread,
             postal_address=days.settings.postal_address,
+            by_door=days.settings.replies == "door",
             at=now,
         )
     except Rejected as error:  # launch asked; it was edited while paused, or the sender is gone

@@ -17,6 +17,7 @@ from shared.letter_events import (
     EnrollmentStopped,
     MailSent,
     MailUndelivered,
+    ReplyReceived,
     SendingPaused,
     SequenceFinished,
 )
@@ -62,6 +63,11 @@ def undelivered(
     """The server refused a letter."""
     of = _of(person, f"undelivered {step}", at)
     _note(connection, MailUndelivered(step=step, kind=kind, **of))
+
+
+def replied(connection: db.Connection, person: Person, step: int, *, at: datetime) -> None:
+    """Somebody answered."""
+    _note(connection, ReplyReceived(step=step, **_of(person, f"replied {step}", at)))
 
 
 def sequence_finished(

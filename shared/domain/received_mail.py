@@ -243,8 +243,8 @@ def _reply(mail: Message, parts: list[Message]) -> Received:
     subject = header_of(mail, "Subject")
     text = text_of(parts)
     quoted = _QUOTED.search(text)
-    own = " ".join((text[: quoted.start()] if quoted else text).split()).strip(" .!,")
-    alone = own if own else subject.strip(" .!,")
+    own = " ".join((text[: quoted.start()] if quoted else text).split())
+    alone = (own or subject).strip(" .!,")
     if _WANTS_OUT.fullmatch(alone):
         return _received(Kind.OPT_OUT, alone)
     return _received(Kind.REPLY, own or subject)

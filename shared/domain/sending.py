@@ -22,8 +22,9 @@ Seconds = Annotated[int, msgspec.Meta(ge=0, le=86_400)]
 
 
 class SendingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """replies: who hears an answer; `by_hand`: the rep alone, who says before each follow-up
-    whether one came; `unset`: nobody said yet, and nothing is launched.
+    """replies: who hears an answer; `door`: the rep and we, where mail for our door comes in;
+    `by_hand`: the rep alone, who says before each follow-up whether one came; `unset`: nobody said
+    yet, and nothing is launched.
     postal_address: stands at the foot of each letter.
     country, region, closing_days: when nobody is there to answer; letters wait then.
     …_hour: letters leave between them, in local time. every_day: weekends and holidays too.
@@ -34,7 +35,7 @@ class SendingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
       with, and how much more there is each day on which they sent.
     """
 
-    replies: Literal["unset", "by_hand"] = "unset"
+    replies: Literal["unset", "by_hand", "door"] = "unset"
     postal_address: str = ""
     country: str = ""
     region: str = ""

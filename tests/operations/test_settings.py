@@ -43,6 +43,8 @@ WRONG = {
     "watched_disks": ("[]", "a JSON object of names and texts"),
     "mail_from": ("nobody", "a mail address"),
     "dkim_selector": ("a b", "letters, digits, dots, hyphens; or nothing"),
+    "replies_domain": ("a b", "letters, digits, dots, hyphens; or nothing"),
+    "door_host": ("a/b", "an address or a host name"),
     "resolver": ("http://ns", "host or host:port; or nothing"),
     "development_cadences": ("perhaps", "true or false"),
     "clock_offset_seconds": ("inf", "a number"),

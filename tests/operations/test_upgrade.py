@@ -37,7 +37,16 @@ pytestmark = [pytest.mark.system, pytest.mark.upgrade]
 
 FROM = os.environ.get("UPGRADE_FROM", "HEAD~1")
 # who reads before who writes
-ORDER_OF_UPGRADE = ("signals", "detector", "digest", "sequences", "clock", "console", "ingest")
+ORDER_OF_UPGRADE = (
+    "signals",
+    "detector",
+    "digest",
+    "sequences",
+    "mail",
+    "clock",
+    "console",
+    "ingest",
+)
 TOGETHER_SECONDS = 3.0
 
 

@@ -25,6 +25,7 @@ def test_every_process_of_the_system_is_ready(services: Stack) -> None:
         "clock",
         "digest",
         "sequences",
+        "mail",
     ]
     assert [service["name"] for service in status["services"]] == names
 

@@ -4,7 +4,8 @@ the same as JSON.
 GET /                       the list            GET /api/messages[?to=ADDRESS]
 GET /messages/ID            one mail            GET /api/messages/ID
 GET /messages/ID/html|text|source               DELETE /api/messages
-                                                PUT /api/answers {"recipient", "answer", "times"}
+POST /messages/ID/answer    what they would say PUT /api/answers {"recipient", "answer", "times"}
+                                                POST /api/messages/ID/answer {"kind", "text"}
 """
 
 import json
@@ -16,6 +17,7 @@ from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+from winback.stack.answering import KINDS, TEXTS, Door, NotHandedOn
 from winback.stack.mailbox import Answers, Mailbox, body, parsed
 
 STYLE = """
@@ -35,6 +37,8 @@ td a { text-decoration: none; font-weight: 600; } td a:hover { text-decoration: 
 iframe { width: 100%; height: 75vh; border: 1px solid var(--line); border-radius: 6px; }
 """
 
+LARGEST_ANSWER = 65_536
+
 # A mail is a stranger's page: no scripts, no forms, nothing loaded from elsewhere;
 # its links open beside it.
 SANDBOX = "allow-popups allow-popups-to-escape-sandbox"
@@ -42,13 +46,15 @@ MAIL_POLICY = f"sandbox {SANDBOX}; default-src 'none'; img-src data:; style-src 
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'"
 
 
-def start(host: str, port: int, mailbox: Mailbox, answers: Answers) -> ThreadingHTTPServer:
+def start(
+    host: str, port: int, mailbox: Mailbox, answers: Answers, door: Door
+) -> ThreadingHTTPServer:
     """Serve in a thread."""
 
     class Bound(Page):
         pass
 
-    Bound.mailbox, Bound.answers = mailbox, answers
+    Bound.mailbox, Bound.answers, Bound.door = mailbox, answers, door
     server = ThreadingHTTPServer((host, port), Bound)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="mail-page", daemon=True).start()
@@ -60,6 +66,7 @@ class Page(BaseHTTPRequestHandler):
 
     mailbox: Mailbox
     answers: Answers
+    door: Door
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
@@ -97,6 +104,45 @@ class Page(BaseHTTPRequestHandler):
                 b'wanted: {"recipient", "answer", "times"}\n', "text/plain", status=400
             )
         self.json({})
+
+    def do_POST(self) -> None:
+        match urlsplit(self.path).path.strip("/").split("/"):
+            case ["api", "messages", mail, "answer"]:
+                self.with_source(mail, self.answered_as_json)
+            case ["messages", mail, "answer"]:
+                self.with_source(mail, self.answered)
+            case _:
+                self.nothing()
+
+    def answered_as_json(self, mail: str, source: bytes) -> None:
+        try:
+            asked = json.loads(self.body())
+            said = self.say(mail, source, str(asked["kind"]), str(asked.get("text", "")))
+        except (ValueError, TypeError, KeyError, NotHandedOn) as error:
+            return self.answer(f"{error}\n".encode(), "text/plain", status=400)
+        self.json({"said": said})
+
+    def answered(self, mail: str, source: bytes) -> None:
+        asked = parse_qs(self.body().decode(errors="replace"))
+        try:
+            said = self.say(mail, source, asked["kind"][0], asked.get("text", [""])[0])
+        except (KeyError, NotHandedOn) as error:
+            said = str(error)
+        self.page(
+            "Answered",
+            f'<h1>The door said: {escape(said)}</h1><p><a href="/messages/{mail}">The mail</a></p>',
+        )
+
+    def say(self, mail: str, source: bytes, kind: str, text: str) -> str:
+        """What the first recipient says to a mail. Raises KeyError, NotHandedOn."""
+        if kind not in KINDS:
+            raise KeyError(kind)
+        listed = self.mailbox.mails[mail]
+        to = listed.recipients[0] if listed.recipients else ""
+        return self.door.answer(parsed(source), to=to, envelope=listed.sender, kind=kind, text=text)
+
+    def body(self) -> bytes:
+        return self.rfile.read(min(int(self.headers["Content-Length"] or 0), LARGEST_ANSWER))
 
     def list(self) -> str:
         rows = "".join(
@@ -138,7 +184,20 @@ class Page(BaseHTTPRequestHandler):
             f'<p><a href="/">All mails</a></p><h1>{escape(subject)}</h1>'
             f'<table class="heads">{heads}</table>'
         )
-        self.page(subject, f"{head}<nav><p>{tabs}</p></nav>{frame}")
+        self.page(subject, f"{head}{self.answer_form(mail)}<nav><p>{tabs}</p></nav>{frame}")
+
+    def answer_form(self, mail: str) -> str:
+        """Of a letter whose answers are heard: what the recipient or their server could say."""
+        if not self.door.is_for(self.mailbox.mails[mail].sender):
+            return ""
+        buttons = " ".join(
+            f'<button name="kind" value="{kind}">{label}</button>' for kind, label in KINDS.items()
+        )
+        return (
+            f'<form method="post" action="/messages/{mail}/answer"><p><label>As the recipient '
+            f'<input name="text" size="40" value="{escape(TEXTS["reply"])}"></label> {buttons}</p>'
+            "</form>"
+        )
 
     def mail_as_json(self, mail: str, source: bytes) -> None:
         message = parsed(source)

@@ -21,7 +21,8 @@ HOST = probes.HOST
 DATABASE_URL = "WINBACK_DATABASE_URL"
 PYTHON = (sys.executable, "-P", "-m")
 
-SERVICES = ("ingest", "detector", "signals", "console", "clock", "digest", "sequences")
+SERVICES = ("ingest", "detector", "signals", "console", "clock", "digest", "sequences", "mail")
+REPLIES_DOMAIN = "replies.winback.test"  # the mail sink hands on what is sent there
 LASTING = Path("/var/tmp")  # noqa: S108 - mkdtemp makes a folder there that nobody else could have made
 
 
@@ -74,6 +75,10 @@ def plan(
     data = postgres_folder(home, before.get("postgres_folder"))
     require_what_was_kept(home, data)
     known = before.get("ports", {})
+    if "mail" in known and "mailbox" not in known:  # the sink's page, of a version before the door
+        known = {name: port for name, port in known.items() if name != "mail"} | {
+            "mailbox": known["mail"]
+        }
     ports = choose(known, any_free=any_ports, move=move_ports)
     disks = json.dumps({"kafka": str(home.path / "kafka"), "postgres": str(data)})
     env = environment(home, ports) | {"WINBACK_WATCHED_DISKS": disks}
@@ -159,6 +164,8 @@ def environment(home: Home, ports: dict[str, int]) -> dict[str, str]:
         "WINBACK_BASE_URL": f"http://{HOST}:{ports['console']}",
         "WINBACK_SECRET_FILE": str(home.secret("secret")),
         "WINBACK_STATE_DIR": str(home.path / "detector"),
+        "WINBACK_REPLIES_DOMAIN": REPLIES_DOMAIN,
+        "WINBACK_DOOR_SMTP_PORT": str(ports["door"]),
     }
     return env | {f"WINBACK_{name.upper()}_PORT": str(ports[name]) for name in SERVICES}
 
@@ -205,11 +212,13 @@ def infrastructure(home: Home, ports: dict[str, int], *, data: Path, fsync: bool
                 "winback.stack.smtp",
                 str(home.path / "mail"),
                 str(ports["smtp"]),
-                str(ports["mail"]),
+                str(ports["mailbox"]),
+                REPLIES_DOMAIN,
+                str(ports["door"]),
             ),
-            ports=(ports["smtp"], ports["mail"]),
-            probe=probes.both(probes.smtp(ports["smtp"]), probes.http(ports["mail"])),
-            url=f"http://{HOST}:{ports['mail']}",
+            ports=(ports["smtp"], ports["mailbox"]),
+            probe=probes.both(probes.smtp(ports["smtp"]), probes.http(ports["mailbox"])),
+            url=f"http://{HOST}:{ports['mailbox']}",
             drain_seconds=5,
         ),
     ]

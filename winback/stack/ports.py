@@ -17,7 +17,7 @@ from typing import Any
 from shared.errors import Misconfigured
 from winback.stack import probes, processes
 
-# name -> default port; the last two are no parts of their own
+# name -> default port; the last four are no parts of their own
 PORTS = {
     "kafka": 9092,
     "postgres": 5432,
@@ -29,7 +29,9 @@ PORTS = {
     "clock": 8084,
     "digest": 8085,
     "sequences": 8086,
-    "mail": 8025,
+    "mail": 8087,
+    "door": 2525,
+    "mailbox": 8025,
     "controller": 9093,
 }
 OTHERS = range(20_000, 30_000)  # below the range from which connections get theirs

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from services.signals.store import launching, sequences
-from services.signals.store.launching import AddresseeRow, SenderRow
+from services.signals.store.launching import AddresseeRow, RoundTripRow, SenderRow
 from services.signals.store.sequences import SequenceRow
 from shared import db
 from shared.domain import drafts, placeholders
@@ -26,6 +26,7 @@ from shared.settings import settings
 from shared.wording import counted, plain_name
 
 OLD_AFTER = timedelta(days=14)
+TRIP_HOLDS = timedelta(days=7)  # outreach.md 3
 MOST_LINKS = 2
 MOST_NAMED = 3
 _LINK = re.compile(r"https?://([^\s/<>\"']+)", re.IGNORECASE)
@@ -92,7 +93,7 @@ def readiness(
         else:
             skipped.append((one, reason))
     checks = [
-        _replies(sending),
+        _replies(sending, launching.round_trip(connection, organization), at=at),
         _senders(
             goes,
             launching.senders(connection, organization),
@@ -145,7 +146,15 @@ def reason_to_skip(one: AddresseeRow, *, at: datetime, taken: set[str]) -> SkipR
 # -- the questions ---------------------------------------------------------------------------------
 
 
-def _replies(sending: SendingSettings) -> Check:
+def _replies(sending: SendingSettings, trip: RoundTripRow | None, *, at: datetime) -> Check:
+    if sending.replies == "door":
+        wrong = trip_wrong(trip, at=at)
+        return Check(
+            name="replies",
+            is_right=not wrong,
+            blocks=True,
+            says=wrong or "Answers reach the rep and Winback: a test mail came back.",
+        )
     is_right = sending.replies != "unset"
     return Check(
         name="replies",
@@ -156,6 +165,22 @@ def _replies(sending: SendingSettings) -> Check:
         else "Nobody has said who hears the answers: an owner or admin chooses it under Settings, "
         "Sending.",
     )
+
+
+def trip_wrong(trip: RoundTripRow | None, *, at: datetime) -> str:
+    """Why answers would not be heard by the door; empty where the last test came back in time."""
+    if not settings().replies_domain:
+        return "No answers come here: the operator has set no WINBACK_REPLIES_DOMAIN."
+    if trip is None:
+        return (
+            "A test mail will show that answers are heard: it leaves within seconds, once a "
+            "member's address may be used."
+        )
+    if trip.returned_at is None:
+        return "The test mail is on its way, or lost: answers may not be heard."
+    if trip.wrong is not None:
+        return f"The test mail came back changed: {trip.wrong}."
+    return "" if at - trip.returned_at < TRIP_HOLDS else "The last test mail is a week old."
 
 
 def _senders(

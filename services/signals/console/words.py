@@ -54,6 +54,7 @@ PAUSED: dict[str, str] = {  # why a guard stopped what is sent
     "ours": "mail servers refuse what comes from us",
     "undeliverable": "too many addresses are none",
     "complaints": "people complained",
+    "round_trip": "a test mail did not come back: answers may not be heard",
 }
 
 

@@ -104,6 +104,16 @@ WHERE organization = %s
 ORDER BY sender
 """
 
+ROUND_TRIP = """
+SELECT
+    sender,
+    asked_at,
+    returned_at,
+    wrong
+FROM published_round_trips
+WHERE organization = %s
+"""
+
 REFUSE = """
 INSERT INTO suppressions (organization, email, reason, at, by, note)
 VALUES (%(organization)s, %(email)s, %(reason)s, %(at)s, %(by)s, %(note)s)
@@ -154,6 +164,16 @@ class PauseRow:
     sender: str
     why: str
     at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundTripRow:
+    """The newest mail of the organization to itself. wrong: what the relay changed on the way."""
+
+    sender: str
+    asked_at: datetime
+    returned_at: datetime | None
+    wrong: str | None
 
 
 def addressees(connection: db.Connection, organization: str, sequence: str) -> list[AddresseeRow]:
@@ -219,6 +239,12 @@ def pauses(connection: db.Connection, organization: str) -> list[PauseRow]:
     """What guards stopped."""
     with connection.cursor(row_factory=class_row(PauseRow)) as cursor:
         return cursor.execute(PAUSES, (organization,)).fetchall()
+
+
+def round_trip(connection: db.Connection, organization: str) -> RoundTripRow | None:
+    """None: no test was sent yet."""
+    with connection.cursor(row_factory=class_row(RoundTripRow)) as cursor:
+        return cursor.execute(ROUND_TRIP, (organization,)).fetchone()
 
 
 def refuse(

@@ -67,6 +67,24 @@ LIMIT %(most)s
 OFFSET %(first)s
 """
 
+REPLIES = """
+SELECT
+    r.account,
+    a.name AS account_name,
+    r.contact,
+    r.step,
+    r.received_at,
+    r.sender,
+    r.said
+FROM published_received_mails r
+LEFT JOIN accounts a USING (organization, account)
+WHERE r.organization = %(organization)s
+  AND r.sequence = %(sequence)s
+  AND r.kind = 'reply'
+ORDER BY r.received_at DESC, r.id
+LIMIT %(most)s
+"""
+
 # An answer counts for the last letter that had left before it; an order within 30 days of it.
 FUNNEL = """
 WITH people AS (
@@ -245,6 +263,28 @@ def people(
     }  # fmt: skip
     with connection.cursor(row_factory=class_row(PersonRow)) as cursor:
         return cursor.execute(PEOPLE, asked).fetchall()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplyRow:
+    """An answer that came by the door. said: its first 500 characters, for 90 days."""
+
+    account: str
+    account_name: str | None
+    contact: str
+    step: int
+    received_at: datetime
+    sender: str
+    said: str
+
+
+def replies(
+    connection: db.Connection, organization: str, sequence: str, *, most: int
+) -> list[ReplyRow]:
+    """The newest first."""
+    asked = {"organization": organization, "sequence": sequence, "most": most}
+    with connection.cursor(row_factory=class_row(ReplyRow)) as cursor:
+        return cursor.execute(REPLIES, asked).fetchall()
 
 
 def funnel(connection: db.Connection, organization: str, sequence: str) -> list[FunnelRow]:

@@ -214,7 +214,7 @@ def two_of_everything(world: World) -> None:
     """11: a second process of each service; the leading clock and a sender of mail
     frozen while slots fire.
     """
-    services = ("ingest", "detector", "signals", "console", "clock", "digest", "sequences")
+    services = ("ingest", "detector", "signals", "console", "clock", "digest", "sequences", "mail")
     for service in services:
         own = (
             {"detector_id": "second", "state_dir": str(world.machine.home.path / "second")}

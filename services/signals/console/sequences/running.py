@@ -19,6 +19,7 @@ from shared import clock, db
 from shared.wording import TYPE_LETTERS, TYPE_NAMES
 
 PEOPLE_A_PAGE = 200
+MOST_REPLIES = 50
 
 
 def page(
@@ -75,11 +76,12 @@ def page(
         else "",
         skipped=skipped_by_reason(skipped, organization=organization),
         skipped_count=row.skipped,
-        replies=[
-            view.reply(one, head, organization=organization)
-            for one in people
-            if one.reason == "replied"
-        ],
+        replies=view.replies(
+            sequence_people.replies(connection, organization, row.sequence, most=MOST_REPLIES),
+            [one for one in people if one.reason == "replied"],
+            head,
+            organization=organization,
+        ),
         activity=view.activity(
             sequence_people.happened(connection, organization, row.sequence),
             sequences.activity(connection, organization, row.sequence),

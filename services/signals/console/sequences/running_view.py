@@ -9,7 +9,7 @@ from services.signals.console.paths import account_path
 from services.signals.console.words import PAUSED, REASONS, STOPPED, day_of
 from services.signals.store.head import Head
 from services.signals.store.launching import PauseRow
-from services.signals.store.sequence_people import FunnelRow, HappenedRow, PersonRow
+from services.signals.store.sequence_people import FunnelRow, HappenedRow, PersonRow, ReplyRow
 from services.signals.store.sequences import ActivityRow, SequenceRow
 from shared import wording
 from shared.domain.enrollment_states import FOR_GOOD
@@ -119,6 +119,26 @@ def person(
         buttons=_buttons(one, row),
         next=_next(one, row, head, now=now),
     )
+
+
+def replies(
+    heard: Sequence[ReplyRow], said: Sequence[PersonRow], head: Head, *, organization: str
+) -> list[dict[str, str]]:
+    """What came by the door, with its first words; of others that a rep said one came."""
+    known = {(one.account, one.contact) for one in heard}
+    return [
+        {
+            "account": plain_name(one.account_name or one.account),
+            "path": account_path(organization, one.account),
+            "when": _when(one.received_at, head),
+            "said": f"{plain_name(one.sender)}: “{plain_name(one.said, longest=500)}”",
+        }
+        for one in heard
+    ] + [
+        reply(one, head, organization=organization)
+        for one in said
+        if (one.account, one.contact) not in known
+    ]
 
 
 def reply(one: PersonRow, head: Head, *, organization: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from services.signals.console.http.organization import head_of, organization_of
 from services.signals.console.http.rendering import render
 from services.signals.console.words import PAUSED, moment
 from services.signals.store import launching as store
-from shared import db
+from shared import clock, db
 from shared.domain.sending import SendingSettings
 from shared.errors import FieldError, Rejected
 from shared.mail import proof_url, read_proof_token
@@ -168,6 +168,7 @@ def _page(
         may_change=who.governs(organization),
         errors=errors,
         typed=typed,
+        door_line=_door_line(connection, organization, typed["replies"]),
         numbers=NUMBERS,
         domains=store.domains(connection, organization),
         senders=[
@@ -185,6 +186,14 @@ def _page(
             for one in store.pauses(connection, organization)
         ],
     )
+
+
+def _door_line(connection: db.Connection, organization: str, replies: str) -> str:
+    """Whether answers would be heard here."""
+    if replies != "door":
+        return ""
+    trip = store.round_trip(connection, organization)
+    return launching.trip_wrong(trip, at=clock.now()) or "A test mail came back: answers are heard."
 
 
 def _typed(found: SendingSettings) -> dict[str, str]:
