@@ -210,9 +210,19 @@ def start_stack(
         said = (home.logs / "supervisor.log").read_text()
         stop_stack(home, supervisor)
         raise RuntimeError(f"the stack did not become ready:\n{said}") from error
-    reach = home.env()
-    reach["WINBACK_SECRET"] = Path(reach.pop("WINBACK_SECRET_FILE")).read_text().strip()
-    return Stack(home, reach, supervisor)
+    return Stack(home, plainly(home.env()), supervisor)
+
+
+def plainly(env: Mapping[str, str]) -> dict[str, str]:
+    """With what files hold in place of their names: a process that has read its settings has it so
+    too, and both forms beside each other are refused.
+    """
+    return {
+        name.removesuffix("_FILE"): Path(value).read_text().strip()
+        if name.endswith("_FILE")
+        else value
+        for name, value in env.items()
+    }
 
 
 def stop_stack(home: Home, supervisor: "subprocess.Popen[bytes]") -> None:
