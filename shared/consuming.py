@@ -1,8 +1,5 @@
-"""Reading Kafka: the one consume loop, decoding, dead letters.
-
-consume       records -> handler, in one PostgreSQL transaction with the partition's next offset
-decode_with   JSON -> event; what does not fit is Rejected
-dead_letter   the original bytes with topic, partition, offset and reason
+"""Reading Kafka: the one consume loop. Records go to their handler in one PostgreSQL transaction
+with the partition's next offset.
 """
 
 import threading

@@ -4,7 +4,7 @@ is generated from here.
 JSON on the wire, tagged by `type`, with a `version` in it: readers ignore unknown fields and send
 unknown types and versions to the dead letters. Money is integer cents of the organization's
 currency, days are ISO dates (the organization's calendar), times are ISO instants in UTC.
-CloudEvents attributes travel as headers (`kafka.headers_of`).
+CloudEvents attributes travel as headers (`event_headers.headers_of`).
 """
 
 from datetime import date, datetime

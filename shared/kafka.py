@@ -9,11 +9,10 @@ Publisher         an idempotent producer whose confirmations can be awaited; wai
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import msgspec
 import structlog
 from confluent_kafka import (
     Consumer,
@@ -33,8 +32,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, s
 )
 from confluent_kafka.cimpl import NewTopic
 
-from shared import clock, request_ids, tracing
+from shared import clock
 from shared.errors import Misconfigured, NoTopic, OtherLog, Retryable, TooLarge
+from shared.event_headers import Headers as Headers
 from shared.partitions import partition_of as partition_of
 from shared.settings import settings
 from shared.topics import (
@@ -64,9 +64,6 @@ NO_TOPIC = {
     KafkaError._UNKNOWN_PARTITION,
 }
 TOO_LARGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE}
-
-Headers = list[tuple[str, bytes]]
-
 
 # -- topics ----------------------------------------------------------------------------------------
 
@@ -485,26 +482,3 @@ def _not_taken(topic: str, error: KafkaError) -> Retryable:
         else Retryable
     )
     return kind(f"Kafka did not take the record: {topic}: {error.str()}")
-
-
-def headers_of(
-    event: msgspec.Struct,
-    *,
-    source: str,
-    event_id: str | None = None,
-    requests: Iterable[str] | None = None,
-) -> Headers:
-    """CloudEvents attributes for an event (binary mode of the Kafka protocol binding), and where it
-    comes from: traces, and `requests` (else what is current).
-    """
-    kind = type(event).__name__
-    return [
-        ("ce_id", (event_id or str(getattr(event, "id", "")) or kind).encode()),
-        ("ce_type", f"winback.{kind}.v1".encode()),
-        ("ce_source", f"/winback/{source}".encode()),
-        ("ce_time", clock.now().isoformat().encode()),
-        ("ce_specversion", b"1.0"),
-        ("content-type", b"application/json"),
-        *tracing.record_headers(),
-        *request_ids.record_headers(requests),
-    ]

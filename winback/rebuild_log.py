@@ -32,6 +32,7 @@ from services.signals.store.run_requests import CLOCK_LOCK
 from shared import broker, clock, db, dead_letters, ids, kafka, logs, same_log, same_log_store
 from shared.domain.thresholds import DetectionSettings
 from shared.errors import FieldError, Rejected, Retryable
+from shared.event_headers import headers_of
 from shared.events import AccountChanged, ContactChanged, Order, OrdersAccepted, StateRestored
 from shared.records import decode_orders, record_of
 from shared.same_log_store import Log
@@ -328,7 +329,7 @@ def write(written: Written) -> None:
                         state, signals=tuple(signals[begin : begin + AT_ONCE])
                     )
                     id_ = ids.derived("StateRestored", run.organization, str(run.run), str(begin))
-                    headers = kafka.headers_of(part, source="rebuild-log", event_id=id_)
+                    headers = headers_of(part, source="rebuild-log", event_id=id_)
                     partition = kafka.partition_of(run.organization)
                     sender.send(ORDERS.name, partition, _encode(part), headers, None)
             sender.confirm()
@@ -366,7 +367,7 @@ def _send_keyed(
     sender: Sender, topic: str, event: AccountChanged | ContactChanged, id_: str
 ) -> None:
     version = ids.derived(type(event).__name__, event.organization, id_, str(event.revision))
-    headers = kafka.headers_of(event, source="rebuild-log", event_id=version)
+    headers = headers_of(event, source="rebuild-log", event_id=version)
     key = ids.record_key(event.organization, id_)
     sender.send(topic, kafka.partition_of(event.organization), _encode(event), headers, key)
 

@@ -22,6 +22,7 @@ from services.detector.taking import Taking
 from shared import aside, broker, clock, kafka, metrics, quarantine, request_ids, tracing
 from shared.domain.money import LARGEST_SUM_CENTS
 from shared.errors import Rejected
+from shared.event_headers import headers_of
 from shared.events import (
     OrdersRecord,
     RunCompleted,
@@ -231,7 +232,7 @@ class Worker:
                     account=event.account,
                 )
         await self._table.send(
-            encode(event), partition=number, headers=kafka.headers_of(event, source="detector")
+            encode(event), partition=number, headers=headers_of(event, source="detector")
         )
 
     async def _aside(self, record: Record, reason: str, *, ends: int = 0) -> None:

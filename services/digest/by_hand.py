@@ -12,6 +12,7 @@ from services.digest.handlers import Planned
 from services.digest.outbox import MAILS
 from shared import clock, db, kafka
 from shared.errors import NotFound
+from shared.event_headers import headers_of
 from shared.events import DigestDue, SequencesDue
 from shared.ids import derived
 from shared.outbox import store as outbox_store
@@ -93,7 +94,7 @@ def _ask_for_drafts(due: SequencesDue) -> None:
             msgspec.json.encode(due),
             key=due.organization.encode(),
             partition=0,
-            headers=kafka.headers_of(due, source="digest", event_id=due.digest),
+            headers=headers_of(due, source="digest", event_id=due.digest),
         )
     finally:
         publisher.close()

@@ -13,6 +13,7 @@ import msgspec
 
 from services.ingest.acceptance import Accepted
 from shared import ids, kafka
+from shared.event_headers import headers_of
 from shared.events import OrdersAccepted
 
 MOST_ORDERS = 500
@@ -45,7 +46,7 @@ def headers(value: bytes, requests: Iterable[str] | None = None) -> kafka.Header
     id_ = hashlib.blake2b(
         b"%d %s" % (len(value), value[:IDENTIFYING_BYTES]), digest_size=16
     ).hexdigest()
-    return kafka.headers_of(_ANY_BLOCK, source="ingest", event_id=id_, requests=requests)
+    return headers_of(_ANY_BLOCK, source="ingest", event_id=id_, requests=requests)
 
 
 def fits(orders: int, size_bytes: int, next_bytes: int) -> bool:
@@ -76,4 +77,4 @@ def record_of(one: Accepted) -> tuple[bytes, bytes, kafka.Headers]:
     event = one.event
     key = ids.record_key(event.organization, one.id)
     version = ids.derived(type(event).__name__, event.organization, one.id, str(event.revision))
-    return key, one.encoded, kafka.headers_of(event, source="ingest", event_id=version)
+    return key, one.encoded, headers_of(event, source="ingest", event_id=version)

@@ -7,9 +7,10 @@ from services.sequences import drafts_store as store
 from services.sequences import stories
 from services.sequences.accounts_store import Candidate
 from services.sequences.drafts_store import Enrolled, Occasion
-from shared import db, kafka, metrics, tracing
+from shared import db, metrics, tracing
 from shared.domain import drafts, letters
 from shared.domain.enrollment import INCLUDED, inclusion
+from shared.event_headers import headers_of
 from shared.events import SequenceDrafted, SequencesDue, SignalType
 from shared.ids import derived
 from shared.kafka import Publisher
@@ -90,7 +91,7 @@ def _publish(publisher: Publisher, occasion: Occasion, enrolled: list[Enrolled])
             msgspec.json.encode(event),
             key=due.organization.encode(),
             partition=0,
-            headers=kafka.headers_of(event, source="sequences", event_id=event.sequence),
+            headers=headers_of(event, source="sequences", event_id=event.sequence),
         )
         metrics.DRAFTS.labels(signal_type).inc()
     for skipped in (each.skipped for each in enrolled if each.skipped):

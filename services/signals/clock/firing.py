@@ -24,6 +24,7 @@ from shared import clock, db, kafka, metrics, request_ids, tracing
 from shared.domain.cadence import due, next_firing
 from shared.domain.thresholds import DetectionSettings
 from shared.errors import NotFound
+from shared.event_headers import headers_of
 from shared.events import DigestDue, RunReason, RunRequested, SequencesDue
 from shared.ids import derived
 from shared.topics import DIGEST_TICKS, ORDERS, SEQUENCE_TICKS
@@ -117,7 +118,7 @@ def publish_runs(connection: db.Connection, publisher: kafka.Publisher) -> None:
                     msgspec.json.encode(event),
                     key=organization.encode(),
                     partition=kafka.partition_of(organization),
-                    headers=kafka.headers_of(
+                    headers=headers_of(
                         event,
                         source="clock",
                         event_id=derived("run", organization, str(run.number)),
@@ -225,7 +226,7 @@ def _send(
                         msgspec.json.encode(event),
                         key=slot.organization.encode(),
                         partition=0,
-                        headers=kafka.headers_of(event, source="clock", event_id=slot_id),
+                        headers=headers_of(event, source="clock", event_id=slot_id),
                     )
                 )
     publisher.confirm(sends)
@@ -252,7 +253,7 @@ def send_asked_for(connection: db.Connection, publisher: kafka.Publisher) -> Non
                     msgspec.json.encode(event),
                     key=request.organization.encode(),
                     partition=0,
-                    headers=kafka.headers_of(event, source="clock", event_id=request.slot),
+                    headers=headers_of(event, source="clock", event_id=request.slot),
                 )
             digest_requests.set_ticked(connection, request, at=clock.now())
         log.info("digest asked for", organization=request.organization, run=request.run)

@@ -9,6 +9,8 @@ from starlette.requests import Request
 from shared.domain.outcomes import KINDS
 
 MOST_LETTERS = 2_000  # of an address that is gone back to; a longer one loses its query
+# pages below the settings that have forms of their own
+TABS = frozenset({"sizes", "digest", "members", "tokens", "owners", "sending"})
 LOCAL = re.compile(r"(/o/[^/?#\\]+(?:/[^?#\\]*)?)(\?[^#]*)?")
 STRAY = re.compile(r"%(?![0-9A-Fa-f]{2})")
 IN_PATH, IN_QUERY = "/%:@!$&'()*+,;=", "/%:@!$&'()*+,;=?"  # what stands for itself
@@ -120,7 +122,7 @@ def _page_of_form(path: str, form: Mapping[str, str]) -> str:
             return f"{root}/outcomes/{form['kind']}/{quote(form['account'], safe='')}"
         case ["accounts", *account, "primary" | "contacts" | "notes"] if account:
             return f"{root}/accounts/{'/'.join(account)}"
-        case ["settings", ("sizes" | "digest" | "members" | "tokens" | "owners") as page, *_]:
+        case ["settings", page, *_] if page in TABS:
             return f"{root}/settings/{page}"
         case ["settings" | "health" as page, *_]:
             return f"{root}/{page}"
