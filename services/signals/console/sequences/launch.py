@@ -88,9 +88,9 @@ def move(request: Request, organization: str, sequence: str, form: Form) -> Resp
 def people(request: Request, organization: str, sequence: str, form: Form) -> Response:
     """About one person in it: out, on again, or what the rep found."""
     account, contact, do = form.get("account", ""), form.get("contact", ""), form.get("do", "")
-    if wrong_id(sequence) or wrong_id(account) or (contact and wrong_id(contact)):
-        raise NotHere
     with organization_of(request, organization) as (who, connection):
+        if wrong_id(sequence) or wrong_id(account) or (contact and wrong_id(contact)):
+            raise NotHere
         by = who.acting_in(organization)
         said = _person(connection, organization, sequence, account, contact, do, by)
     path = sequence_path(organization, sequence)
