@@ -31,7 +31,7 @@ PIPE_SETTINGS = {
     "cherry_picking": {"enabled": True},
 }
 SENDING = {  # so that a demo at night shows letters too
-    "replies": "by_hand",
+    "replies": "door",
     "postal_address": "Three Forks Pipe, 1 Yard Road, Midland, TX 79701",
     "every_day": True,
     "from_hour": 0,
@@ -40,6 +40,11 @@ SENDING = {  # so that a demo at night shows letters too
     "first_after_most_seconds": 0,
     "gap_least_seconds": 0,
     "gap_most_seconds": 0,
+}
+ANSWERS = {  # what the mail sink can say -> in words
+    "reply": "answers",
+    "away": "is out of the office",
+    "bounce": "is not at that address",
 }
 POLL_SECONDS = 0.2
 RECOVERY_SECONDS = 20.0
@@ -81,7 +86,7 @@ def tell(*, live_orders: int, seconds: float) -> None:
     started = time.monotonic()
     heading(
         "The system: Apache Kafka, PostgreSQL, "
-        "a mail sink and seven services, on this machine alone"
+        "a mail sink and eight services, on this machine alone"
     )
     winback("dev", "up", "--detach")
     addresses = {service["name"]: service["url"] for service in ask("dev", "status")["services"]}
@@ -96,6 +101,7 @@ def tell(*, live_orders: int, seconds: float) -> None:
     shown = digest(PIPE)
     digest(RETAIL)
     sequence = letters()
+    answers(addresses["smtp"], sequence)
     watch_live_orders(addresses["ingest"], clock.today("America/Chicago"), live_orders, seconds)
     stopped(sequence)
     audit()
@@ -245,6 +251,12 @@ def letters() -> str:
     else:
         raise SystemExit("no draft of a digest showed")
     sequence = str(drafts[0]["sequence"])
+    screen.print("  Answers come to a door of ours: a mail to ourselves shows that they are heard.")
+    dry = ("sequences", "launch", sequence, *of, "--sender", READER, "--dry-run")
+    while time.monotonic() < until and not all(
+        one["right"] for one in ask(*dry)["checks"] if one["check"] == "replies"
+    ):
+        time.sleep(POLL_SECONDS)
     winback("sequences", "launch", sequence, *of, "--sender", READER)
     while time.monotonic() < until:
         people = ask("sequences", "show", sequence, *of)["people"]
@@ -254,6 +266,28 @@ def letters() -> str:
     for one in ask("sequences", "show", sequence, *of)["people"]:
         screen.print(f"  letter to {one['email']}: {one['sent']} sent, {one['state']}")
     return sequence
+
+
+def answers(mails: str, sequence: str) -> None:
+    """Three of the contacts answer, each in another way, in the mail sink."""
+    heading("Letters: what comes back to our door stops them, or lets them wait")
+    coming = {one["account"] for one in coming_back()}
+    people = ask("sequences", "show", sequence, "--organization", PIPE)["people"]
+    silent = [one for one in people if one["sent"] and one["account"] not in coming]
+    said = {}
+    for one, (kind, does) in zip(silent, ANSWERS.items(), strict=False):
+        with urllib.request.urlopen(f"{mails}/api/messages?to={one['email']}") as listed:  # noqa: S310 - our own sink
+            letter = json.load(listed)["messages"][0]["id"]
+        request = urllib.request.Request(  # noqa: S310 - our own sink
+            f"{mails}/api/messages/{letter}/answer", json.dumps({"kind": kind}).encode()
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same address
+            answer.read()
+        said[one["account"]] = does
+    for one in ask("sequences", "show", sequence, "--organization", PIPE)["people"]:
+        if one["account"] in said:
+            why = f", {one['reason']}" if one["reason"] else ""
+            screen.print(f"  {one['email']} {said[one['account']]}: {one['state']}{why}")
 
 
 def stopped(sequence: str) -> None:
