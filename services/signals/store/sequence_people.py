@@ -117,7 +117,9 @@ SELECT
           AND p.reason = 'reordered'
           AND p.stopped_at <= m.sent_at + interval '30 days'
     ) AS ordered,
-    count(*) FILTER (WHERE m.state = 'bounced') AS undeliverable,
+    count(*) FILTER (
+        WHERE m.state = 'bounced' OR p.last_step = s.position AND p.reason = 'bounced'
+    ) AS undeliverable,  -- refused in the dialogue, or reported behind it
     count(*) FILTER (WHERE p.last_step = s.position AND p.reason = 'opted_out') AS opted_out,
     percentile_cont(0.5) WITHIN GROUP (
         ORDER BY extract(epoch FROM p.stopped_at - m.sent_at) / 86400
