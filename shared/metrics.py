@@ -485,16 +485,14 @@ RECEIVED_MAILS = _counter(
 )
 DOOR_REFUSED = _counter(
     "winback_door_refused_total",
-    "What the door did not take, by why: nobody (no letter has the address), busy (too many "
-    "connections), away (PostgreSQL is), large, error.",
+    "What the door did not take, by why: nobody has the address, busy, PostgreSQL is away, error.",
     ["why"],
     spike="away: answers wait at the senders' servers, which try again. nobody: somebody guesses.",
     do="`/readyz` of mail; for nobody nothing, the door takes no mail that is not ours.",
 )
 ROUND_TRIP_TIMESTAMP = _gauge(
     "winback_round_trip_timestamp_seconds",
-    "When the last test mail came back through the relay and our door, of the organization that "
-    "waits longest; 0: nobody's answers come here.",
+    "When the last test mail came back, where it is longest ago; 0: nobody's answers come here.",
     spike="Older than 26 hours: answers may not be heard, and sending is paused.",
     do="The relay's log; does the MX, or the rule of the mail server, lead to the door?",
 )

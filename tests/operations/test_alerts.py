@@ -50,7 +50,7 @@ def untested(names: set[str], found: dict[str, list[dict[str, Any]]]) -> list[st
 
 def promtool(*words: str, cwd: Path = PROMETHEUS) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        ["promtool", *words], cwd=cwd, capture_output=True, text=True, timeout=120
+        ["promtool", *words], cwd=cwd, capture_output=True, text=True, timeout=400
     )
 
 
