@@ -19,5 +19,5 @@ renew signals
 docker compose --profile two up --detach --wait --no-deps detector-2
 docker compose up --detach --wait --no-deps detector
 docker compose --profile two rm --stop --force detector-2
-for service in digest sequences mail clock console ingest; do renew "$service"; done
-docker compose up --detach --wait
+for service in digest sequences clock console ingest; do renew "$service"; done
+docker compose up --detach --wait # and mail, which has its port to itself: senders try again within minutes

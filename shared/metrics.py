@@ -54,8 +54,7 @@ READY = _gauge(
 
 SECURITY_EVENTS = _counter(
     "winback_security_events_total",
-    "What happened to access: sign-ins, refusals, forged forms, exports, changes of members and "
-    "tokens.",
+    "What happened to access: sign-ins, refusals, exports, changes of members and tokens.",
     ["kind"],
     spike="A burst of refusals: somebody tries tokens, links, codes or forged forms; of exports: "
     "somebody takes the data along.",
@@ -70,8 +69,7 @@ RECORDS = _counter(
     "Records handled.",
     ["consumer", "topic"],
     spike="A stop while lag grows: the consumer hangs.",
-    do="Restart the process: it goes on at the position in PostgreSQL (the "
-    "detector: in its state).",
+    do="Restart it: it goes on at the position in PostgreSQL (the detector: in its state).",
 )
 LAG_RECORDS = _gauge(
     "winback_lag_records",
@@ -139,8 +137,7 @@ PARTITION_FAILING = _gauge(
 )
 LOG_DIFFERS = _gauge(
     "winback_log_differs",
-    "1 while Kafka has another log than the one that positions are of, or one that ends "
-    "before them.",
+    "1 while Kafka has another log than positions are of, or one that ends before them.",
     ["consumer"],
     spike="1: Kafka came back older, or empty. Nothing is taken, so that nothing is lost.",
     do="Read /readyz or `winback doctor`; docs/operations.md#logdiffers.",
@@ -158,8 +155,7 @@ RAW_TOPIC_MISSING = _gauge(
 
 INGEST_REQUESTS = _counter(
     "winback_ingest_requests_total",
-    "Requests to ingest by outcome: accepted, "
-    "refused (the sender's fault), failed (ours: 429, 5xx).",
+    "Requests to ingest by outcome: accepted, refused (the sender's fault), failed (429, 5xx).",
     ["kind", "outcome"],
     spike="failed: Kafka or PostgreSQL is away, or more comes than can be taken. "
     "Senders try again; nothing is lost.",
@@ -283,8 +279,7 @@ SLOTS_FIRED = _counter(
 )
 SLOTS_DROPPED = _counter(
     "winback_slots_dropped_total",
-    "Slots given up: no complete run in 24 hours, "
-    "or a catch-up that came too close to the next one.",
+    "Slots given up: no complete run in 24 hours, or a catch-up too close to the next one.",
     ["kind"],
     spike="Any: a digest was missed.",
     do="The clock's log says which and why; `winback digest send` makes up for it.",
@@ -415,8 +410,7 @@ MAILS = _counter(
     ["outbox", "state"],
     spike="bounced: addresses are wrong or we are on a block list. "
     "retry: greylisting, or a limit of the server.",
-    do="The digest's log holds the server's answers; "
-    "`winback doctor` looks at SPF, DKIM and DMARC.",
+    do="The digest's log holds the answers; `winback doctor` looks at SPF, DKIM and DMARC.",
 )
 MAIL_DELAY_SECONDS = _histogram(
     "winback_mail_delay_seconds",

@@ -105,7 +105,7 @@ _FORMATS = (
     *("%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%Y-%m-%d %H:%M:%S"),
 )
 _MARKS = ((".", None), (".", ","), (",", "."), (",", None), (".", "'"), (",", " "), (".", " "))
-_A_CREDIT = re.compile(r"(?i)(?:[0-9][.,0-9 ]*\s*)(CR|Cr\.|H)$|^(CR)\s*[0-9]")
+_A_CREDIT = re.compile(r"(?i)[0-9.,]\s{0,3}(CR|Cr\.|H)$|^(CR)\s*[0-9]")
 
 
 def known_cells(cells: Sequence[str]) -> int:

@@ -11,7 +11,8 @@ from shared.domain.delivery_failures import Failure, failure_of
 
 Undelivered = Literal["undeliverable", "soft", "ours", "text"]
 
-_ABOUT_THE_TEXT = re.compile(r"\s*554\b(?! 5\.[0-57])|\b5\.6\.\d{1,3}\b")
+_NOT_THIS_TEXT = re.compile(r"554\b(?! 5\.[0-57])")  # at the beginning of an answer
+_ABOUT_THE_TEXT = re.compile(r"\b5\.6\.\d{1,3}\b")
 
 
 def undelivered(answer: str) -> Undelivered:
@@ -19,8 +20,7 @@ def undelivered(answer: str) -> Undelivered:
     failure = failure_of("", answer)
     if failure is Failure.UNDELIVERABLE:
         return "undeliverable"
-    if _ABOUT_THE_TEXT.match(answer) or (
-        failure is Failure.SOFT and _ABOUT_THE_TEXT.search(answer)
-    ):
+    answer = answer.lstrip()
+    if _NOT_THIS_TEXT.match(answer) or (failure is Failure.SOFT and _ABOUT_THE_TEXT.search(answer)):
         return "text"
     return "ours" if failure is Failure.OURS else "soft"

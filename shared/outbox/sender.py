@@ -16,7 +16,7 @@ import structlog
 from psycopg_pool import ConnectionPool
 
 from shared import clock, db, mail, metrics, request_ids, tracing
-from shared.errors import Retryable, said
+from shared.errors import Rejected, Retryable, said
 from shared.outbox import store
 from shared.outbox.final_dot import FinalDot
 from shared.outbox.table import Claimed, Outbox
@@ -114,10 +114,17 @@ class Sender:
 
     def _try(self, session: Session, claimed: Claimed) -> None:
         """One mail, from its envelope to the row that says what came of it."""
+        try:
+            recipient = mail.checked_address(claimed.email)
+        except Rejected as error:  # it was checked when it was planned; one row ends no process
+            answer = Answer(state="bounced", text=str(error))
+            self._count(answer)
+            self._settle(claimed, answer.state, answer.text)
+            return
         final_dot = FinalDot(self.pool, self.outbox, claimed, now=self.now)
         answer = session.send(
             sender=claimed.envelope or self.from_address,
-            recipient=mail.checked_address(claimed.email),
+            recipient=recipient,
             message=claimed.message,
             at_final_dot=final_dot,
         )

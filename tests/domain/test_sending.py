@@ -22,7 +22,7 @@ def test_what_is_left_out_keeps_its_value() -> None:
         ({"sender_daily": 0}, ["sender_daily"]),
         ({"sender_daily": "40"}, ["sender_daily"]),
         ({"sender_daily": True}, ["sender_daily"]),
-        ({"replies": "door", "to_hour": 25}, ["replies", "to_hour"]),
+        ({"replies": "window", "to_hour": 25}, ["replies", "to_hour"]),
         ({"from_hour": 17, "to_hour": 17}, ["to_hour"]),
         ({"gap_least_seconds": 500}, ["gap_most_seconds"]),
         ({"country": "usa"}, ["country"]),

@@ -9,8 +9,9 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from services.sequences import reply_addresses
 from services.sequences.door import round_trip
-from services.sequences.door.server import Door
-from shared import db, process
+from services.sequences.door.server import REFUSED, Door
+from shared import db, metrics, process
+from shared.domain.received_mail import Kind
 from shared.errors import said
 from shared.settings import settings
 from shared.smtp import mail_server
@@ -26,6 +27,10 @@ NO_DOMAIN = "no answers come here: WINBACK_REPLIES_DOMAIN is empty"
 def main() -> None:
     """Run until SIGTERM."""
     process.configure("mail", lambda: mail_server(settings().smtp_url))
+    for kind in Kind:
+        metrics.RECEIVED_MAILS.labels(kind, "token")
+    for why in REFUSED:
+        metrics.DOOR_REFUSED.labels(why)
     with (
         process.running(settings().mail_port) as this,
         db.pool("winback_worker", most=CONNECTIONS) as pool,

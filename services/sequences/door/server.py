@@ -30,6 +30,7 @@ CONNECTIONS_AN_ADDRESS, CONNECTIONS = 10, 40
 LONGEST_LINE = 1 << 20  # some programs write a whole HTML page as one
 MOST_RECIPIENTS = 100
 SILENCE_SECONDS = 60.0
+REFUSED = ("nobody", "busy", "away", "error")  # why something is not taken
 AWAY = "451 4.3.0 Not now: try again later"
 
 
