@@ -209,6 +209,22 @@ class OutboxContract(ABC):
         assert one.state()[0] == "sent"
         assert len(mailbox.mails(to=one.email)) == 1
 
+    def test_an_address_that_is_none_bounces_and_holds_nobody_up(
+        self, pool: ConnectionPool[db.Connection], organization: str, mailbox: Mailbox
+    ) -> None:
+        emails = ("no address at all", address())
+        batch = Batch(
+            outbox=self.outbox,
+            pool=pool,
+            organization=organization,
+            name=self.plan(pool, organization, emails),
+            emails=emails,
+        )
+        batch.send()
+
+        assert len(mailbox.mails(to=emails[1])) == 1
+        assert sorted(one.state for one in batch.states()) == ["bounced", "sent"]
+
     def test_a_refusal_for_good_bounces(self, one: Batch, mailbox: Mailbox) -> None:
         mailbox.answer(one.email, "550 5.1.1 no such user")
         one.send()
