@@ -401,7 +401,7 @@ def test_what_the_last_digest_listed_and_an_order_ended_came_back(
     rows.signal(organization, dormant("A-2"), run=1, as_of=MONDAY - WEEK)
     first = plan(pool, rows.due(organization, run=1))
     rows.run(organization, 2, as_of=MONDAY)
-    signal = dormant("A-1").signal
+    signal = derived("signal", organization, dormant("A-1").signal)
     with pool.connection() as connection:
         connection.execute(
             "UPDATE signals SET recovered_at = now(), resolution = 'reordered'"

@@ -244,6 +244,7 @@ def test_a_digest_gets_one_draft_per_active_type_with_its_contacts_and_their_own
             "organization": world.organization.title(),
             "last_order": "21 August",
             "hold_until": "11 December",
+            "confirmed": "",
             "bought": "5 1/2 J55 and 9 5/8 P110",
             "lapsed": "5 1/2 J55",
             "all_lapsed": "5 1/2 J55 and 5 1/2 L80",
