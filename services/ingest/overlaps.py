@@ -1,6 +1,7 @@
 """Orders that stand in several files of one import: one order cut between two files, the same order
 in two exports, or what nobody can tell.
 
+    one file files of the same bytes are one, given twice: its orders count once
     cut      it is the last of a file and the first of the next, and no row of it stands
              in both: one order of all rows
     the same every file has the same rows, and no file can have been

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from services.ingest.mapping import PLAIN, Mapping
@@ -161,6 +161,7 @@ def test_a_file_that_is_well_formed_gives_its_orders_cut_or_not(
     texts = written(rows_of(truth, header), dialect)
     head = written([header], dialect)[0]
     cut = data.draw(st.integers(0, len(texts)))
+    assume(texts[:cut] != texts[cut:])  # the same bytes are the same file, given twice
     with tempfile.TemporaryDirectory() as folder:
         assert stored_in(folder, [head + "".join(texts)]) == of_truth(truth)
         for order, cents in stored_in(
