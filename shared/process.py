@@ -35,13 +35,13 @@ class Process:
 
 
 def configure(name: str, *checks: Callable[[], object]) -> None:
-    """Its logs and traces, then what else must be right. A setting that cannot be right ends it:
-    one line, exit code 2.
+    """What must be right, then its logs and traces. A setting that cannot be right ends it: one
+    line, exit code 2. It is looked at first, since a log in JSON makes any line an object.
     """
     try:
-        logs.configure(name)
         for check in checks:
             check()
+        logs.configure(name)
     except Misconfigured as error:
         print(f"winback: {error}", file=sys.stderr)
         sys.exit(2)
