@@ -27,7 +27,7 @@ from bench.measured_process import Failed, Watched
 from bench.workload import Shape, Workload
 from shared import db, kafka
 from shared.events import RunRequested
-from shared.settings import settings
+from shared.settings import PREFIX, settings
 from shared.topics import DETECTOR_APP, ORDERS, SIGNALS, STATE_CHANGELOG, TOPICS
 from winback.dev import current
 from winback.stack import processes
@@ -206,9 +206,9 @@ def rig(*, rounds: int, say: Callable[[str], None]) -> Iterator[Rig]:
                     f"the stack did not become ready:\n{(home.logs / 'supervisor.log').read_text()}"
                 )
             time.sleep(0.05)
-        env = home.env()
-        env["WINBACK_SECRET"] = Path(env.pop("WINBACK_SECRET_FILE")).read_text().strip()
-        with pointed_to(env):
+        with pointed_to(home.env()):
+            settings()  # what files hold stands in the environment from here on: one form, not both
+            env = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
             yield Rig(home=home, env=env, rounds=Rounds(rounds, say), folder=folder, say=say)
     finally:
         supervisor.terminate()
