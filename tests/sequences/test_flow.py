@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from email.message import Message
 from typing import Any
@@ -113,10 +114,9 @@ class Flow:
         """What is due goes out, what came of it is drawn."""
         now = clock.now() + later
         release.look(self.pool, now=now)
-        sender = Sender(LETTERS, self.pool, now=lambda: clock.now() + later)
-        while sender.send_due():
-            """All of them."""
-        sender.close()
+        with closing(Sender(LETTERS, self.pool, now=lambda: clock.now() + later)) as sender:
+            while sender.send_due():
+                """All of them."""
         release.look(self.pool, now=now)
 
     def people(self, sequence: str = SEQUENCE) -> dict[str, tuple[str, str | None, int]]:
