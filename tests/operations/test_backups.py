@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -203,8 +204,9 @@ def started_again(stack: Stack) -> Iterator[None]:
 def empty_server(folder: Path) -> Iterator[None]:
     """PostgreSQL with an empty database; settings point to it."""
     folder.chmod(0o755)
-    for above in folder.parents[:2]:
-        above.chmod(0o755)
+    for above in folder.parents:
+        if above.is_relative_to(tempfile.gettempdir()) and str(above) != tempfile.gettempdir():
+            above.chmod(0o755)  # the server's user has to pass; with workers it is a folder deeper
     home, password = folder / "server", folder / "password"
     home.mkdir(mode=0o755)
     password.write_text("secret")
