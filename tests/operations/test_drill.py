@@ -34,6 +34,10 @@ VALUES (%s, now() - interval '40 hours', current_date - 2)
 
 RIGHTLY_EMPTY = {
     'sum by (alertname) (ALERTS{alertstate="firing"})',  # while all is well
+    # before the first of it:
+    'time() - min(winback_round_trip_timestamp_seconds{instance=~"$instance"} > 0)',
+    'time() - max by (store) (winback_backup_timestamp_seconds{instance=~"$instance"})',
+    'time() - max(winback_history_timestamp_seconds{instance=~"$instance"} > 0)',
 }
 
 
