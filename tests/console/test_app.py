@@ -147,7 +147,7 @@ def test_each_page_of_the_console_answers(
     assert "About {lapsed}" in draft.text and "No primary contact" in draft.text
     for path, status in {
         "/": 303,
-        f"/o/{acme}": 303,
+        f"/o/{acme}": 200,
         f"/o/{acme}/sequences": 200,
         "/docs": 200,
         "/openapi.json": 200,

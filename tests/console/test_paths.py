@@ -16,6 +16,7 @@ ACCOUNTS = "/o/acme/accounts"
 @pytest.mark.parametrize(
     "wanted",
     [
+        "/o/acme",
         "/o/acme/accounts",
         "/o/acme/accounts?only=lapse&q=A%20B",
         "/o/acme/accounts/A%2F1?why=s-1",
@@ -31,7 +32,6 @@ def test_a_page_of_the_organization_is_gone_back_to_with_its_query(wanted: str) 
     [
         "",
         "/",
-        "/o/acme",
         "/o/acmes/accounts",
         "/o/other/accounts",
         "//evil.example/o/acme/accounts",

@@ -37,7 +37,7 @@ async def _get(app: FastAPI, path: str, raises: bool) -> httpx.Response:
 @pytest.mark.parametrize(("path", "words"), [
     ("orders?before=x", "before: is no place among the orders"),
     ("summary?month=November", "month: is no month: write it like 2026-11"),
-    ("sequences?state=lost", "state: is one of drafts and archived"),
+    ("sequences?state=lost", "state: is one of drafts, running, finished and archived"),
 ])  # fmt: skip
 def test_a_parameter_that_cannot_be_is_told_in_words(
     browser: MakeBrowser, tenant: str, path: str, words: str

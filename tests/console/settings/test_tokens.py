@@ -1,6 +1,7 @@
 """Tokens: shown once, rotated, revoked, by owners and admins."""
 
 import hashlib
+import re
 
 import pytest
 
@@ -16,7 +17,9 @@ NOTED = (
 
 
 def shown_token(page: str) -> str:
-    return page.split('class="token" readonly value="')[1].split('"')[0]
+    found = re.search(r'<input class="token"[^>]* readonly value="([^"]*)"', page)
+    assert found is not None
+    return found[1]
 
 
 def test_a_token_is_shown_once_rotated_and_revoked(
