@@ -75,6 +75,12 @@ class World:
         link = self.stack.winback("sign-in", email).stdout.strip()
         return self.console + link[link.index("/sign-in/") :]
 
+    def invitation_to(self, email: str) -> str:
+        """As the mail has it that asks them, for this console's address."""
+        mail, *_ = eventually(lambda: self.mailbox.mails(to=email), what=f"a mail to {email}")
+        text = str(mail["text"])
+        return self.console + text[text.index("/invitation/") :].split()[0]
+
     def invitation(self) -> str:
         """The path that the mail of an invitation leads to."""
         now, secret = clock.now(), secrets.token_urlsafe(32)
