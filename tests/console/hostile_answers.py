@@ -6,7 +6,7 @@ that the page comes back with the field named and everything else as it was type
 names is not there; 409, that it was changed meanwhile.
 """
 
-from services.signals.console.settings import detection_form
+from services.signals.console.settings import detection_form, sending
 from shared.domain.thresholds import DEFAULTS
 from shared.wording import number_style
 from tests.console.routes import Route
@@ -14,6 +14,8 @@ from tests.console.routes import Route
 EVERY = "every other"
 NAMED = "200, and the page names the field"  # what is tried out and not saved
 FLASHED = "303, and the next page says why not"
+UNREADY = "422, and the page says what keeps it from being done"
+APART = "422, on a page of its own"  # nobody types what it refuses
 Answers = dict[str, int | str]
 
 ALIEN: Answers = {"no UTF-8": 422}  # no browser sends it: refused before anybody looks at the field
@@ -44,6 +46,7 @@ ANSWERS: dict[Route, dict[str, Answers]] = {
     Route("POST", "/sessions/end"): {"session": NOT_THERE},
     Route("POST", "/sign-out"): {},
     Route("POST", "/unsubscribe/{token}"): {UNUSED: {EVERY: 404}},
+    Route("POST", "/opt-out/{token}"): {UNUSED: {EVERY: 404}},
     Route("POST", "/o/{organization}/accounts/{account:path}/primary"): {"contact": NOT_THERE},
     Route("POST", "/o/{organization}/accounts/{account:path}/contacts"): {
         "contact": NOT_THERE | {"left out": 303},
@@ -105,7 +108,20 @@ ANSWERS: dict[Route, dict[str, Answers]] = {
         "body-1": REFUSED
         | {"line breaks": 303, "a script": 303, "40 digits": 303, "5,000 digits": 303},
     },
-    Route("POST", "/o/{organization}/sequences/{sequence}/archive"): {"do": OPTIONAL},
+    Route("POST", "/o/{organization}/sequences/{sequence}/move"): {"do": REFUSED},
+    Route("POST", "/o/{organization}/sequences/{sequence}/launch"): {
+        "confirmed": {
+            EVERY: 422,
+            **dict.fromkeys(
+                ("left out", "line breaks", "template code", "a script", "40 digits"), UNREADY
+            ),
+        },
+        UNUSED: {EVERY: UNREADY},
+    },
+    Route("POST", "/o/{organization}/sequences/{sequence}/people"): {
+        "account": NOT_THERE,
+        "do": {EVERY: APART},
+    },
     Route("POST", "/o/{organization}/health/audit"): {},
     Route("POST", "/o/{organization}/health/dead-letters"): {"id": NOT_THERE},
     Route("POST", "/o/{organization}/settings"): detection(REFUSED, TAKEN) | {"version": STALE},
@@ -136,6 +152,18 @@ ANSWERS: dict[Route, dict[str, Answers]] = {
     Route("POST", "/o/{organization}/settings/digest/test"): {},
     Route("POST", "/o/{organization}/settings/digest/own"): {"own": TAKEN},
     Route("POST", "/o/{organization}/settings/digest/again"): {},
+    Route("POST", "/o/{organization}/settings/sending"): {
+        "replies": REFUSED,
+        "postal_address": OPTIONAL | PLAIN_TEXT | {"line breaks": 303},
+        "country": REFUSED,  # left out, it leaves a region without one
+        "region": OPTIONAL,
+        "closing_days": OPTIONAL,
+        "every_day": TAKEN,
+        **{key: REFUSED for key, _, _ in sending.NUMBERS},
+    },
+    Route("POST", "/o/{organization}/settings/sending/prove"): {},
+    Route("POST", "/o/{organization}/settings/sending/prove/{token}"): {UNUSED: {EVERY: 404}},
+    Route("POST", "/o/{organization}/settings/sending/go-on"): {"sender": NOT_THERE},
     Route("POST", "/o/{organization}/settings/members/invite"): {
         "email": REFUSED,
         "role": OPTIONAL,

@@ -109,6 +109,7 @@ SIZES = {"version": VERSION, "sizes": "", "grade_aliases": "GR-B = B"}
 TOKEN = {"scope": "orders:write"}
 SENDING = {
     "replies": "by_hand", "postal_address": "1 Road", "country": "US", "region": "TX",
+    "closing_days": "2026-12-24", "every_day": "on",
     **{key: str(getattr(SENDING_DEFAULTS, key)) for key, _, _ in sending.NUMBERS},
 }  # fmt: skip
 WEEKLY = {"frequency": "weekly", "hour": "8", "weekday": "0"}
@@ -207,7 +208,9 @@ CASES: dict[Route, Case] = {
     ),
     Route("GET", "/o/{organization}/sequences/{sequence}/launch"): page(),
     # nobody has said who hears the answers
-    Route("POST", "/o/{organization}/sequences/{sequence}/launch"): deed(status=422),
+    Route("POST", "/o/{organization}/sequences/{sequence}/launch"): deed(
+        lambda ids: {"confirmed": "In stock."}, status=422,
+    ),
     # nobody is in it
     Route("POST", "/o/{organization}/sequences/{sequence}/people"): deed(
         lambda ids: {"account": ids.account, "do": "remove"}, status=404,
@@ -248,7 +251,9 @@ CASES: dict[Route, Case] = {
     Route("GET", "/o/{organization}/settings/sending/prove/{token}"): page(),
     Route("POST", "/o/{organization}/settings/sending/prove/{token}"): deed(),
     # nothing is paused
-    Route("POST", "/o/{organization}/settings/sending/go-on"): governed(status=404),
+    Route("POST", "/o/{organization}/settings/sending/go-on"): governed(
+        lambda ids: {"sender": ids.person}, status=404,
+    ),
     Route("GET", "/o/{organization}/settings/members"): page(),
     Route("POST", "/o/{organization}/settings/members/invite"): governed(
         lambda ids: {"email": f"x{ids.person}", "role": "member"}

@@ -9,10 +9,12 @@ from datetime import UTC, date, datetime
 import httpx
 import pytest
 
+from services.signals.actions.launching import sending_settings
 from services.signals.persist import handlers
 from services.signals.store import settings
 from shared import db
 from tests.console.conftest import Browser, MakeBrowser, text_of
+from tests.console.test_every_route import SENDING
 from tests.repo.tree import ROOT
 from tests.signals.builders import block, completed, order, record, requested, rows, signal_event
 from tests.signals.conftest import make_tenant
@@ -26,12 +28,26 @@ At = Callable[[datetime], None]
 # reader, and tests below.
 FIELDS = {
     ("layout.html", "q"): "text",
+    ("orders.html", "account"): "text",
+    ("orders.html", "owner"): "one of those offered",
+    ("orders.html", "from"): "day",
+    ("orders.html", "to"): "day",
+    ("orders.html", "size"): "size",
+    ("orders.html", "grade"): "text",
+    ("orders.html", "product"): "text",
     ("parts/accounts.html", "name"): "text",
+    ("parts/contacts.html", "{{ field }}"): "text",
+    ("parts/contacts.html", "newsletter"): "one of those offered",
+    ("parts/drawer.html", "note"): "text",
+    ("parts/outcomes.html", "follow_up_on"): "day",
+    ("parts/outcomes.html", "note"): "text",
     ("parts/outcomes.html", "signal"): "one of those offered",
     ("parts/outcomes.html", "monthly_value"): "number",
+    ("search.html", "q"): "text",
     ("sequence.html", "wait-{{ step.number }}"): "number",
     ("sequence.html", "subject-{{ step.number }}"): "text",
     ("sequence.html", "body-{{ step.number }}"): "text",
+    ("sequence_launch.html", "confirmed"): "text",
     ("settings.html", "{{ field.key }}"): "number",
     ("settings_audit.html", "actor"): "one of those offered",
     ("settings_audit.html", "action"): "one of those offered",
@@ -43,10 +59,20 @@ FIELDS = {
     ("settings_digest.html", "hour"): "one of those offered",
     ("settings_members.html", "role"): "one of those offered",
     ("settings_members.html", "email"): "text",
+    ("settings_owners.html", "{{ field }}"): "text",
+    ("settings_owners.html", "email"): "one of those offered",
+    ("settings_owners.html", "name"): "text",
+    ("settings_sending.html", "{{ key }}"): "number",
+    ("settings_sending.html", "closing_days"): "day",  # and more of them
+    ("settings_sending.html", "country"): "text",
+    ("settings_sending.html", "postal_address"): "text",
+    ("settings_sending.html", "region"): "text",
     ("settings_sizes.html", "sizes"): "number",  # in each line
     ("settings_sizes.html", "grade_aliases"): "text",
     ("settings_tokens.html", "name"): "text",
+    ("sign_in.html", "code"): "text",
     ("signed_out.html", "email"): "text",
+    ("today.html", "follow_up_on"): "day",
 }
 FIELD = re.compile(r"<(input|textarea|select)\b((?:\{\{.*?\}\}|\{%.*?%\}|[^>])*)>", re.DOTALL)
 UNTYPED = re.compile(r'type="(?:hidden|checkbox|radio)"|\breadonly value=')
@@ -173,6 +199,7 @@ def test_every_field_that_takes_a_number_is_known_to_be_one() -> None:
         ("monthly_value", "100.000", "100.000 can be read as 100 or as 100,000"),
         ("wait-2", "1,0", "1,0 can be read as 1 or as 10"),
         ("sizes", "6 SCH 40 = 6,6", "6 SCH 40: 6,6 can be read as 6.6 or as 66"),
+        ("organization_daily", "15,0", "15,0 can be read as 15 or as 150"),
     ],
 )
 def test_what_has_two_readings_is_refused_in_every_field_and_stays_typed(
@@ -198,6 +225,8 @@ def test_what_has_two_readings_is_refused_in_every_field_and_stays_typed(
         answer = owner.post(
             f"/o/{acme}/settings/sizes", {"version": "1", "sizes": text, "grade_aliases": ""}
         )
+    elif field == "organization_daily":
+        answer = owner.post(f"/o/{acme}/settings/sending", SENDING | {field: text})
     else:
         answer = save(owner, acme, **{field: text})
     assert answer.status_code == 422 and says in text_of(answer)
@@ -351,6 +380,29 @@ def test_what_is_beyond_a_field_in_its_locale_alone_is_refused_with_both_reading
         answer = save(owner, acme, **{field: text})
     assert answer.status_code == 422 and says in text_of(answer)
     assert settings.latest(connection, acme)[0] == 1
+
+
+def test_how_many_letters_is_read_as_in_germany_and_an_address_s_lines_are_kept_as_they_were(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
+    german(connection, acme)
+    owner, path = browser(acme), f"/o/{acme}/settings/sending"
+    typed = SENDING | {"organization_daily": "1.500", "postal_address": "1 Road\r\nMidland"}
+    assert owner.post(path, typed).status_code == 303
+    assert sending_settings(connection, acme).organization_daily == 1_500
+    assert sending_settings(connection, acme).postal_address == "1 Road\nMidland"
+    assert owner.post(path, typed).status_code == 303
+    assert "Nothing changed" in text_of(owner.get(path))
+
+
+def test_a_form_of_sending_that_says_nothing_of_answers_leaves_them_as_they_are(
+    browser: MakeBrowser, connection: db.Connection, acme: str
+) -> None:
+    owner, path = browser(acme), f"/o/{acme}/settings/sending"
+    assert owner.post(path, SENDING).status_code == 303
+    cut = {key: value for key, value in SENDING.items() if key != "replies"}
+    assert owner.post(path, cut).status_code == 422
+    assert sending_settings(connection, acme).replies == "by_hand"
 
 
 # -- outcomes --------------------------------------------------------------------------------------

@@ -17,7 +17,16 @@ import pytest
 
 from services.signals.console.http.forms import csrf_token
 from tests.console.conftest import COOKIE
-from tests.console.hostile_answers import ANSWERS, EVERY, FLASHED, NAMED, UNUSED, Answers
+from tests.console.hostile_answers import (
+    ANSWERS,
+    APART,
+    EVERY,
+    FLASHED,
+    NAMED,
+    UNREADY,
+    UNUSED,
+    Answers,
+)
 from tests.console.routes import Route
 from tests.console.test_every_route import CASES, TENANT_TABLES, Ids, Two, everything, furnished
 from tests.console.test_every_route import two as two  # the fixture
@@ -47,7 +56,12 @@ UNSEEN = "\u202a-\u202e\u2066-\u2069\u200b-\u200f\ufeff"
 BREAKS = "\r\n"
 UNTYPED = {"do", "edition", "version", "once"}  # the page's own
 LINES = {"sequence_steps"}  # whose texts have more than one line
-STATUS: dict[int | str, int] = {NAMED: 200, FLASHED: 303}  # refusals whose status does not say so
+STATUS: dict[int | str, int] = {
+    NAMED: 200,
+    FLASHED: 303,
+    UNREADY: 422,
+    APART: 422,
+}  # refusals whose status does not say so
 
 
 def pairs_of(form: dict[str, Any]) -> list[tuple[str, str]]:

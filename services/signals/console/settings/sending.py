@@ -15,7 +15,8 @@ from services.signals.console.http.rendering import render
 from services.signals.console.words import PAUSED, moment
 from services.signals.store import launching as store
 from shared import clock, db
-from shared.domain.sending import SendingSettings
+from shared.domain.sending import MOST, SendingSettings
+from shared.domain.typed_numbers import NotANumber, NumberStyle, read_whole
 from shared.errors import FieldError, Rejected
 from shared.mail import proof_url, read_proof_token
 
@@ -50,7 +51,8 @@ def save(request: Request, organization: str, form: Form) -> Response:
     try:
         with organization_of(request, organization) as (who, connection):
             by = who.acting_in(organization)
-            changes = sending.save(connection, organization, _patch(form), by=by)
+            head = head_of(connection, organization)
+            changes = sending.save(connection, organization, _patch(form, head.style), by=by)
     except Rejected as refused:
         with organization_of(request, organization) as (who, connection):
             errors = by_field(refused)
@@ -111,20 +113,23 @@ def go_on(request: Request, organization: str, form: Form) -> Response:
     return _back(request, organization, "Letters leave again in a moment")
 
 
-def _patch(form: Posted) -> dict[str, Any]:
-    """The form as JSON would have it. Raises Rejected for numbers and days that are none."""
+def _patch(form: Posted, style: NumberStyle) -> dict[str, Any]:
+    """The form as JSON would have it, its numbers read as the organization writes them. Raises
+    Rejected for numbers and days that are none.
+    """
     wrong: list[FieldError] = []
     patch: dict[str, Any] = {key: form.get(key, "").strip() for key in TEXTS}
-    patch["replies"] = form.get("replies", "unset")
+    # browsers send another end of line than is kept
+    patch["postal_address"] = patch["postal_address"].replace("\r\n", "\n")
+    patch["replies"] = form.get("replies", "")  # without it the form is cut short
     patch["every_day"] = form.get("every_day") == "on"
     patch["country"] = patch["country"].upper()
     patch["region"] = patch["region"].upper()
     for key, _, _ in NUMBERS:
-        text = form.get(key, "").strip()
-        if text.isascii() and text.isdigit() and len(text) < 10:
-            patch[key] = int(text)
-        else:
-            wrong.append(FieldError(field=key, reason="must be a whole number"))
+        try:
+            patch[key] = read_whole(form.get(key, ""), style, most=MOST)
+        except NotANumber as refused:
+            wrong.append(FieldError(field=key, reason=str(refused)))
     days = form.get("closing_days", "").replace(",", " ").split()
     try:
         patch["closing_days"] = sorted({date.fromisoformat(day).isoformat() for day in days})
