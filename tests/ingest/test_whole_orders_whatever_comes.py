@@ -140,6 +140,7 @@ def test_an_order_of_a_file_with_faults_is_whole_or_refused(
     head = written([header], dialect)[0]
     cuts = sorted(data.draw(st.lists(st.integers(0, len(texts)), max_size=1)))
     parts = [texts[: cuts[0]], texts[cuts[0] :]] if cuts else [texts]
+    assume(len(parts) == 1 or parts[0] != parts[1])  # as below: one file, given twice
     expected = of_truth(truth)
     with tempfile.TemporaryDirectory() as folder:
         rejects = Path(folder) / "rejects.csv"
