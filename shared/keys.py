@@ -12,7 +12,9 @@ from typing import Literal
 
 from shared.settings import settings
 
-Purpose = Literal["unsubscribe", "oidc", "flash", "kept-forms", "names-in-logs", "mail-counts"]
+Purpose = Literal[
+    "unsubscribe", "oidc", "flash", "kept-forms", "names-in-logs", "mail-counts", "letters"
+]  # fmt: skip
 KEY_BYTES = 32
 
 

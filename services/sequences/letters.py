@@ -20,13 +20,12 @@ from services.sequences import letters_store as store
 from services.sequences import reply_addresses
 from services.sequences.due_store import Due
 from services.sequences.flow_store import Person
-from shared import clock, db, mail, metrics
+from shared import clock, db, keys, mail, metrics
 from shared.domain import placeholders
 from shared.domain.last_word import refusal
 from shared.events import Step
 from shared.ids import derived
 from shared.outbox.table import Claimed, Outbox
-from shared.settings import settings
 
 LINE = 78
 LONGEST_WORD = 180  # characters: a line of a mail has 998 bytes, and escaped each may take five
@@ -107,7 +106,7 @@ def _opt_out_headers(due: Due, token: str, *, by_door: bool) -> dict[str, str]:
 def token_of(person: Person, step: int) -> str:
     """Small letters and digits that name a letter, and that nobody guesses."""
     mail_id = derived("letter", *person.key.values(), str(step))
-    digest = hmac.new(settings().secret.encode(), mail_id.encode(), sha256).digest()
+    digest = hmac.new(keys.key("letters"), mail_id.encode(), sha256).digest()
     return b32encode(digest).decode().lower()[: reply_addresses.TOKEN_LETTERS]
 
 
