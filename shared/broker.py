@@ -14,7 +14,7 @@ import structlog
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from shared import broker_store, db, kafka
+from shared import broker_store, db, kafka, kafka_access
 from shared.errors import Misconfigured, Retryable, said
 from shared.settings import settings
 
@@ -32,7 +32,7 @@ class Stranger(Retryable):
 
 def cluster_id(*, timeout_seconds: float = ASK_SECONDS) -> str:
     """Of the broker that answers now. Raises Retryable where none does."""
-    admin = AdminClient({"bootstrap.servers": settings().kafka, "log_level": 2})
+    admin = AdminClient({**kafka_access.client(), "log_level": 2})
     return _cluster_of(admin, timeout_seconds)
 
 
@@ -97,7 +97,7 @@ class Watch:
             except psycopg.Error as error:
                 raise Retryable(f"PostgreSQL: {said(error)}") from None
         if self._admin is None:
-            self._admin = AdminClient({"bootstrap.servers": settings().kafka, "log_level": 2})
+            self._admin = AdminClient({**kafka_access.client(), "log_level": 2})
         answers = _cluster_of(self._admin, timeout_seconds)
         before, self._why = self._why, ""
         if self._ours and answers != self._ours:

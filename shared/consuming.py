@@ -16,14 +16,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from psycopg_pool import ConnectionPool
 
 from shared import broker as brokers
-from shared import clock, db, metrics, request_ids, same_log, skips, tracing
+from shared import clock, db, kafka_access, metrics, request_ids, same_log, skips, tracing
 from shared.applying import Route, apply, follow_topics
 from shared.errors import NoTopic, OtherLog, Retryable, said
 from shared.kafka import Publisher, topic_ids
 from shared.other_log import OTHER_LOG_SECONDS, wait_for_the_log
 from shared.outage import ASSIGNMENT, Outage, Place
 from shared.records import Record, record_of, unreadable_record
-from shared.settings import settings
 from shared.standing import Standing
 from shared.under_way import UnderWay
 
@@ -464,7 +463,7 @@ class Loop:
 
 def _options(group: str) -> dict[str, Any]:
     return {
-        "bootstrap.servers": settings().kafka,
+        **kafka_access.client(),
         "group.id": group,
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",

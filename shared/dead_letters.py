@@ -16,7 +16,7 @@ from typing import Literal
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from shared import clock, cutting
+from shared import clock, cutting, kafka_access
 from shared.db import Connection
 from shared.errors import FieldError, NotFound, Rejected, Retryable, TooLarge
 from shared.kafka import Headers, Publisher, require_reachable, with_dead_letters
@@ -173,7 +173,7 @@ def _place(id_: str) -> Place:
 def _consumer() -> Consumer:
     return Consumer(
         {
-            "bootstrap.servers": settings().kafka,
+            **kafka_access.client(),
             "group.id": "winback-dead-letters",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",

@@ -9,8 +9,9 @@ on every answer what a browser may do with it.
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi.telemetry import TelemetryConfig
@@ -20,6 +21,10 @@ from shared.request_ids import RequestIds
 from shared.settings import settings
 
 DRAIN_SECONDS = 20
+HSTS_SECONDS = 31_536_000  # a year
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+# by an address, within the network
+PROBED = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})
 SLOW_AFTER_SECONDS = 5.0  # from then on a body has a least rate
 
 HEADERS = {
@@ -180,20 +185,89 @@ async def body_in_time(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 class Headers:
-    """ASGI: the answers of `app` with `headers`, where they do not have them already."""
+    """ASGI: the answers of `app` with `headers`, where they do not have them already. What systems
+    are answered is kept by no cache; where people come by https, browsers come by nothing else.
+    """
 
     def __init__(self, app: Any, headers: Mapping[str, str] = HEADERS) -> None:
         self.app = app
         self.headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        more = list(self.headers)
+        if scope["type"] == "http" and scope["path"].startswith("/v1/"):
+            more.append((b"cache-control", b"no-store"))
+        if urlsplit(settings().base_url).scheme == "https":
+            more.append((b"strict-transport-security", f"max-age={HSTS_SECONDS}".encode()))
+
         async def with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
                 there = {name for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
-                    *(pair for pair in self.headers if pair[0] not in there),
+                    *(pair for pair in more if pair[0] not in there),
                 ]
             await send(message)
 
         await self.app(scope, receive, with_headers)
+
+
+class Hosts:
+    """ASGI: whoever asks by a name that is not ours is told 421, whatever they ask: another site's
+    name that leads here (DNS rebinding), a proxy that passes on any.
+    """
+
+    def __init__(self, app: Any, names: Callable[[], frozenset[str]]) -> None:
+        self.app, self.names = app, names
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        names = self.names()
+        if (
+            scope["type"] != "http"
+            or scope["path"] in PROBED
+            or not names
+            or host_of(scope["headers"]) in names
+        ):
+            await self.app(scope, receive, send)
+            return
+        problem = {
+            "type": "about:blank",
+            "title": "Not here",
+            "status": 421,
+            "detail": "the Host is none of this installation: see WINBACK_ALLOWED_HOSTS",
+            "errors": [{"field": "Host", "reason": "is none of this installation"}],
+        }
+        body = json.dumps(problem).encode()
+        head = HEADERS | {"Content-Type": "application/problem+json", "Connection": "close"}
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 421,
+                "headers": [(name.lower().encode(), value.encode()) for name, value in head.items()]
+                + [(b"content-length", str(len(body)).encode())],
+            }
+        )
+        await send({"type": "http.response.body", "body": body})
+
+
+def host_of(headers: Sequence[tuple[bytes, bytes]]) -> str:
+    """The one name of a request, without its port; empty where there is none, or several."""
+    found = [value.decode("latin-1") for name, value in headers if name == b"host"]
+    if len(found) != 1:
+        return ""
+    try:
+        return urlsplit(f"//{found[0]}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def named_hosts() -> frozenset[str]:
+    """WINBACK_ALLOWED_HOSTS; nothing where any name will do."""
+    said = settings().allowed_hosts.replace(",", " ").split()
+    return frozenset(name.lower() for name in said) | (LOOPBACK if said else frozenset())
+
+
+def console_hosts() -> frozenset[str]:
+    """Of the base address, and what is named beside it; and this machine's own."""
+    base = urlsplit(settings().base_url).hostname or ""
+    return named_hosts() | LOOPBACK | {base}

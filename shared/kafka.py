@@ -32,7 +32,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, s
 )
 from confluent_kafka.cimpl import NewTopic
 
-from shared import clock
+from shared import clock, kafka_access
 from shared.errors import Misconfigured, NoTopic, OtherLog, Retryable, TooLarge
 from shared.event_headers import Headers as Headers
 from shared.partitions import partition_of as partition_of
@@ -77,7 +77,7 @@ def create_topics(*, timeout_seconds: float = 30.0) -> list[str]:
     Raises Misconfigured where a topic has another partition count: that can never be changed, only
     replayed into a new topic.
     """
-    admin = AdminClient({"bootstrap.servers": settings().kafka})
+    admin = AdminClient(kafka_access.client())
     try:
         existing = admin.list_topics(timeout=timeout_seconds).topics
     except KafkaException as error:
@@ -110,7 +110,7 @@ def create_dead_letters(topic: str, *, timeout_seconds: float = 10.0) -> None:
     """The topic that takes what `topic`'s readers cannot read, where it is not there. Raises
     Retryable.
     """
-    admin = AdminClient({"bootstrap.servers": settings().kafka, "log_level": 2})
+    admin = AdminClient({**kafka_access.client(), "log_level": 2})
     try:
         if dead_letters_of(topic) not in admin.list_topics(timeout=timeout_seconds).topics:
             created = _create(admin, [_new_dead_letters(topic)], timeout_seconds)
@@ -273,7 +273,7 @@ def first_offset(topic: str, partition: int, *, timeout_seconds: float = 10.0) -
 def _bounds(topic: str, partition: int, timeout_seconds: float) -> tuple[int, int]:
     consumer = Consumer(
         {
-            "bootstrap.servers": settings().kafka,
+            **kafka_access.client(),
             "group.id": "winback-look",
             "enable.auto.commit": False,
         }
@@ -296,7 +296,7 @@ def topic_ids(*topics: str, timeout_seconds: float = 10.0) -> dict[str, int]:
     Offsets mean something in one topic only. Raises NoTopic where a topic is not there (or not to
     be seen), Retryable while Kafka is not.
     """
-    admin = AdminClient({"bootstrap.servers": settings().kafka, "log_level": 2})
+    admin = AdminClient({**kafka_access.client(), "log_level": 2})
     try:
         found = admin.describe_topics(
             TopicCollection(list(topics)), request_timeout=timeout_seconds
@@ -348,7 +348,7 @@ class Publisher:
         self._why_not = why_not
         self._producer = Producer(
             {
-                "bootstrap.servers": settings().kafka,
+                **kafka_access.client(),
                 "enable.idempotence": True,
                 "acks": "all",
                 "partitioner": "murmur2_random",

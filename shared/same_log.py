@@ -28,12 +28,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, s
     OffsetSpec,
 )
 
-from shared import db, same_log_store
+from shared import db, kafka_access, same_log_store
 from shared.errors import OtherLog, Retryable
 from shared.kafka import not_there, number_of
 from shared.records import Record, record_of
 from shared.same_log_store import Known, Log, Logs, Place
-from shared.settings import settings
 
 ASK_SECONDS = 5.0
 AGAIN_SECONDS = 1.0
@@ -47,7 +46,7 @@ def admin() -> AdminClient:
     """To look with, again and again."""
     return AdminClient(
         {
-            "bootstrap.servers": settings().kafka,
+            **kafka_access.client(),
             "log_level": 2,
             "socket.timeout.ms": int(ASK_SECONDS * 1000),
             "reconnect.backoff.max.ms": 1000,
@@ -196,7 +195,7 @@ def read_at(offsets: Mapping[Place, int]) -> list[tuple[Place, Record | None]]:
         return []
     consumer = Consumer(
         {
-            "bootstrap.servers": settings().kafka,
+            **kafka_access.client(),
             "group.id": "winback-look",
             "enable.auto.commit": False,
             "auto.offset.reset": "latest",

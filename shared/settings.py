@@ -8,80 +8,42 @@ test holds the three together.
 
 import os
 import re
+import ssl
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le
-from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from shared.errors import Misconfigured
+from shared.in_the_clear import TLS_WAYS, in_the_clear, is_said
+from shared.setting_kinds import (
+    Accepts,
+    Address,
+    CollectorUrl,
+    DatabaseUrl,
+    Host,
+    Hosts,
+    MailUrl,
+    Name,
+    NameServer,
+    Password,
+    Plaintext,
+    Port,
+    Secret,
+    Servers,
+    WebUrl,
+)
 
 PREFIX = "WINBACK_"
 FILE = "_FILE"
-
-
-@dataclass(frozen=True)
-class Accepts:
-    """In words, what a text may be; numbers, choices and folders say it by their type."""
-
-    words: str
-
-
-_PLACE = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:/\[\]]+):\d{1,5}"
-Servers = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, pattern=rf"^{_PLACE}(\s*,\s*{_PLACE})*$"),
-    Accepts("host:port, comma-separated"),
-]
-DatabaseUrl = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, pattern=r"^postgres(ql)?://\S+$"),
-    Accepts("postgresql://user:password@host:port/database"),
-]
-MailUrl = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, pattern=r"^(smtp|smtp\+starttls|smtps)://[^\s/]+/?$"),
-    Accepts("smtp://, smtp+starttls:// or smtps://, then [user:password@]host[:port]"),
-]
-WebUrl = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$"),
-    Accepts("http(s)://host[:port], no query"),
-]
-CollectorUrl = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, pattern=r"^(|https?://[^\s/?#]+(/[^\s?#]*)?)$"),
-    Accepts("http(s)://host[:port]; or nothing"),
-]
-Secret = Annotated[
-    str, StringConstraints(pattern=r"^(|[^\n]{32,})$"), Accepts("32 random characters or more")
-]
-Password = Annotated[
-    str,
-    StringConstraints(pattern=r"^(|[^\s]{16,})$"),
-    Accepts("16 characters or more, no blanks; or nothing"),
-]
-Host = Annotated[str, StringConstraints(pattern=r"^[^\s/]+$"), Accepts("an address or a host name")]
-Address = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, pattern=r"^[^@\s]+@[^@\s]+$"),
-    Accepts("a mail address"),
-]
-Name = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z0-9._-]{0,200}$"),
-    Accepts("letters, digits, dots, hyphens; or nothing"),
-]
-NameServer = Annotated[
-    str, StringConstraints(pattern=r"^[^\s/]*$"), Accepts("host or host:port; or nothing")
-]
-Port = Annotated[int, Ge(1), Le(65_535)]
+_READING = threading.Lock()
 
 
 class Settings(BaseSettings):
@@ -91,6 +53,26 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="ignore", allow_inf_nan=False
     )
 
+    plaintext: Plaintext = Field(
+        "",
+        description="What may travel in the clear beyond this machine, said by name: kafka, "
+        "postgres, smtp, http, or such as smtp=HOST for one host alone; comma-separated.",
+    )
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How clients come to Kafka."
+    )
+    kafka_ca: Annotated[str, Accepts("certificates (PEM); or nothing")] = Field(
+        "",
+        description="Certificates (PEM) that Kafka's is held against, best by "
+        "WINBACK_KAFKA_CA_FILE. Empty: the machine's own.",
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How name and password are shown to Kafka, with SASL."
+    )
+    kafka_username: str = Field("", validate_default=True, description="Name at Kafka, with SASL.")
+    kafka_password: str = Field(
+        "", validate_default=True, description="Password at Kafka, with SASL."
+    )
     kafka: Servers = Field(
         "127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated."
     )
@@ -130,6 +112,11 @@ class Settings(BaseSettings):
     base_url: WebUrl = Field(
         "http://127.0.0.1:8080",
         description="Where people reach the console; links in mails start with it.",
+    )
+    allowed_hosts: Hosts = Field(
+        "",
+        description="Further names that the console is asked by, and all that ingest is, "
+        "comma-separated. Empty: BASE_URL's for the console, any for ingest.",
     )
     secret: Secret = Field(
         "",
@@ -343,6 +330,36 @@ class Settings(BaseSettings):
         "json", description="json for machines, console for eyes."
     )
 
+    @field_validator("kafka", "database_url", "smtp_url", "base_url")
+    @classmethod
+    def _travels_in_the_clear(cls, value: str, info: ValidationInfo) -> str:
+        """Only within this machine, or where it is said by name."""
+        way, hosts = in_the_clear(str(info.field_name), value, info.data)
+        if not is_said(way, hosts, info.data.get("plaintext", "")):
+            raise ValueError(
+                f"leaves this machine in the clear; {TLS_WAYS[way]}, "
+                f"or say {way} in WINBACK_PLAINTEXT"
+            )
+        return value
+
+    @field_validator("kafka_ca")
+    @classmethod
+    def _are_certificates(cls, value: str) -> str:
+        try:
+            if value:
+                ssl.create_default_context(cadata=value)
+        except (ssl.SSLError, ValueError):
+            raise ValueError("holds no certificate") from None
+        return value
+
+    @field_validator("kafka_username", "kafka_password")
+    @classmethod
+    def _goes_with_sasl(cls, value: str, info: ValidationInfo) -> str:
+        """Else a client would try without an end."""
+        if not value and str(info.data.get("kafka_security", "")).startswith("SASL"):
+            raise ValueError("is needed where WINBACK_KAFKA_SECURITY says SASL")
+        return value
+
     @field_validator("oidc_issuer")
     @classmethod
     def _is_issuer(cls, value: str) -> str:
@@ -378,9 +395,10 @@ class Settings(BaseSettings):
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     """The process's settings, read once. Raises Misconfigured with one line, naming the setting."""
-    read_secret_files()
     try:
-        return Settings()
+        with _READING:  # two threads may ask at once, and files are read once
+            read_secret_files()
+            return Settings()
     except ValidationError as error:
         first = error.errors()[0]
         name, problem = str(first["loc"][0]), first["msg"].removeprefix("Value error, ")

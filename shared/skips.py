@@ -10,9 +10,9 @@ import time
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from shared import kafka_access
 from shared.errors import Retryable
 from shared.kafka import Publisher
-from shared.settings import settings
 from shared.topics import SKIPS
 
 READ_SECONDS = 10.0
@@ -44,7 +44,7 @@ def read(topic_ids: dict[str, int]) -> Places:
     """
     consumer = Consumer(
         {
-            "bootstrap.servers": settings().kafka,
+            **kafka_access.client(),
             "group.id": "winback-skips",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",

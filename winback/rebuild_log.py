@@ -29,14 +29,24 @@ from services.signals.store import known, rebuild
 from services.signals.store import orders as orders_store
 from services.signals.store.positions import CONSUMER
 from services.signals.store.run_requests import CLOCK_LOCK
-from shared import broker, clock, db, dead_letters, ids, kafka, logs, same_log, same_log_store
+from shared import (
+    broker,
+    clock,
+    db,
+    dead_letters,
+    ids,
+    kafka,
+    kafka_access,
+    logs,
+    same_log,
+    same_log_store,
+)
 from shared.domain.thresholds import DetectionSettings
 from shared.errors import FieldError, Rejected, Retryable
 from shared.event_headers import headers_of
 from shared.events import AccountChanged, ContactChanged, Order, OrdersAccepted, StateRestored
 from shared.records import decode_orders, record_of
 from shared.same_log_store import Log
-from shared.settings import settings
 from shared.topics import (
     ACCOUNTS,
     CONTACTS,
@@ -106,7 +116,7 @@ def rebuild_log(
     kafka.require_reachable()
     broker.note(adopt=adopt)
     broker.require_own()
-    admin = AdminClient({"bootstrap.servers": settings().kafka, "log_level": 2})
+    admin = AdminClient({**kafka_access.client(), "log_level": 2})
     if not is_other(admin, ORDERS.name):  # else all stand still, and their groups may be old
         require_nobody_reads(admin)
     kafka.create_topics()
@@ -210,7 +220,7 @@ def blocks_of_the_log() -> Iterator[OrdersAccepted]:
     """Every block of the log that is there; what cannot be read is a dead letter, and no order."""
     consumer = Consumer(
         {
-            "bootstrap.servers": settings().kafka,
+            **kafka_access.client(),
             "group.id": "winback-look",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",

@@ -19,7 +19,17 @@ from services.detector.checkpoint import (
 from services.detector.leaving import leave
 from services.detector.source_log import stand_still
 from services.detector.taking import Taking
-from shared import aside, broker, clock, kafka, metrics, quarantine, request_ids, tracing
+from shared import (
+    aside,
+    broker,
+    clock,
+    kafka,
+    kafka_access,
+    metrics,
+    quarantine,
+    request_ids,
+    tracing,
+)
 from shared.domain.money import LARGEST_SUM_CENTS
 from shared.errors import Rejected
 from shared.event_headers import headers_of
@@ -59,6 +69,7 @@ def build(readiness: Readiness, watch: broker.Watch) -> CheckpointApp:
     app = CheckpointApp(
         DETECTOR_APP,
         broker=[f"kafka://{server.strip()}" for server in configured.kafka.split(",")],
+        broker_credentials=kafka_access.credentials(),
         store="rocksdb://",
         datadir=configured.state_dir.resolve(),
         topic_partitions=configured.partitions,

@@ -38,7 +38,7 @@ from services.detector import restore, source_log
 from services.detector.leaving import leave
 from services.detector.partition import Partition
 from services.detector.taking import Taking
-from shared import clock, kafka, metrics, same_log, skips
+from shared import clock, kafka, kafka_access, metrics, same_log, skips
 from shared.broker import Watch
 from shared.errors import NoTopic, Retryable
 from shared.records import Record
@@ -434,7 +434,8 @@ class CheckpointTable(faust.Table[bytes, bytes]):
     async def _producer(self, **options: Any) -> Any:
         producer = AIOKafkaProducer(
             bootstrap_servers=self._servers(), enable_idempotence=True, acks="all",
-            max_batch_size=BATCH_BYTES, max_request_size=2 * BATCH_BYTES, **options,
+            max_batch_size=BATCH_BYTES, max_request_size=2 * BATCH_BYTES,
+            **kafka_access.asyncio_client(), **options,
         )  # fmt: skip
         await producer.start()
         return producer

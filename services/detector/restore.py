@@ -13,6 +13,8 @@ import rocksdict
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from shared import kafka_access
+
 log = structlog.get_logger()
 
 RESTORE_RECORDS = 20_000
@@ -34,6 +36,7 @@ def catch_up(database: Any, *, topic: str, partition: int, servers: str, offset_
     """
     consumer = Consumer(
         {
+            **kafka_access.client(),
             "bootstrap.servers": servers,
             "group.id": "winback-restore",
             "enable.auto.commit": False,

@@ -85,6 +85,7 @@ def build(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> F
         telemetry=http.TELEMETRY,
     )
     app.add_middleware(http.Headers)
+    app.add_middleware(http.Hosts, names=http.named_hosts)
     openapi.describe(app)
 
     def route(kind: Kind) -> Callable[[Request], Awaitable[Response]]:

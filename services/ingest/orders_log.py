@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from services.ingest import blocks
 from services.ingest.once import HEADER, Ends, Key, Span, span_of
-from shared import clock
+from shared import clock, kafka_access
 from shared.errors import Retryable
 from shared.events import Order, OrdersAccepted
 from shared.kafka import Publisher
@@ -32,7 +32,7 @@ class KafkaOrders:
         self._publisher = publisher
         self._consumer = Consumer(
             {
-                "bootstrap.servers": settings().kafka,
+                **kafka_access.client(),
                 "group.id": "winback-ingest-looks",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",

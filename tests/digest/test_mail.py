@@ -169,6 +169,7 @@ def test_without_a_secret_nothing_is_signed(own_settings: pytest.MonkeyPatch) ->
 
 
 def test_one_click_is_offered_only_over_https(own_settings: pytest.MonkeyPatch) -> None:
+    own_settings.setenv("WINBACK_PLAINTEXT", "http")
     own_settings.setenv("WINBACK_BASE_URL", "http://winback.example")
     settings.cache_clear()
     assert mail.unsubscribe_headers("acme", "ana@example.com") == {}

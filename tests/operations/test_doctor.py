@@ -266,7 +266,7 @@ def test_only_what_stays_on_this_machine_may_be_in_the_clear(host: str, local: b
     ("values", "name", "state"),
     [
         ({"base_url": "https://winback.acme.test"}, "address", "good"),
-        ({"base_url": "http://winback.acme.test"}, "address", "wrong"),
+        ({"base_url": "http://winback.acme.test", "plaintext": "http"}, "address", "wrong"),
         ({"secret": ""}, "secret", "wrong"),
         ({"secret": "a" * 40}, "secret", "wrong"),
         ({"secret": "0123456789abcdefghij0123456789abcd"}, "secret", "good"),

@@ -5,7 +5,9 @@ process ends with code 2.
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,13 @@ from shared.settings import PREFIX, Settings, accepts, settings, told
 from winback.serve import Service
 
 WRONG = {
+    "plaintext": (
+        "telnet",
+        "some of kafka, postgres, smtp, http, each also with =HOST, comma-separated; or none",
+    ),
+    "kafka_security": ("TLS", "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"),
+    "kafka_ca": ("/nowhere/ca.pem", "certificates (PEM); or nothing"),
+    "kafka_sasl_mechanism": ("GSSAPI", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
     "kafka": ("kafka", "host:port, comma-separated"),
     "database_url": ("mysql://x/y", "postgresql://user:password@host:port/database"),
     **{
@@ -28,6 +37,7 @@ WRONG = {
     ),
     "base_url": ("winback.example", "http(s)://host[:port], no query"),
     "secret": ("short", "32 random characters or more"),
+    "allowed_hosts": ("a/b", "host names, comma-separated; or nothing"),
     "secret_before": ("short", "32 random characters or more"),
     "oidc_issuer": ("http://login.example", "an https address; or nothing"),
     "partitions": ("many", "a whole number of at least 1 and at most 512"),
@@ -52,7 +62,7 @@ WRONG = {
     "log_level": ("loud", "debug, info, warning or error"),
     "log_format": ("xml", "json or console"),
 }
-ANY_TEXT = {"oidc_client_secret", "oidc_name"}
+ANY_TEXT = {"kafka_username", "kafka_password", "oidc_client_secret", "oidc_name"}
 BESIDE_ANOTHER = {"oidc_client_id"}  # tests/console tries it beside the issuer
 
 
@@ -148,6 +158,24 @@ def test_a_setting_and_its_file_together_are_refused(
     monkeypatch.setenv("WINBACK_SMTP_URL", "smtp://sink:1025")
     with pytest.raises(Misconfigured, match="WINBACK_SMTP_URL and WINBACK_SMTP_URL_FILE are both"):
         settings()
+
+
+def test_threads_that_ask_at_once_read_a_file_once(
+    smtp_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As migrations and topics do, side by side."""
+    together = threading.Barrier(8)
+
+    def asked(_: int) -> str:
+        together.wait(30)
+        return settings().smtp_url
+
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            monkeypatch.delenv("WINBACK_SMTP_URL", raising=False)
+            monkeypatch.setenv("WINBACK_SMTP_URL_FILE", str(smtp_file))
+            settings.cache_clear()
+            assert set(pool.map(asked, range(8))) == {"smtps://mail.example.com"}
 
 
 def test_a_setting_that_is_empty_beside_its_file_is_not_set(

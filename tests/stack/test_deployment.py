@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from shared.logins import LOGINS
 from shared.settings import PREFIX, Settings
@@ -244,6 +245,46 @@ def test_three_brokers_agree_and_keep_three_of_each() -> None:
     assert brokers[0]["KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR"] == "3"
     sources = [found[name]["volumes"][0]["source"] for name in ("kafka", "kafka-2", "kafka-3")]
     assert len(set(sources)) == 3
+
+
+@pytest.mark.parametrize(
+    ("told", "refused"),
+    [
+        ({}, ""),
+        ({"WINBACK_KAFKA": "kafka:29092,kafka-2:29092,kafka-3:29092"}, ""),
+        ({"WINBACK_KAFKA": "one.example:9092"}, "WINBACK_KAFKA"),
+        ({"WINBACK_KAFKA": "one.example:9092", "WINBACK_PLAINTEXT": "kafka"}, ""),
+        ({"WINBACK_SMTP_URL": "smtp://mail.example"}, "WINBACK_SMTP_URL"),
+        ({"WINBACK_BASE_URL": "http://winback.example"}, "WINBACK_BASE_URL"),
+    ],
+)
+def test_compose_lets_only_what_it_starts_itself_be_reached_in_the_clear(
+    monkeypatch: pytest.MonkeyPatch, told: dict[str, str], refused: str
+) -> None:
+    for name in ("PLAINTEXT", "KAFKA", "SMTP_URL", "BASE_URL", "DATABASE_URL"):
+        monkeypatch.delenv(PREFIX + name, raising=False)
+    environment = composed(**told)["console"]["environment"]
+    for name in ("PLAINTEXT", "KAFKA", "SMTP_URL", "BASE_URL"):
+        monkeypatch.setenv(PREFIX + name, environment[PREFIX + name])
+    monkeypatch.setenv("WINBACK_DATABASE_URL", "postgresql://w:p@postgres:5432/winback")
+    if refused:
+        with pytest.raises(ValidationError, match=refused.removeprefix(PREFIX).lower()):
+            Settings()
+    else:
+        Settings()
+
+
+def test_every_process_of_compose_has_the_authority_of_kafka_that_is_named() -> None:
+    found = composed(
+        f"--file={ROOT}/docker-compose.yml", f"--file={ROOT}/ops/compose/outside-kafka.yml",
+        f"--file={ROOT}/ops/compose/kafka-ca.yml", "--profile=verbs", "--profile=two",
+        WINBACK_KAFKA="one:9092", KAFKA_CA="/tmp/ca.pem",
+    )  # fmt: skip
+    for name in ("migrate", "winback", "detector-2", *Service):
+        file = found[name]["environment"]["WINBACK_KAFKA_CA_FILE"]
+        assert {"/tmp/ca.pem": file}.items() <= {
+            one["source"]: one["target"] for one in found[name]["volumes"]
+        }.items()
 
 
 def test_tls_is_at_the_usual_ports() -> None:

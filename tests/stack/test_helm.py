@@ -97,6 +97,36 @@ def test_an_upgrade_migrates_first_and_leaves_no_gap(rendered: Rendered) -> None
     assert strategies == [0] * (len(Service) - 1)
 
 
+def test_every_process_comes_to_kafka_as_the_values_say(helm: str, rendered: Rendered) -> None:
+    """As they stand: in the clear to one host that is named. With an authority of one's own: each
+    container has its certificate.
+    """
+    done = subprocess.run(
+        [helm, "template", "wb", CHART, *ALL_OF_IT, "--set=kafkaCaSecret=authority"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    secured = [one for one in yaml.safe_load_all(done.stdout) if one]
+    kinds = ("Deployment", "StatefulSet", "Job")
+    pods = [one["spec"]["template"]["spec"] for one in secured if one["kind"] in kinds]
+    assert len(pods) == len(Service) + 1
+    for pod in pods:
+        (container,) = pod["containers"]
+        env = {one["name"]: one for one in container["env"]}
+        assert {"WINBACK_KAFKA_USERNAME", "WINBACK_KAFKA_PASSWORD"} <= env.keys()
+        mounted = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
+        assert env["WINBACK_KAFKA_CA_FILE"]["value"] == f"{mounted['kafka-ca']}/ca.crt"
+        volumes = {one["name"]: one for one in pod["volumes"]}
+        assert volumes["kafka-ca"]["secret"]["secretName"] == "authority"
+    for (kind, _), one in rendered.items():
+        if kind in kinds:
+            (container,) = one["spec"]["template"]["spec"]["containers"]
+            env = {told["name"]: told.get("value") for told in container["env"]}
+            assert (env["WINBACK_KAFKA"], env["WINBACK_PLAINTEXT"]) == ("kafka:9092", "kafka=kafka")
+            assert "WINBACK_KAFKA_CA_FILE" not in env
+
+
 def test_the_outside_reaches_pages_and_orders_alone(rendered: Rendered) -> None:
     rules = rendered["Ingress", "wb"]["spec"]["rules"]
     assert [

@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from services.detector import inventory, restore
 from services.detector.checkpoint import CheckpointStore, RocksPartition
 from services.detector.inventory import Held
+from shared import kafka_access
 from shared.events import Order, OrdersAccepted, OrdersRecord
 from shared.kafka import end_offset
 from shared.partitions import partition_of
@@ -34,7 +35,7 @@ def records(
     """
     consumer = Consumer(
         {
-            "bootstrap.servers": settings().kafka,
+            **kafka_access.client(),
             "group.id": "winback-chaos",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
@@ -101,7 +102,7 @@ def changelog_watched(*partitions: int) -> Iterator[Callable[[], bool]]:
     both = [
         Consumer(
             {
-                "bootstrap.servers": settings().kafka,
+                **kafka_access.client(),
                 "group.id": "chaos-looks",
                 "isolation.level": level,
             }

@@ -23,7 +23,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # says its re
 )
 from confluent_kafka.cimpl import NewTopic
 
-from shared import clock, db, kafka
+from shared import clock, db, kafka, kafka_access
 from shared.errors import Retryable
 from shared.settings import settings
 from shared.topics import DETECTOR_APP, ORDERS
@@ -60,7 +60,7 @@ FOREVER = -1
 def look() -> Iterator[Finding]:
     admin = AdminClient(
         {
-            "bootstrap.servers": settings().kafka,
+            **kafka_access.client(),
             "log_level": 0,
             "socket.timeout.ms": int(ASK_SECONDS * 1000),
         }
@@ -242,7 +242,7 @@ def _written(admin: AdminClient) -> Iterator[Finding]:
                 raise
         producer = Producer(
             {
-                "bootstrap.servers": settings().kafka,
+                **kafka_access.client(),
                 "acks": "all",
                 "log_level": 0,
                 "message.timeout.ms": int(ASK_SECONDS * 1000),
@@ -381,7 +381,7 @@ def _has_waited(topic: str, partition: int, offset: int) -> bool:
     """
     consumer = Consumer(
         {
-            "bootstrap.servers": settings().kafka,
+            **kafka_access.client(),
             "group.id": PROBE,
             "enable.auto.commit": False,
             "log_level": 0,

@@ -39,11 +39,10 @@ def create_topics() -> list[str]:
     from confluent_kafka.admin import AdminClient
     from confluent_kafka.admin._listoffsets import OffsetSpec
 
-    from shared import kafka
-    from shared.settings import settings
+    from shared import kafka, kafka_access
 
     created = kafka.create_topics()
-    admin = AdminClient({"bootstrap.servers": settings().kafka})
+    admin = AdminClient(kafka_access.client())
     end = OffsetSpec.latest()  # type: ignore[no-untyped-call] # the library's stubs say nothing
     until = time.monotonic() + LEADERS_SECONDS
     while True:

@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from prometheus_client import Gauge
 
 from services.signals.store import measures
-from shared import clock, db, metrics
+from shared import clock, db, kafka_access, metrics
 from shared.errors import Retryable, said
 from shared.health import measure_disk
 from shared.kafka import Publisher, wanted_topics, with_dead_letters
@@ -148,7 +148,7 @@ class Watcher:
 
 
 def connected() -> AdminClient:
-    return AdminClient({"bootstrap.servers": settings().kafka, "log_level": 2})
+    return AdminClient({**kafka_access.client(), "log_level": 2})
 
 
 def run(leading: threading.Event, stop: threading.Event) -> None:

@@ -100,6 +100,7 @@ def build(pool: ConnectionPool[db.Connection], why_not: Callable[[], str] = lamb
 
     # not by a function: then an answer that fails in its middle would end as if it were whole
     app.add_middleware(http.Headers, headers=HEADERS)
+    app.add_middleware(http.Hosts, names=http.console_hosts)
     app.add_middleware(Compression)
 
     @app.get("/docs", include_in_schema=False)

@@ -8,10 +8,9 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from services.signals.progress.run import patiently, poll
 from services.signals.store import positions, runs
-from shared import db
+from shared import db, kafka_access
 from shared.errors import Retryable
 from shared.partitions import partition_of
-from shared.settings import settings
 from shared.topics import ACCOUNTS, CONTACTS, DETECTOR_APP, ORDERS, SIGNALS
 
 ASK_SECONDS = 10.0
@@ -66,7 +65,7 @@ class Offsets:
     def __init__(self) -> None:
         self._consumer = Consumer(
             {
-                "bootstrap.servers": settings().kafka,
+                **kafka_access.client(),
                 "group.id": DETECTOR_APP,
                 "enable.auto.commit": False,
                 "log_level": 2,

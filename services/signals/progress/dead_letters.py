@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from shared import kafka_access
 from shared.dead_letters import DeadLetter, letter_of, read_one
 from shared.errors import NotFound, Retryable
 from shared.ids import read_record_key
 from shared.kafka import raw_topics, with_dead_letters
 from shared.records import record_of
-from shared.settings import settings
 from shared.topics import dead_letters_of
 
 LOOK_SECONDS = 4.0  # for all dead letters: a page waits for it
@@ -108,7 +108,7 @@ def _dead_records(until: float) -> Iterator[Any]:
     """Every dead letter that is kept; None where the time was up before the end."""
     consumer = Consumer(
         {
-            "bootstrap.servers": settings().kafka,
+            **kafka_access.client(),
             "group.id": "winback-console",
             "enable.auto.commit": False,
             "fetch.wait.max.ms": 10,

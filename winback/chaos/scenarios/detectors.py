@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from confluent_kafka import ConsumerGroupState, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from shared import kafka_access
 from shared.kafka import end_offset
 from shared.settings import settings
 from shared.topics import SIGNALS
@@ -182,7 +183,7 @@ def joined(world: World, members: int) -> None:
     """Until the group has so many, and each knows what is its own. That may be nothing: of four
     partitions Faust leaves two where they are, twice, and the third detector stands by.
     """
-    admin = AdminClient({"bootstrap.servers": settings().kafka})
+    admin = AdminClient(kafka_access.client())
 
     def is_whole() -> bool:
         try:

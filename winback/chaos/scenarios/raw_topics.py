@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import Producer
 
-from shared import db, kafka
+from shared import db, kafka, kafka_access
 from shared.dead_letters import letter_of
 from shared.events import OrdersAccepted, OrdersRecord
 from shared.partitions import partition_of
@@ -116,7 +116,7 @@ def connector() -> Producer:
         "message.max.bytes": LARGEST_REQUEST_BYTES,
         "acks": "all",
     }
-    return Producer({"bootstrap.servers": settings().kafka} | options)
+    return Producer(kafka_access.client() | options)
 
 
 def put(

@@ -8,7 +8,7 @@ import time
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from shared import kafka
+from shared import kafka, kafka_access
 from shared.partitions import partition_of
 from shared.settings import settings
 from shared.topics import ORDERS, STATE_CHANGELOG
@@ -78,7 +78,7 @@ def orders_anew(world: World, history: History) -> None:
 
 def again(topic: str) -> None:
     """Delete it, and make it as `winback topics` does."""
-    admin = AdminClient({"bootstrap.servers": settings().kafka})
+    admin = AdminClient(kafka_access.client())
     admin.delete_topics([topic])[topic].result(30)
     until = time.monotonic() + 30
     while topic not in kafka_topics(admin):

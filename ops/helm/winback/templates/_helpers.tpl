@@ -43,6 +43,29 @@ securityContext:
   valueFrom: {secretKeyRef: {name: {{ .Values.secrets }}, key: secret}}
 - name: WINBACK_SMTP_URL
   valueFrom: {secretKeyRef: {name: {{ .Values.secrets }}, key: smtp-url}}
+- name: WINBACK_KAFKA_USERNAME
+  valueFrom: {secretKeyRef: {name: {{ .Values.secrets }}, key: kafka-username, optional: true}}
+- name: WINBACK_KAFKA_PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ .Values.secrets }}, key: kafka-password, optional: true}}
+{{- if .Values.kafkaCaSecret }}
+- name: WINBACK_KAFKA_CA_FILE
+  value: /etc/winback/kafka/ca.crt
+{{- end }}
+{{- end }}
+
+{{- define "winback.mounts" -}}
+- {name: tmp, mountPath: /tmp}
+{{- if .Values.kafkaCaSecret }}
+- {name: kafka-ca, mountPath: /etc/winback/kafka, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "winback.volumes" -}}
+- {name: tmp, emptyDir: {}}
+{{- with .Values.kafkaCaSecret }}
+- name: kafka-ca
+  secret: {secretName: {{ . }}, items: [{key: ca.crt, path: ca.crt}]}
+{{- end }}
 {{- end }}
 
 {{- define "winback.probes" -}}
