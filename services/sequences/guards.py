@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from services.sequences import letters_store as store
-from services.sequences import telling
+from services.sequences import stopping_store, telling
 from shared import db
 
 log = structlog.get_logger()
@@ -15,6 +15,7 @@ log = structlog.get_logger()
 OURS_PAUSE_A_SENDER, OURS_WITHIN = 3, timedelta(days=1)
 UNDELIVERABLE_PERCENT, UNDELIVERABLE_OF = 5, 20  # of so many at least
 UNDELIVERABLE_WITHIN = timedelta(days=30)
+SOFT_REFUSES, SOFT_WITHIN = 2, timedelta(days=90)
 COMPLAINTS_PAUSE, COMPLAINTS_WITHIN = 2, timedelta(days=30)
 
 
@@ -31,6 +32,21 @@ def undeliverable(connection: db.Connection, organization: str, *, now: datetime
     failed, of = store.undeliverable_lately(connection, organization, since=since)
     if of >= UNDELIVERABLE_OF and failed * 100 > of * UNDELIVERABLE_PERCENT:
         pause(connection, organization, "", "undeliverable", now=now)
+
+
+def is_soft_again(
+    connection: db.Connection, organization: str, email: str, *, answer: str, now: datetime
+) -> bool:
+    """The second letter to an address that failed softly refuses it. The letter at hand is marked
+    already.
+    """
+    since = now - SOFT_WITHIN
+    if store.soft_lately(connection, organization, email, since=since) < SOFT_REFUSES:
+        return False
+    stopping_store.refuse(
+        connection, organization, email, reason="undeliverable", answer=answer, at=now
+    )
+    return True
 
 
 def complaints(connection: db.Connection, organization: str, *, now: datetime) -> None:

@@ -137,8 +137,16 @@ WHERE state = 'held'
   AND next_at <= %(now)s
 """
 
-# -- what is due -----------------------------------------------------------------------------------
+# -- what guards look at ---------------------------------------------------------------------------
 
+SOFT_LATELY = """
+SELECT count(*)
+FROM sequence_mails
+WHERE organization = %(organization)s
+  AND lower(email) = lower(%(email)s)
+  AND answer LIKE 'soft: %%'
+  AND queued_at > %(since)s
+"""
 
 OURS_LATELY = """
 SELECT count(*)
@@ -279,6 +287,15 @@ def ours_lately(
     """Refusals that are about us."""
     asked = {"organization": organization, "sender": sender, "since": since}
     row = connection.execute(OURS_LATELY, asked).fetchone()
+    return int(row[0]) if row else 0
+
+
+def soft_lately(
+    connection: db.Connection, organization: str, email: str, *, since: datetime
+) -> int:
+    """Letters to this address that failed and blamed nobody: in the dialogue, or reported later."""
+    asked = {"organization": organization, "email": email, "since": since}
+    row = connection.execute(SOFT_LATELY, asked).fetchone()
     return int(row[0]) if row else 0
 
 

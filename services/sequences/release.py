@@ -139,6 +139,8 @@ def _refused(connection: db.Connection, one: Unsettled, *, now: datetime) -> Non
             connection, organization, one.email, reason=kind, answer=one.answer, at=now
         )
         guards.undeliverable(connection, organization, now=now)
+    elif kind == "soft":
+        guards.is_soft_again(connection, organization, one.email, answer=one.answer, now=now)
     if kind != "ours":
         _stop(connection, one, STOPS[kind])
         return

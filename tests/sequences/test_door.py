@@ -15,15 +15,16 @@ from typing import Any
 
 import httpx
 import pytest
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool
 
 from services.sequences import reply_addresses
 from services.sequences.door import round_trip, store
 from services.sequences.door.server import CONNECTIONS_AN_ADDRESS, LARGEST_BYTES, Door
+from services.signals.store import sequence_people
 from shared import clock, db
 from shared.settings import settings
 from tests.eventually import eventually
-from tests.sequences.test_flow import Flow
+from tests.sequences.test_flow import SEQUENCE, Flow
 from tests.sequences.world import SENDER, World
 from tests.signals.conftest import make_tenant
 from tests.stack_fixtures import Mailbox, Stack
@@ -192,15 +193,13 @@ def test_a_mail_that_is_too_large_is_refused_and_a_large_one_is_heard(written: W
 def test_while_postgresql_is_away_the_sender_keeps_the_mail(
     flow: Flow, pool: ConnectionPool[db.Connection], lmtp_port: int
 ) -> None:
-    class Away:
-        def connection(self) -> Any:
-            raise PoolTimeout("nobody answers")
-
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    away: Any = Away()
-    with opened(away, smtp_port=port), smtplib.SMTP("127.0.0.1", port) as smtp:
+        port, nobody = free.getsockname()[1], "postgresql://nobody@127.0.0.1:1/none"
+    away: ConnectionPool[db.Connection] = ConnectionPool(
+        nobody, min_size=0, max_size=2, timeout=1, open=False
+    )
+    with away, opened(away, smtp_port=port), smtplib.SMTP("127.0.0.1", port) as smtp:
         smtp.ehlo()
         smtp.mail("a@b.example")
         assert smtp.rcpt(f"r.{'a' * 24}@{reply_addresses.domain()}")[0] == 451
@@ -279,13 +278,35 @@ def test_an_opt_out_or_a_report_stops_and_says_whether_the_address_is_refused(
     assert written.rows(REFUSED, written.flow.organization) == expected
 
 
-def test_the_second_soft_report_within_ninety_days_refuses_the_address(written: Written) -> None:
+def test_the_second_letter_that_fails_softly_refuses_the_address(
+    written: Written, world: World
+) -> None:
+    """However often the first is reported; and whether the second is, or the server says so."""
     for number in range(2):
         words = f"552 5.2.2 Over quota, for the {number}. time"
         written.answer("permian", "b", message=report("5.2.2", words), sender="")
+    assert written.rows(REFUSED, written.flow.organization) == []
+
+    world.draft("s-2", "permian")
+    written.flow.launch("s-2")
+    written.flow.time()
+    [(token,)] = written.rows(
+        "SELECT token FROM sequence_mails WHERE organization = %s AND sequence = 's-2'",
+        written.flow.organization,
+    )
+    written.tokens["permian"] = token
+    written.answer("permian", "b", message=report("5.2.2", "552 5.2.2 Over quota"), sender="")
     assert written.rows(REFUSED, written.flow.organization) == [
         ("permian@permian.example", "undeliverable")
     ]
+
+
+def test_the_funnel_counts_who_is_reported_undeliverable(written: Written) -> None:
+    gone = report("5.1.1", "550 5.1.1 User unknown")
+    written.answer("permian", "b", message=gone, sender="")
+    with written.flow.pool.connection() as connection:
+        steps = sequence_people.funnel(connection, written.flow.organization, SEQUENCE)
+    assert [(one.step, one.sent, one.undeliverable) for one in steps] == [(1, 2, 1), (2, 0, 0)]
 
 
 def test_two_complaints_pause_the_organization(written: Written) -> None:

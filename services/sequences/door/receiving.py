@@ -33,7 +33,6 @@ log = structlog.get_logger()
 
 AWAY_BUSINESS_DAYS, AWAY_TIMES = 5, 3
 OURS_HELD = timedelta(days=1)
-SOFT_COUNTS = timedelta(days=90)  # the second within them refuses the address
 
 STOPS: dict[Kind, StopReason] = {
     Kind.OPT_OUT: "opted_out",
@@ -121,17 +120,18 @@ def _act(connection: db.Connection, letter: Letter, received: Received, *, now: 
     if kind in UNDELIVERED:
         _mark(connection, letter, UNDELIVERED[kind], received.said, now=now)
     reason = REFUSES.get(kind)
-    if kind is Kind.SOFT:
-        since = now - SOFT_COUNTS
-        if store.soft_lately(connection, organization, letter.email, since=since) > 1:
-            reason = "undeliverable"
+    said = received.said
     if reason is not None:
         stopping_store.refuse(
-            connection, organization, letter.email, reason=reason, answer=received.said, at=now
+            connection, organization, letter.email, reason=reason, answer=said, at=now
         )
+    is_refused = reason is not None or (
+        kind is Kind.SOFT
+        and guards.is_soft_again(connection, organization, letter.email, answer=said, now=now)
+    )
     if kind in STOPS:
         people = [person]
-        if reason is not None:  # whichever sequence writes to the address
+        if is_refused:  # whichever sequence writes to the address
             people = stopping_store.open_people(connection, organization, email=letter.email)
             people = [person, *(one for one in people if one != person)]
         stopping.stop_all(connection, people, STOPS[kind])

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 LOOK_EVERY_SECONDS = 5.0
 DAY, AGAIN_AFTER = timedelta(days=1), timedelta(hours=1)
 BACK_WITHIN = timedelta(minutes=30)  # greylisting, and a relay's own queue
-KEEP = timedelta(days=90)
+KEEP, FORGET_EVERY = timedelta(days=90), timedelta(hours=1)
 ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 SUBJECT = "Winback tests that answers are heard"
 TEXT = (
@@ -41,9 +41,14 @@ TEXT = (
 
 def run(pool: ConnectionPool[db.Connection], stop: threading.Event) -> None:
     """Until `stop`: whose test is due, and whose did not come back."""
+    forgotten_at = clock.now() - FORGET_EVERY
     while not stop.is_set():
+        now = clock.now()
         try:
-            look(pool, now=clock.now())
+            look(pool, now=now)
+            if now - forgotten_at >= FORGET_EVERY:
+                forget(pool, now=now)
+                forgotten_at = now
         except (psycopg.OperationalError, PoolTimeout) as error:
             log.warning("test mails wait", reason=said(error))
         stop.wait(LOOK_EVERY_SECONDS)
@@ -63,6 +68,11 @@ def look(pool: ConnectionPool[db.Connection], *, now: datetime) -> None:
                 store.end_pause(connection, state.organization)
         last = store.last_returned(connection)
         metrics.ROUND_TRIP_TIMESTAMP.set(0 if last is None else last.timestamp())
+
+
+def forget(pool: ConnectionPool[db.Connection], *, now: datetime) -> None:
+    """What people said, and test mails, after 90 days."""
+    with pool.connection() as connection, connection.transaction():
         store.forget(connection, before=now - KEEP)
 
 

@@ -67,15 +67,6 @@ VALUES (
 ON CONFLICT DO NOTHING
 """
 
-SOFT_BEFORE = """
-SELECT count(*)
-FROM received_mails
-WHERE organization = %(organization)s
-  AND lower(email) = lower(%(email)s)
-  AND kind = 'soft'
-  AND received_at > %(since)s
-"""
-
 # Three times at most: who is away for ever is written to in the end.
 HOLD_AWAY = """
 UPDATE enrollments
@@ -249,15 +240,6 @@ def insert_received(
     """False: it is there already."""
     row = letter.person.key | {"step": letter.step, "email": letter.email, "id": id_} | values
     return connection.execute(INSERT_RECEIVED, row).rowcount == 1
-
-
-def soft_lately(
-    connection: db.Connection, organization: str, email: str, *, since: datetime
-) -> int:
-    """Reports of this address that blamed nobody for good."""
-    asked = {"organization": organization, "email": email, "since": since}
-    row = connection.execute(SOFT_BEFORE, asked).fetchone()
-    return int(row[0]) if row else 0
 
 
 def hold_away(connection: db.Connection, person: Person, *, until: datetime, most: int) -> bool:

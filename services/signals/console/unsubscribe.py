@@ -21,14 +21,7 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 @router.get("/unsubscribe/{token}")
 def show_unsubscribe(request: Request, token: str) -> Response:
     """A page with one button."""
-    known = read_unsubscribe_token(token)
-    return render(
-        request,
-        "unsubscribe.html",
-        status_code=200 if known else 404,
-        email=known[1] if known else None,
-        done=False,
-    )
+    return _asked(request, "unsubscribe.html", read_unsubscribe_token(token))
 
 
 @router.post("/unsubscribe/{token}")
@@ -36,7 +29,7 @@ def do_unsubscribe(request: Request, token: str) -> Response:
     """As a mail program does it in one click (RFC 8058): the signed token is all it needs."""
     known = read_unsubscribe_token(token)
     if known is None:
-        return render(request, "unsubscribe.html", status_code=404, email=None, done=False)
+        return _asked(request, "unsubscribe.html", None)
     organization, email = known
     with (
         suppress(
@@ -51,14 +44,7 @@ def do_unsubscribe(request: Request, token: str) -> Response:
 @router.get("/opt-out/{token}")
 def show_opt_out(request: Request, token: str) -> Response:
     """A page with one button."""
-    known = read_opt_out_token(token)
-    return render(
-        request,
-        "opt_out.html",
-        status_code=200 if known else 404,
-        email=known[1] if known else None,
-        done=False,
-    )
+    return _asked(request, "opt_out.html", read_opt_out_token(token))
 
 
 @router.post("/opt-out/{token}")
@@ -66,7 +52,7 @@ def do_opt_out(request: Request, token: str) -> Response:
     """As a mail program does it in one click (RFC 8058): the signed token is all it needs."""
     known = read_opt_out_token(token)
     if known is None:
-        return render(request, "opt_out.html", status_code=404, email=None, done=False)
+        return _asked(request, "opt_out.html", None)
     organization, email = known
     with (
         suppress(psycopg.errors.ForeignKeyViolation),  # the organization was deleted
@@ -74,3 +60,10 @@ def do_opt_out(request: Request, token: str) -> Response:
     ):
         sending.opt_out(connection, organization, email, by=Actor(name=email, role="member"))
     return render(request, "opt_out.html", email=email, done=True)
+
+
+def _asked(request: Request, page: str, known: tuple[str, str] | None) -> Response:
+    """The page with its button. known: (organization, email) of the link; None: it is not ours."""
+    status = 200 if known else 404
+    email = known[1] if known else None
+    return render(request, page, status_code=status, email=email, done=False)
